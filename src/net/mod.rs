@@ -1,0 +1,10 @@
+//! Sockets: everything that reads, writes or connects, on threads of our own, never waiting.
+
+#![forbid(unsafe_code)]
+
+pub mod connection;
+pub mod connector;
+pub mod outbound;
+pub mod reactor;
+pub mod transport;
+pub mod upgrade;
