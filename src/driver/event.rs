@@ -1,1 +1,208 @@
-//! (being written)
+//! The events that the app is sent, and both spellings of each.
+//!
+//! What is sent when is `session`'s business. Rendering needs no lock and no Asterisk thread.
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::command::ControlMessageFormat;
+
+/// Something that the app is told, as one text message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The connection is up; always the first message on it.
+    MediaStart(Box<MediaStart>),
+    /// The core heard a digit, which has ended.
+    DtmfEnd {
+        /// `0`-`9`, `A`-`D`, `*` or `#`.
+        digit: char,
+    },
+    /// The queue is nearly full: stop sending.
+    MediaXoff,
+    /// There is room again: go on sending.
+    MediaXon,
+    /// The queue is empty, as REPORT_QUEUE_DRAINED asked to be told.
+    QueueDrained,
+    /// The answer to GET_STATUS.
+    Status(Status),
+    /// Everything queued before STOP_MEDIA_BUFFERING has been played.
+    MediaBufferingCompleted {
+        /// The command's.
+        correlation_id: Option<String>,
+    },
+    /// Everything queued before MARK_MEDIA has been played.
+    MediaMarkProcessed {
+        /// The command's.
+        correlation_id: Option<String>,
+    },
+    /// A command was refused, or media had to be dropped.
+    Error {
+        /// One line for a person.
+        error_text: String,
+    },
+}
+
+/// What MEDIA_START says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MediaStart {
+    /// The websocket_client's name, or the UUID of an incoming connection.
+    pub connection_id: String,
+    /// The channel's name.
+    pub channel: String,
+    /// Asterisk's name of the channel's one format.
+    pub format: String,
+    /// Bytes of one frame; 0 where the codec cannot be cut at arbitrary bytes.
+    pub optimal_frame_size: usize,
+    /// Length of one frame.
+    pub ptime_ms: u32,
+    /// Names and values in the order of the channel's own list; JSON only. Where a name occurs twice the last
+    /// value counts, at the first one's place, as in the C module.
+    pub channel_variables: Vec<(String, String)>,
+    /// Messages are frames, and not re-framed.
+    pub passthrough: bool,
+    /// Messages go to the core as they come, not re-timed.
+    pub unbuffered: bool,
+}
+
+/// What STATUS says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Frames that wait.
+    pub queue_length: usize,
+    /// Frames under which MEDIA_XON is sent.
+    pub xon_level: usize,
+    /// Frames at which MEDIA_XOFF is sent.
+    pub xoff_level: usize,
+    /// MEDIA_XOFF has been sent, and MEDIA_XON not yet.
+    pub queue_full: bool,
+    /// Between START_ and STOP_MEDIA_BUFFERING.
+    pub bulk_media: bool,
+    /// Between PAUSE_ and CONTINUE_MEDIA.
+    pub media_paused: bool,
+}
+
+impl Event {
+    /// The event's name on the wire, in both formats.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::MediaStart(_) => "MEDIA_START",
+            Self::DtmfEnd { .. } => "DTMF_END",
+            Self::MediaXoff => "MEDIA_XOFF",
+            Self::MediaXon => "MEDIA_XON",
+            Self::QueueDrained => "QUEUE_DRAINED",
+            Self::Status(_) => "STATUS",
+            Self::MediaBufferingCompleted { .. } => "MEDIA_BUFFERING_COMPLETED",
+            Self::MediaMarkProcessed { .. } => "MEDIA_MARK_PROCESSED",
+            Self::Error { .. } => "ERROR",
+        }
+    }
+
+    /// The message to send on a call with `format`; `channel_id` is the channel's unique id.
+    pub fn render(&self, format: ControlMessageFormat, channel_id: &str) -> String {
+        match format {
+            ControlMessageFormat::PlainText => self.plain_text(channel_id),
+            ControlMessageFormat::Json => self.json(channel_id),
+        }
+    }
+
+    fn plain_text(&self, channel_id: &str) -> String {
+        let name = self.name();
+        match self {
+            Self::MediaXoff | Self::MediaXon | Self::QueueDrained => name.to_owned(),
+            Self::MediaStart(start) => {
+                let MediaStart { connection_id, channel, format, optimal_frame_size, ptime_ms, .. } =
+                    &**start;
+                let MediaStart { passthrough, unbuffered, .. } = &**start;
+                format!(
+                    "{name} connection_id:{connection_id} channel:{channel} channel_id:{channel_id} format:{format} \
+                     optimal_frame_size:{optimal_frame_size} ptime:{ptime_ms} passthrough:{passthrough} \
+                     unbuffered:{unbuffered}"
+                )
+            }
+            Self::DtmfEnd { digit } => format!("{name} digit:{digit} channel_id:{channel_id}"),
+            Self::Status(status) => {
+                let Status { queue_length, xon_level, xoff_level, queue_full, bulk_media, media_paused } =
+                    status;
+                format!(
+                    "{name} channel_id:{channel_id} queue_length:{queue_length} xon_level:{xon_level} \
+                     xoff_level:{xoff_level} queue_full:{queue_full} bulk_media:{bulk_media} \
+                     media_paused:{media_paused}"
+                )
+            }
+            Self::MediaBufferingCompleted { correlation_id }
+            | Self::MediaMarkProcessed { correlation_id } => match correlation_id.as_deref() {
+                None | Some("") => name.to_owned(),
+                Some(id) => format!("{name} {id}"),
+            },
+            Self::Error { error_text } => format!("{name} channel_id:{channel_id} error_text:{error_text}"),
+        }
+    }
+
+    fn json(&self, channel_id: &str) -> String {
+        let rendered = serde_json::to_string(&Json { event: self, channel_id });
+        // Serializing strings, numbers and booleans into memory does not fail; the bare name is still true.
+        rendered.unwrap_or_else(|_| format!(r#"{{"event":"{}"}}"#, self.name()))
+    }
+}
+
+/// An event as its JSON object, with the keys in the C module's order.
+struct Json<'a> {
+    event: &'a Event,
+    channel_id: &'a str,
+}
+
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("event", self.event.name())?;
+        if let Event::MediaStart(start) = self.event {
+            object.serialize_entry("connection_id", &start.connection_id)?;
+            object.serialize_entry("channel", &start.channel)?;
+        }
+        object.serialize_entry("channel_id", self.channel_id)?;
+        match self.event {
+            Event::MediaXoff | Event::MediaXon | Event::QueueDrained => {}
+            Event::MediaStart(start) => {
+                object.serialize_entry("format", &start.format)?;
+                object.serialize_entry("optimal_frame_size", &start.optimal_frame_size)?;
+                object.serialize_entry("ptime", &start.ptime_ms)?;
+                object.serialize_entry("channel_variables", &Variables(&start.channel_variables))?;
+                object.serialize_entry("passthrough", &start.passthrough)?;
+                object.serialize_entry("unbuffered", &start.unbuffered)?;
+            }
+            Event::DtmfEnd { digit } => object.serialize_entry("digit", digit)?,
+            Event::Status(status) => {
+                object.serialize_entry("queue_length", &status.queue_length)?;
+                object.serialize_entry("xon_level", &status.xon_level)?;
+                object.serialize_entry("xoff_level", &status.xoff_level)?;
+                object.serialize_entry("queue_full", &status.queue_full)?;
+                object.serialize_entry("bulk_media", &status.bulk_media)?;
+                object.serialize_entry("media_paused", &status.media_paused)?;
+            }
+            Event::MediaBufferingCompleted { correlation_id }
+            | Event::MediaMarkProcessed { correlation_id } => {
+                object.serialize_entry("correlation_id", correlation_id.as_deref().unwrap_or_default())?;
+            }
+            Event::Error { error_text } => object.serialize_entry("error_text", error_text)?,
+        }
+        object.end()
+    }
+}
+
+/// Channel variables as a JSON object in which every name occurs once.
+struct Variables<'a>(&'a [(String, String)]);
+
+impl Serialize for Variables<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        let mut seen = std::collections::HashSet::new();
+        let last: std::collections::HashMap<&str, &str> =
+            self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        for (name, _) in self.0 {
+            if seen.insert(name.as_str()) {
+                object.serialize_entry(name, last.get(name.as_str()).copied().unwrap_or_default())?;
+            }
+        }
+        object.end()
+    }
+}
