@@ -1,1 +1,17 @@
-//! (being written)
+//! The opening handshake, RFC 6455 section 4, as pure functions: bytes and headers in, bytes and verdicts out.
+//!
+//! [`check_request`] judges a request that Asterisk's HTTP server has parsed. [`UpgradeRequest`] and
+//! [`ResponseParser`] are the client's side. Nothing here reads, writes or waits; any thread may call it.
+//! tungstenite's own handshake is not used: as a client it refuses a server that returns no subprotocol or
+//! `Connection: keep-alive, Upgrade`, as a server it wants the raw bytes.
+
+mod client;
+mod head;
+mod server;
+
+pub use client::{Progress, RequestError, ResponseParser, UpgradeError, UpgradeRequest};
+pub use head::{HeadError, MAX_HEAD_BYTES, MAX_HEADERS};
+pub use server::{Accept, Refusal, check_request};
+
+pub(crate) use client::{authority, basic_authorization, is_unprintable};
+pub(crate) use head::{Fed, HeadReader, for_log};
