@@ -1,0 +1,74 @@
+# Every target with a line of ## help is listed by `make help`. What a target does, beyond one command, is in scripts/.
+
+CARGO ?= cargo
+# Everything but the module itself builds without Asterisk's headers.
+NO_MODULE = --no-default-features --locked
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install what this machine lacks and make the sandbox, a private Asterisk for tests and demo
+	@scripts/setup
+
+.PHONY: headers
+headers: ## Fetch Asterisk's headers out of the sandbox into asterisk-headers/
+	@asterisk-headers/fetch
+
+.PHONY: build
+build: ## Build the module: target/release/chan_websocket.so
+	@scripts/build
+
+.PHONY: demo
+demo: setup build ## Run two calls through the module in the sandbox's Asterisk and report
+	$(CARGO) run --release $(NO_MODULE) --example demo
+
+.PHONY: test
+test: setup build ## Set up, build and run every test
+	$(CARGO) test $(NO_MODULE)
+
+.PHONY: unittest
+unittest: ## Run the tests that need no Asterisk
+	$(CARGO) test $(NO_MODULE) --lib
+
+.PHONY: hosttest
+hosttest: setup build ## Run the tests against a real Asterisk; TEST=<name> for some of them
+	$(CARGO) test $(NO_MODULE) --test host $(TEST)
+
+.PHONY: fmt-check
+fmt-check: ## Check the formatting
+	$(CARGO) fmt --check
+
+.PHONY: lint
+lint: ## Run clippy with warnings denied, with and without the Asterisk side
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy $(NO_MODULE) --all-targets -- -D warnings
+
+.PHONY: licences
+licences: ## Check that every dependency's licence goes with GPL-2.0-only (deny.toml)
+	$(CARGO) test $(NO_MODULE) --test licences
+
+.PHONY: install
+install: ## Install the built module where Asterisk looks for modules; DESTDIR, MODULES_DIR, ASTETCDIR
+	@scripts/install
+
+.PHONY: uninstall
+uninstall: ## Remove it and put the module that was there before back
+	@scripts/uninstall
+
+.PHONY: clean
+clean: ## Remove what was built
+	$(CARGO) clean
+	rm -rf target
+
+.PHONY: distclean
+distclean: clean ## Remove what was built and the fetched headers
+	rm -rf asterisk-headers/include asterisk-headers/include.new
+
+.PHONY: clean-sandbox
+clean-sandbox: ## Remove the sandbox, which all checkouts share
+	@scripts/sandbox remove
