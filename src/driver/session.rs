@@ -232,7 +232,6 @@ impl Session {
                 self.push_mark("MARK_MEDIA", Event::MediaMarkProcessed { correlation_id }, effects);
             }
             Command::FlushMedia => self.flush_media(effects),
-            // DIVERGES from the C module's PAUSE only in what FLUSH does to it, see flush_media().
             Command::PauseMedia => self.paused = true,
             Command::ContinueMedia => self.paused = false,
             Command::ReportQueueDrained => self.report_queue_drained = true,
@@ -260,7 +259,8 @@ impl Session {
         }
         self.settle(now, effects);
         // The tick is used up: the clock has to be set again even where the deadline stays what it is.
-        self.clock = ClockSetting { seq: self.clock.seq.wrapping_add(1), deadline: self.next_deadline(now) };
+        self.clock =
+            ClockSetting { seq: self.clock.seq.wrapping_add(1), deadline: self.wanted_deadline(now) };
         frame.map(|(frame, _)| frame)
     }
 
@@ -403,7 +403,7 @@ impl Session {
         !self.paused && self.direction.app_sends()
     }
 
-    /// Whether what stands in a frame's place may go at `now`.
+    /// The frame whose turn it is at `now`, with the events that stand before it as effects.
     fn take_frame(&mut self, now: MonoTime, effects: &mut Vec<Effect>) -> Option<(MediaFrame, Pace)> {
         if !self.plays() {
             return None;
@@ -421,7 +421,7 @@ impl Session {
             if self.reframer.is_some() { self.format.ptime() } else { self.format.duration_of(samples) };
         let slot = self.schedule.take(now, frame.pace, duration);
         self.stats.frames_played += 1;
-        self.stats.late_reads += u64::from(!slot.lateness.is_zero() && slot.lateness >= duration);
+        self.stats.late_reads += u64::from(slot.lateness >= duration);
         self.stats.longest_lateness = self.stats.longest_lateness.max(slot.lateness);
         effects.extend(flow.map(|flow| Effect::Send(flow.into())));
         Some((MediaFrame { payload: frame.payload, samples, due: slot.due }, frame.pace))
@@ -454,26 +454,24 @@ impl Session {
     }
 
     fn set_clock(&mut self, now: MonoTime) {
-        let deadline = self.next_deadline(now);
-        if deadline != self.clock.deadline {
+        let deadline = self.wanted_deadline(now);
+        // A tick that is already on its way serves as well.
+        let on_its_way =
+            self.clock.deadline.is_some_and(|set| set <= now) && deadline.is_some_and(|due| due <= now);
+        if deadline != self.clock.deadline && !on_its_way {
             self.clock = ClockSetting { seq: self.clock.seq.wrapping_add(1), deadline };
         }
     }
 
-    fn next_deadline(&self, now: MonoTime) -> Option<MonoTime> {
+    fn wanted_deadline(&self, now: MonoTime) -> Option<MonoTime> {
         if !self.plays() {
             return None;
         }
-        let wanted = match self.queue.head() {
+        match self.queue.head() {
             Some(Head::Frame(Pace::Unpaced)) => Some(now),
             Some(Head::Frame(_) | Head::Mark) => self.schedule.next_slot(),
             None if self.report_queue_drained || self.trailing_tick => self.schedule.next_slot(),
             None => None,
-        };
-        // A tick that is already on its way serves as well.
-        match (self.clock.deadline, wanted) {
-            (Some(set), Some(wanted)) if set <= now && wanted <= now => Some(set),
-            _ => wanted,
         }
     }
 }
