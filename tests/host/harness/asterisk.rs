@@ -1,0 +1,314 @@
+//! One running Asterisk.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::conf::{DRIVER, InstanceConfig};
+use super::log::{self, Log};
+use super::{ports, process, sandbox, tls, wait};
+
+/// Which chan_websocket.so an instance has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Module {
+    /// Debian's, written in C.
+    Oracle,
+    /// The one under test.
+    Ours,
+}
+
+impl Module {
+    /// A word for reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Oracle => "oracle",
+            Self::Ours => "ours",
+        }
+    }
+}
+
+/// A running Asterisk with folders and ports of its own. It ends when the last owner drops it, and at the latest
+/// with this process.
+#[derive(Debug)]
+pub struct Asterisk {
+    /// Which chan_websocket.so it has.
+    pub module: Module,
+    /// Where its HTTP server listens.
+    pub http: SocketAddr,
+    /// Where its HTTPS server listens, with [`tls::SERVER`].
+    pub https: SocketAddr,
+    /// Its log.
+    pub log: Log,
+    http_root: String,
+    folder: PathBuf,
+    process: Mutex<Option<Child>>,
+    pid: u32,
+    clients: Mutex<BTreeMap<String, String>>,
+}
+
+impl Asterisk {
+    /// Starts one and waits until it is ready.
+    pub fn start(module: Module, config: &InstanceConfig) -> Arc<Self> {
+        // Somebody else may take a port between the probe and Asterisk's bind.
+        let mut tries = 3;
+        loop {
+            let asterisk = Self::try_start(module, config);
+            tries -= 1;
+            if tries == 0 || !asterisk.log.contains(&["Address already in use"]) {
+                return Arc::new(asterisk);
+            }
+            asterisk.kill();
+        }
+    }
+
+    fn try_start(module: Module, config: &InstanceConfig) -> Self {
+        let (folder, home) = sandbox::instance_folder();
+        let (http, https) = (ports::free(), ports::free());
+        for name in ["etc", "modules", "lib", "spool", "run", "log"] {
+            fs::create_dir(folder.join(name)).expect("instance folder");
+        }
+        for (name, text) in config.render(&home, &format!("{home}/modules"), http, https) {
+            fs::write(folder.join("etc").join(name), text).expect("configuration");
+        }
+        fs::write(folder.join("etc/server.crt"), &tls::SERVER.cert).expect("certificate");
+        fs::write(folder.join("etc/server.key"), &tls::SERVER.key).expect("key");
+        install_modules(&folder.join("modules"), module, config);
+
+        let console = File::create(folder.join("log/console")).expect("console");
+        let mut command = process::command("chroot");
+        command
+            .arg(sandbox::root())
+            .args(["asterisk", "-C", &format!("{home}/etc/asterisk.conf"), "-f", "-n"])
+            .env("LANG", "C.UTF-8")
+            .stdin(Stdio::null())
+            .stdout(console.try_clone().expect("console"))
+            .stderr(console);
+        let child = process::spawn(command).expect("chroot asterisk");
+        let asterisk = Self {
+            module,
+            http: (Ipv4Addr::LOCALHOST, http).into(),
+            https: (Ipv4Addr::LOCALHOST, https).into(),
+            log: Log::new(folder.join("log/full")),
+            http_root: config.http_root(),
+            folder,
+            pid: child.id(),
+            process: Mutex::new(Some(child)),
+            clients: Mutex::default(),
+        };
+        asterisk.wait_ready();
+        asterisk
+    }
+
+    fn wait_ready(&self) {
+        let booted = wait::poll(wait::PATIENCE, || match self.try_cli("core waitfullybooted") {
+            Ok(answer) if answer.contains("fully booted") => Some(true),
+            _ if self.is_running() => None,
+            _ => Some(false),
+        });
+        assert!(booted == Some(true), "Asterisk did not start\n{}", self.report(0));
+    }
+
+    /// Runs a CLI command and returns what it printed.
+    #[track_caller]
+    pub fn cli(&self, command: &str) -> String {
+        match self.try_cli(command) {
+            Ok(answer) => answer,
+            Err(err) => panic!("CLI `{command}`: {err}"),
+        }
+    }
+
+    /// Like [`Asterisk::cli`], for when Asterisk may be gone or stuck.
+    pub fn try_cli(&self, command: &str) -> std::io::Result<String> {
+        // By way of the folder's descriptor, because a socket's path may have only 107 bytes.
+        let run = File::open(self.folder.join("run"))?;
+        let mut socket = UnixStream::connect(format!("/proc/self/fd/{}/asterisk.ctl", run.as_raw_fd()))?;
+        socket.set_read_timeout(Some(Duration::from_secs(20)))?;
+        socket.write_all(format!("logger mute silent\0{command}\0").as_bytes())?;
+        socket.shutdown(Shutdown::Write)?;
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer)?;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        // The first line greets us: host, process id and version.
+        Ok(answer.split_once('\n').map_or_else(String::new, |(_, rest)| rest.to_owned()))
+    }
+
+    /// `module load`, `unload` or `reload` of the driver.
+    pub fn driver(&self, verb: &str) -> String {
+        self.cli(&format!("module {verb} {DRIVER}.so"))
+    }
+
+    /// The driver's line of `module show`: use count and status in it. `None` when it is not listed.
+    pub fn driver_status(&self) -> Option<ModuleStatus> {
+        let text = self.cli(&format!("module show like {DRIVER}.so"));
+        let line = text.lines().find(|line| line.starts_with(DRIVER))?;
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let count = words.iter().rposition(|word| word.parse::<u32>().is_ok())?;
+        Some(ModuleStatus {
+            use_count: words[count].parse().ok()?,
+            running: !line.contains("Not Running") && line.contains("Running"),
+        })
+    }
+
+    /// Overwrites a configuration file. Nothing is reloaded.
+    pub fn write_config(&self, name: &str, text: &str) {
+        fs::write(self.folder.join("etc").join(name), text).expect("configuration");
+    }
+
+    /// Adds a section to websocket_client.conf and makes Asterisk read it.
+    pub fn add_client(&self, name: &str, options: &[(&str, &str)]) {
+        let mut section = format!("[{name}]\ntype = websocket_client\nconnection_type = per_call_config\n");
+        for (option, value) in options {
+            let _ = writeln!(section, "{option} = {value}");
+        }
+        let mut clients = self.clients.lock().expect("clients");
+        clients.insert(name.to_owned(), section);
+        let all: Vec<&str> = clients.values().map(String::as_str).collect();
+        self.write_config("websocket_client.conf", &all.join("\n"));
+        self.cli("module reload res_websocket_client.so");
+    }
+
+    /// A path on the HTTP server, behind http.conf's prefix.
+    pub fn path(&self, path: &str) -> String {
+        format!("{}/{path}", self.http_root)
+    }
+
+    /// The folder with its configuration, log and modules.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Names of its threads, as the kernel knows them.
+    pub fn threads(&self) -> Vec<String> {
+        self.tasks().into_iter().filter_map(|task| fs::read_to_string(task.join("comm")).ok()).collect()
+    }
+
+    fn tasks(&self) -> Vec<PathBuf> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid));
+        tasks.into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    }
+
+    /// What its open file descriptors stand for.
+    pub fn descriptors(&self) -> Vec<String> {
+        let fds = fs::read_dir(format!("/proc/{}/fd", self.pid));
+        fds.into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| Some(fs::read_link(entry.path()).ok()?.display().to_string()))
+            .collect()
+    }
+
+    /// Whether the process is there.
+    pub fn is_running(&self) -> bool {
+        self.exit_status().is_none()
+    }
+
+    /// How the process ended, if it has.
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        self.process.lock().expect("process").as_mut().and_then(|child| child.try_wait().expect("wait"))
+    }
+
+    /// Stops it the gentle way. An error says what was wrong: it crashed, it hung, or it logged warnings or errors
+    /// that no test had asked for.
+    pub fn stop(&self) -> Result<(), String> {
+        let mut problems = Vec::new();
+        if let Some(status) = self.exit_status() {
+            problems.push(format!("Asterisk was gone: {status}"));
+        } else {
+            let _ = self.try_cli("core stop now");
+            match wait::poll(wait::PATIENCE, || self.exit_status()) {
+                None => problems.push("Asterisk did not stop".into()),
+                Some(status) if status.signal().is_some() => {
+                    problems.push(format!("Asterisk crashed when stopping: {status}"));
+                }
+                Some(_) => {}
+            }
+        }
+        problems
+            .extend(self.log.surprises().into_iter().map(|line| format!("unexpected in the log: {line}")));
+        let report = if problems.is_empty() { String::new() } else { self.report(0) };
+        self.kill();
+        if problems.is_empty() { Ok(()) } else { Err(format!("{}\n{report}", problems.join("\n"))) }
+    }
+
+    /// Log and console, for a failed test: what came after `mark`.
+    pub fn report(&self, mark: usize) -> String {
+        let console = fs::read_to_string(self.folder.join("log/console")).unwrap_or_default();
+        format!(
+            "--- log of {} with the module {}\n{}\n--- console\n{}\n---",
+            self.folder.display(),
+            self.module.name(),
+            log::tail(&self.log.since(mark), 80),
+            log::tail(&console, 20),
+        )
+    }
+
+    fn kill(&self) {
+        if let Some(mut child) = self.process.lock().expect("process").take() {
+            let _ = child.kill();
+            let _ = child.wait();
+            if std::env::var_os("HOST_KEEP").is_none() {
+                let _ = fs::remove_dir_all(&self.folder);
+            }
+        }
+    }
+}
+
+impl Drop for Asterisk {
+    fn drop(&mut self) {
+        let there = self.process.lock().is_ok_and(|process| process.is_some());
+        if there && std::thread::panicking() {
+            eprintln!("{}", self.report(0));
+        }
+        self.kill();
+    }
+}
+
+/// What `module show` says of the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModuleStatus {
+    /// How many calls hold it.
+    pub use_count: u32,
+    /// False: it is there but was declined or unloaded.
+    pub running: bool,
+}
+
+/// Fills an instance's module folder: links to Debian's modules, and the driver under test.
+fn install_modules(folder: &Path, module: Module, config: &InstanceConfig) {
+    let debian = sandbox::debian_modules();
+    let link = |name: &str| {
+        symlink(debian.join(name), folder.join(name)).unwrap_or_else(|err| panic!("link to {name}: {err}"));
+    };
+    let driver = format!("{DRIVER}.so");
+    let names: Vec<String> = if config.is_autoload() {
+        config.modules().iter().map(|module| format!("{module}.so")).collect()
+    } else {
+        let here = sandbox::root().join(debian.strip_prefix("/").expect("absolute"));
+        let entries = fs::read_dir(&here).unwrap_or_else(|err| panic!("{}: {err}", here.display()));
+        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    };
+    for name in names.iter().filter(|name| **name != driver) {
+        link(name);
+    }
+    match module {
+        Module::Oracle => link(&driver),
+        Module::Ours => {
+            let ours = sandbox::our_module();
+            fs::copy(&ours, folder.join(&driver)).unwrap_or_else(|err| panic!("{}: {err}", ours.display()));
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What an instance is made of: its modules and its configuration files.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// The dialplan that every instance has. `${…}` come as channel variables with the call.
+const DIALPLAN: &str = r"
+[harness]
+; A party that answers and stays.
+exten => park,1,Answer()
+ same => n,Wait(600)
+; Plays back to the channel what it says.
+exten => echo,1,Echo()
+; Reads and throws away.
+exten => wait,1,Wait(600)
+; A caller: dials DIAL and tells the ARI application APP how it went.
+exten => dial,1,Dial(${DIAL},${DIAL_TIMEOUT},${DIAL_OPTIONS})
+ same => n,Stasis(${APP},dialled,${DIALSTATUS},${HANGUPCAUSE})
+ same => n,Hangup()
+; The other end of every dial with G(): see Dial's option.
+exten => conference,1,ConfBridge(${ROOM},harness_bridge,harness_user)
+exten => digits,1,SendDTMF(${DIGITS},50,50)
+ same => n,Wait(600)
+";
+
+/// Files that Asterisk's core looks for and complains about when they are missing.
+const QUIET: &[(&str, &str)] = &[
+    ("acl.conf", ""),
+    ("ccss.conf", "[general]\n"),
+    ("cdr.conf", "[general]\nenable = no\n"),
+    ("cel.conf", "[general]\nenable = no\n"),
+    ("chan_websocket.conf", ""),
+    (
+        "confbridge.conf",
+        "[general]\n[harness_bridge]\ntype = bridge\n[harness_user]\ntype = user\nquiet = yes\n",
+    ),
+    ("features.conf", "[general]\n[featuremap]\n[applicationmap]\n"),
+    (
+        "indications.conf",
+        "[general]\ncountry = us\n[us]\ndescription = US\nringcadence = 2000,4000\n\
+      dial = 350+440\nbusy = 480+620/500,0/500\nring = 440+480/2000,0/4000\ncongestion = 480+620/250,0/250\n",
+    ),
+    ("musiconhold.conf", "[general]\n"),
+    ("stasis.conf", "[threadpool]\n"),
+    ("udptl.conf", "[general]\n"),
+    ("websocket_client.conf", ""),
+];
+
+/// What the tests need of Asterisk, in the order in which it can be loaded.
+const MODULES: &[&str] = &[
+    "res_timing_timerfd",
+    "res_sorcery_config",
+    "res_http_websocket",
+    "res_websocket_client",
+    "pbx_config",
+    "bridge_simple",
+    "bridge_softmix",
+    "bridge_holding",
+    "app_confbridge",
+    "app_dial",
+    "app_echo",
+    "app_milliwatt",
+    "app_playback",
+    "app_senddtmf",
+    "app_stasis",
+    "app_stack",
+    "app_verbose",
+    "app_channelredirect",
+    "chan_bridge_media",
+    "codec_ulaw",
+    "codec_alaw",
+    "codec_a_mu",
+    "codec_resample",
+    "format_gsm",
+    "format_pcm",
+    "format_sln",
+    "func_channel",
+    "func_hangupcause",
+    "func_logic",
+    "func_strings",
+    "res_stasis",
+    "res_stasis_answer",
+    "res_stasis_playback",
+    "res_stasis_recording",
+    "res_stasis_snoop",
+    "res_ari",
+    "res_ari_model",
+    "res_ari_applications",
+    "res_ari_asterisk",
+    "res_ari_bridges",
+    "res_ari_channels",
+    "res_ari_events",
+];
+
+/// The module that all this is about.
+pub const DRIVER: &str = "chan_websocket";
+
+/// How an instance differs from the usual one.
+#[derive(Debug, Clone)]
+pub struct InstanceConfig {
+    modules: Vec<String>,
+    files: BTreeMap<String, String>,
+    autoload: bool,
+    debug: u8,
+    http_prefix: Option<String>,
+}
+
+impl Default for InstanceConfig {
+    fn default() -> Self {
+        let modules = MODULES.iter().copied().chain([DRIVER]).map(str::to_owned).collect();
+        let files = QUIET.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        Self { modules, files, autoload: false, debug: 0, http_prefix: None }
+    }
+}
+
+impl InstanceConfig {
+    /// The usual instance.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Loads one more of Debian's modules (name without `.so`).
+    pub fn module(mut self, name: &str) -> Self {
+        self.modules.push(name.to_owned());
+        self
+    }
+
+    /// Leaves a module out.
+    pub fn without(mut self, name: &str) -> Self {
+        self.modules.retain(|module| module != name);
+        self
+    }
+
+    /// Lets Asterisk find the modules in its folder, instead of naming them in modules.conf.
+    pub fn autoload(mut self) -> Self {
+        self.autoload = true;
+        self
+    }
+
+    /// Writes a configuration file.
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.insert(name.to_owned(), text.to_owned());
+        self
+    }
+
+    /// Adds to the dialplan.
+    pub fn dialplan(self, text: &str) -> Self {
+        let all = format!("{}{text}\n", self.files.get("extensions.conf").map_or("", String::as_str));
+        self.file("extensions.conf", &all)
+    }
+
+    /// Logs debug messages up to this level, and verbose ones.
+    pub fn debug(mut self, level: u8) -> Self {
+        self.debug = level;
+        self
+    }
+
+    /// Sets http.conf's prefix.
+    pub fn http_prefix(mut self, prefix: &str) -> Self {
+        self.http_prefix = Some(prefix.to_owned());
+        self
+    }
+
+    /// What all URIs of the HTTP server begin with: empty, or a slash and the prefix.
+    pub(super) fn http_root(&self) -> String {
+        self.http_prefix.as_ref().map_or_else(String::new, |prefix| format!("/{prefix}"))
+    }
+
+    /// The modules that modules.conf or the folder lists.
+    pub(super) fn modules(&self) -> &[String] {
+        &self.modules
+    }
+
+    pub(super) fn is_autoload(&self) -> bool {
+        self.autoload
+    }
+
+    /// All configuration files, for an instance whose folder is `home` as Asterisk sees it.
+    pub(super) fn render(
+        &self,
+        home: &str,
+        modules: &str,
+        http: u16,
+        https: u16,
+    ) -> BTreeMap<String, String> {
+        let mut files = self.files.clone();
+        let own = files.remove("extensions.conf").unwrap_or_default();
+        files.insert("extensions.conf".into(), format!("{DIALPLAN}{own}"));
+        files.insert("asterisk.conf".into(), self.asterisk_conf(home, modules));
+        files.insert("modules.conf".into(), self.modules_conf());
+        files.insert("logger.conf".into(), self.logger_conf());
+        files.insert("http.conf".into(), self.http_conf(home, http, https));
+        files.insert(
+            "ari.conf".into(),
+            "[general]\nenabled = yes\n[harness]\ntype = user\npassword = harness\n".into(),
+        );
+        files
+    }
+
+    fn asterisk_conf(&self, home: &str, modules: &str) -> String {
+        let verbose = if self.debug > 0 { 5 } else { 0 };
+        format!(
+            "[directories]\nastetcdir => {home}/etc\nastmoddir => {modules}\nastvarlibdir => {home}/lib\n\
+             astdbdir => {home}/lib\nastkeydir => {home}/lib\nastdatadir => /usr/share/asterisk\n\
+             astagidir => {home}/lib\nastspooldir => {home}/spool\nastrundir => {home}/run\n\
+             astlogdir => {home}/log\nastsbindir => /usr/sbin\n\
+             [options]\nverbose = {verbose}\ndebug = {}\nsystemname = harness\n",
+            self.debug
+        )
+    }
+
+    fn modules_conf(&self) -> String {
+        if self.autoload {
+            return "[modules]\nautoload = yes\n".into();
+        }
+        let mut text = String::from("[modules]\nautoload = no\n");
+        for module in &self.modules {
+            let _ = writeln!(text, "load = {module}.so");
+        }
+        text
+    }
+
+    fn logger_conf(&self) -> String {
+        let more = if self.debug > 0 { ",debug,dtmf" } else { "" };
+        format!("[general]\ndateformat = %F %T.%3q\n[logfiles]\nfull = notice,warning,error,verbose{more}\n")
+    }
+
+    fn http_conf(&self, home: &str, http: u16, https: u16) -> String {
+        let prefix =
+            self.http_prefix.as_ref().map_or_else(String::new, |prefix| format!("prefix = {prefix}\n"));
+        format!(
+            "[general]\nenabled = yes\nbindaddr = 127.0.0.1\nbindport = {http}\nsessionlimit = 1000\n{prefix}\
+             tlsenable = yes\ntlsbindaddr = 127.0.0.1:{https}\ntlscertfile = {home}/etc/server.crt\n\
+             tlsprivatekey = {home}/etc/server.key\n"
+        )
+    }
+}

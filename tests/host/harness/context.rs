@@ -1,0 +1,202 @@
+//! What a test body gets: an instance, and short ways to calls, apps and comparisons.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use tungstenite::protocol::Role;
+
+use super::app::App;
+use super::ari::{Answer, Ari, Parameters};
+use super::asterisk::{Asterisk, Module};
+use super::call::{Call, CallBuilder};
+use super::http::{Response, UpgradeRequest};
+use super::server::AppServer;
+use super::stream::Stream;
+use super::trace::{Recorder, Trace};
+
+static COUNTER: AtomicU32 = AtomicU32::new(0);
+
+/// One test on one module.
+#[derive(Debug)]
+pub struct Context {
+    /// The instance that the test runs on, with other tests beside it unless the test asked for its own.
+    pub asterisk: Arc<Asterisk>,
+    /// Where the log stood when the test began.
+    pub log_mark: usize,
+    recorder: Recorder,
+    notes: Trace,
+    ari: OnceLock<Ari>,
+}
+
+impl Context {
+    pub(super) fn new(asterisk: Arc<Asterisk>) -> Self {
+        let recorder = Recorder::default();
+        let notes = recorder.section();
+        let log_mark = asterisk.log.len();
+        Self { asterisk, log_mark, recorder, notes, ari: OnceLock::new() }
+    }
+
+    /// Which module is under test.
+    pub fn module(&self) -> Module {
+        self.asterisk.module
+    }
+
+    /// Whether it is ours, for tests of differences.
+    pub fn is_ours(&self) -> bool {
+        self.module() == Module::Ours
+    }
+
+    /// `oracle` on the oracle, `ours` on ours.
+    pub fn either<T>(&self, oracle: T, ours: T) -> T {
+        if self.is_ours() { ours } else { oracle }
+    }
+
+    /// Adds a line to the trace that is compared.
+    pub fn note(&self, line: impl Into<String>) {
+        self.notes.note(line);
+    }
+
+    /// Says that this text differs from run to run; the trace has `<name>` instead.
+    pub fn name(&self, value: &str, name: &str) {
+        self.recorder.name(value, name);
+    }
+
+    pub(super) fn trace(&self) -> Vec<String> {
+        self.recorder.normalised(self.module())
+    }
+
+    /// A name that nothing else in this process has.
+    pub fn unique(&self, prefix: &str) -> String {
+        format!("{prefix}-{}", COUNTER.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Says that this text in a warning or error is expected. Say it before it happens.
+    pub fn allow_log(&self, text: &str) {
+        self.asterisk.log.allow(text);
+    }
+
+    /// Waits for a line of the log, not older than the test, that holds all of `parts`.
+    #[track_caller]
+    pub fn wait_log(&self, parts: &[&str]) -> String {
+        self.asterisk.log.wait_since(self.log_mark, parts)
+    }
+
+    /// Whether the log has such a line, not older than the test.
+    pub fn log_contains(&self, parts: &[&str]) -> bool {
+        self.asterisk.log.find(self.log_mark, parts).is_some()
+    }
+
+    /// The test's own Stasis application.
+    pub fn ari(&self) -> &Ari {
+        self.ari.get_or_init(|| {
+            Ari::new(
+                self.asterisk.http,
+                &self.asterisk.path("")[..].trim_end_matches('/'),
+                &self.unique("app"),
+            )
+        })
+    }
+
+    /// A call to this endpoint (`WebSocket/…` or any other).
+    pub fn call(&self, endpoint: &str) -> CallBuilder<'_> {
+        CallBuilder::new(self, endpoint)
+    }
+
+    /// A call to `WebSocket/INCOMING/<options>` that waits for its app.
+    #[track_caller]
+    pub fn incoming(&self, options: &str) -> Call<'_> {
+        self.call(&format!("WebSocket/INCOMING/{options}")).originate()
+    }
+
+    /// Such a call with its app connected and MEDIA_START received.
+    #[track_caller]
+    pub fn incoming_app(&self, options: &str) -> (Call<'_>, App) {
+        let call = self.incoming(options);
+        let app = call.connect();
+        app.expect_media_start();
+        (call, app)
+    }
+
+    /// Such a call whose channel plays back what the app says.
+    #[track_caller]
+    pub fn incoming_echo(&self, options: &str) -> (Call<'_>, App) {
+        let call = self.call(&format!("WebSocket/INCOMING/{options}")).extension("echo").originate();
+        let app = call.connect();
+        app.expect_media_start();
+        call.wait_up();
+        (call, app)
+    }
+
+    /// `POST /channels/externalMedia` in the test's Stasis application.
+    #[track_caller]
+    pub fn external_media(&self, parameters: Parameters<'_>) -> Answer {
+        let app = self.ari().app.clone();
+        let id = self.unique("media");
+        let mut all =
+            vec![("app", &*app), ("channelId", &*id), ("transport", "websocket"), ("encapsulation", "none")];
+        all.extend_from_slice(parameters);
+        self.ari().post("channels/externalMedia", &all)
+    }
+
+    /// The same, as a call.
+    #[track_caller]
+    pub fn external_media_call(&self, parameters: Parameters<'_>) -> Call<'_> {
+        Call::new(self, self.external_media(parameters).ok())
+    }
+
+    /// An app that waits for Asterisk to connect, known to it as a websocket_client with these further options
+    /// (`uri` among them, unless `ws://` with the path `media` will do).
+    pub fn server(&self, options: &[(&str, &str)]) -> AppServer {
+        let client = self.unique("client");
+        self.name(&client, "client");
+        let server = AppServer::listen(client, self.recorder.clone());
+        let uri = server.uri("media");
+        let mut all: Vec<(&str, &str)> = vec![("uri", &uri), ("protocols", "media")];
+        all.retain(|(name, _)| !options.iter().any(|(own, _)| own == name));
+        all.extend_from_slice(options);
+        self.asterisk.add_client(&server.client, &all);
+        server
+    }
+
+    /// A plain connection to the HTTP server.
+    #[track_caller]
+    pub fn http(&self) -> Stream {
+        Stream::tcp(self.asterisk.http).expect("HTTP server")
+    }
+
+    /// A TLS connection to the HTTP server.
+    #[track_caller]
+    pub fn https(&self) -> Stream {
+        Stream::tls(self.asterisk.https).expect("HTTPS server")
+    }
+
+    /// A request to upgrade for a connection id, to be spoiled and sent.
+    pub fn upgrade(&self, connection_id: &str) -> UpgradeRequest {
+        UpgradeRequest::new(&self.asterisk.path(&format!("media/{connection_id}")))
+    }
+
+    /// Sends a request over a new plain connection.
+    #[track_caller]
+    pub fn send(&self, request: &UpgradeRequest) -> Response {
+        request.send(self.http()).expect("an answer to the upgrade")
+    }
+
+    /// Connects an app.
+    #[track_caller]
+    pub fn connect(&self, connection_id: &str) -> App {
+        self.app(self.send(&self.upgrade(connection_id)))
+    }
+
+    /// Connects an app over TLS.
+    #[track_caller]
+    pub fn connect_tls(&self, connection_id: &str) -> App {
+        self.app(self.upgrade(connection_id).send(self.https()).expect("an answer to the upgrade"))
+    }
+
+    /// The app behind an upgrade that was answered with 101.
+    #[track_caller]
+    pub fn app(&self, response: Response) -> App {
+        assert!(response.status == 101, "the upgrade was answered with {}", response.status);
+        App::new(response.stream, response.leftover, Role::Client, self.recorder.section())
+    }
+}

@@ -1,0 +1,93 @@
+//! Asterisk's log file, for asking and for showing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::wait;
+
+/// The log of one instance. Asterisk writes it from a thread of its own: ask with [`Log::wait`].
+#[derive(Debug)]
+pub struct Log {
+    path: PathBuf,
+    /// Texts of warnings and errors that tests expect.
+    allowed: Mutex<Vec<String>>,
+    /// How much of the file has been checked for warnings and errors.
+    checked: Mutex<usize>,
+}
+
+impl Log {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, allowed: Mutex::default(), checked: Mutex::default() }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many bytes it has; a mark for [`Log::since`].
+    pub fn len(&self) -> usize {
+        fs::metadata(&self.path).map_or(0, |meta| usize::try_from(meta.len()).unwrap_or(usize::MAX))
+    }
+
+    /// What was logged after a mark.
+    pub fn since(&self, mark: usize) -> String {
+        let bytes = fs::read(&self.path).unwrap_or_default();
+        String::from_utf8_lossy(bytes.get(mark..).unwrap_or_default()).into_owned()
+    }
+
+    /// Whether a line holds all of `parts`.
+    pub fn contains(&self, parts: &[&str]) -> bool {
+        self.find(0, parts).is_some()
+    }
+
+    /// The first line after `mark` that holds all of `parts`.
+    pub fn find(&self, mark: usize, parts: &[&str]) -> Option<String> {
+        let text = self.since(mark);
+        text.lines().find(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned)
+    }
+
+    /// Waits for a line that holds all of `parts`.
+    #[track_caller]
+    pub fn wait(&self, parts: &[&str]) -> String {
+        self.wait_since(0, parts)
+    }
+
+    /// Waits for a line after `mark` that holds all of `parts`.
+    #[track_caller]
+    pub fn wait_since(&self, mark: usize, parts: &[&str]) -> String {
+        match wait::poll(Duration::from_secs(5), || self.find(mark, parts)) {
+            Some(line) => line,
+            None => panic!("Asterisk did not log {parts:?}"),
+        }
+    }
+
+    /// Says that a warning or error holding `text` is no surprise. Say it before it happens.
+    pub fn allow(&self, text: &str) {
+        self.allowed.lock().expect("allowed").push(text.to_owned());
+    }
+
+    /// Warnings and errors that nobody allowed, each given once.
+    pub fn surprises(&self) -> Vec<String> {
+        let mut checked = self.checked.lock().expect("checked");
+        let text = self.since(*checked);
+        // The last line may still be in the writing.
+        let complete = text.rfind('\n').map_or(0, |end| end + 1);
+        *checked += complete;
+        let allowed = self.allowed.lock().expect("allowed");
+        text[..complete]
+            .lines()
+            .filter(|line| line.contains("] WARNING[") || line.contains("] ERROR["))
+            .filter(|line| !allowed.iter().any(|text| line.contains(text.as_str())))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+/// The last `count` lines of a text.
+pub fn tail(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}

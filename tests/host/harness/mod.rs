@@ -1,0 +1,45 @@
+//! The harness: a real Asterisk with either module, the app at the other end, ARI, and the comparison of the two.
+//!
+//! A test is a function of [`Context`], added to the [`Suite`] by its file:
+//!
+//! ```text
+//! pub fn tests(suite: &mut Suite) {
+//!     suite.same("commands/hangup", hangup);
+//! }
+//!
+//! fn hangup(t: &Context) {
+//!     let (call, app) = t.incoming_app("c(ulaw)");
+//!     app.command("HANGUP");
+//!     assert_eq!(app.expect_close(), 1000);
+//!     t.note(format!("cause {}", call.ending().cause));
+//! }
+//! ```
+//!
+//! What it takes from the app and what it notes is its trace; `same` compares the traces of both modules.
+
+pub mod app;
+pub mod ari;
+pub mod asterisk;
+pub mod call;
+pub mod conf;
+pub mod context;
+pub mod event;
+pub mod http;
+pub mod log;
+pub mod ports;
+pub mod process;
+pub mod sandbox;
+pub mod server;
+pub mod stream;
+pub mod suite;
+pub mod tls;
+pub mod trace;
+pub mod wait;
+pub mod wire;
+
+pub use app::{App, Item};
+pub use conf::InstanceConfig;
+pub use context::Context;
+pub use event::Format;
+pub use suite::Suite;
+pub use wire::Frame;

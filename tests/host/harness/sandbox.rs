@@ -1,0 +1,83 @@
+//! Where things are: the sandbox with Debian's Asterisk, our module, and a folder for each instance.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{env, fs};
+
+use super::process;
+
+static INSTANCES: AtomicU32 = AtomicU32::new(0);
+
+static ROOT: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
+    let root = env::var_os("ASTERISK_SANDBOX").map(PathBuf::from).unwrap_or_else(|| {
+        let cache = env::var_os("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))
+            .unwrap_or_else(|| "/tmp".into());
+        cache.join("chan_websocket/sandbox")
+    });
+    if !root.join("usr/sbin/asterisk").exists() {
+        return Err(format!(
+            "no Asterisk in the sandbox {}: run `make setup`, or set ASTERISK_SANDBOX",
+            root.display()
+        ));
+    }
+    if !rustix::process::geteuid().is_root() {
+        return Err("these tests start Asterisk with chroot: run them as root".into());
+    }
+    sweep(&root);
+    Ok(root)
+});
+
+/// The root folder that Asterisk is started in. Panics with what to do when it is not there.
+pub fn root() -> &'static Path {
+    match &*ROOT {
+        Ok(root) => root,
+        Err(why) => panic!("{why}"),
+    }
+}
+
+/// Our chan_websocket.so.
+pub fn our_module() -> PathBuf {
+    let path = env::var_os("CHAN_WEBSOCKET_MODULE")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/release/chan_websocket.so"));
+    assert!(path.exists(), "no module at {}: run `make build`, or set CHAN_WEBSOCKET_MODULE", path.display());
+    path
+}
+
+/// Where Debian keeps Asterisk's modules, as a path inside the sandbox.
+pub fn debian_modules() -> PathBuf {
+    let lib = root().join("usr/lib");
+    let found = fs::read_dir(&lib)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .chain([lib.clone()])
+        .map(|folder| folder.join("asterisk/modules"))
+        .find(|modules| modules.join("res_http_websocket.so").exists());
+    let found = found.unwrap_or_else(|| panic!("no Asterisk modules under {}", lib.display()));
+    Path::new("/").join(found.strip_prefix(root()).expect("inside the root"))
+}
+
+/// A new folder for an instance: its path here, and the same folder's path inside the sandbox. The name carries
+/// our process id, so that a later run can tell that nobody uses the folder any more.
+pub fn instance_folder() -> (PathBuf, String) {
+    let number = INSTANCES.fetch_add(1, Ordering::Relaxed);
+    let inside = format!("/srv/cw-{}-{number}", std::process::id());
+    let here = root().join(&inside[1..]);
+    fs::create_dir_all(&here).unwrap_or_else(|err| panic!("{}: {err}", here.display()));
+    (here, inside)
+}
+
+/// Removes the folders of runs that did not end well.
+fn sweep(root: &Path) {
+    for entry in fs::read_dir(root.join("srv")).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix("cw-")?.split('-').next()?.parse().ok());
+        if pid.is_some_and(|pid| !process::exists(pid)) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}

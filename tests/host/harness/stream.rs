@@ -1,0 +1,92 @@
+//! A byte stream to or from Asterisk: TCP, or TLS by way of a local socket.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::tls::{self, Tunnel};
+
+/// Clones share the connection.
+#[derive(Debug)]
+pub enum Stream {
+    /// Plain.
+    Tcp(TcpStream),
+    /// Encrypted by the tunnel.
+    Tls(UnixStream, Arc<Tunnel>),
+}
+
+impl Stream {
+    /// Connects in the clear.
+    pub fn tcp(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, super::wait::PATIENCE)?;
+        Self::accepted(stream)
+    }
+
+    /// Connects with TLS.
+    pub fn tls(address: SocketAddr) -> io::Result<Self> {
+        let (stream, tunnel) = tls::connect(address)?;
+        Ok(Self::Tls(stream, Arc::new(tunnel)))
+    }
+
+    /// A connection that came to us.
+    pub fn accepted(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self::Tcp(stream))
+    }
+
+    /// Another handle to the same connection.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(stream) => Self::Tcp(stream.try_clone()?),
+            Self::Tls(stream, tunnel) => Self::Tls(stream.try_clone()?, Arc::clone(tunnel)),
+        })
+    }
+
+    /// How long reads and writes wait; `None` for ever.
+    pub fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_read_timeout(timeout).and(stream.set_write_timeout(timeout)),
+            Self::Tls(stream, _) => stream.set_read_timeout(timeout).and(stream.set_write_timeout(timeout)),
+        }
+    }
+
+    /// Ends the connection, or one direction of it, for all handles.
+    pub fn shutdown(&self, how: Shutdown) {
+        let _ = match self {
+            Self::Tcp(stream) => stream.shutdown(how),
+            Self::Tls(stream, _) => stream.shutdown(how),
+        };
+    }
+
+    /// Closing the last handle will send a TCP reset.
+    pub fn reset_on_close(&self) {
+        if let Self::Tcp(stream) = self {
+            let linger = Some(Duration::ZERO);
+            rustix::net::sockopt::set_socket_linger(stream, linger).expect("linger");
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            Self::Tls(stream, _) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(buffer),
+            Self::Tls(stream, _) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,290 @@
+//! The list of tests, and how each is run on both modules and compared.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::{env, fs, thread};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use super::asterisk::{Asterisk, Module};
+use super::conf::InstanceConfig;
+use super::context::Context;
+use super::trace;
+
+/// A test's body. It panics when something is wrong.
+pub type Body = fn(&Context);
+
+/// What a test says about the two modules.
+#[derive(Debug, Clone, Copy)]
+enum On {
+    /// Both do the same.
+    Same,
+    /// They differ on purpose, by this number of the list of differences.
+    Differs(&'static str),
+    /// Only ours can do it, for this reason.
+    Ours(&'static str),
+}
+
+/// One test; see [`Suite`].
+#[derive(Debug)]
+pub struct Test {
+    name: &'static str,
+    body: Body,
+    on: On,
+    private: Option<InstanceConfig>,
+}
+
+impl Test {
+    /// Gives the test an instance of its own: because it changes what others rely on, or may bring it down.
+    pub fn private(&mut self) {
+        self.private_with(InstanceConfig::new());
+    }
+
+    /// The same, with another configuration.
+    pub fn private_with(&mut self, config: InstanceConfig) {
+        self.private = Some(config);
+    }
+}
+
+/// The tests. Each file adds its own in a function `tests(&mut Suite)`.
+#[derive(Debug, Default)]
+pub struct Suite {
+    tests: Vec<Test>,
+}
+
+impl Suite {
+    /// A test that runs on both modules and must give the same trace.
+    pub fn same(&mut self, name: &'static str, body: Body) -> &mut Test {
+        self.add(name, body, On::Same)
+    }
+
+    /// A test that runs on both modules, where ours differs on purpose. `difference` is the number of the entry in
+    /// the list of differences; the body says with [`Context::is_ours`] what is expected of which.
+    pub fn differs(&mut self, name: &'static str, difference: &'static str, body: Body) -> &mut Test {
+        self.add(name, body, On::Differs(difference))
+    }
+
+    /// A test that runs on ours alone, and why.
+    pub fn ours(&mut self, name: &'static str, reason: &'static str, body: Body) -> &mut Test {
+        self.add(name, body, On::Ours(reason))
+    }
+
+    fn add(&mut self, name: &'static str, body: Body, on: On) -> &mut Test {
+        self.tests.push(Test { name, body, on, private: None });
+        self.tests.last_mut().expect("just pushed")
+    }
+
+    /// Runs the tests that the command line names.
+    pub fn run(self) -> ExitCode {
+        panic::set_hook(Box::new(remember_panic));
+        let mut arguments = Arguments::from_args();
+        // They wait more than they compute.
+        arguments.test_threads.get_or_insert(6);
+        let chosen = Chosen::from_environment();
+        let trials = self.tests.into_iter().map(|test| {
+            let skipped = matches!(test.on, On::Ours(_)) && !chosen.ours;
+            Trial::test(test.name, move || run(&test, chosen)).with_ignored_flag(skipped)
+        });
+        let conclusion = libtest_mimic::run(&arguments, trials.collect());
+        let mut failed = conclusion.has_failed();
+        for problem in stop_shared() {
+            eprintln!("\n{problem}");
+            failed = true;
+        }
+        print_table();
+        if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+}
+
+/// Which modules to run on, from HOST_MODULES: `oracle`, `ours`, or both when it is not set.
+#[derive(Debug, Clone, Copy)]
+struct Chosen {
+    oracle: bool,
+    ours: bool,
+}
+
+impl Chosen {
+    fn from_environment() -> Self {
+        match env::var("HOST_MODULES").as_deref() {
+            Err(_) | Ok("" | "both") => Self { oracle: true, ours: true },
+            Ok("oracle") => Self { oracle: true, ours: false },
+            Ok("ours") => Self { oracle: false, ours: true },
+            Ok(other) => panic!("HOST_MODULES={other}: say oracle, ours or both"),
+        }
+    }
+}
+
+/// Runs one test where it has to run, and compares.
+fn run(test: &Test, chosen: Chosen) -> Result<(), Failed> {
+    let oracle = chosen.oracle && !matches!(test.on, On::Ours(_));
+    let wanted = [(Module::Oracle, oracle), (Module::Ours, chosen.ours)];
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        let start = |module: Module| {
+            let name = format!("{} [{}]", test.name, module.name());
+            thread::Builder::new()
+                .name(name)
+                .spawn_scoped(scope, move || run_on(test, module))
+                .expect("thread")
+        };
+        let running: Vec<_> =
+            wanted.iter().filter(|(_, run)| *run).map(|(module, _)| (*module, start(*module))).collect();
+        running.into_iter().map(|(module, handle)| (module, handle.join().expect("caught"))).collect()
+    });
+
+    let mut problems = String::new();
+    for (module, outcome) in &outcomes {
+        if let Err(why) = outcome {
+            let _ = writeln!(problems, "[{}] {why}", module.name());
+        }
+    }
+    let trace_of = |wanted: Module| {
+        let found = outcomes.iter().find(|(module, _)| *module == wanted);
+        found.and_then(|(_, outcome)| outcome.as_ref().ok())
+    };
+    let golden = Golden::of(test);
+    if let Some(trace) = trace_of(Module::Oracle) {
+        golden.record(trace);
+    }
+    let recorded = if oracle { None } else { golden.read() };
+    let verdict = match (trace_of(Module::Oracle).or(recorded.as_ref()), trace_of(Module::Ours), test.on) {
+        _ if !problems.is_empty() => "FAILED",
+        (Some(oracle), Some(ours), On::Same) => match trace::difference(oracle, ours) {
+            None => "same",
+            Some(text) => {
+                let _ = writeln!(problems, "the traces differ (- oracle, + ours):\n{text}");
+                "DIFFERS"
+            }
+        },
+        (_, _, On::Differs(number)) => number,
+        (_, _, On::Ours(_)) => "ours only",
+        _ => "not compared",
+    };
+    TABLE.lock().expect("table").push((test.name, verdict));
+    if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
+}
+
+/// Runs a test on one module. The error has all that helps to understand it.
+fn run_on(test: &Test, module: Module) -> Result<Vec<String>, String> {
+    let start = || match &test.private {
+        Some(config) => Asterisk::start(module, config),
+        None => shared(module),
+    };
+    let asterisk = caught(start)?;
+    let context = Context::new(asterisk);
+    let result = caught(|| (test.body)(&context));
+    let trace = context.trace();
+    let (asterisk, mark) = (Arc::clone(&context.asterisk), context.log_mark);
+    let result =
+        result.map_err(|why| format!("{why}\n--- trace\n{}\n{}", trace.join("\n"), asterisk.report(mark)));
+    // Hanging up what is left belongs to the test.
+    drop(context);
+    let ending = match &test.private {
+        Some(_) => asterisk.stop(),
+        None => check_shared(&asterisk, mark),
+    };
+    result.and_then(|()| ending).map(|()| trace)
+}
+
+fn check_shared(asterisk: &Asterisk, mark: usize) -> Result<(), String> {
+    if let Some(status) = asterisk.exit_status() {
+        return Err(format!("Asterisk, shared with other tests, ended: {status}\n{}", asterisk.report(mark)));
+    }
+    match asterisk.log.surprises() {
+        lines if lines.is_empty() => Ok(()),
+        lines => Err(format!("unexpected in the log, by this test or one beside it:\n{}", lines.join("\n"))),
+    }
+}
+
+// ---- shared instances
+
+static SHARED: [Mutex<Option<Arc<Asterisk>>>; 2] = [const { Mutex::new(None) }; 2];
+
+/// The instance that tests of a module share.
+fn shared(module: Module) -> Arc<Asterisk> {
+    let mut slot = SHARED[module as usize].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    // One that crashed has failed a test: the others go on with a new one.
+    let running = slot.take().filter(|asterisk| asterisk.is_running());
+    let asterisk = running.unwrap_or_else(|| Asterisk::start(module, &InstanceConfig::new()));
+    *slot = Some(Arc::clone(&asterisk));
+    asterisk
+}
+
+fn stop_shared() -> Vec<String> {
+    let stop = |slot: &Mutex<Option<Arc<Asterisk>>>| {
+        let asterisk = slot.lock().ok()?.take()?;
+        let problem = asterisk.stop().err()?;
+        Some(format!("the shared instance with {}: {problem}", asterisk.module.name()))
+    };
+    SHARED.iter().filter_map(stop).collect()
+}
+
+// ---- panics
+
+thread_local! {
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Panics of a test's own thread go into its report; others are printed.
+fn remember_panic(info: &panic::PanicHookInfo<'_>) {
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    let what = info.payload_as_str().unwrap_or("panic");
+    let text = format!("{place}: {what}");
+    if thread::current().name().is_some_and(|name| name.ends_with(']')) {
+        PANIC.with_borrow_mut(|panic| *panic = Some(text));
+    } else {
+        eprintln!("{text}");
+    }
+}
+
+fn caught<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+    panic::catch_unwind(AssertUnwindSafe(body))
+        .map_err(|_| PANIC.with_borrow_mut(Option::take).unwrap_or_else(|| "panic".into()))
+}
+
+// ---- golden traces
+
+/// The oracle's trace of a test, kept so that ours can be compared where there is no oracle.
+struct Golden {
+    path: PathBuf,
+    compared: bool,
+}
+
+impl Golden {
+    fn of(test: &Test) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/host/golden");
+        Self { path: folder.join(format!("{}.trace", test.name)), compared: matches!(test.on, On::Same) }
+    }
+
+    /// Keeps a trace, if HOST_RECORD is set.
+    fn record(&self, trace: &[String]) {
+        if self.compared && !trace.is_empty() && env::var_os("HOST_RECORD").is_some() {
+            fs::create_dir_all(self.path.parent().expect("folder")).expect("folder of the golden traces");
+            fs::write(&self.path, trace.join("\n") + "\n").expect("golden trace");
+        }
+    }
+
+    fn read(&self) -> Option<Vec<String>> {
+        let text = fs::read_to_string(&self.path).ok().filter(|_| self.compared)?;
+        Some(text.lines().map(str::to_owned).collect())
+    }
+}
+
+// ---- the table
+
+static TABLE: Mutex<Vec<(&str, &str)>> = Mutex::new(Vec::new());
+
+/// With HOST_TABLE set: one line for each test, and how the modules compare.
+fn print_table() {
+    if env::var_os("HOST_TABLE").is_none() {
+        return;
+    }
+    let mut table = TABLE.lock().expect("table").clone();
+    table.sort_unstable();
+    for (name, verdict) in table {
+        println!("{name:<60} {verdict}");
+    }
+}

@@ -1,0 +1,64 @@
+//! TLS for tests, by the `openssl` command: a certificate, and a client whose stream is a plain socket here.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+
+use super::process;
+
+/// A key and its self-signed certificate, as PEM.
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    /// The private key.
+    pub key: String,
+    /// The certificate, which is its own authority.
+    pub cert: String,
+}
+
+/// The certificate of the HTTP servers: `localhost` and 127.0.0.1. Made once per process.
+pub static SERVER: LazyLock<Certificate> =
+    LazyLock::new(|| Certificate::new("localhost", "DNS:localhost,IP:127.0.0.1"));
+
+impl Certificate {
+    /// A new one with this common name and these subject alternative names (OpenSSL's spelling, `DNS:a,IP:b`).
+    pub fn new(common_name: &str, names: &str) -> Self {
+        let output = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+            .args(["-keyout", "-", "-out", "-", "-days", "2", "-subj", &format!("/CN={common_name}")])
+            .args(["-addext", &format!("subjectAltName={names}")])
+            .output()
+            .expect("the openssl command");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let split = text.find("-----BEGIN CERTIFICATE").unwrap_or_else(|| {
+            panic!("openssl req: {}", String::from_utf8_lossy(&output.stderr));
+        });
+        Self { key: text[..split].to_owned(), cert: text[split..].to_owned() }
+    }
+}
+
+/// A TLS connection: what is written to the socket is encrypted and sent, one record per write of up to 16 KiB.
+#[derive(Debug)]
+pub struct Tunnel(Child);
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Connects to a TLS server. Its certificate is not verified: what the server presents is not what these tests
+/// are about.
+pub fn connect(address: SocketAddr) -> io::Result<(UnixStream, Tunnel)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let mut command = process::command("openssl");
+    command
+        .args(["s_client", "-quiet", "-connect", &address.to_string()])
+        .stdin(Stdio::from(OwnedFd::from(theirs.try_clone()?)))
+        .stdout(Stdio::from(OwnedFd::from(theirs)))
+        .stderr(Stdio::null());
+    Ok((ours, Tunnel(process::spawn(command)?)))
+}

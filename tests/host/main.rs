@@ -1,0 +1,26 @@
+//! Tests against a real Asterisk, with Debian's chan_websocket.so (the oracle) and with ours.
+//!
+//! | variable | meaning |
+//! | --- | --- |
+//! | `ASTERISK_SANDBOX` | root folder with Debian's Asterisk, as made by `make setup` |
+//! | `CHAN_WEBSOCKET_MODULE` | our module, instead of `target/release/chan_websocket.so` |
+//! | `HOST_MODULES` | `oracle` or `ours`: run on one module only |
+//! | `HOST_RECORD` | set: keep the oracle's traces in `tests/host/golden` |
+//! | `HOST_TABLE` | set: print how the modules compare, test by test |
+//! | `HOST_KEEP` | set: keep the instances' folders |
+//!
+//! `cargo test --no-default-features --test host -- <part of a name>` runs some of them.
+
+// Tests say what is wrong by panicking, and a test binary exports nothing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
+
+mod harness;
+mod incoming;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut suite = harness::Suite::default();
+    incoming::tests(&mut suite);
+    suite.run()
+}
