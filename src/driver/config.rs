@@ -1,10 +1,16 @@
 //! chan_websocket.conf: its options, their units, ranges and defaults.
+//!
+//! Reading the file is the host's business, at load and on reload. All settings are for calls made after a reload,
+//! except [`Settings::reactor_threads`], which is taken at load only. Called from the thread that loads or reloads the
+//! module.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::command::ControlMessageFormat;
+use super::client;
+use super::command::{CONTROL_MESSAGE_FORMATS, ControlMessageFormat};
 
 /// A configuration file as the host has read it (`ast_config_load2`, asterisk/config.h).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,7 +37,7 @@ pub struct Config {
     pub connections: HashMap<String, ConnectionSettings>,
 }
 
-/// `[global]`. A call keeps the settings that it was made with; a reload is for new calls.
+/// `[global]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// How control messages are written unless the dial string says otherwise.
@@ -50,13 +56,14 @@ pub struct Settings {
     pub queue_max: usize,
     /// Frames at which MEDIA_XOFF is sent; more than `queue_xon`, at most `queue_max`.
     pub queue_xoff: usize,
-    /// Frames under which MEDIA_XON is sent.
+    /// Frames under which MEDIA_XON is sent; at least 1.
     pub queue_xon: usize,
     /// Media kept for an app that reads slowly.
     pub out_queue: Duration,
     /// After which an INCOMING channel without an app is hung up; `None`: never.
     pub incoming_timeout: Option<Duration>,
-    /// Who may connect, in the order of the file; the host turns it into an Asterisk ACL.
+    /// Who may connect, in the order of the file, which matters. The host makes an Asterisk ACL of it, and must let
+    /// nobody in if it cannot.
     pub incoming_acl: Vec<AclRule>,
     /// Refuse apps that come over plain ws.
     pub incoming_require_tls: bool,
@@ -64,10 +71,34 @@ pub struct Settings {
     pub incoming_origins: Vec<String>,
     /// Pings on incoming connections; `None`: none.
     pub pings: Option<Pings>,
-    /// TCP keepalives on incoming connections; `None`: the system's.
+    /// TCP keepalives on incoming connections; `None`: none of ours.
     pub tcp_keepalives: Option<TcpKeepalives>,
     /// Reactor threads; 0: by the number of cores. Taken at load only.
     pub reactor_threads: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            control_message_format: ControlMessageFormat::default(),
+            write_timeout: Duration::from_millis(30_000),
+            handshake_timeout: Duration::from_millis(10_000),
+            close_timeout: Duration::from_millis(2000),
+            max_message_size: 1_048_576,
+            max_command_size: 65_536,
+            queue_max: 1000,
+            queue_xoff: 900,
+            queue_xon: 800,
+            out_queue: Duration::from_millis(2000),
+            incoming_timeout: None,
+            incoming_acl: Vec::new(),
+            incoming_require_tls: false,
+            incoming_origins: Vec::new(),
+            pings: None,
+            tcp_keepalives: None,
+            reactor_threads: 0,
+        }
+    }
 }
 
 /// One line of `incoming_acl`, `incoming_permit` or `incoming_deny`.
@@ -75,11 +106,11 @@ pub struct Settings {
 pub struct AclRule {
     /// Which of the three.
     pub sense: AclSense,
-    /// In Asterisk's ACL syntax, not checked here.
+    /// In Asterisk's ACL syntax, which only the host can check; not empty.
     pub value: String,
 }
 
-/// What an [`AclRule`] does; `as_str` is the `sense` of `ast_append_acl` (asterisk/acl.h).
+/// What an [`AclRule`] does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AclSense {
     /// Names of ACLs of acl.conf.
@@ -91,7 +122,7 @@ pub enum AclSense {
 }
 
 impl AclSense {
-    /// The word that `ast_append_acl` knows it by.
+    /// The word that `ast_append_acl` (asterisk/acl.h) knows it by.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Acl => "acl",
@@ -110,76 +141,86 @@ pub struct Pings {
     pub probes: u32,
 }
 
-impl Default for Pings {
-    fn default() -> Self {
-        Self { interval: Duration::from_secs(20), probes: 3 }
-    }
-}
-
 /// TCP keepalives (tcp(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TcpKeepalives {
-    /// Silence before the first one (TCP_KEEPIDLE).
+    /// Silence before the first one (TCP_KEEPIDLE), whole seconds.
     pub time: Duration,
-    /// Between two (TCP_KEEPINTVL).
+    /// Between two (TCP_KEEPINTVL), whole seconds.
     pub interval: Duration,
     /// After this many without an answer the connection is lost (TCP_KEEPCNT).
     pub probes: u32,
 }
 
-impl Default for TcpKeepalives {
-    fn default() -> Self {
-        Self { time: Duration::from_secs(20), interval: Duration::from_secs(20), probes: 3 }
+/// The options of [`Pings`] as they are written; `None` for what is not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PingOptions {
+    /// `enable_pingpongs`.
+    pub enable: Option<bool>,
+    /// `pingpong_interval`.
+    pub interval: Option<Duration>,
+    /// `pingpong_probes`.
+    pub probes: Option<u32>,
+}
+
+impl PingOptions {
+    /// With the defaults for what is not written; `None` unless enabled.
+    pub fn resolve(self) -> Option<Pings> {
+        let Self { enable, interval, probes } = self;
+        (enable == Some(true)).then(|| Pings {
+            interval: interval.unwrap_or(KEEPALIVE_INTERVAL),
+            probes: probes.unwrap_or(PROBES),
+        })
     }
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            control_message_format: ControlMessageFormat::default(),
-            write_timeout: Duration::from_secs(30),
-            handshake_timeout: Duration::from_secs(10),
-            close_timeout: Duration::from_secs(2),
-            max_message_size: 1024 * 1024,
-            max_command_size: 64 * 1024,
-            queue_max: 1000,
-            queue_xoff: 900,
-            queue_xon: 800,
-            out_queue: Duration::from_secs(2),
-            incoming_timeout: None,
-            incoming_acl: Vec::new(),
-            incoming_require_tls: false,
-            incoming_origins: Vec::new(),
-            pings: None,
-            tcp_keepalives: None,
-            reactor_threads: 0,
-        }
+/// The options of [`TcpKeepalives`] as they are written; `None` for what is not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TcpKeepaliveOptions {
+    /// `enable_tcp_keepalives`.
+    pub enable: Option<bool>,
+    /// `tcp_keepalive_time`.
+    pub time: Option<Duration>,
+    /// `tcp_keepalive_interval`.
+    pub interval: Option<Duration>,
+    /// `tcp_keepalive_probes`.
+    pub probes: Option<u32>,
+}
+
+impl TcpKeepaliveOptions {
+    /// With the defaults for what is not written; `None` unless enabled.
+    pub fn resolve(self) -> Option<TcpKeepalives> {
+        let Self { enable, time, interval, probes } = self;
+        (enable == Some(true)).then(|| TcpKeepalives {
+            time: time.unwrap_or(KEEPALIVE_INTERVAL),
+            interval: interval.unwrap_or(KEEPALIVE_INTERVAL),
+            probes: probes.unwrap_or(PROBES),
+        })
     }
 }
+
+/// The default of all intervals of pings and keepalives, as in newer versions of websocket_client.conf.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+/// The default number of unanswered pings or keepalives.
+const PROBES: u32 = 3;
+/// The longest keepalive times that Linux takes (MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL); good for pings too.
+pub(crate) const MAX_TCP_SECONDS: u32 = 32_767;
+/// The most keepalives that Linux takes (MAX_TCP_KEEPCNT); good for pings too.
+pub(crate) const MAX_TCP_PROBES: u32 = 127;
 
 /// A section with `type = connection`: what it says, and `None` for what it does not say.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ConnectionSettings {
-    /// Host or host:port of the proxy.
+    /// The proxy, as `host:port`.
     pub proxy_host: Option<String>,
     /// User for the proxy.
     pub proxy_username: Option<String>,
     /// Password for the proxy.
     pub proxy_password: Option<String>,
-    /// Whether to send pings.
-    pub enable_pingpongs: Option<bool>,
-    /// See [`Pings::interval`].
-    pub pingpong_interval: Option<Duration>,
-    /// See [`Pings::probes`].
-    pub pingpong_probes: Option<u32>,
-    /// Whether to send TCP keepalives.
-    pub enable_tcp_keepalives: Option<bool>,
-    /// See [`TcpKeepalives::time`].
-    pub tcp_keepalive_time: Option<Duration>,
-    /// See [`TcpKeepalives::interval`].
-    pub tcp_keepalive_interval: Option<Duration>,
-    /// See [`TcpKeepalives::probes`].
-    pub tcp_keepalive_probes: Option<u32>,
+    /// WebSocket pings.
+    pub pings: PingOptions,
+    /// TCP keepalives.
+    pub tcp_keepalives: TcpKeepaliveOptions,
     /// Instead of [`Settings::handshake_timeout`].
     pub handshake_timeout: Option<Duration>,
     /// Instead of [`Settings::write_timeout`].
@@ -188,11 +229,20 @@ pub struct ConnectionSettings {
 
 impl fmt::Debug for ConnectionSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConnectionSettings").field("proxy_host", &self.proxy_host).finish_non_exhaustive()
+        let Self { proxy_host, proxy_username, proxy_password, pings, tcp_keepalives, .. } = self;
+        f.debug_struct("ConnectionSettings")
+            .field("proxy_host", proxy_host)
+            .field("proxy_username", proxy_username)
+            .field("proxy_password", &proxy_password.as_ref().map(|_| client::HIDDEN))
+            .field("pings", pings)
+            .field("tcp_keepalives", tcp_keepalives)
+            .field("handshake_timeout", &self.handshake_timeout)
+            .field("write_timeout", &self.write_timeout)
+            .finish()
     }
 }
 
-/// Something in the file that is refused. Displays as the whole log line, without a line feed.
+/// Something in the file that is refused. Displays as the whole log line, without a line feed; of level error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// The option exists, the value does not fit.
@@ -202,19 +252,353 @@ pub enum ConfigError {
         file: String,
         /// The section's name.
         section: String,
-        /// The option as it is written in the documentation.
-        option: &'static str,
+        /// The option as it is written.
+        option: String,
         /// What stands in the file.
         value: String,
         /// What may stand there, with its unit.
         allowed: String,
     },
+    /// There is no such option in this kind of section.
+    #[error("{file}: Unknown option {option} in [{section}]")]
+    UnknownOption {
+        /// The file's name.
+        file: String,
+        /// The section's name.
+        section: String,
+        /// The option as it is written.
+        option: String,
+    },
+    /// The levels of flow control contradict each other.
+    #[error(
+        "{file}: Invalid levels in [{GLOBAL}]: queue_xon {xon}, queue_xoff {xoff}, queue_max {max}. Must be \
+         queue_xon < queue_xoff <= queue_max"
+    )]
+    QueueLevels {
+        /// The file's name.
+        file: String,
+        /// Frames.
+        xon: usize,
+        /// Frames.
+        xoff: usize,
+        /// Frames.
+        max: usize,
+    },
+    /// A section that is neither `[global]` nor a connection.
+    #[error(
+        "{file}: Section [{section}] {}. Must be [{GLOBAL}], or have type = {CONNECTION}; ignored",
+        kind_text(.kind)
+    )]
+    UnknownSection {
+        /// The file's name.
+        file: String,
+        /// The section's name.
+        section: String,
+        /// Its `type`.
+        kind: Option<String>,
+    },
+    /// What becomes of a section with an error in it; follows the errors.
+    #[error("{file}: [{section}] is refused because of these errors; {instead}")]
+    Refused {
+        /// The file's name.
+        file: String,
+        /// The section's name.
+        section: String,
+        /// What is in force in its place.
+        instead: Instead,
+    },
 }
+
+/// What is in force in the place of a refused section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instead {
+    /// What was in force before.
+    LastGood,
+    /// Of the options in error the defaults, of the others the values.
+    Defaults,
+    /// Nothing.
+    Nothing,
+}
+
+impl fmt::Display for Instead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LastGood => "its last good settings stay",
+            Self::Defaults => "the options in error have their defaults",
+            Self::Nothing => "the connection is used without it",
+        })
+    }
+}
+
+fn kind_text(kind: &Option<String>) -> String {
+    kind.as_ref().map_or_else(|| "has no type".to_owned(), |kind| format!("has type = {kind}"))
+}
+
+const GLOBAL: &str = "global";
+const CONNECTION: &str = "connection";
 
 /// What `file` says; the log lines for what was refused come with it.
 ///
-/// `previous` is what was in force until now; `None` at load. A `[global]` with an error in it leaves the
-/// previous settings as they are; at load every option in error has its default.
-pub fn parse(_file_name: &str, _file: &ConfigFile, previous: Option<&Config>) -> (Config, Vec<ConfigError>) {
-    (previous.cloned().unwrap_or_default(), Vec::new())
+/// `previous` is what was in force until now, `None` at load. An error in `[global]` leaves all previous settings in
+/// force; at load the options in error have their defaults, and the others count. An error in a connection's section
+/// leaves that section's previous settings in force, if there are any. In a section the last one of equal options
+/// counts, except for the incoming ACL, which is the sequence of its lines.
+pub fn parse(file_name: &str, file: &ConfigFile, previous: Option<&Config>) -> (Config, Vec<ConfigError>) {
+    let mut errors = Vec::new();
+    let mut global = Global::default();
+    let mut global_errors = Vec::new();
+    let mut connections: HashMap<String, ConnectionSettings> = HashMap::new();
+    let mut refused_connections: Vec<String> = Vec::new();
+    for section in &file.sections {
+        let reader = SectionReader { file_name, section };
+        match (section.name.as_str(), reader.kind()) {
+            (GLOBAL, None | Some(GLOBAL)) => {
+                global_errors.extend(reader.read(|option, value| global.set(option, value)));
+            }
+            (name, Some(CONNECTION)) => {
+                let settings = connections.entry(name.to_owned()).or_default();
+                let found = reader.read(|option, value| settings.set(option, value));
+                if !found.is_empty() && !refused_connections.contains(&section.name) {
+                    refused_connections.push(section.name.clone());
+                }
+                errors.extend(found);
+            }
+            (name, kind) => errors.push(ConfigError::UnknownSection {
+                file: file_name.to_owned(),
+                section: name.to_owned(),
+                kind: kind.map(str::to_owned),
+            }),
+        }
+    }
+    for name in refused_connections {
+        let last_good = previous.and_then(|config| config.connections.get(&name));
+        let instead = if last_good.is_some() { Instead::LastGood } else { Instead::Nothing };
+        match last_good {
+            Some(settings) => connections.insert(name.clone(), settings.clone()),
+            None => connections.remove(&name),
+        };
+        errors.push(ConfigError::Refused { file: file_name.to_owned(), section: name, instead });
+    }
+    global_errors.extend(global.check_levels(file_name));
+    let mut settings = global.resolve();
+    if !global_errors.is_empty() {
+        let instead = if previous.is_some() { Instead::LastGood } else { Instead::Defaults };
+        let section = GLOBAL.to_owned();
+        global_errors.push(ConfigError::Refused { file: file_name.to_owned(), section, instead });
+        if let Some(config) = previous {
+            settings = config.settings.clone();
+        }
+    }
+    errors.splice(0..0, global_errors);
+    (Config { settings, connections }, errors)
+}
+
+/// Why an option is refused.
+enum Fault {
+    /// No such option.
+    Unknown,
+    /// The value does not fit; holds what would.
+    Invalid(String),
+}
+
+/// Reads one section.
+struct SectionReader<'a> {
+    file_name: &'a str,
+    section: &'a Section,
+}
+
+impl<'a> SectionReader<'a> {
+    fn kind(&self) -> Option<&'a str> {
+        let mut variables = self.section.variables.iter().rev();
+        variables.find(|(option, _)| is_type(option)).map(|(_, value)| value.trim())
+    }
+
+    /// Hands every option, in lower case as Asterisk does not mind the case, and its value to `set`.
+    fn read(&self, mut set: impl FnMut(&str, &str) -> Result<(), Fault>) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        for (option, value) in self.section.variables.iter().filter(|(option, _)| !is_type(option)) {
+            let fault = match set(&option.to_ascii_lowercase(), value.trim()) {
+                Ok(()) => continue,
+                Err(fault) => fault,
+            };
+            let (file, section) = (self.file_name.to_owned(), self.section.name.clone());
+            let option = option.clone();
+            errors.push(match fault {
+                Fault::Unknown => ConfigError::UnknownOption { file, section, option },
+                Fault::Invalid(allowed) => {
+                    ConfigError::InvalidValue { file, section, option, value: value.clone(), allowed }
+                }
+            });
+        }
+        errors
+    }
+}
+
+fn is_type(option: &str) -> bool {
+    option.eq_ignore_ascii_case("type")
+}
+
+/// `[global]` while it is read.
+#[derive(Default)]
+struct Global {
+    settings: Settings,
+    pings: PingOptions,
+    tcp_keepalives: TcpKeepaliveOptions,
+}
+
+/// A time that a call may have to wait, ms.
+const TIMEOUT_MS: RangeInclusive<u64> = 1..=3_600_000;
+/// A number of frames.
+const FRAMES: RangeInclusive<u64> = 1..=100_000;
+
+impl Global {
+    fn set(&mut self, option: &str, value: &str) -> Result<(), Fault> {
+        let settings = &mut self.settings;
+        match option {
+            "control_message_format" => {
+                settings.control_message_format = ControlMessageFormat::parse(value)
+                    .ok_or_else(|| Fault::Invalid(CONTROL_MESSAGE_FORMATS.to_owned()))?;
+            }
+            "write_timeout" => settings.write_timeout = millis(value, TIMEOUT_MS)?,
+            "handshake_timeout" => settings.handshake_timeout = millis(value, TIMEOUT_MS)?,
+            "close_timeout" => settings.close_timeout = millis(value, 1..=60_000)?,
+            "max_message_size" => settings.max_message_size = size(value, 1024..=64 * 1024 * 1024, "bytes")?,
+            "max_command_size" => settings.max_command_size = size(value, 128..=1024 * 1024, "bytes")?,
+            "queue_max" => settings.queue_max = size(value, FRAMES, "frames")?,
+            "queue_xoff" => settings.queue_xoff = size(value, FRAMES, "frames")?,
+            "queue_xon" => settings.queue_xon = size(value, FRAMES, "frames")?,
+            "out_queue" => settings.out_queue = millis(value, 20..=60_000)?,
+            "incoming_timeout" => {
+                settings.incoming_timeout = Some(seconds(value, 0..=86_400)?).filter(|time| !time.is_zero());
+            }
+            "incoming_acl" => settings.incoming_acl.push(acl_rule(AclSense::Acl, value)?),
+            "incoming_permit" => settings.incoming_acl.push(acl_rule(AclSense::Permit, value)?),
+            "incoming_deny" => settings.incoming_acl.push(acl_rule(AclSense::Deny, value)?),
+            "incoming_require_tls" => settings.incoming_require_tls = boolean(value)?,
+            "incoming_origins" => {
+                let origins = value.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+                settings.incoming_origins = origins.map(str::to_owned).collect();
+            }
+            "reactor_threads" => settings.reactor_threads = size(value, 0..=64, "threads")?,
+            _ => set_liveness(&mut self.pings, &mut self.tcp_keepalives, option, value)?,
+        }
+        Ok(())
+    }
+
+    /// The levels are checked together at the end, because their order in the file is free. Levels in error become
+    /// the defaults.
+    fn check_levels(&mut self, file_name: &str) -> Option<ConfigError> {
+        let Settings { queue_xon: xon, queue_xoff: xoff, queue_max: max, .. } = self.settings;
+        if xon < xoff && xoff <= max {
+            return None;
+        }
+        let defaults = Settings::default();
+        self.settings.queue_xon = defaults.queue_xon;
+        self.settings.queue_xoff = defaults.queue_xoff;
+        self.settings.queue_max = defaults.queue_max;
+        Some(ConfigError::QueueLevels { file: file_name.to_owned(), xon, xoff, max })
+    }
+
+    fn resolve(self) -> Settings {
+        Settings {
+            pings: self.pings.resolve(),
+            tcp_keepalives: self.tcp_keepalives.resolve(),
+            ..self.settings
+        }
+    }
+}
+
+impl ConnectionSettings {
+    fn set(&mut self, option: &str, value: &str) -> Result<(), Fault> {
+        match option {
+            "proxy_host" => {
+                if !value.is_empty() && client::parse_proxy_host(value).is_none() {
+                    return Err(Fault::Invalid("host:port, or [IPv6 address]:port".to_owned()));
+                }
+                self.proxy_host = text(value);
+            }
+            "proxy_username" => self.proxy_username = text(value),
+            "proxy_password" => self.proxy_password = text(value),
+            "handshake_timeout" => self.handshake_timeout = Some(millis(value, TIMEOUT_MS)?),
+            "write_timeout" => self.write_timeout = Some(millis(value, TIMEOUT_MS)?),
+            _ => set_liveness(&mut self.pings, &mut self.tcp_keepalives, option, value)?,
+        }
+        Ok(())
+    }
+}
+
+/// The options that `[global]` and connections share.
+fn set_liveness(
+    pings: &mut PingOptions,
+    tcp_keepalives: &mut TcpKeepaliveOptions,
+    option: &str,
+    value: &str,
+) -> Result<(), Fault> {
+    const TCP_SECONDS: RangeInclusive<u64> = 1..=MAX_TCP_SECONDS as u64;
+    const TCP_PROBES: RangeInclusive<u64> = 1..=MAX_TCP_PROBES as u64;
+    match option {
+        "enable_pingpongs" => pings.enable = Some(boolean(value)?),
+        "pingpong_interval" => pings.interval = Some(seconds(value, TCP_SECONDS)?),
+        "pingpong_probes" => pings.probes = Some(count(value, TCP_PROBES)?),
+        "enable_tcp_keepalives" => tcp_keepalives.enable = Some(boolean(value)?),
+        "tcp_keepalive_time" => tcp_keepalives.time = Some(seconds(value, TCP_SECONDS)?),
+        "tcp_keepalive_interval" => tcp_keepalives.interval = Some(seconds(value, TCP_SECONDS)?),
+        "tcp_keepalive_probes" => tcp_keepalives.probes = Some(count(value, TCP_PROBES)?),
+        _ => return Err(Fault::Unknown),
+    }
+    Ok(())
+}
+
+fn text(value: &str) -> Option<String> {
+    Some(value.to_owned()).filter(|value| !value.is_empty())
+}
+
+fn acl_rule(sense: AclSense, value: &str) -> Result<AclRule, Fault> {
+    let value = text(value).ok_or_else(|| {
+        Fault::Invalid(match sense {
+            AclSense::Acl => "names of ACLs of acl.conf".to_owned(),
+            AclSense::Permit | AclSense::Deny => "addresses, with or without a mask".to_owned(),
+        })
+    })?;
+    Ok(AclRule { sense, value })
+}
+
+/// Decimal digits in `range`; nothing else, so that a unit or a slip of the finger does not pass unseen.
+fn number(value: &str, range: RangeInclusive<u64>, unit: &str) -> Result<u64, Fault> {
+    let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    let number = digits.then(|| value.parse().ok()).flatten().filter(|number| range.contains(number));
+    number
+        .ok_or_else(|| Fault::Invalid(format!("a number from {} to {} ({unit})", range.start(), range.end())))
+}
+
+fn size(value: &str, range: RangeInclusive<u64>, unit: &str) -> Result<usize, Fault> {
+    number(value, range, unit).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
+}
+
+fn count(value: &str, range: RangeInclusive<u64>) -> Result<u32, Fault> {
+    number(value, range, "probes").map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+fn millis(value: &str, range: RangeInclusive<u64>) -> Result<Duration, Fault> {
+    number(value, range, "milliseconds").map(Duration::from_millis)
+}
+
+fn seconds(value: &str, range: RangeInclusive<u64>) -> Result<Duration, Fault> {
+    number(value, range, "seconds").map(Duration::from_secs)
+}
+
+fn boolean(value: &str) -> Result<bool, Fault> {
+    parse_boolean(value).ok_or_else(|| Fault::Invalid("yes or no".to_owned()))
+}
+
+/// A boolean as Asterisk writes it (`ast_true` and `ast_false`, asterisk/utils.h), whatever its case.
+pub(crate) fn parse_boolean(value: &str) -> Option<bool> {
+    let is = |words: &[&str]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
+    if is(&["yes", "true", "y", "t", "1", "on"]) {
+        Some(true)
+    } else if is(&["no", "false", "n", "f", "0", "off"]) {
+        Some(false)
+    } else {
+        None
+    }
 }

@@ -2,8 +2,12 @@
 //!
 //! What is sent when is `session`'s business. Rendering needs no lock and no Asterisk thread.
 
+use std::collections::{HashMap, HashSet};
+use std::io;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
 use super::command::ControlMessageFormat;
 
@@ -139,9 +143,29 @@ impl Event {
     }
 
     fn json(&self, channel_id: &str) -> String {
-        let rendered = serde_json::to_string(&Json { event: self, channel_id });
-        // Serializing strings, numbers and booleans into memory does not fail; the bare name is still true.
-        rendered.unwrap_or_else(|_| format!(r#"{{"event":"{}"}}"#, self.name()))
+        let mut rendered = Vec::new();
+        let mut serializer = serde_json::Serializer::with_formatter(&mut rendered, Compact);
+        let written = Json { event: self, channel_id }.serialize(&mut serializer);
+        // Writing strings, numbers and booleans into memory does not fail; the bare name would still be true.
+        let rendered = written.ok().and_then(|()| String::from_utf8(rendered).ok());
+        rendered.unwrap_or_else(|| format!(r#"{{"event":"{}"}}"#, self.name()))
+    }
+}
+
+/// Writes JSON as compact as jansson does for the C module, byte for byte: serde_json's own style but for the
+/// hexadecimal digits of control characters.
+struct Compact;
+
+impl Formatter for Compact {
+    fn write_char_escape<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        escape: CharEscape,
+    ) -> io::Result<()> {
+        match escape {
+            CharEscape::AsciiControl(byte) => write!(writer, "\\u{byte:04X}"),
+            _ => CompactFormatter.write_char_escape(writer, escape),
+        }
     }
 }
 
@@ -195,8 +219,8 @@ struct Variables<'a>(&'a [(String, String)]);
 impl Serialize for Variables<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_map(None)?;
-        let mut seen = std::collections::HashSet::new();
-        let last: std::collections::HashMap<&str, &str> =
+        let mut seen = HashSet::new();
+        let last: HashMap<&str, &str> =
             self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         for (name, _) in self.0 {
             if seen.insert(name.as_str()) {
