@@ -1,1 +1,36 @@
-//! The Asterisk side.
+//! The Asterisk side: FFI to Asterisk and OpenSSL. The only place with `unsafe`.
+//!
+//! | file | concern |
+//! | --- | --- |
+//! | `module` | load, reload, unload |
+//! | `engine` | what lives from load to unload |
+//! | `tech` | the channel tech's callbacks |
+//! | `request`, `outgoing`, `http`, `link` | how a call comes up: asked for, connecting, being connected to, connected |
+//! | `call` | one call: session, connection and channel together |
+//! | `effects` | what needs a channel's lock, done without waiting for it |
+//! | `channel`, `format`, `frame`, `json`, `ao2`, `stream`, `tls`, `tls_client`, `clock`, `client`, `config`, `log` | one newtype or service each |
+//! | `guard`, `sys` | the edge itself: panic guard, bindings |
+
+mod ao2;
+mod call;
+mod channel;
+mod client;
+mod clock;
+mod config;
+mod effects;
+mod engine;
+mod format;
+mod frame;
+mod guard;
+mod http;
+mod json;
+mod link;
+mod log;
+mod module;
+mod outgoing;
+mod request;
+mod stream;
+mod sys;
+mod tech;
+mod tls;
+mod tls_client;

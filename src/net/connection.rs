@@ -1,1 +1,564 @@
-//! (being written)
+//! One WebSocket connection after its handshake: reads, parses and closes. Lives in one reactor thread.
+//!
+//! tungstenite reads and answers pings and closes; what it writes goes through the connection's [`Outbound`].
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tungstenite::error::{CapacityError, ProtocolError};
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
+use tungstenite::{Error, Message};
+
+use super::outbound::{Dropped, Flushed, Outbound};
+use super::transport::Transport;
+
+/// tungstenite's own buffer; whole messages grow it as needed. Small, for it is per connection and zeroed per read.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+
+/// Pongs that may wait inside tungstenite for an application that does not read; then only the newest is kept
+/// (RFC 6455 section 5.5.3 allows that).
+const PONG_BACKLOG_BYTES: usize = 4 * 1024;
+
+/// What a connection tells its call. Called on the reactor's thread; must not wait, nor take a channel's lock.
+pub trait Handler: Send + Sync {
+    /// A whole text message.
+    fn on_text(&self, text: &str);
+    /// A whole binary message.
+    fn on_binary(&self, message: Bytes);
+    /// The application reads again after media for it had to be dropped.
+    fn on_media_dropped(&self, dropped: Dropped);
+    /// A ping was answered after this long.
+    fn on_pong(&self, round_trip: Duration);
+    /// The connection is over for the call. Called once, last.
+    fn on_closed(&self, closed: Closed);
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closed {
+    /// The application sent a close frame with this code (1005 if it had none); it was answered.
+    ByPeer(u16),
+    /// We asked for it, with this code.
+    ByUs(u16),
+    /// The application broke RFC 6455 or a limit; this code was sent.
+    Fault {
+        /// The close code sent.
+        code: u16,
+        /// What it did, for the log.
+        what: String,
+    },
+    /// TCP or TLS ended without a close frame.
+    Lost(String),
+    /// The application took nothing, or answered no ping, for too long.
+    Unresponsive(String),
+    /// A panic inside; the connection was given up.
+    Panicked,
+}
+
+/// Limits and times of one connection.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionConfig {
+    /// Longest message from the application, fragments together, bytes.
+    pub max_message_size: usize,
+    /// How long it may take nothing at all from us.
+    pub write_timeout: Duration,
+    /// How long to wait for its close frame after ours.
+    pub close_timeout: Duration,
+    /// Pings, if any.
+    pub ping: Option<PingConfig>,
+}
+
+/// WebSocket pings.
+#[derive(Debug, Clone, Copy)]
+pub struct PingConfig {
+    /// Time between two.
+    pub interval: Duration,
+    /// Unanswered ones before the connection is given up.
+    pub probes: u32,
+}
+
+/// Where a connection is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Our close frame is queued or sent; waiting for the application's.
+    CloseSent { until: Instant },
+    /// Both close frames are there, or none will come: what is queued goes out, then TCP ends. What still arrives is
+    /// read and forgotten, lest the kernel reset the connection under our last bytes.
+    Lingering { until: Instant, shut_down: bool },
+    Done,
+}
+
+#[derive(Debug)]
+struct Ping {
+    config: PingConfig,
+    due: Instant,
+    unanswered: u32,
+    sent: Instant,
+}
+
+/// What a reactor's turn with a connection came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Wait for the socket.
+    Idle,
+    /// There may be more to read: the turn's budget is spent.
+    StillReadable,
+    /// Drop the connection.
+    Done,
+}
+
+/// A connection; see the module.
+pub struct Connection {
+    transport: Arc<dyn Transport>,
+    out: Arc<Outbound>,
+    handler: Arc<dyn Handler>,
+    ws: WebSocketContext,
+    config: ConnectionConfig,
+    state: State,
+    ping: Option<Ping>,
+    blocked_since: Option<Instant>,
+    told: bool,
+    /// Reading stopped because the application does not take our answers.
+    congested: bool,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("transport", &self.transport).field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// A connection whose handshake is done. `leftover` is what arrived right behind the handshake.
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        out: Arc<Outbound>,
+        handler: Arc<dyn Handler>,
+        role: Role,
+        leftover: Vec<u8>,
+        config: ConnectionConfig,
+    ) -> Self {
+        let ws_config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(0)
+            .max_write_buffer_size(PONG_BACKLOG_BYTES)
+            .max_message_size(Some(config.max_message_size))
+            .max_frame_size(Some(config.max_message_size));
+        let ping = config.ping.map(|ping| {
+            let now = Instant::now();
+            Ping { config: ping, due: now + ping.interval, unanswered: 0, sent: now }
+        });
+        Self {
+            transport,
+            out,
+            handler,
+            ws: WebSocketContext::from_partially_read(leftover, role, Some(ws_config)),
+            config,
+            state: State::Open,
+            ping,
+            blocked_since: None,
+            told: false,
+            congested: false,
+        }
+    }
+
+    /// The descriptor to poll.
+    pub fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.transport.as_raw_fd()
+    }
+
+    /// Reads and handles what has arrived, at most one buffer of it. `ended`: poll saw the end of the stream.
+    pub fn on_readable(&mut self, scratch: &mut [u8], ended: bool) -> Turn {
+        let more = match self.state {
+            State::Open | State::CloseSent { .. } => self.read_messages(scratch, ended),
+            State::Lingering { .. } => self.discard_input(scratch),
+            State::Done => false,
+        };
+        let turn = self.on_writable();
+        if more && turn == Turn::Idle { Turn::StillReadable } else { turn }
+    }
+
+    /// Writes what waits, and moves an ending connection on.
+    pub fn on_writable(&mut self) -> Turn {
+        match self.out.flush() {
+            Flushed::Empty(dropped) => {
+                self.blocked_since = None;
+                if dropped.messages > 0 && self.state == State::Open {
+                    self.guarded(|connection| connection.handler.on_media_dropped(dropped));
+                }
+                self.linger_once_written();
+            }
+            Flushed::Blocked(since) => self.blocked_since = Some(since),
+            Flushed::Failed => self.lose("the application's side of the connection is gone".into()),
+        }
+        if self.state == State::Done {
+            Turn::Done
+        } else if self.congested && !self.out.is_congested() {
+            self.congested = false;
+            Turn::StillReadable
+        } else {
+            Turn::Idle
+        }
+    }
+
+    /// Starts the close handshake with `code` (RFC 6455 section 7.1.2). Queued messages go out before it.
+    pub fn close(&mut self, code: u16) -> Turn {
+        if self.state == State::Open {
+            self.send_close(code, "");
+            self.state = State::CloseSent { until: Instant::now() + self.config.close_timeout };
+            self.tell(Closed::ByUs(code));
+        }
+        self.on_writable()
+    }
+
+    /// When [`on_deadline`](Self::on_deadline) is to be called, if at all.
+    pub fn deadline(&self) -> Option<Instant> {
+        let ending = match self.state {
+            State::CloseSent { until } | State::Lingering { until, .. } => Some(until),
+            State::Open | State::Done => None,
+        };
+        let blocked = self.blocked_since.map(|since| since + self.config.write_timeout);
+        let ping = self.ping.as_ref().filter(|_| self.state == State::Open).map(|ping| ping.due);
+        [ending, blocked, ping].into_iter().flatten().min()
+    }
+
+    /// Acts on whatever deadline has passed.
+    pub fn on_deadline(&mut self, now: Instant) -> Turn {
+        match self.state {
+            State::CloseSent { until } if now >= until => self.state = State::Done,
+            State::Lingering { until, .. } if now >= until => self.state = State::Done,
+            State::Open => {
+                if self.blocked_since.is_some_and(|since| now >= since + self.config.write_timeout) {
+                    let what = format!("the application took nothing for {} ms", self.config.write_timeout.as_millis());
+                    self.give_up(what);
+                } else {
+                    self.ping_if_due(now);
+                }
+            }
+            _ => {}
+        }
+        self.on_writable()
+    }
+
+    /// Reads messages until nothing is left or the budget (one scratch buffer) is spent; true in the latter case.
+    fn read_messages(&mut self, scratch: &mut [u8], ended: bool) -> bool {
+        if self.out.is_congested() {
+            self.congested = true;
+            return false;
+        }
+        let transport = self.transport.clone();
+        let out = self.out.clone();
+        let mut io = ReadTurn { transport: &*transport, out: &out, scratch, start: 0, end: 0, state: ReadState::Fresh, ended, force: false };
+        loop {
+            match self.ws.read(&mut io) {
+                Ok(message) => self.on_message(message, &mut io),
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return io.state == ReadState::BudgetSpent;
+                }
+                Err(error) => self.on_error(&error, &mut io),
+            }
+            if !matches!(self.state, State::Open | State::CloseSent { .. }) {
+                return true;
+            }
+        }
+    }
+
+    fn on_message(&mut self, message: Message, io: &mut ReadTurn<'_>) {
+        let open = self.state == State::Open;
+        match message {
+            Message::Text(text) if open => self.guarded(|connection| connection.handler.on_text(&text)),
+            Message::Binary(bytes) if open => self.guarded(|connection| connection.handler.on_binary(bytes)),
+            Message::Pong(_) => self.on_pong(),
+            Message::Close(frame) => self.on_peer_close(frame.as_ref(), io),
+            // Pings are answered by tungstenite; data behind our close frame is of no use any more.
+            _ => {}
+        }
+    }
+
+    fn on_pong(&mut self) {
+        if let Some(ping) = &mut self.ping
+            && ping.unanswered > 0
+        {
+            ping.unanswered = 0;
+            let round_trip = ping.sent.elapsed();
+            self.guarded(|connection| connection.handler.on_pong(round_trip));
+        }
+    }
+
+    /// tungstenite has prepared the answer with the application's own code.
+    fn on_peer_close(&mut self, frame: Option<&CloseFrame>, io: &mut ReadTurn<'_>) {
+        let was_open = self.state == State::Open;
+        if was_open {
+            self.out.discard_media();
+        }
+        io.force = true;
+        let _ = self.ws.flush(io);
+        self.out.close();
+        if was_open {
+            let code = frame.map_or(u16::from(CloseCode::Status), |frame| frame.code.into());
+            // tungstenite answers a forbidden close code with 1002 and this reason.
+            let forbidden = frame.is_some_and(|f| f.code == CloseCode::Protocol && f.reason.as_str() == "Protocol violation");
+            self.tell(if forbidden {
+                Closed::Fault { code, what: "a close frame with a forbidden code".into() }
+            } else {
+                Closed::ByPeer(code)
+            });
+        }
+        self.linger();
+    }
+
+    fn on_error(&mut self, error: &Error, io: &mut ReadTurn<'_>) {
+        match error {
+            Error::ConnectionClosed | Error::AlreadyClosed => self.linger(),
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                self.lose("the application ended TCP without a close frame".into());
+            }
+            Error::Io(error) => self.lose(error.to_string()),
+            _ => match fault_code(error) {
+                Some(code) => self.fail(code, error.to_string(), io),
+                None => self.lose(error.to_string()),
+            },
+        }
+    }
+
+    /// Fails the connection (RFC 6455 section 7.1.7): the close frame with `code`, then the end.
+    fn fail(&mut self, code: u16, what: String, io: &mut ReadTurn<'_>) {
+        self.out.discard_media();
+        if self.state == State::Open {
+            let frame = CloseFrame { code: code.into(), reason: "".into() };
+            io.force = true;
+            let _ = self.ws.close(io, Some(frame));
+            self.out.close();
+            self.tell(Closed::Fault { code, what });
+        }
+        self.linger();
+    }
+
+    fn give_up(&mut self, what: String) {
+        self.out.discard_media();
+        self.send_close(u16::from(CloseCode::Away), "");
+        self.tell(Closed::Unresponsive(what));
+        self.linger();
+    }
+
+    fn lose(&mut self, what: String) {
+        self.out.close();
+        self.tell(Closed::Lost(what));
+        self.state = State::Done;
+    }
+
+    fn send_close(&mut self, code: u16, reason: &'static str) {
+        let mut io = WriteOnly { out: &self.out, force: true };
+        let _ = self.ws.close(&mut io, Some(CloseFrame { code: code.into(), reason: reason.into() }));
+        self.out.close();
+    }
+
+    fn linger(&mut self) {
+        if !matches!(self.state, State::Lingering { .. } | State::Done) {
+            self.state = State::Lingering { until: Instant::now() + self.config.close_timeout, shut_down: false };
+        }
+    }
+
+    fn linger_once_written(&mut self) {
+        if let State::Lingering { shut_down, .. } = &mut self.state
+            && !*shut_down
+        {
+            *shut_down = true;
+            self.transport.shutdown();
+        }
+    }
+
+    /// Reads and forgets, so that the kernel does not reset the connection; the end of the stream is the end.
+    fn discard_input(&mut self, scratch: &mut [u8]) -> bool {
+        match self.transport.recv(scratch) {
+            Ok(0) => {
+                if self.out.flush() != Flushed::Failed {
+                    self.linger_once_written();
+                }
+                self.state = State::Done;
+                false
+            }
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            Err(_) => {
+                self.state = State::Done;
+                false
+            }
+        }
+    }
+
+    fn ping_if_due(&mut self, now: Instant) {
+        let Some(ping) = &mut self.ping else { return };
+        if now < ping.due {
+            return;
+        }
+        if ping.unanswered >= ping.config.probes {
+            let what = format!("the application answered none of {} pings", ping.unanswered);
+            self.give_up(what);
+            return;
+        }
+        ping.unanswered += 1;
+        ping.sent = now;
+        ping.due = now + ping.config.interval;
+        self.out.queue_ping(b"ping");
+    }
+
+    fn tell(&mut self, closed: Closed) {
+        if !std::mem::replace(&mut self.told, true) {
+            let handler = self.handler.clone();
+            if catch_unwind(AssertUnwindSafe(|| handler.on_closed(closed))).is_err() {
+                log::error!("a panic while ending a connection; its call may stay up until it is hung up");
+            }
+        }
+    }
+
+    /// Runs a piece of the call's own code; a panic in it ends this connection and nothing else.
+    fn guarded(&mut self, work: impl FnOnce(&Self)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            self.send_close(u16::from(CloseCode::Error), "");
+            self.tell(Closed::Panicked);
+            self.linger();
+        }
+    }
+}
+
+/// The close code that RFC 6455 section 7.4.1 gives a fault.
+fn fault_code(error: &Error) -> Option<u16> {
+    let code = match error {
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseCode::Size,
+        Error::Utf8(_) => CloseCode::Invalid,
+        Error::Protocol(_) => CloseCode::Protocol,
+        _ => return None,
+    };
+    Some(code.into())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ReadState {
+    /// Nothing was read from the socket in this turn yet.
+    Fresh,
+    /// The socket has no more.
+    Drained,
+    /// The socket may have more, but not in this turn.
+    BudgetSpent,
+}
+
+/// What tungstenite reads from and writes to in one turn: one `recv` into the reactor's buffer, the out-queue behind.
+struct ReadTurn<'a> {
+    transport: &'a dyn Transport,
+    out: &'a Outbound,
+    scratch: &'a mut [u8],
+    start: usize,
+    end: usize,
+    state: ReadState,
+    ended: bool,
+    /// As in [`WriteOnly`].
+    force: bool,
+}
+
+impl ReadTurn<'_> {
+    /// One `recv`. A short read from a plain socket means that it is empty (epoll(7)), unless it has ended.
+    fn refill(&mut self) -> io::Result<usize> {
+        match self.state {
+            ReadState::Fresh => {}
+            ReadState::Drained | ReadState::BudgetSpent => return Err(io::ErrorKind::WouldBlock.into()),
+        }
+        let mut filled = 0;
+        while let Some(room) = self.scratch.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match self.transport.recv(room) {
+                Ok(0) if filled > 0 => {
+                    self.state = ReadState::BudgetSpent;
+                    break;
+                }
+                Ok(0) => return Ok(0),
+                Ok(n) => {
+                    let short = n < room.len();
+                    filled += n;
+                    if short && self.transport.concurrent() && !self.ended {
+                        self.state = ReadState::Drained;
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.state = ReadState::Drained;
+                    break;
+                }
+                // What came before the error is handled first; the next turn finds the error again.
+                Err(_) if filled > 0 => {
+                    self.state = ReadState::BudgetSpent;
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if self.state == ReadState::Fresh {
+            self.state = ReadState::BudgetSpent;
+        }
+        self.start = 0;
+        self.end = filled;
+        if filled == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(filled) }
+    }
+}
+
+impl Read for ReadTurn<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.start == self.end && self.refill()? == 0 {
+            return Ok(0);
+        }
+        let waiting = self.scratch.get(self.start..self.end).unwrap_or_default();
+        let n = waiting.len().min(buf.len());
+        if let (Some(to), Some(from)) = (buf.get_mut(..n), waiting.get(..n)) {
+            to.copy_from_slice(from);
+        }
+        self.start += n;
+        Ok(n)
+    }
+}
+
+impl Write for ReadTurn<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        WriteOnly { out: self.out, force: self.force }.write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Where tungstenite writes: the out-queue. Pongs wait inside tungstenite while the queue is backed up.
+struct WriteOnly<'a> {
+    out: &'a Outbound,
+    /// A close frame stands behind the pongs: let all of it through.
+    force: bool,
+}
+
+impl Read for WriteOnly<'_> {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Write for WriteOnly<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        const OPCODE: u8 = 0x0f;
+        const PONG: u8 = 0x0a;
+        let is_pong = buf.first().is_some_and(|first| first & OPCODE == PONG);
+        if is_pong && !self.force && self.out.is_backed_up() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.out.queue_encoded(buf);
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

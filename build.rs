@@ -1,0 +1,155 @@
+//! Builds the C shim, and the bindings to the Asterisk whose headers are at hand. Without the feature `module` there
+//! is nothing to do.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    #[cfg(feature = "module")]
+    module::build();
+}
+
+#[cfg(feature = "module")]
+mod module {
+    use std::env;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    pub(crate) fn build() {
+        println!("cargo::rerun-if-changed=include");
+        println!("cargo::rerun-if-env-changed=ASTERISK_INCLUDE_DIR");
+        let headers = header_dir();
+        println!("cargo::rerun-if-changed={}", headers.join("asterisk.h").display());
+        bindings(&headers);
+        shim(&headers);
+        // Rust's thread-local destructors would pin the library and let it be unmapped later, under running code.
+        // Never unmapping it makes `module unload` and `module load` safe any number of times.
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+        // Asterisk itself resolves the ast_* symbols; say at link time which library this is.
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,chan_websocket.so");
+        println!("cargo::rustc-env=CHAN_WEBSOCKET_BUILD={}", build_name());
+    }
+
+    /// `ASTERISK_INCLUDE_DIR`, else the machine's own headers, else those fetched into asterisk-headers/.
+    fn header_dir() -> PathBuf {
+        if let Some(dir) = env::var_os("ASTERISK_INCLUDE_DIR") {
+            let dir = PathBuf::from(dir);
+            assert!(
+                dir.join("asterisk.h").is_file(),
+                "ASTERISK_INCLUDE_DIR is {}, but there is no asterisk.h in it",
+                dir.display()
+            );
+            return dir;
+        }
+        let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+        let places =
+            [PathBuf::from("/usr/include"), PathBuf::from("/usr/local/include"), manifest.join("asterisk-headers/include")];
+        places.iter().find(|dir| dir.join("asterisk.h").is_file()).cloned().unwrap_or_else(|| {
+            panic!(
+                "no Asterisk headers: install asterisk-dev, set ASTERISK_INCLUDE_DIR, or run `make headers` (looked in {places:?})"
+            )
+        })
+    }
+
+    fn bindings(headers: &Path) {
+        let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("bindings.rs");
+        let mut builder = bindgen::Builder::default()
+            .header("include/wrapper.h")
+            .clang_arg(format!("-I{}", headers.display()))
+            .clang_arg("-Iinclude")
+            .clang_arg("-fblocks")
+            .clang_arg("-D_GNU_SOURCE")
+            .layout_tests(true)
+            .derive_debug(false)
+            .default_enum_style(bindgen::EnumVariation::ModuleConsts)
+            .prepend_enum_name(false)
+            .generate_comments(false)
+            .parse_callbacks(Box::new(bindgen::CargoCallbacks::new()));
+        for name in FUNCTIONS {
+            builder = builder.allowlist_function(name);
+        }
+        for name in TYPES {
+            builder = builder.allowlist_type(name);
+        }
+        for name in VARS {
+            builder = builder.allowlist_var(name);
+        }
+        for name in OPAQUE {
+            builder = builder.opaque_type(name);
+        }
+        let bindings = builder.generate().unwrap_or_else(|error| panic!("bindgen: {error}"));
+        bindings.write_to_file(&out).unwrap_or_else(|error| panic!("{}: {error}", out.display()));
+    }
+
+    fn shim(headers: &Path) {
+        cc::Build::new()
+            .file("include/shim.c")
+            .include("include")
+            .include(headers)
+            .define("_GNU_SOURCE", None)
+            .flag("-std=gnu11")
+            .flag("-Wno-old-style-declaration")
+            .cargo_metadata(false)
+            .compile("cw_shim");
+        let out = env::var("OUT_DIR").unwrap_or_default();
+        // The constructor in the shim is referenced by nobody: without whole-archive the linker drops it silently.
+        println!("cargo::rustc-link-search=native={out}");
+        println!("cargo::rustc-link-lib=static:+whole-archive=cw_shim");
+    }
+
+    /// The version and, where git is at hand, the commit: what the load message calls this build.
+    fn build_name() -> String {
+        println!("cargo::rerun-if-changed=.git/HEAD");
+        println!("cargo::rerun-if-changed=.git/refs/heads");
+        let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
+        let commit = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
+        match commit {
+            Ok(output) if output.status.success() => {
+                format!("{version}-g{}", String::from_utf8_lossy(&output.stdout).trim())
+            }
+            _ => version,
+        }
+    }
+
+    const FUNCTIONS: &[&str] = &[
+        // module
+        "ast_module_.*ref", "__ast_module_(ref|unref|running_ref)", "cw_module_self", "ast_get_version", "ast_get_build_opts", "ast_shutting_down",
+        // log
+        "ast_log", "ast_debug_get_by_module", "__ast_verbose",
+        // reference counting and locks
+        "__ao2_ref", "__ao2_lock", "__ao2_trylock", "__ao2_unlock",
+        // channel
+        "ast_channel_register", "ast_channel_unregister", "__ast_channel_alloc", "ast_channel_tech_set", "ast_channel_tech_pvt", "ast_channel_tech_pvt_set",
+        "ast_channel_tech", "ast_channel_name", "ast_channel_uniqueid", "ast_channel_flags", "ast_channel_nativeformats_set", "ast_channel_set_readformat",
+        "ast_channel_set_writeformat", "ast_channel_set_rawreadformat", "ast_channel_set_rawwriteformat", "ast_channel_set_fd", "ast_channel_internal_fd_clear",
+        "ast_channel_hangupcause_set", "ast_channel_hangupcause", "ast_channel_tech_hangupcause", "ast_channel_tech_hangupcause_set", "ast_channel_varshead",
+        "ast_channel_callid", "ast_channel_release", "ast_channel_state", "ast_channel_caller", "ast_hangup", "ast_queue_control", "ast_queue_hangup_with_cause", "ast_queue_frame",
+        "pbx_builtin_setvar_helper", "ast_callid_threadassoc_add", "ast_callid_threadassoc_remove",
+        // formats
+        "__ast_format_cache_get", "ast_format_cap_get_format", "__ast_format_cap_get_format", "__ast_format_cap_alloc", "__ast_format_cap_append", "ast_format_get_.*", "ast_format_cmp",
+        "ast_codec_samples_count", "ast_format_cap_count",
+        // HTTP and streams
+        "ast_http_uri_link", "ast_http_uri_unlink", "ast_http_error", "ast_http_body_discard", "ast_iostream_.*",
+        // configuration
+        "ast_config_load2", "ast_config_destroy", "ast_category_browse", "ast_variable_browse", "ast_variables_destroy", "ast_sorcery_retrieve_by_id",
+        "ast_sorcery_retrieve_by_module_name", "ast_sorcery_objectset_create2",
+        // access control and addresses
+        "ast_append_acl", "ast_apply_acl", "ast_free_acl_list", "ast_sockaddr_stringify_fmt", "ast_acl_list_is_empty",
+        // strings, JSON
+        "ast_uuid_generate_str", "ast_json_channel_vars", "ast_json_dump_string_format", "ast_json_free", "ast_json_unref", "ast_cause2str",
+        // CLI
+        "__ast_cli_register_multiple", "ast_cli_unregister_multiple", "ast_cli",
+    ];
+
+    const TYPES: &[&str] = &[
+        "ast_channel_tech", "ast_frame", "ast_frame_type", "ast_http_uri", "ast_tcptls_session_instance", "ast_variable", "ast_cli_entry", "ast_cli_args",
+        "ast_control_frame_type", "ast_http_method", "ast_module_load_result", "ast_channel_state", "ast_format_cmp_res", "ast_media_type", "ast_acl_sense",
+        "ast_codec", "ast_assigned_ids",
+    ];
+
+    const VARS: &[&str] = &[
+        "ast_null_frame", "option_debug", "AST_CAUSE_.*", "AST_FLAG_.*", "AST_EXTENDED_FDS", "AST_MALLOCD_.*", "AST_FRIENDLY_OFFSET", "__LOG_.*", "AST_UUID_STR_LEN",
+        "AST_SOCKADDR_STR_.*", "CONFIG_FLAG_.*",
+    ];
+
+    /// Types whose layout differs between versions, or that are only ever handled by pointer.
+    const OPAQUE: &[&str] = &["ast_codec", "ast_channel_snapshot.*", "ast_tcptls_session_args", "ast_sockaddr", "timeval_dummy", "ast_str"];
+}

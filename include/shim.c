@@ -1,0 +1,64 @@
+/*
+ * Registers the module with Asterisk's loader when the shared object is opened, and takes it back when it is closed.
+ *
+ * The build option sum stays empty: one binary serves every supported Asterisk, and cw_module_load() checks the
+ * options that matter (see src/host/module.rs).
+ */
+#define AST_MODULE "chan_websocket"
+#define AST_MODULE_SELF_SYM cw_module_self
+
+#include <asterisk.h>
+
+#include <stddef.h>
+
+#include <asterisk/channel.h>
+#include <asterisk/cli.h>
+#include <asterisk/frame.h>
+#include <asterisk/http.h>
+#include <asterisk/module.h>
+
+#include "shim.h"
+
+/* The layouts that the bindings rely on; they are the same in every supported Asterisk on a 64-bit machine. */
+#define LAYOUT(cond) _Static_assert(cond, "this Asterisk lays " #cond " out differently: not a supported version")
+LAYOUT(sizeof(struct ast_module_info) == 160);
+LAYOUT(sizeof(struct ast_channel_tech) == 288);
+LAYOUT(sizeof(struct ast_frame) == 136);
+LAYOUT(sizeof(struct ast_http_uri) == 64);
+LAYOUT(sizeof(struct ast_variable) == 72);
+LAYOUT(sizeof(struct ast_cli_entry) == 200);
+
+_Static_assert(AST_FLAG_DISABLE_DEVSTATE_CACHE == 1 << 21, "see src/host/channel.rs");
+
+static enum ast_module_load_result load(void)
+{
+	return (enum ast_module_load_result) cw_module_load();
+}
+
+static struct ast_module_info module_info = {
+	.name = AST_MODULE,
+	.description = "Media over WebSocket channel driver (Rust)",
+	.key = ASTERISK_GPL_KEY,
+	.flags = AST_MODFLAG_LOAD_ORDER,
+	.load = load,
+	.reload = cw_module_reload,
+	.unload = cw_module_unload,
+	.load_pri = AST_MODPRI_CHANNEL_DRIVER,
+	.requires = "http,res_websocket_client",
+	.support_level = AST_MODULE_SUPPORT_EXTENDED,
+};
+
+struct ast_module *cw_module_self(void)
+{
+	return module_info.self;
+}
+
+static void __attribute__((constructor)) register_module(void)
+{
+	ast_module_register(&module_info);
+}
+
+static void __attribute__((destructor)) unregister_module(void)
+{
+	ast_module_unregister(&module_info);
+}

@@ -1,0 +1,293 @@
+//! Asterisk channels: counted references, the channel lock, and what may be done under it (asterisk/channel.h).
+
+use std::ffi::{CStr, CString, c_int, c_void};
+use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
+
+use super::ao2::Ao2;
+use super::format::Format;
+use super::guard::here;
+use super::sys;
+
+/// Where our clock sits among a channel's descriptors: behind those that the core uses itself.
+const CLOCK_FD: c_int = sys::AST_EXTENDED_FDS as c_int + 1;
+
+/// A counted reference to a channel.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Channel(Ao2<sys::ast_channel>);
+
+impl Channel {
+    /// A further reference to a channel that a callback was given; `None` for NULL.
+    ///
+    /// # Safety
+    /// `chan` is NULL or a channel that lives at least for this call.
+    pub(crate) unsafe fn from_borrowed(chan: *mut sys::ast_channel) -> Option<Self> {
+        // SAFETY: the caller's promise.
+        unsafe { Ao2::from_borrowed(chan) }.map(Self)
+    }
+
+    /// Whether this is `chan`.
+    pub(crate) fn is(&self, chan: *const sys::ast_channel) -> bool {
+        ptr::eq(self.0.as_ptr(), chan)
+    }
+
+    /// Takes the channel lock, waiting for it. Never from a reactor or the effects thread.
+    pub(crate) fn lock(&self) -> ChannelGuard<'_> {
+        let (file, line, function) = here!();
+        // SAFETY: the channel is alive through our reference; channel locks are recursive mutexes.
+        unsafe { sys::__ao2_lock(self.raw(), 0, file, function, line, c"chan".as_ptr()) };
+        ChannelGuard(self)
+    }
+
+    /// Takes the channel lock if it is free.
+    pub(crate) fn try_lock(&self) -> Option<ChannelGuard<'_>> {
+        let (file, line, function) = here!();
+        // SAFETY: as in `lock`.
+        let busy = unsafe { sys::__ao2_trylock(self.raw(), 0, file, function, line, c"chan".as_ptr()) };
+        (busy == 0).then_some(ChannelGuard(self))
+    }
+
+    fn raw(&self) -> *mut c_void {
+        self.0.as_ptr().cast()
+    }
+}
+
+/// A held channel lock.
+pub(crate) struct ChannelGuard<'a>(&'a Channel);
+
+impl ChannelGuard<'_> {
+    /// The channel, for what needs its lock.
+    pub(crate) fn locked(&self) -> Locked<'_> {
+        // SAFETY: non-null through the reference, and locked as long as the guard, which outlives the borrow.
+        unsafe { Locked::new(self.0.0.as_ptr()) }.unwrap_or_else(|| unreachable_null())
+    }
+}
+
+/// An `Ao2` is never NULL.
+fn unreachable_null() -> ! {
+    std::process::abort()
+}
+
+impl Drop for ChannelGuard<'_> {
+    fn drop(&mut self) {
+        let (file, line, function) = here!();
+        // SAFETY: this guard stands for one lock taken by this thread (it is not Send: it borrows a raw lock).
+        unsafe { sys::__ao2_unlock(self.0.raw(), file, function, line, c"chan".as_ptr()) };
+    }
+}
+
+/// A channel whose lock the current thread holds for `'a`.
+#[derive(Clone, Copy)]
+pub(crate) struct Locked<'a>(NonNull<sys::ast_channel>, PhantomData<&'a ()>);
+
+impl Locked<'_> {
+    /// A channel that is locked already, as the core hands it to most callbacks; `None` for NULL.
+    ///
+    /// # Safety
+    /// `chan` is NULL, or alive and locked by this thread for the lifetime of the result.
+    pub(crate) unsafe fn new(chan: *mut sys::ast_channel) -> Option<Self> {
+        NonNull::new(chan).map(|chan| Self(chan, PhantomData))
+    }
+
+    pub(crate) fn as_ptr(self) -> *mut sys::ast_channel {
+        self.0.as_ptr()
+    }
+
+    /// Name, e.g. `WebSocket/INCOMING/0x2a`.
+    pub(crate) fn name(self) -> String {
+        // SAFETY: a string field: never NULL, stable while the channel is locked.
+        unsafe { owned_string(sys::ast_channel_name(self.as_ptr())) }
+    }
+
+    /// Unique id.
+    pub(crate) fn uniqueid(self) -> String {
+        // SAFETY: as for the name.
+        unsafe { owned_string(sys::ast_channel_uniqueid(self.as_ptr())) }
+    }
+
+    /// The variables that the core reports with channel events (`channelvars` in ari.conf), in its order.
+    pub(crate) fn reported_variables(self) -> Vec<(String, String)> {
+        // SAFETY: the channel is locked, which is what walking its variables takes; json.h.
+        let json = unsafe { sys::ast_json_channel_vars(sys::ast_channel_varshead(self.as_ptr())) };
+        super::json::string_pairs(json)
+    }
+
+    /// Sets the hangup cause, and the driver's own cause if there is one.
+    pub(crate) fn set_hangup_cause(self, cause: c_int, tech_cause: Option<u16>) {
+        // SAFETY: plain setters under the channel lock.
+        unsafe {
+            sys::ast_channel_hangupcause_set(self.as_ptr(), cause);
+            if let Some(tech_cause) = tech_cause {
+                sys::ast_channel_tech_hangupcause_set(self.as_ptr(), c_int::from(tech_cause));
+            }
+        }
+    }
+
+    /// The driver's own hangup cause; 0 if none was set.
+    pub(crate) fn tech_hangup_cause(self) -> c_int {
+        // SAFETY: a plain getter under the channel lock.
+        unsafe { sys::ast_channel_tech_hangupcause(self.as_ptr()) }
+    }
+
+    /// Asks the core to hang the channel up with `cause`.
+    pub(crate) fn queue_hangup(self, cause: c_int) {
+        // SAFETY: takes the (recursive) channel lock itself.
+        unsafe { sys::ast_queue_hangup_with_cause(self.as_ptr(), cause) };
+    }
+
+    /// Tells the core that the far end has answered.
+    pub(crate) fn queue_answer(self) {
+        // SAFETY: as for the hangup.
+        unsafe { sys::ast_queue_control(self.as_ptr(), sys::ast_control_frame_type::AST_CONTROL_ANSWER) };
+    }
+
+    /// Wakes the channel's thread, so that it polls a changed set of descriptors.
+    pub(crate) fn queue_null_frame(self) {
+        // SAFETY: the core's own null frame, duplicated by the queue.
+        unsafe { sys::ast_queue_frame(self.as_ptr(), &raw mut sys::ast_null_frame) };
+    }
+
+    /// The descriptor that makes the core call `read`; `None` takes it away (before it is closed).
+    pub(crate) fn set_clock_fd(self, fd: Option<c_int>) {
+        // SAFETY: needs the channel lock, which we hold.
+        unsafe { sys::ast_channel_set_fd(self.as_ptr(), CLOCK_FD, fd.unwrap_or(-1)) };
+    }
+
+    /// Sets a channel variable.
+    pub(crate) fn set_variable(self, name: &CStr, value: &str) {
+        let Ok(value) = CString::new(value) else { return };
+        // SAFETY: copies both strings; takes the recursive channel lock itself.
+        unsafe { sys::pbx_builtin_setvar_helper(self.as_ptr(), name.as_ptr(), value.as_ptr()) };
+    }
+
+    /// Makes `format` the channel's one format, both ways. False if the core is out of memory.
+    pub(crate) fn set_format(self, format: &Format) -> bool {
+        let (file, line, function) = here!();
+        let flags = sys::ast_format_cap_flags::AST_FORMAT_CAP_FLAG_DEFAULT;
+        // SAFETY: a new ao2 object whose one reference is ours.
+        let caps = unsafe { Ao2::from_owned(sys::__ast_format_cap_alloc(flags, c"".as_ptr(), file, line, function)) };
+        let Some(caps) = caps else { return false };
+        // SAFETY: both objects are alive; the setters take references of their own. The channel is locked.
+        unsafe {
+            if sys::__ast_format_cap_append(caps.as_ptr(), format.as_ptr(), 0, c"".as_ptr(), file, line, function) != 0 {
+                return false;
+            }
+            sys::ast_channel_nativeformats_set(self.as_ptr(), caps.as_ptr());
+            sys::ast_channel_set_writeformat(self.as_ptr(), format.as_ptr());
+            sys::ast_channel_set_rawwriteformat(self.as_ptr(), format.as_ptr());
+            sys::ast_channel_set_readformat(self.as_ptr(), format.as_ptr());
+            sys::ast_channel_set_rawreadformat(self.as_ptr(), format.as_ptr());
+        }
+        true
+    }
+
+    /// The driver's private pointer.
+    pub(crate) fn tech_pvt(self) -> *mut c_void {
+        // SAFETY: a plain getter under the channel lock.
+        unsafe { sys::ast_channel_tech_pvt(self.as_ptr()) }
+    }
+
+    /// Sets the driver's private pointer.
+    pub(crate) fn set_tech_pvt(self, pvt: *mut c_void) {
+        // SAFETY: a plain setter under the channel lock.
+        unsafe { sys::ast_channel_tech_pvt_set(self.as_ptr(), pvt) };
+    }
+}
+
+/// Copies a C string; "" for NULL. Bytes that are not UTF-8 become U+FFFD.
+///
+/// # Safety
+/// `text` is NULL or a C string that lives for this call.
+pub(crate) unsafe fn owned_string(text: *const std::ffi::c_char) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}
+
+/// What a new channel is made of.
+pub(crate) struct NewChannel<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) assigned_ids: *const sys::ast_assigned_ids,
+    pub(crate) requestor: *const sys::ast_channel,
+    pub(crate) tech: *const sys::ast_channel_tech,
+}
+
+/// A channel that is being set up: locked, and released again if it is dropped before [`finish`](Self::finish).
+pub(crate) struct ChannelSetup(NonNull<sys::ast_channel>);
+
+impl ChannelSetup {
+    /// Allocates a channel in state Down. `None` if the core refuses (out of memory, or the id is taken).
+    ///
+    /// # Safety
+    /// The pointers are those that the core gave the requester, and `tech` lives as long as the module.
+    pub(crate) unsafe fn new(new: &NewChannel<'_>) -> Option<Self> {
+        let name = CString::new(new.name).ok()?;
+        let (file, line, function) = here!();
+        let empty = c"".as_ptr();
+        // SAFETY: the format is ours and takes one string; the strings live across the call. The result is locked.
+        let chan = NonNull::new(unsafe {
+            sys::__ast_channel_alloc(
+                1,
+                sys::ast_channel_state::AST_STATE_DOWN as c_int,
+                empty,
+                empty,
+                empty,
+                empty,
+                empty,
+                new.assigned_ids,
+                new.requestor,
+                0,
+                ptr::null_mut(),
+                file,
+                line,
+                function,
+                c"%s".as_ptr(),
+                name.as_ptr(),
+            )
+        })?;
+        // SAFETY: the channel is ours and locked; devices behind it are ephemeral, so their state is not cached.
+        unsafe {
+            (*sys::ast_channel_flags(chan.as_ptr())).flags |= DISABLE_DEVSTATE_CACHE;
+            sys::ast_channel_tech_set(chan.as_ptr(), new.tech);
+        }
+        Some(Self(chan))
+    }
+
+    /// The channel, locked by us.
+    pub(crate) fn locked(&self) -> Locked<'_> {
+        Locked(self.0, PhantomData)
+    }
+
+    /// A counted reference of our own.
+    pub(crate) fn reference(&self) -> Channel {
+        // SAFETY: alive: we own the reference that the allocation returned.
+        unsafe { Channel::from_borrowed(self.0.as_ptr()) }.unwrap_or_else(|| unreachable_null())
+    }
+
+    /// Unlocks the channel and gives it to the core.
+    pub(crate) fn finish(self) -> *mut sys::ast_channel {
+        let chan = self.0.as_ptr();
+        std::mem::forget(self);
+        unlock(chan);
+        chan
+    }
+}
+
+impl Drop for ChannelSetup {
+    fn drop(&mut self) {
+        unlock(self.0.as_ptr());
+        // SAFETY: never given to anybody: unlinks and destroys it without calling the driver's hangup.
+        unsafe { sys::ast_channel_release(self.0.as_ptr()) };
+    }
+}
+
+/// AST_FLAG_DISABLE_DEVSTATE_CACHE (channel.h); include/shim.c checks the value.
+const DISABLE_DEVSTATE_CACHE: u32 = 1 << 21;
+
+fn unlock(chan: *mut sys::ast_channel) {
+    let (file, line, function) = here!();
+    // SAFETY: __ast_channel_alloc returned it locked by this thread.
+    unsafe { sys::__ao2_unlock(chan.cast(), file, function, line, c"chan".as_ptr()) };
+}

@@ -1,0 +1,183 @@
+//! The effects thread: what needs a channel's lock, done in order per call, without ever waiting for that lock.
+//!
+//! A job whose channel is locked by somebody is put aside and tried again shortly; jobs of other calls go on. One
+//! thread is enough, for nothing in here blocks.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::call::{Call, HangupCause};
+use super::channel::Locked;
+use super::link::{self, NewLink};
+
+/// How soon a job is tried again whose channel was locked.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// Something to do with a call's channel.
+pub(crate) enum Job {
+    /// The WebSocket handshake is done: send MEDIA_START, start reading, answer unless option `n` says otherwise.
+    Start { call: Arc<Call>, link: Box<NewLink> },
+    /// The application has answered.
+    Answer { call: Arc<Call> },
+    /// The call is over.
+    Hangup { call: Arc<Call>, cause: HangupCause },
+    /// Hang an INCOMING channel up if no application has connected by now.
+    IncomingTimeout { call: Arc<Call> },
+}
+
+impl Job {
+    fn call(&self) -> &Arc<Call> {
+        match self {
+            Job::Start { call, .. } | Job::Answer { call } | Job::Hangup { call, .. } | Job::IncomingTimeout { call } => call,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    later: Vec<(Instant, Job)>,
+    stopping: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+/// The thread and its queue.
+pub(crate) struct Effects {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Effects {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Out of threads.
+    pub(crate) fn start() -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let own = shared.clone();
+        let thread = std::thread::Builder::new().name("ws-effects".into()).spawn(move || run(&own))?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Queues a job. Any thread, any lock held; never waits.
+    pub(crate) fn post(&self, job: Job) {
+        self.shared.queue.lock().jobs.push_back(job);
+        self.shared.changed.notify_one();
+    }
+
+    /// Queues a job for later.
+    pub(crate) fn post_at(&self, at: Instant, job: Job) {
+        self.shared.queue.lock().later.push((at, job));
+        self.shared.changed.notify_one();
+    }
+
+    /// Stops and joins the thread; what is still queued is dropped.
+    pub(crate) fn stop(&self) {
+        self.shared.queue.lock().stopping = true;
+        self.shared.changed.notify_one();
+        let thread = self.thread.lock().take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            log::error!("the effects thread had panicked");
+        }
+    }
+}
+
+fn run(shared: &Shared) {
+    // Jobs whose channel was locked, oldest first.
+    let mut aside: VecDeque<Job> = VecDeque::new();
+    while let Some(jobs) = next_jobs(shared, !aside.is_empty()) {
+        let mut busy = VecDeque::new();
+        for job in aside.drain(..).chain(jobs) {
+            // A call's jobs stay in order behind one that was put aside.
+            let behind = busy.iter().any(|other: &Job| Arc::ptr_eq(other.call(), job.call()));
+            if behind {
+                busy.push_back(job);
+            } else if let Some(job) = attempt(job) {
+                busy.push_back(job);
+            }
+        }
+        aside = busy;
+    }
+}
+
+/// Waits for jobs; `None` when it is time to end.
+fn next_jobs(shared: &Shared, retry: bool) -> Option<VecDeque<Job>> {
+    let mut queue = shared.queue.lock();
+    let retry_at = retry.then(|| Instant::now() + RETRY);
+    loop {
+        if queue.stopping {
+            return None;
+        }
+        let now = Instant::now();
+        let Queue { jobs, later, .. } = &mut *queue;
+        for (_, job) in later.extract_if(.., |(at, _)| *at <= now) {
+            jobs.push_back(job);
+        }
+        if !queue.jobs.is_empty() || retry_at.is_some_and(|at| now >= at) {
+            return Some(std::mem::take(&mut queue.jobs));
+        }
+        let wake_at = queue.later.iter().map(|(at, _)| *at).chain(retry_at).min();
+        match wake_at {
+            Some(at) => drop(shared.changed.wait_until(&mut queue, at)),
+            None => shared.changed.wait(&mut queue),
+        }
+    }
+}
+
+/// Does a job; gives it back if its channel is locked by somebody.
+fn attempt(job: Job) -> Option<Job> {
+    let call = job.call().clone();
+    super::guard::guard("effects", None, || match job {
+        Job::Start { call: _, link } => {
+            let Some(variables) = with_channel(&call, |channel| {
+                if call.reports_variables() { channel.reported_variables() } else { Vec::new() }
+            }) else {
+                return Some(Job::Start { call, link });
+            };
+            link::start(&call, *link, variables);
+            // Answering needs the lock again, which somebody may have taken meanwhile: a job of its own.
+            if call.auto_answer { attempt(Job::Answer { call }) } else { None }
+        }
+        Job::Answer { .. } => with_channel(&call, |channel| channel.queue_answer()).is_none().then_some(Job::Answer { call }),
+        Job::Hangup { cause, .. } => {
+            with_channel(&call, |channel| hang_up(channel, cause)).is_none().then_some(Job::Hangup { call, cause })
+        }
+        Job::IncomingTimeout { .. } => {
+            if !call.is_claimed() && !call.is_hung_up() {
+                log::warn!("{}: no application has connected in time; hanging up", call.name());
+                let cause = HangupCause { cause: super::sys::AST_CAUSE_NO_ANSWER, tech_cause: None };
+                return attempt(Job::Hangup { call, cause });
+            }
+            None
+        }
+    })
+}
+
+/// Sets the causes at once, for in Stasis nobody reads the hangup's own frame. DIVERGES: the C module leaves the
+/// cause to that frame, so that ARI reports 0.
+fn hang_up(channel: Locked<'_>, cause: HangupCause) {
+    let code = i32::try_from(cause.cause).unwrap_or(0);
+    channel.set_hangup_cause(code, cause.tech_cause);
+    channel.queue_hangup(code);
+}
+
+/// Runs `work` with the call's channel locked; with no channel left there is nothing to do and the result is the
+/// default. `None` if the lock is taken by somebody: try again.
+fn with_channel<T: Default>(call: &Call, work: impl FnOnce(Locked<'_>) -> T) -> Option<T> {
+    let Some(channel) = call.channel() else { return Some(T::default()) };
+    let guard = channel.try_lock()?;
+    // A masquerade may have come between.
+    if !call.belongs_to(&channel) {
+        return None;
+    }
+    Some(work(guard.locked()))
+}

@@ -1,0 +1,100 @@
+//! What lives from load to unload: threads, configuration, and the calls that wait for their application.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use super::call::{Call, CallRole};
+use super::effects::Effects;
+use super::tls_client::OpenSslConnector;
+use crate::driver::config::Config;
+use crate::net::connector::Connector;
+use crate::net::reactor::Reactors;
+
+/// More reactors than this have nothing to do on the machines that carry calls.
+const MAX_DEFAULT_REACTORS: usize = 4;
+
+static ENGINE: RwLock<Option<Arc<Engine>>> = RwLock::new(None);
+
+/// The running module.
+pub(crate) struct Engine {
+    pub(crate) reactors: Reactors,
+    pub(crate) connector: Connector,
+    pub(crate) effects: Effects,
+    /// Trust stores and certificates for outgoing calls.
+    pub(crate) tls: Arc<OpenSslConnector>,
+    config: RwLock<Arc<Config>>,
+    /// INCOMING calls by connection id.
+    incoming: Mutex<HashMap<String, Arc<Call>>>,
+}
+
+impl Engine {
+    /// Starts every thread of ours. Signals are the core's: the caller has blocked them for threads to come.
+    ///
+    /// # Errors
+    /// Out of threads or descriptors.
+    pub(crate) fn start(config: Config) -> io::Result<Arc<Self>> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let reactor_threads = match config.settings.reactor_threads {
+            0 => cores.min(MAX_DEFAULT_REACTORS),
+            configured => configured,
+        };
+        let engine = Arc::new(Self {
+            reactors: Reactors::start(reactor_threads)?,
+            connector: Connector::start("ws-connector")?,
+            effects: Effects::start()?,
+            tls: Arc::default(),
+            config: RwLock::new(Arc::new(config)),
+            incoming: Mutex::default(),
+        });
+        *ENGINE.write() = Some(engine.clone());
+        Ok(engine)
+    }
+
+    /// The engine, between load and unload.
+    pub(crate) fn current() -> Option<Arc<Self>> {
+        ENGINE.read().clone()
+    }
+
+    /// Ends the engine: no call is up any more, connections in their close handshake are dropped, threads joined.
+    pub(crate) fn stop() {
+        let engine = ENGINE.write().take();
+        if let Some(engine) = engine {
+            engine.connector.stop();
+            engine.effects.stop();
+            engine.reactors.stop();
+        }
+    }
+
+    /// The configuration for new calls.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.config.read().clone()
+    }
+
+    /// Replaces the configuration; calls that are up keep theirs.
+    pub(crate) fn set_config(&self, config: Config) {
+        *self.config.write() = Arc::new(config);
+    }
+
+    /// Lets an application find an INCOMING call by its connection id.
+    pub(crate) fn expect(&self, call: &Arc<Call>) {
+        if call.role == CallRole::Incoming {
+            self.incoming.lock().insert(call.connection_id.clone(), call.clone());
+        }
+    }
+
+    /// The INCOMING call with this connection id.
+    pub(crate) fn find(&self, connection_id: &str) -> Option<Arc<Call>> {
+        self.incoming.lock().get(connection_id).cloned()
+    }
+
+    /// The call is over: its connection id is unknown from now on.
+    pub(crate) fn forget(&self, call: &Call) {
+        if call.role == CallRole::Incoming {
+            let forgotten = self.incoming.lock().remove(&call.connection_id);
+            drop(forgotten);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! From a finished handshake to a running connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tungstenite::protocol::Role;
+
+use super::call::Call;
+use crate::net::connection::{Connection, ConnectionConfig, PingConfig};
+use crate::net::outbound::Outbound;
+use crate::net::transport::Transport;
+
+/// A connection whose handshake is done, either way.
+pub(crate) struct NewLink {
+    pub(crate) transport: Arc<dyn Transport>,
+    /// What arrived right behind the handshake.
+    pub(crate) leftover: Vec<u8>,
+    /// Our role in the WebSocket.
+    pub(crate) role: Role,
+    /// The application's address, for people to read.
+    pub(crate) peer: String,
+    pub(crate) write_timeout: Duration,
+    pub(crate) ping: Option<PingConfig>,
+}
+
+/// Sends MEDIA_START, opens the call for events and media, and hands the connection to a reactor. Called by the
+/// effects thread with no lock held. DIVERGES: the C module can send media before MEDIA_START.
+pub(crate) fn start(call: &Arc<Call>, link: NewLink, variables: Vec<(String, String)>) {
+    let Some(slot) = call.engine.reactors.slot() else { return };
+    let settings = &call.settings;
+    let out = Arc::new(Outbound::new(link.transport.clone(), link.role, settings.out_queue, Box::new(slot.clone())));
+    let hung_up_before = call.is_hung_up();
+    if !hung_up_before {
+        let text = call.media_start(variables);
+        log::debug!("{}: sent {text}", call.name());
+        out.send_text(&text);
+        call.open_link(out.clone(), slot.clone(), link.peer);
+    }
+    let config = ConnectionConfig {
+        max_message_size: settings.max_message_size,
+        write_timeout: link.write_timeout,
+        close_timeout: settings.close_timeout,
+        ping: link.ping,
+    };
+    slot.add(Connection::new(link.transport, out, call.clone(), link.role, link.leftover, config));
+    // A hangup that came between found no connection to close.
+    if call.is_hung_up() {
+        const NORMAL: u16 = 1000;
+        slot.close(NORMAL);
+    }
+}

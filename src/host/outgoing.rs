@@ -1,0 +1,68 @@
+//! Outgoing calls: Asterisk connects to an application's server.
+
+use std::sync::Arc;
+
+use tungstenite::protocol::Role;
+
+use super::call::{Call, CallRole};
+use super::client;
+use super::effects::Job;
+use super::link::NewLink;
+use crate::driver::client::ClientSettings;
+use crate::driver::config::Pings;
+use crate::net::connection::PingConfig;
+use crate::net::connector::{ConnectError, ConnectJob, Connected, Destination};
+
+/// Starts connecting, on the connector's own threads. Called with the channel locked; returns at once.
+pub(crate) fn start(call: &Arc<Call>, dialled: &str) {
+    if call.role == CallRole::Incoming {
+        log::debug!("{}: waiting for the application to connect with id {}", call.name(), call.connection_id);
+        return;
+    }
+    let (for_settings, for_done) = (call.clone(), call.clone());
+    let dialled = dialled.to_owned();
+    let job = ConnectJob {
+        settings: Box::new(move || destination(&for_settings)),
+        tls: call.engine.tls.clone(),
+        on_done: Box::new(move |result| on_done(&for_done, &dialled, result)),
+        label: call.name().to_owned(),
+    };
+    call.set_connecting(call.engine.connector.connect(job));
+}
+
+/// The websocket_client as it is now. May ask a database (realtime): not for a channel's thread.
+fn destination(call: &Call) -> Result<Destination, String> {
+    let fields = client::fields(&call.connection_id)
+        .ok_or_else(|| format!("websocket_client '{}' does not exist any more", call.connection_id))?;
+    let config = call.engine.config();
+    let connection = config.connections.get(&call.connection_id);
+    let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let client = ClientSettings::new(fields, connection, &call.settings).map_err(|error| error.to_string())?;
+    let target = client.target(call.uri_params.as_deref()).map_err(|error| error.to_string())?;
+    Ok(Destination { client, target })
+}
+
+fn on_done(call: &Arc<Call>, dialled: &str, result: Result<Connected, ConnectError>) {
+    match result {
+        Ok(connected) => {
+            let link = NewLink {
+                transport: connected.transport,
+                leftover: connected.leftover,
+                role: Role::Client,
+                peer: connected.peer.to_string(),
+                write_timeout: connected.settings.write_timeout,
+                ping: connected.settings.pings.as_ref().map(ping_config),
+            };
+            call.engine.effects.post(Job::Start { call: call.clone(), link: Box::new(link) });
+        }
+        Err(error) => {
+            log::warn!("{}: WebSocket connection failed to {dialled}: {error}", call.name());
+            call.connecting_failed();
+        }
+    }
+}
+
+/// The pings that a connection's engine sends.
+pub(crate) fn ping_config(pings: &Pings) -> PingConfig {
+    PingConfig { interval: pings.interval, probes: pings.probes }
+}

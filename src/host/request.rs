@@ -1,0 +1,183 @@
+//! A channel is asked for: dial string in, channel out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+
+use super::call::{Call, CallRole, NewCall};
+use super::channel::{ChannelSetup, NewChannel, owned_string};
+use super::clock::Clock;
+use super::effects::Job;
+use super::engine::Engine;
+use super::format::Format;
+use super::{client, module, sys, tech};
+use crate::driver::config::Settings;
+use crate::driver::dial::{self, DialString};
+use crate::driver::media_format::MediaFormat;
+use crate::driver::session::{MediaMode, QueueLimits, Session, SessionConfig};
+
+/// What the core asks for.
+pub(crate) struct Request {
+    /// The dial string behind `WebSocket/`.
+    pub(crate) data: String,
+    /// On whose behalf, for log lines.
+    pub(crate) requestor_name: String,
+    /// The first format of the requested capabilities.
+    pub(crate) offered: Option<Format>,
+    pub(crate) assigned_ids: *const sys::ast_assigned_ids,
+    pub(crate) requestor: *const sys::ast_channel,
+}
+
+/// The name that a failed request is logged under: the requesting channel, else the assigned unique id.
+///
+/// # Safety
+/// Both pointers are NULL or live for this call.
+pub(crate) unsafe fn requestor_name(requestor: *const sys::ast_channel, ids: *const sys::ast_assigned_ids) -> String {
+    // SAFETY: the caller's promise.
+    let name = unsafe {
+        match (requestor.is_null(), ids.as_ref()) {
+            (false, _) => owned_string(sys::ast_channel_name(requestor)),
+            (true, Some(ids)) => owned_string(ids.uniqueid),
+            (true, None) => String::new(),
+        }
+    };
+    if name.is_empty() { "<unknown>".to_owned() } else { name }
+}
+
+/// Makes the channel, unlocked, for the core. `None`: the request failed, the log says why, nothing is left behind.
+pub(crate) fn request(request: &Request) -> Option<*mut sys::ast_channel> {
+    let who = &request.requestor_name;
+    let engine = Engine::current()?;
+    let dial = match dial::parse(&request.data) {
+        Ok(dial) => dial,
+        Err(error) => {
+            log::error!("{who}: {error}");
+            return None;
+        }
+    };
+    for warning in &dial.warnings {
+        log::warn!("{who}: {warning}");
+    }
+    let (format, media_format) = choose_format(who, &dial, request.offered.as_ref())?;
+    if !dial.is_incoming() && !client::exists(&dial.connection_id) {
+        log::error!("{who}: WebSocket client connection '{}' not found in websocket_client.conf", dial.connection_id);
+        return None;
+    }
+    let call = new_call(who, engine, &dial, format, media_format)?;
+    create_channel(request, &dial, call)
+}
+
+fn choose_format(who: &str, dial: &DialString, offered: Option<&Format>) -> Option<(Format, MediaFormat)> {
+    let format = match &dial.options.codec {
+        Some(name) => Format::by_name(name),
+        None => offered.cloned(),
+    };
+    let Some(format) = format else {
+        let asked = dial.options.codec.as_deref().unwrap_or("the caller's");
+        log::warn!(
+            "{who}: No codec found for sending media to connection '{}': format '{asked}' is unknown here",
+            dial.connection_id
+        );
+        return None;
+    };
+    // DIVERGES: the C module divides by zero on a format that is not audio.
+    match MediaFormat::new(&format.facts()) {
+        Ok(media_format) => Some((format, media_format)),
+        Err(error) => {
+            log::error!("{who}: WebSocket/{}: {error}", dial.connection_id);
+            None
+        }
+    }
+}
+
+fn new_call(
+    who: &str,
+    engine: Arc<Engine>,
+    dial: &DialString,
+    format: Format,
+    media_format: MediaFormat,
+) -> Option<Arc<Call>> {
+    let config = engine.config();
+    let settings = Arc::new(config.settings.clone());
+    let clock = match Clock::new() {
+        Ok(clock) => clock,
+        Err(error) => {
+            log::error!("{who}: cannot make a clock for WebSocket/{}: {error}", dial.connection_id);
+            return None;
+        }
+    };
+    let role = if dial.is_incoming() { CallRole::Incoming } else { CallRole::Outgoing };
+    let connection_id = match role {
+        CallRole::Incoming => module::new_uuid(),
+        CallRole::Outgoing => dial.connection_id.clone(),
+    };
+    let session = Session::new(session_config(dial, &settings, &media_format), Box::new(format.clone()));
+    Some(Call::new(NewCall {
+        engine,
+        role,
+        connection_id,
+        uri_params: dial.options.uri_params.clone(),
+        auto_answer: !dial.options.no_auto_answer,
+        format,
+        media_format,
+        session,
+        settings,
+        clock,
+    }))
+}
+
+fn session_config(dial: &DialString, settings: &Settings, format: &MediaFormat) -> SessionConfig {
+    let mode = if format.passthrough_forced || dial.options.passthrough {
+        MediaMode::Passthrough
+    } else if dial.options.unbuffered {
+        MediaMode::Unbuffered
+    } else {
+        MediaMode::Framed
+    };
+    SessionConfig {
+        format: format.clone(),
+        mode,
+        direction: dial.options.direction,
+        control_message_format: dial.options.format.unwrap_or(settings.control_message_format),
+        limits: QueueLimits { max: settings.queue_max, xoff: settings.queue_xoff, xon: settings.queue_xon },
+        max_command_size: settings.max_command_size,
+    }
+}
+
+fn create_channel(request: &Request, dial: &DialString, call: Arc<Call>) -> Option<*mut sys::ast_channel> {
+    // Channel names must be unique; connection ids of clients are not.
+    static NUMBER: AtomicU64 = AtomicU64::new(1);
+    let name = format!("WebSocket/{}/{:#010x}", dial.connection_id, NUMBER.fetch_add(1, Ordering::Relaxed));
+    let new = NewChannel {
+        name: &name,
+        assigned_ids: request.assigned_ids,
+        requestor: request.requestor,
+        tech: tech::table(),
+    };
+    // SAFETY: the core's own pointers from the requester's arguments, and our static table.
+    let Some(setup) = (unsafe { ChannelSetup::new(&new) }) else {
+        log::error!("{}: Unable to allocate channel {name}", request.requestor_name);
+        return None;
+    };
+    if !call.attach(setup.reference(), setup.locked()) {
+        log::error!("{}: Unable to set up channel {name}: out of memory", request.requestor_name);
+        return None;
+    }
+    // From here on the channel's hangup callback cleans up: it gives this reference back.
+    module::hold();
+    tech::set_call(setup.locked(), call.clone());
+    call.engine.expect(&call);
+    watch_incoming(&call);
+    Some(setup.finish())
+}
+
+/// Arranges the end of an INCOMING channel that no application connects to, where that is configured.
+fn watch_incoming(call: &Arc<Call>) {
+    if call.role == CallRole::Incoming
+        && let Some(limit) = call.settings.incoming_timeout
+    {
+        call.engine.effects.post_at(Instant::now() + limit, Job::IncomingTimeout { call: call.clone() });
+    }
+}
+

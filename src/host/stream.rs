@@ -1,0 +1,153 @@
+//! The application's connection as Asterisk's HTTP server hands it over (asterisk/iostream.h).
+
+use std::io;
+use std::mem::ManuallyDrop;
+use std::net::TcpStream;
+use std::os::fd::{FromRawFd, RawFd};
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use super::sys;
+use super::tls::TlsSession;
+use crate::net::transport::Transport;
+
+/// More than the stream's own read-ahead, so that one read empties it.
+const READ_AHEAD_BYTES: usize = 4096;
+
+/// An `ast_iostream` that is ours. Closed when dropped.
+#[derive(Debug)]
+pub(crate) struct IoStream(NonNull<sys::ast_iostream>);
+
+// SAFETY: a stream has no thread of its own; we use it from one thread at a time (see `into_transport`).
+unsafe impl Send for IoStream {}
+// SAFETY: after `into_transport` only its descriptor and its SSL are used, under their own rules.
+unsafe impl Sync for IoStream {}
+
+impl IoStream {
+    /// Takes the stream out of an HTTP session, which leaves it alone from then on.
+    ///
+    /// # Safety
+    /// `session` is the session that the HTTP callback was given, and this is that callback's thread.
+    pub(crate) unsafe fn take(session: *mut sys::ast_tcptls_session_instance) -> Option<Self> {
+        // SAFETY: the session lives across the callback; a NULL stream tells the HTTP server that it was taken.
+        let stream = unsafe { std::mem::replace(&mut (*session).stream, std::ptr::null_mut()) };
+        NonNull::new(stream).map(Self)
+    }
+
+    /// Makes a non-blocking transport of it, with the bytes that were read ahead.
+    ///
+    /// # Errors
+    /// The connection has ended already.
+    pub(crate) fn into_transport(self) -> io::Result<(Arc<dyn Transport>, Vec<u8>)> {
+        let stream = self.0.as_ptr();
+        let mut ahead = vec![0u8; READ_AHEAD_BYTES];
+        // SAFETY: the stream is ours alone; from here on a read returns what is there and never waits.
+        let n = unsafe {
+            sys::ast_iostream_nonblock(stream);
+            sys::ast_iostream_set_exclusive_input(stream, 0);
+            sys::ast_iostream_set_timeout_inactivity(stream, 0);
+            sys::ast_iostream_read(stream, ahead.as_mut_ptr().cast(), ahead.len())
+        };
+        match usize::try_from(n) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => ahead.truncate(n),
+            Err(_) => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    return Err(error);
+                }
+                ahead.clear();
+            }
+        }
+        // SAFETY: getters on our stream; the SSL, if there is one, belongs to the stream and lives as long.
+        let (fd, ssl) = unsafe { (sys::ast_iostream_get_fd(stream), sys::ast_iostream_get_ssl(stream)) };
+        let transport: Arc<dyn Transport> = match NonNull::new(ssl) {
+            None => {
+                // SAFETY: the descriptor is open as long as the stream, which is dropped with this transport.
+                let socket = ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(fd) });
+                Arc::new(PlainStream { socket, stream: self, fd })
+            }
+            Some(ssl) => {
+                // SAFETY: used by the reactor alone from here on, and alive as long as the stream, which it owns.
+                let session = unsafe { TlsSession::new(ssl.cast()) };
+                Arc::new(TlsStream { session, _stream: self, fd })
+            }
+        };
+        Ok((transport, ahead))
+    }
+}
+
+impl Drop for IoStream {
+    fn drop(&mut self) {
+        // SAFETY: the one reference is ours; closes the descriptor too.
+        unsafe { sys::ast_iostream_close(self.0.as_ptr()) };
+    }
+}
+
+/// A plain connection: the descriptor is used directly, the stream only closes it.
+#[derive(Debug)]
+struct PlainStream {
+    socket: ManuallyDrop<TcpStream>,
+    #[allow(dead_code, reason = "closes the descriptor when dropped")]
+    stream: IoStream,
+    fd: RawFd,
+}
+
+impl Transport for PlainStream {
+    fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        io::Read::read(&mut &*self.socket, buf)
+    }
+
+    fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        io::Write::write(&mut &*self.socket, buf)
+    }
+
+    fn shutdown(&self) {
+        let _ = self.socket.shutdown(std::net::Shutdown::Write);
+    }
+
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd
+    }
+
+    fn concurrent(&self) -> bool {
+        true
+    }
+}
+
+/// A TLS connection whose session belongs to the stream. `session` is declared first: it goes first.
+#[derive(Debug)]
+struct TlsStream {
+    session: TlsSession,
+    _stream: IoStream,
+    fd: RawFd,
+}
+
+impl Transport for TlsStream {
+    fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.session.recv(buf)
+    }
+
+    fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        self.session.send(buf)
+    }
+
+    fn shutdown(&self) {
+        self.session.shutdown();
+        // SAFETY: the descriptor is open as long as the stream; borrowed for one syscall.
+        let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(self.fd) };
+        let _ = rustix::net::shutdown(fd, rustix::net::Shutdown::Write);
+    }
+
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd
+    }
+
+    fn concurrent(&self) -> bool {
+        false
+    }
+
+    fn tls_description(&self) -> Option<String> {
+        Some(self.session.description())
+    }
+}

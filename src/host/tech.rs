@@ -1,0 +1,234 @@
+//! The channel tech: what the core calls, decoded here and done in [`super::call`] and [`super::request`].
+//!
+//! Which lock the core holds in which callback: asterisk/channel.h, struct ast_channel_tech.
+
+use std::ffi::{c_char, c_int, c_uint};
+use std::sync::Arc;
+
+use super::call::Call;
+use super::channel::{Channel, Locked, owned_string};
+use super::format::Format;
+use super::guard::trampoline;
+use super::request::{self, Request};
+use super::sys;
+use crate::driver::event::Event;
+
+/// The tech table in memory that never moves; the core keeps a pointer to it from register to unregister.
+struct Tech(sys::ast_channel_tech);
+
+// SAFETY: the core only reads the table, and so do we.
+unsafe impl Sync for Tech {}
+
+static TECH: Tech = Tech(sys::ast_channel_tech {
+    type_: c"WebSocket".as_ptr(),
+    description: c"Media over WebSocket Channel Driver".as_ptr(),
+    requester: Some(requester),
+    call: Some(call),
+    read: Some(read),
+    exception: Some(read),
+    write: Some(write),
+    hangup: Some(hangup),
+    fixup: Some(fixup),
+    indicate: Some(indicate),
+    send_digit_end: Some(send_digit_end),
+    get_pvt_uniqueid: Some(get_pvt_uniqueid),
+    // SAFETY: all-zero is a valid table: no callback, no capability.
+    ..unsafe { std::mem::zeroed() }
+});
+
+/// Registers the tech `WebSocket`; false if another module has it.
+pub(crate) fn register() -> bool {
+    // SAFETY: a static table; channel.h.
+    unsafe { sys::ast_channel_register(&raw const TECH.0) == 0 }
+}
+
+/// Takes the tech back; no new channel is asked for afterwards.
+pub(crate) fn unregister() {
+    // SAFETY: as for `register`; unregistering what is not registered does nothing.
+    unsafe { sys::ast_channel_unregister(&raw const TECH.0) };
+}
+
+/// The table, for new channels.
+pub(crate) fn table() -> *const sys::ast_channel_tech {
+    &raw const TECH.0
+}
+
+/// The call of a locked channel. The reference in `tech_pvt` keeps it alive as long as the channel is locked.
+fn call_of(channel: Locked<'_>) -> Option<&Call> {
+    // SAFETY: `tech_pvt` is NULL or what `set_call` put there; `hangup`, which takes it away, needs the same lock.
+    unsafe { channel.tech_pvt().cast::<Call>().as_ref() }
+}
+
+/// Gives the channel its reference to the call. Its partner is `take_call`.
+pub(crate) fn set_call(channel: Locked<'_>, call: Arc<Call>) {
+    channel.set_tech_pvt(Arc::into_raw(call).cast_mut().cast());
+}
+
+/// Takes the reference back that `set_call` gave.
+fn take_call(channel: Locked<'_>) -> Option<Arc<Call>> {
+    let pvt = channel.tech_pvt().cast::<Call>();
+    if pvt.is_null() {
+        return None;
+    }
+    channel.set_tech_pvt(std::ptr::null_mut());
+    // SAFETY: the one reference that `set_call` leaked; the pointer to it is gone now.
+    Some(unsafe { Arc::from_raw(pvt) })
+}
+
+/// A reference of one's own to the call of a channel that is not locked.
+fn call_of_unlocked(chan: *mut sys::ast_channel) -> Option<Arc<Call>> {
+    // SAFETY: the core keeps the channel alive across the callback.
+    let channel = unsafe { Channel::from_borrowed(chan) }?;
+    let guard = channel.lock();
+    let call = call_of(guard.locked())?;
+    call.me()
+}
+
+trampoline! {
+    /// No lock held; the requestor may be NULL. Returns an unlocked channel, or NULL with `*cause` set.
+    fn requester(
+        _type: *const c_char, cap: *mut sys::ast_format_cap, assigned_ids: *const sys::ast_assigned_ids,
+        requestor: *const sys::ast_channel, addr: *const c_char, cause: *mut c_int,
+    ) -> *mut sys::ast_channel, fail std::ptr::null_mut(), {
+        // SAFETY: the core's pointers live across the callback; a channel's name may be read without its lock by
+        // whoever asks on its behalf, which is what the requestor is.
+        let request = unsafe {
+            Request {
+                data: owned_string(addr),
+                requestor_name: request::requestor_name(requestor, assigned_ids),
+                offered: Format::first_of(cap),
+                assigned_ids,
+                requestor,
+            }
+        };
+        request::request(&request).unwrap_or_else(|| {
+            // SAFETY: points to the core's own variable, or is NULL.
+            if let Some(cause) = unsafe { cause.as_mut() } {
+                *cause = sys::AST_CAUSE_FAILURE as c_int;
+            }
+            std::ptr::null_mut()
+        })
+    }
+}
+
+trampoline! {
+    /// Channel locked. Connecting goes on without it.
+    fn call(chan: *mut sys::ast_channel, addr: *const c_char, _timeout: c_int) -> c_int, fail -1, {
+        // SAFETY: locked by the core for this callback.
+        let channel = unsafe { Locked::new(chan) };
+        // SAFETY: the core's string lives across the callback.
+        let dialled = unsafe { owned_string(addr) };
+        match channel.and_then(call_of).and_then(Call::me) {
+            Some(call) => { super::outgoing::start(&call, &dialled); 0 }
+            None => -1,
+        }
+    }
+}
+
+trampoline! {
+    /// Channel locked, its own thread: the clock fired, or something else woke the channel.
+    fn read(chan: *mut sys::ast_channel) -> *mut sys::ast_frame, fail std::ptr::null_mut(), {
+        // SAFETY: locked by the core for this callback.
+        match unsafe { Locked::new(chan) }.and_then(call_of) {
+            Some(call) => call.read().unwrap_or(&raw mut sys::ast_null_frame),
+            None => std::ptr::null_mut(),
+        }
+    }
+}
+
+trampoline! {
+    /// Channel locked. The frame is borrowed for the call. Trouble with a frame never ends the call.
+    fn write(chan: *mut sys::ast_channel, frame: *mut sys::ast_frame) -> c_int, fail -1, {
+        // SAFETY: locked by the core for this callback.
+        let Some(call) = (unsafe { Locked::new(chan) }).and_then(call_of) else { return -1 };
+        // SAFETY: the core's frame lives across the callback.
+        if let Some(frame) = unsafe { frame.as_ref() } {
+            write_frame(call, frame);
+        }
+        0
+    }
+}
+
+/// Only voice goes to the application; comfort noise, text, video and the like end here.
+fn write_frame(call: &Call, frame: &sys::ast_frame) {
+    if frame.frametype != sys::ast_frame_type::AST_FRAME_VOICE {
+        return;
+    }
+    // SAFETY: a voice frame's subclass is its format, alive as long as the frame.
+    let (matches, format) = unsafe {
+        let format = frame.subclass.__bindgen_anon_1.format;
+        (call.format().matches(format), format)
+    };
+    if !matches {
+        // SAFETY: as above; a getter.
+        return call.refuse_format(&unsafe { owned_string(sys::ast_format_get_name(format)) });
+    }
+    let len = usize::try_from(frame.datalen).unwrap_or(0);
+    // SAFETY: a voice frame's data is a pointer, to `datalen` bytes that live as long as the frame.
+    let payload = unsafe { frame.data.ptr }.cast::<u8>();
+    if !payload.is_null() && len > 0 {
+        // SAFETY: as above.
+        call.write_voice(unsafe { std::slice::from_raw_parts(payload, len) }, u32::try_from(frame.samples).unwrap_or(0));
+    }
+}
+
+trampoline! {
+    /// Channel locked; it is a zombie already, and nobody reads it any more.
+    fn hangup(chan: *mut sys::ast_channel) -> c_int, fail 0, {
+        // SAFETY: locked by the core for this callback.
+        if let Some(channel) = unsafe { Locked::new(chan) } {
+            if let Some(call) = take_call(channel) {
+                const CLOSE_NORMAL: u16 = 1000;
+                // Before the clock's descriptor is closed, or the core would poll a stranger's.
+                channel.set_clock_fd(None);
+                let code = u16::try_from(channel.tech_hangup_cause()).ok().filter(|code| *code != 0);
+                call.hangup(code.unwrap_or(CLOSE_NORMAL));
+                drop(call);
+                super::module::release();
+            }
+        }
+        0
+    }
+}
+
+trampoline! {
+    /// Both channels locked: a masquerade has moved the call's insides from `old` to `new`.
+    fn fixup(old: *mut sys::ast_channel, new: *mut sys::ast_channel) -> c_int, fail -1, {
+        // SAFETY: locked by the core for this callback.
+        let (channel, reference) = unsafe { (Locked::new(new), Channel::from_borrowed(new)) };
+        match (channel.and_then(call_of), reference) {
+            (Some(call), Some(reference)) => { call.move_to(old, reference); 0 }
+            _ => -1,
+        }
+    }
+}
+
+trampoline! {
+    /// Channel locked. Nothing is indicated by us, so the core plays ring, busy and congestion tones to the
+    /// application itself, as it does with the C module; outbound bots listen for them.
+    fn indicate(
+        _chan: *mut sys::ast_channel, _condition: c_int, _data: *const std::ffi::c_void, _len: usize,
+    ) -> c_int, fail -1, { -1 }
+}
+
+trampoline! {
+    /// Not locked. The digit has ended.
+    fn send_digit_end(chan: *mut sys::ast_channel, digit: c_char, _duration: c_uint) -> c_int, fail -1, {
+        match call_of_unlocked(chan) {
+            Some(call) => {
+                call.send_event(&Event::DtmfEnd { digit: char::from(digit.cast_unsigned()) });
+                0
+            }
+            None => -1,
+        }
+    }
+}
+
+trampoline! {
+    /// Channel locked, when a snapshot is taken: becomes `protocol_id` in ARI. Copied by the core.
+    fn get_pvt_uniqueid(chan: *mut sys::ast_channel) -> *const c_char, fail c"".as_ptr(), {
+        // SAFETY: locked by the core for this callback.
+        let channel = unsafe { Locked::new(chan) };
+        channel.and_then(call_of).map_or(c"".as_ptr(), Call::connection_id_c)
+    }
+}

@@ -1,0 +1,316 @@
+//! TLS for outgoing calls, with the OpenSSL that Asterisk has in the process.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString, c_long};
+use std::io;
+use std::net::{IpAddr, TcpStream};
+use std::os::fd::{AsRawFd, RawFd};
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use openssl_sys as ffi;
+use parking_lot::Mutex;
+
+use super::tls::{TlsSession, error_text};
+use crate::driver::client::ClientSettings;
+use crate::net::connector::{TlsConnector, TlsContext, TlsHandshake, TlsProgress};
+use crate::net::transport::Transport;
+
+/// How long a loaded trust store and certificate serve further calls: loading the system's store takes milliseconds,
+/// and a renewed file should be seen soon.
+const CONTEXT_LIFETIME: Duration = Duration::from_secs(60);
+
+/// The settings that make a context.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct ContextKey {
+    ca_list_file: Option<String>,
+    ca_list_path: Option<String>,
+    cert_file: Option<String>,
+    priv_key_file: Option<String>,
+    verify_cert: bool,
+    verify_hostname: bool,
+}
+
+impl ContextKey {
+    fn of(settings: &ClientSettings) -> Self {
+        Self {
+            ca_list_file: settings.ca_list_file.clone(),
+            ca_list_path: settings.ca_list_path.clone(),
+            cert_file: settings.cert_file.clone(),
+            priv_key_file: settings.priv_key_file.clone(),
+            verify_cert: settings.verify_server_cert,
+            verify_hostname: settings.verify_server_hostname,
+        }
+    }
+}
+
+/// Makes TLS contexts and keeps them for a while. One per engine.
+#[derive(Default)]
+pub(crate) struct OpenSslConnector {
+    contexts: Mutex<HashMap<ContextKey, (Instant, Arc<Context>)>>,
+}
+
+impl TlsConnector for OpenSslConnector {
+    fn prepare(&self, settings: &ClientSettings) -> Result<Arc<dyn TlsContext>, String> {
+        let key = ContextKey::of(settings);
+        if let Some((made, context)) = self.contexts.lock().get(&key)
+            && made.elapsed() < CONTEXT_LIFETIME
+        {
+            return Ok(context.clone());
+        }
+        let context = Arc::new(Context::load(&key)?);
+        let mut contexts = self.contexts.lock();
+        contexts.retain(|_, (made, _)| made.elapsed() < CONTEXT_LIFETIME);
+        contexts.insert(key, (Instant::now(), context.clone()));
+        Ok(context)
+    }
+}
+
+/// An `SSL_CTX`: trust store, client certificate, verify flags.
+struct Context {
+    ctx: NonNull<ffi::SSL_CTX>,
+    verify_cert: bool,
+    verify_hostname: bool,
+}
+
+// SAFETY: an SSL_CTX counts its references atomically, and is only read after `load`.
+unsafe impl Send for Context {}
+// SAFETY: as above.
+unsafe impl Sync for Context {}
+
+impl Context {
+    fn load(key: &ContextKey) -> Result<Self, String> {
+        // SAFETY: a new context that is ours, or NULL.
+        let ctx = NonNull::new(unsafe { ffi::SSL_CTX_new(ffi::TLS_client_method()) })
+            .ok_or_else(|| format!("no TLS context: {}", error_text()))?;
+        let context = Self { ctx, verify_cert: key.verify_cert, verify_hostname: key.verify_hostname };
+        const TLS_1_2: c_long = ffi::TLS1_2_VERSION as c_long;
+        // SAFETY: a live context that nobody else has yet.
+        unsafe {
+            ffi::SSL_CTX_ctrl(ctx.as_ptr(), ffi::SSL_CTRL_SET_MIN_PROTO_VERSION, TLS_1_2, ptr::null_mut());
+            let mode = if key.verify_cert { ffi::SSL_VERIFY_PEER } else { ffi::SSL_VERIFY_NONE };
+            ffi::SSL_CTX_set_verify(ctx.as_ptr(), mode, None);
+        }
+        if key.verify_cert {
+            context.load_trust(key)?;
+        }
+        context.load_certificate(key)?;
+        Ok(context)
+    }
+
+    /// The configured authorities; without any, the system's (DIVERGES: the C module trusts nobody then).
+    fn load_trust(&self, key: &ContextKey) -> Result<(), String> {
+        let (file, path) = (c_string(key.ca_list_file.as_deref())?, c_string(key.ca_list_path.as_deref())?);
+        clear_errors();
+        if file.is_none() && path.is_none() {
+            // SAFETY: a live context.
+            if unsafe { ffi::SSL_CTX_set_default_verify_paths(self.ctx.as_ptr()) } != 1 {
+                return Err(format!("the system's trust store cannot be loaded: {}", error_text()));
+            }
+            return Ok(());
+        }
+        let (file_ptr, path_ptr) = (as_ptr(file.as_deref()), as_ptr(path.as_deref()));
+        // SAFETY: a live context; each string is NULL or lives across the call.
+        if unsafe { ffi::SSL_CTX_load_verify_locations(self.ctx.as_ptr(), file_ptr, path_ptr) } != 1 {
+            let what = key.ca_list_file.as_deref().or(key.ca_list_path.as_deref()).unwrap_or_default();
+            return Err(format!("ca_list_file or ca_list_path '{what}' cannot be loaded: {}", error_text()));
+        }
+        Ok(())
+    }
+
+    /// The client certificate with its chain, and its key (from the same file unless another is named).
+    fn load_certificate(&self, key: &ContextKey) -> Result<(), String> {
+        let Some(cert) = c_string(key.cert_file.as_deref())? else { return Ok(()) };
+        let private = c_string(key.priv_key_file.as_deref())?.unwrap_or_else(|| cert.clone());
+        clear_errors();
+        // SAFETY: a live context; the string lives across the call.
+        if unsafe { ffi::SSL_CTX_use_certificate_chain_file(self.ctx.as_ptr(), cert.as_ptr()) } != 1 {
+            return Err(format!("cert_file '{}' cannot be loaded: {}", cert.to_string_lossy(), error_text()));
+        }
+        // SAFETY: as above.
+        if unsafe { ffi::SSL_CTX_use_PrivateKey_file(self.ctx.as_ptr(), private.as_ptr(), ffi::SSL_FILETYPE_PEM) } != 1 {
+            return Err(format!("priv_key_file '{}' cannot be loaded: {}", private.to_string_lossy(), error_text()));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: our one reference.
+        unsafe { ffi::SSL_CTX_free(self.ctx.as_ptr()) };
+    }
+}
+
+impl TlsContext for Context {
+    fn start(&self, host: &str, socket: TcpStream) -> Result<Box<dyn TlsHandshake>, String> {
+        let failed = |what: &str| format!("TLS cannot begin: {what}: {}", error_text());
+        clear_errors();
+        // SAFETY: a live context; the result is ours, or NULL.
+        let ssl = NonNull::new(unsafe { ffi::SSL_new(self.ctx.as_ptr()) }).ok_or_else(|| failed("out of memory"))?;
+        let owned = OwnedSsl { ssl, socket };
+        // SAFETY: a live session of ours; the descriptor lives as long (OwnedSsl drops it last).
+        unsafe {
+            // BIO_NOCLOSE: the socket is closed by its owner. SSL_set_bio takes the BIO over.
+            let bio = ffi::BIO_new_socket(owned.socket.as_raw_fd(), 0);
+            if bio.is_null() {
+                return Err(failed("out of memory"));
+            }
+            ffi::SSL_set_bio(ssl.as_ptr(), bio, bio);
+            ffi::SSL_set_connect_state(ssl.as_ptr());
+        }
+        set_host(ssl, host, self.verify_cert && self.verify_hostname).map_err(|()| failed("the server's name"))?;
+        Ok(Box::new(Handshake { owned, host: host.to_owned() }))
+    }
+}
+
+/// SNI for a name (RFC 6066: not for addresses), and the name or address that the certificate has to have.
+fn set_host(ssl: NonNull<ffi::SSL>, host: &str, verify: bool) -> Result<(), ()> {
+    let name = CString::new(host).map_err(|_| ())?;
+    let address: Option<IpAddr> = host.parse().ok();
+    // SAFETY: a live session whose handshake has not begun; OpenSSL copies the strings.
+    unsafe {
+        if address.is_none() {
+            let raw = name.as_ptr().cast_mut().cast();
+            let (command, kind) = (ffi::SSL_CTRL_SET_TLSEXT_HOSTNAME, c_long::from(ffi::TLSEXT_NAMETYPE_host_name));
+            if ffi::SSL_ctrl(ssl.as_ptr(), command, kind, raw) != 1 {
+                return Err(());
+            }
+        }
+        if verify {
+            let param = ffi::SSL_get0_param(ssl.as_ptr());
+            let done = match address {
+                Some(IpAddr::V4(ip)) => ffi::X509_VERIFY_PARAM_set1_ip(param, ip.octets().as_ptr(), 4),
+                Some(IpAddr::V6(ip)) => ffi::X509_VERIFY_PARAM_set1_ip(param, ip.octets().as_ptr(), 16),
+                None => {
+                    ffi::X509_VERIFY_PARAM_set_hostflags(param, ffi::X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+                    ffi::X509_VERIFY_PARAM_set1_host(param, name.as_ptr(), name.as_bytes().len())
+                }
+            };
+            if done != 1 {
+                return Err(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An `SSL` and the socket under it, dropped in this order.
+#[derive(Debug)]
+struct OwnedSsl {
+    ssl: NonNull<ffi::SSL>,
+    socket: TcpStream,
+}
+
+// SAFETY: any thread may use an SSL, one at a time: the handshake has one owner, the transport a lock.
+unsafe impl Send for OwnedSsl {}
+// SAFETY: as above.
+unsafe impl Sync for OwnedSsl {}
+
+impl Drop for OwnedSsl {
+    fn drop(&mut self) {
+        // SAFETY: our one reference; the socket is closed after it.
+        unsafe { ffi::SSL_free(self.ssl.as_ptr()) };
+    }
+}
+
+struct Handshake {
+    owned: OwnedSsl,
+    host: String,
+}
+
+impl TlsHandshake for Handshake {
+    fn advance(self: Box<Self>) -> TlsProgress {
+        let ssl = self.owned.ssl;
+        // SAFETY: a live session, used by this thread alone.
+        let (result, error, os_error) = unsafe {
+            ffi::ERR_clear_error();
+            let result = ffi::SSL_do_handshake(ssl.as_ptr());
+            let os_error = io::Error::last_os_error();
+            (result, ffi::SSL_get_error(ssl.as_ptr(), result), os_error)
+        };
+        if result == 1 {
+            // SAFETY: the handshake is done; the session lives as long as `owned`, which goes with it.
+            let session = unsafe { TlsSession::new(ssl) };
+            return TlsProgress::Done(Arc::new(TlsClientTransport { session, owned: self.owned }));
+        }
+        match error {
+            ffi::SSL_ERROR_WANT_READ | ffi::SSL_ERROR_WANT_WRITE => TlsProgress::Pending(self),
+            ffi::SSL_ERROR_SYSCALL if result == 0 || os_error.raw_os_error() == Some(0) => {
+                TlsProgress::Failed("the server closed the connection during the TLS handshake".into())
+            }
+            ffi::SSL_ERROR_SYSCALL => TlsProgress::Failed(format!("TLS handshake: {os_error}")),
+            _ => TlsProgress::Failed(self.why()),
+        }
+    }
+}
+
+impl Handshake {
+    /// Which check failed, for which name; else OpenSSL's own words.
+    fn why(&self) -> String {
+        // SAFETY: getters on a live session; the strings are OpenSSL's statics.
+        let (verdict, reason) = unsafe {
+            let verdict = ffi::SSL_get_verify_result(self.owned.ssl.as_ptr());
+            let reason = CStr::from_ptr(ffi::X509_verify_cert_error_string(verdict));
+            (verdict, reason.to_string_lossy())
+        };
+        match verdict {
+            verdict if verdict == c_long::from(ffi::X509_V_OK) => format!("TLS handshake: {}", error_text()),
+            verdict
+                if verdict == c_long::from(ffi::X509_V_ERR_HOSTNAME_MISMATCH)
+                    || verdict == c_long::from(ffi::X509_V_ERR_IP_ADDRESS_MISMATCH) =>
+            {
+                format!("the server's certificate is not for '{}': {reason}", self.host)
+            }
+            _ => format!("the certificate of '{}' is not trusted: {reason}", self.host),
+        }
+    }
+}
+
+/// An established TLS connection of our own. The session goes before what it points into.
+#[derive(Debug)]
+struct TlsClientTransport {
+    session: TlsSession,
+    owned: OwnedSsl,
+}
+
+impl Transport for TlsClientTransport {
+    fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.session.recv(buf)
+    }
+
+    fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        self.session.send(buf)
+    }
+
+    fn shutdown(&self) {
+        self.session.shutdown();
+        let _ = self.owned.socket.shutdown(std::net::Shutdown::Write);
+    }
+
+    fn as_raw_fd(&self) -> RawFd {
+        self.owned.socket.as_raw_fd()
+    }
+
+    fn concurrent(&self) -> bool {
+        false
+    }
+
+    fn tls_description(&self) -> Option<String> {
+        Some(self.session.description())
+    }
+}
+
+fn clear_errors() {
+    // SAFETY: this thread's error queue.
+    unsafe { ffi::ERR_clear_error() };
+}
+
+fn c_string(text: Option<&str>) -> Result<Option<CString>, String> {
+    text.map(|text| CString::new(text).map_err(|_| format!("'{text}' has a NUL in it"))).transpose()
+}
+
+fn as_ptr(text: Option<&CStr>) -> *const std::ffi::c_char {
+    text.map_or(ptr::null(), CStr::as_ptr)
+}
