@@ -1,0 +1,128 @@
+# What install and uninstall share: where things are. Sourced after lib.sh.
+# shellcheck shell=sh
+#
+# DESTDIR      a folder to install into as if it were /, for packaging: nothing outside it is touched
+# DPKG_ROOT    another system's root folder: like DESTDIR, but with that system's asterisk.conf and package database
+# MODULES_DIR  where Asterisk keeps its modules; found by itself if not given
+# ASTETCDIR    where Asterisk's configuration is; found by itself if not given
+
+DESTDIR=${DESTDIR:-}
+DPKG_ROOT=${DPKG_ROOT:-}
+[ -z "$DESTDIR" ] || [ -z "$DPKG_ROOT" ] || die "either DESTDIR or DPKG_ROOT, not both"
+for variable in DESTDIR DPKG_ROOT MODULES_DIR ASTETCDIR; do
+    eval "value=\${$variable:-}"
+    case $value in
+    "" | /*) ;;
+    *) die "$variable must be an absolute path, not '$value'" ;;
+    esac
+done
+DESTDIR=${DESTDIR%/} DPKG_ROOT=${DPKG_ROOT%/}
+# Before every path that is written to.
+prefix=$DESTDIR$DPKG_ROOT
+
+# The option $1 of [directories] in asterisk.conf. With "template" as $2: of the section as Debian's and the sample's
+# asterisk.conf have it, `[directories](!)`, which Asterisk does not read; it says what is compiled in.
+asterisk_conf() {
+    for file in "$DPKG_ROOT/etc/asterisk/asterisk.conf" "$DPKG_ROOT/usr/local/etc/asterisk/asterisk.conf"; do
+        [ -f "$file" ] || continue
+        awk -v option="$1" -v kind="${2:-}" '
+            { sub(/;.*/, "") }
+            /^[ \t]*\[/ { here = tolower($0) ~ /^[ \t]*\[directories\]/ && (/\(!\)/ ? "template" : "") == kind; next }
+            here && match($0, /=>?/) {
+                name = substr($0, 1, RSTART - 1); value = substr($0, RSTART + RLENGTH)
+                gsub(/^[ \t]+|[ \t\r]+$/, "", name); gsub(/^[ \t]+|[ \t\r]+$/, "", value)
+                if (tolower(name) == option) found = value
+            }
+            END { print found }
+        ' "$file"
+        return
+    done
+}
+
+pkg_config() {
+    [ -n "$DPKG_ROOT" ] || pkg-config --variable="$1" asterisk 2>/dev/null || :
+}
+
+# The folders of $@ that exist.
+existing() {
+    for dir; do
+        [ ! -d "$dir" ] || say "${dir#"$DPKG_ROOT"}"
+    done
+}
+
+find_modules_dir() {
+    for dir in "${MODULES_DIR:-}" "$(asterisk_conf astmoddir)" "$(pkg_config moddir)"; do
+        [ -z "$dir" ] || {
+            say "$dir"
+            return
+        }
+    done
+    dir=$(asterisk_conf astmoddir template)
+    if [ -n "$dir" ] && [ -d "$DPKG_ROOT$dir" ]; then
+        say "$dir"
+        return
+    fi
+    found=$(existing "$DPKG_ROOT"/usr/lib/*/asterisk/modules "$DPKG_ROOT"/usr/lib/asterisk/modules \
+        "$DPKG_ROOT"/usr/lib64/asterisk/modules "$DPKG_ROOT"/usr/local/lib/asterisk/modules \
+        "$DPKG_ROOT"/usr/local/lib64/asterisk/modules "$DPKG_ROOT"/opt/asterisk/lib/asterisk/modules)
+    case $(printf '%s' "$found" | grep -c .) in
+    1) say "$found" ;;
+    0) die "found no Asterisk here (no asterisk.conf, no pkg-config, none of the usual places):" \
+        "say where it keeps its modules with MODULES_DIR=<folder>" ;;
+    *) die "more than one folder of Asterisk modules here; choose with MODULES_DIR=<folder>:" $found ;;
+    esac
+}
+
+find_etc_dir() {
+    for dir in "${ASTETCDIR:-}" "$(asterisk_conf astetcdir)" "$(pkg_config etcdir)" \
+        "$(existing "$DPKG_ROOT/etc/asterisk" "$DPKG_ROOT/usr/local/etc/asterisk" | head -n 1)"; do
+        [ -z "$dir" ] || {
+            say "$dir"
+            return
+        }
+    done
+    say /etc/asterisk
+}
+
+modules_dir=$(find_modules_dir)
+etc_dir=$(find_etc_dir)
+modules_dir=${modules_dir%/} etc_dir=${etc_dir%/}
+
+name=$modules_dir/chan_websocket.so
+target=$prefix$name
+# Where a module that no package owns is kept. Not in the modules folder, of which Asterisk loads every *.so by itself.
+backup_dir=$prefix$modules_dir.before-chan_websocket
+backup=$backup_dir/chan_websocket.so
+config=$prefix$etc_dir/chan_websocket.conf
+sample=$repo/configs/chan_websocket.conf.sample
+
+# Its first line tells it from a file of somebody else.
+is_our_sample() { [ "$(head -n 1 "$1" 2>/dev/null)" = "$(head -n 1 "$sample")" ]; }
+
+has_dpkg() {
+    [ -z "$DESTDIR" ] && [ -d "$DPKG_ROOT/var/lib/dpkg" ] && command -v dpkg-divert >/dev/null
+}
+
+# The package that owns the module's file name; nothing if none does.
+owner() {
+    has_dpkg || return 0
+    LC_ALL=C dpkg-query --root="${DPKG_ROOT:-/}" -S "$name" 2>/dev/null |
+        sed -n '/^diversion by\|^local diversion/d; s/: .*//p' | head -n 1
+}
+
+# Who has diverted the file name: LOCAL (this script, or the administrator), a package, or nobody.
+diverted_by() {
+    ! has_dpkg || dpkg-divert --root "${DPKG_ROOT:-/}" --listpackage "$name"
+}
+
+divert() { dpkg-divert --root "${DPKG_ROOT:-/}" --local --divert "$name.distrib" --quiet "$@" "$name"; }
+
+# Is the module that is installed now one of ours?
+ours_installed() { [ -f "$target" ] && is_ours "$target"; }
+
+# Keeps the module that is installed now in $backup_dir; one that is kept there already gets a number.
+keep_aside() {
+    mkdir -p "$backup_dir"
+    mv -T --backup=numbered "$target" "$backup"
+    say "kept aside:  $backup"
+}
