@@ -14,6 +14,7 @@
 // Tests say what is wrong by panicking, and a test binary exports nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
+mod dial_string;
 mod harness;
 mod incoming;
 
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut suite = harness::Suite::default();
+    dial_string::tests(&mut suite);
     incoming::tests(&mut suite);
     suite.run()
 }

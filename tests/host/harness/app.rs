@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 use std::net::Shutdown;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
 
@@ -77,8 +78,7 @@ struct Link {
 
 impl io::Read for Link {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let paused = self.shared.paused.lock().expect("paused");
-        drop(self.shared.resume.wait_while(paused, |paused| *paused).expect("paused"));
+        self.shared.resume.wait_while(&mut self.shared.paused.lock(), |paused| *paused);
         self.stream.read(buffer)
     }
 }
@@ -87,7 +87,7 @@ impl io::Write for Link {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let is_close = buffer.first().is_some_and(|first| first & 0x0f == opcode::CLOSE);
         if !(is_close && self.shared.closing.load(Ordering::SeqCst)) {
-            self.shared.writer.lock().expect("writer").write_all(buffer)?;
+            self.shared.writer.lock().write_all(buffer)?;
         }
         Ok(buffer.len())
     }
@@ -119,7 +119,7 @@ impl App {
             .spawn(move || {
                 while let Some(item) = read_item(&mut socket) {
                     let end = matches!(item, Item::End(_));
-                    inbox.inbox.lock().expect("inbox").push(Received { at: Instant::now(), item });
+                    inbox.inbox.lock().push(Received { at: Instant::now(), item });
                     inbox.arrival.notify_all();
                     if end {
                         return;
@@ -146,7 +146,7 @@ impl App {
 
     /// Sends bytes as they are, unless the connection is gone.
     pub fn try_send_raw(&self, bytes: &[u8]) -> io::Result<()> {
-        self.shared.writer.lock().expect("writer").write_all(bytes)
+        self.shared.writer.lock().write_all(bytes)
     }
 
     /// Sends frames in one write, masked as our role asks.
@@ -167,7 +167,7 @@ impl App {
 
     /// Sends a command, given as in plain text, in the format of the call.
     pub fn command(&self, command: &str) {
-        let format = *self.format.lock().expect("format");
+        let format = *self.format.lock();
         self.send_text(&format.command(command));
     }
 
@@ -198,25 +198,25 @@ impl App {
     /// Drops the connection with a TCP reset.
     pub fn reset(self) {
         self.shared.resetting.store(true, Ordering::SeqCst);
-        self.shared.writer.lock().expect("writer").reset_on_close();
+        self.shared.writer.lock().reset_on_close();
         // The reader holds the other handle: without its end the connection stays.
-        self.shared.writer.lock().expect("writer").shutdown(Shutdown::Read);
+        self.shared.writer.lock().shutdown(Shutdown::Read);
         self.wait_item(wait::PATIENCE, |item| matches!(item, Item::End(_)).then_some(()));
     }
 
     /// Ends the connection without a close frame.
     pub fn disconnect(&self) {
-        self.shared.writer.lock().expect("writer").shutdown(Shutdown::Both);
+        self.shared.writer.lock().shutdown(Shutdown::Both);
     }
 
     /// Stops reading from the socket: what Asterisk sends piles up.
     pub fn stop_reading(&self) {
-        *self.shared.paused.lock().expect("paused") = true;
+        *self.shared.paused.lock() = true;
     }
 
     /// Reads again.
     pub fn resume_reading(&self) {
-        *self.shared.paused.lock().expect("paused") = false;
+        *self.shared.paused.lock() = false;
         self.shared.resume.notify_all();
     }
 
@@ -241,7 +241,7 @@ impl App {
     #[track_caller]
     pub fn expect_media_start(&self) -> Event {
         let event = self.expect_event("MEDIA_START");
-        *self.format.lock().expect("format") = event.format();
+        *self.format.lock() = event.format();
         for key in ["connection_id", "channel", "channel_id"] {
             self.trace.name(&event.get(key), key);
         }
@@ -289,7 +289,7 @@ impl App {
 
     /// The next event, close frame or end, passing media, pings and pongs by. It goes into the trace.
     pub fn next_event(&self, timeout: Duration) -> Option<Item> {
-        let mut next = self.next_event.lock().expect("next_event");
+        let mut next = self.next_event.lock();
         let deadline = Instant::now() + timeout;
         let mut inbox = self.inbox();
         loop {
@@ -301,7 +301,7 @@ impl App {
                 }
             }
             let left = deadline.checked_duration_since(Instant::now())?;
-            inbox = self.shared.arrival.wait_timeout(inbox, left).expect("inbox").0;
+            self.shared.arrival.wait_for(&mut inbox, left);
         }
     }
 
@@ -315,7 +315,7 @@ impl App {
 
     /// Takes up to `count` bytes of media that come within this time.
     pub fn collect_media_for(&self, count: usize, timeout: Duration) -> Vec<u8> {
-        let mut next = self.next_media.lock().expect("next_media");
+        let mut next = self.next_media.lock();
         let deadline = Instant::now() + timeout;
         let mut media = Vec::new();
         let mut inbox = self.inbox();
@@ -335,14 +335,14 @@ impl App {
                 }
             }
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { return media };
-            inbox = self.shared.arrival.wait_timeout(inbox, left).expect("inbox").0;
+            self.shared.arrival.wait_for(&mut inbox, left);
         }
     }
 
     /// Takes the next media message.
     #[track_caller]
     pub fn expect_media(&self) -> Vec<u8> {
-        let mut next = self.next_media.lock().expect("next_media");
+        let mut next = self.next_media.lock();
         let from = next.0;
         let found = self.wait_from(from, wait::PATIENCE, |item| match item {
             Item::Media(bytes) => Some(bytes.clone()),
@@ -384,12 +384,12 @@ impl App {
                 index += 1;
             }
             let left = deadline.checked_duration_since(Instant::now())?;
-            inbox = self.shared.arrival.wait_timeout(inbox, left).expect("inbox").0;
+            self.shared.arrival.wait_for(&mut inbox, left);
         }
     }
 
     fn inbox(&self) -> MutexGuard<'_, Vec<Received>> {
-        self.shared.inbox.lock().expect("inbox")
+        self.shared.inbox.lock()
     }
 }
 

@@ -1,10 +1,12 @@
 //! ARI: requests, and the events of one Stasis application.
 
-use std::net::{Shutdown, SocketAddr};
-use std::sync::{Arc, Condvar, Mutex};
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex};
 use serde_json::Value;
 use tungstenite::protocol::Role;
 use tungstenite::{Message, WebSocket};
@@ -12,6 +14,7 @@ use tungstenite::{Message, WebSocket};
 use super::http::UpgradeRequest;
 use super::stream::Stream;
 use super::wait;
+use super::wire::Frame;
 
 const USER: &str = "harness";
 
@@ -21,7 +24,8 @@ struct Inbox {
     arrival: Condvar,
 }
 
-/// A Stasis application and the means to make requests.
+/// A Stasis application and the means to make requests. It hears of all channels, those of other tests too: a channel
+/// may be gone before one could subscribe to it.
 #[derive(Debug)]
 pub struct Ari {
     /// The application's name.
@@ -54,9 +58,9 @@ impl Answer {
 pub type Parameters<'a> = &'a [(&'a str, &'a str)];
 
 impl Ari {
-    /// Registers the application and begins to receive its events. `root` is empty or the HTTP server's prefix.
-    pub(super) fn new(address: SocketAddr, root: &str, app: &str) -> Self {
-        let target = format!("{root}/ari/events?app={app}&api_key={USER}:{USER}");
+    /// Registers the application and begins to receive its events. `path` is ARI's on the HTTP server.
+    pub(super) fn new(address: SocketAddr, path: &str, app: &str) -> Self {
+        let target = format!("{path}/events?app={app}&api_key={USER}:{USER}&subscribeAll=true");
         let request = UpgradeRequest::new(&target).without("Sec-WebSocket-Protocol");
         let response = Stream::tcp(address).and_then(|stream| request.send(stream)).expect("ARI events");
         assert!(response.status == 101, "ARI events: {}", response.status);
@@ -71,54 +75,57 @@ impl Ari {
             .max_idle_connections(0)
             .timeout_global(Some(Duration::from_secs(20)))
             .build();
-        Self {
-            app: app.into(),
-            root: format!("http://{address}{root}/ari"),
-            agent: config.into(),
-            inbox,
-            stream,
-        }
+        Self { app: app.into(), root: format!("http://{address}{path}"), agent: config.into(), inbox, stream }
     }
 
     /// POST with parameters in the query.
     #[track_caller]
     pub fn post(&self, path: &str, parameters: Parameters<'_>) -> Answer {
-        self.post_json(path, parameters, &Value::Null)
-    }
-
-    /// POST with a JSON body besides.
-    #[track_caller]
-    pub fn post_json(&self, path: &str, parameters: Parameters<'_>, body: &Value) -> Answer {
-        let mut request = self.agent.post(format!("{}/{path}", self.root)).header("Authorization", basic());
-        for (name, value) in parameters {
-            request = request.query(*name, *value);
-        }
-        let answer = if body.is_null() {
-            request.send_empty()
-        } else {
-            request.header("Content-Type", "application/json").send(body.to_string())
-        };
-        read(path, answer)
+        self.request("POST", path, parameters, &Value::Null)
     }
 
     /// GET.
     #[track_caller]
     pub fn get(&self, path: &str, parameters: Parameters<'_>) -> Answer {
-        let mut request = self.agent.get(format!("{}/{path}", self.root)).header("Authorization", basic());
-        for (name, value) in parameters {
-            request = request.query(*name, *value);
-        }
-        read(path, request.call())
+        self.request("GET", path, parameters, &Value::Null)
     }
 
     /// DELETE.
     #[track_caller]
     pub fn delete(&self, path: &str, parameters: Parameters<'_>) -> Answer {
-        let mut request = self.agent.delete(format!("{}/{path}", self.root)).header("Authorization", basic());
-        for (name, value) in parameters {
-            request = request.query(*name, *value);
+        self.request("DELETE", path, parameters, &Value::Null)
+    }
+
+    /// Any request, with a JSON body unless it is null.
+    #[track_caller]
+    pub fn request(&self, method: &str, path: &str, parameters: Parameters<'_>, body: &Value) -> Answer {
+        match self.try_request(method, path, parameters, body) {
+            Ok(answer) => answer,
+            Err(err) => panic!("ARI {method} {path}: {err}"),
         }
-        read(path, request.call())
+    }
+
+    /// Like [`Ari::request`], for when Asterisk may be gone.
+    pub fn try_request(
+        &self,
+        method: &str,
+        path: &str,
+        parameters: Parameters<'_>,
+        body: &Value,
+    ) -> Result<Answer, ureq::Error> {
+        let mut uri = format!("{}/{path}?api_key={USER}:{USER}", self.root);
+        for (name, value) in parameters {
+            uri.push_str(&format!("&{name}={}", encoded(value)));
+        }
+        let request = ureq::http::Request::builder().method(method).uri(uri);
+        let mut answer = if body.is_null() {
+            self.agent.run(request.body(())?)?
+        } else {
+            self.agent.run(request.header("Content-Type", "application/json").body(body.to_string())?)?
+        };
+        let text = answer.body_mut().read_to_string()?;
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Ok(Answer { status: answer.status().as_u16(), body })
     }
 
     /// A channel's variable or function; `None` if it is not set or the channel is gone.
@@ -175,19 +182,19 @@ impl Ari {
     /// Like [`Ari::wait`], for what may not come.
     pub fn find(&self, kind: &str, timeout: Duration, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
         let deadline = Instant::now() + timeout;
-        let mut events = self.inbox.events.lock().expect("events");
+        let mut events = self.inbox.events.lock();
         loop {
             if let Some(event) = events.iter().find(|event| event["type"] == *kind && wanted(event)) {
                 return Some(event.clone());
             }
             let left = deadline.checked_duration_since(Instant::now())?;
-            events = self.inbox.arrival.wait_timeout(events, left).expect("events").0;
+            self.inbox.arrival.wait_for(&mut events, left);
         }
     }
 
     /// All events so far.
     pub fn events(&self) -> Vec<Value> {
-        self.inbox.events.lock().expect("events").clone()
+        self.inbox.events.lock().clone()
     }
 
     fn summary(&self) -> String {
@@ -202,7 +209,8 @@ impl Ari {
 
 impl Drop for Ari {
     fn drop(&mut self) {
-        self.stream.shutdown(Shutdown::Both);
+        // Asterisk answers and ends the connection, and so the thread that reads.
+        let _ = self.stream.write_all(&Frame::close(Some(1000), "").encode());
     }
 }
 
@@ -210,21 +218,17 @@ fn receive(mut socket: WebSocket<Stream>, inbox: &Inbox) {
     while let Ok(message) = socket.read() {
         if let Message::Text(text) = message {
             let event = serde_json::from_str(text.as_str()).expect("an ARI event");
-            inbox.events.lock().expect("events").push(event);
+            inbox.events.lock().push(event);
             inbox.arrival.notify_all();
         }
     }
 }
 
-fn basic() -> String {
-    use base64::Engine as _;
-    let credentials = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{USER}"));
-    format!("Basic {credentials}")
-}
-
-#[track_caller]
-fn read(path: &str, answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
-    let mut answer = answer.unwrap_or_else(|err| panic!("ARI {path}: {err}"));
-    let text = answer.body_mut().read_to_string().unwrap_or_else(|err| panic!("ARI {path}: {err}"));
-    Answer { status: answer.status().as_u16(), body: serde_json::from_str(&text).unwrap_or(Value::Null) }
+/// Percent-encoded for a query.
+fn encoded(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
 }

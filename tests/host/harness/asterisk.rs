@@ -11,8 +11,10 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::conf::{DRIVER, InstanceConfig};
 use super::log::{self, Log};
@@ -170,7 +172,7 @@ impl Asterisk {
         for (option, value) in options {
             let _ = writeln!(section, "{option} = {value}");
         }
-        let mut clients = self.clients.lock().expect("clients");
+        let mut clients = self.clients.lock();
         clients.insert(name.to_owned(), section);
         let all: Vec<&str> = clients.values().map(String::as_str).collect();
         self.write_config("websocket_client.conf", &all.join("\n"));
@@ -219,7 +221,7 @@ impl Asterisk {
 
     /// How the process ended, if it has.
     pub fn exit_status(&self) -> Option<ExitStatus> {
-        self.process.lock().expect("process").as_mut().and_then(|child| child.try_wait().expect("wait"))
+        self.process.lock().as_mut().and_then(|child| child.try_wait().expect("wait"))
     }
 
     /// Stops it the gentle way. An error says what was wrong: it crashed, it hung, or it logged warnings or errors
@@ -258,7 +260,7 @@ impl Asterisk {
     }
 
     fn kill(&self) {
-        if let Some(mut child) = self.process.lock().expect("process").take() {
+        if let Some(mut child) = self.process.lock().take() {
             let _ = child.kill();
             let _ = child.wait();
             if std::env::var_os("HOST_KEEP").is_none() {
@@ -270,7 +272,7 @@ impl Asterisk {
 
 impl Drop for Asterisk {
     fn drop(&mut self) {
-        let there = self.process.lock().is_ok_and(|process| process.is_some());
+        let there = self.process.lock().is_some();
         if there && std::thread::panicking() {
             eprintln!("{}", self.report(0));
         }

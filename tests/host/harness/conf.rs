@@ -17,7 +17,10 @@ exten => wait,1,Wait(600)
 exten => dial,1,Dial(${DIAL},${DIAL_TIMEOUT},${DIAL_OPTIONS})
  same => n,Stasis(${APP},dialled,${DIALSTATUS},${HANGUPCAUSE})
  same => n,Hangup()
-; The other end of every dial with G(): see Dial's option.
+; Asks for a channel to DIAL without dialling it.
+exten => available,1,ChanIsAvail(${DIAL})
+ same => n,Stasis(${APP},available,${AVAILSTATUS},${AVAILCAUSECODE})
+ same => n,Hangup()
 exten => conference,1,ConfBridge(${ROOM},harness_bridge,harness_user)
 exten => digits,1,SendDTMF(${DIGITS},50,50)
  same => n,Wait(600)
@@ -57,6 +60,7 @@ const MODULES: &[&str] = &[
     "bridge_softmix",
     "bridge_holding",
     "app_confbridge",
+    "app_chanisavail",
     "app_dial",
     "app_echo",
     "app_milliwatt",

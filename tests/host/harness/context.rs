@@ -10,7 +10,7 @@ use super::ari::{Answer, Ari, Parameters};
 use super::asterisk::{Asterisk, Module};
 use super::call::{Call, CallBuilder};
 use super::http::{Response, UpgradeRequest};
-use super::server::AppServer;
+use super::server::{AppServer, Head, Reply};
 use super::stream::Stream;
 use super::trace::{Recorder, Trace};
 
@@ -88,13 +88,7 @@ impl Context {
 
     /// The test's own Stasis application.
     pub fn ari(&self) -> &Ari {
-        self.ari.get_or_init(|| {
-            Ari::new(
-                self.asterisk.http,
-                &self.asterisk.path("")[..].trim_end_matches('/'),
-                &self.unique("app"),
-            )
-        })
+        self.ari.get_or_init(|| Ari::new(self.asterisk.http, &self.asterisk.path("ari"), &self.unique("app")))
     }
 
     /// A call to this endpoint (`WebSocket/…` or any other).
@@ -144,16 +138,29 @@ impl Context {
         Call::new(self, self.external_media(parameters).ok())
     }
 
-    /// An app that waits for Asterisk to connect, known to it as a websocket_client with these further options
-    /// (`uri` among them, unless `ws://` with the path `media` will do).
+    /// An app that waits for Asterisk to connect and accepts, known to it as a websocket_client with these further
+    /// options (`uri` among them, unless `ws://` with the path `media` will do; `{address}` stands for where the
+    /// server listens).
     pub fn server(&self, options: &[(&str, &str)]) -> AppServer {
+        self.server_with(options, |_, _| Reply::Accept)
+    }
+
+    /// Like [`Context::server`], with an answer of the test's own to each request.
+    pub fn server_with(
+        &self,
+        options: &[(&str, &str)],
+        reply: impl Fn(&Head, usize) -> Reply + Send + 'static,
+    ) -> AppServer {
         let client = self.unique("client");
         self.name(&client, "client");
-        let server = AppServer::listen(client, self.recorder.clone());
-        let uri = server.uri("media");
-        let mut all: Vec<(&str, &str)> = vec![("uri", &uri), ("protocols", "media")];
+        let server = AppServer::listen(client, self.recorder.clone(), reply);
+        let mut all = vec![("uri", "ws://{address}/media"), ("protocols", "media")];
         all.retain(|(name, _)| !options.iter().any(|(own, _)| own == name));
         all.extend_from_slice(options);
+        let address = server.address.to_string();
+        let all: Vec<_> =
+            all.iter().map(|(name, value)| (*name, value.replace("{address}", &address))).collect();
+        let all: Vec<_> = all.iter().map(|(name, value)| (*name, value.as_str())).collect();
         self.asterisk.add_client(&server.client, &all);
         server
     }

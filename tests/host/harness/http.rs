@@ -155,22 +155,24 @@ impl Request {
         header(&self.headers, name)
     }
 
-    /// The answer that the key asks for.
-    pub fn accept_key(&self) -> String {
+    fn accept_key(&self) -> String {
         let key = self.header("Sec-WebSocket-Key").unwrap_or_default();
         tungstenite::handshake::derive_accept_key(key.as_bytes())
     }
 
-    /// Answers with these bytes and leaves the connection open.
-    pub fn respond(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).expect("answer to the upgrade");
+    /// An answer of 101, with these header lines besides and bytes behind it.
+    pub fn accepted(&self, headers: &str, trailing: &[u8]) -> Vec<u8> {
+        let head = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {}\r\n{headers}\r\n",
+            self.accept_key()
+        );
+        [head.as_bytes(), trailing].concat()
     }
 
-    /// Answers with a status and no body, and closes.
-    pub fn refuse(mut self, status: u16) {
-        let text = format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        self.respond(text.as_bytes());
-        self.stream.shutdown(std::net::Shutdown::Both);
+    /// Sends an answer. The other end may be gone.
+    pub fn respond(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
     }
 }
 

@@ -41,5 +41,6 @@ pub use app::{App, Item};
 pub use conf::InstanceConfig;
 pub use context::Context;
 pub use event::Format;
+pub use server::Reply;
 pub use suite::Suite;
 pub use wire::Frame;

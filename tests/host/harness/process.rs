@@ -2,7 +2,9 @@
 
 use std::io;
 use std::process::{Child, Command};
-use std::sync::{LazyLock, Mutex, mpsc};
+use std::sync::{LazyLock, mpsc};
+
+use parking_lot::Mutex;
 
 type Request = (Command, mpsc::Sender<io::Result<Child>>);
 
@@ -31,7 +33,7 @@ pub fn command(program: &str) -> Command {
 /// Starts a command made by [`command`].
 pub fn spawn(command: Command) -> io::Result<Child> {
     let (reply, answer) = mpsc::channel();
-    SPAWNER.lock().expect("spawner").send((command, reply)).expect("spawner is alive");
+    SPAWNER.lock().send((command, reply)).expect("spawner is alive");
     answer.recv().expect("spawner answers")
 }
 

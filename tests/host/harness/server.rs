@@ -1,83 +1,204 @@
 //! An app that waits for Asterisk to connect to it.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex};
 use tungstenite::protocol::Role;
 
 use super::app::App;
-use super::http::Request;
+use super::http::{Headers, Request, header};
 use super::stream::Stream;
 use super::trace::Recorder;
 use super::wait;
 
-/// A listening socket, and the name under which Asterisk knows it.
+/// What a server does with a request to upgrade.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// 101, with the first subprotocol that was offered.
+    Accept,
+    /// 101 with these header lines (each with its CRLF), and bytes behind it in the same write.
+    AcceptWith(String, Vec<u8>),
+    /// Another status, without a body.
+    Refuse(u16),
+    /// These bytes, and then the end of the connection.
+    Raw(Vec<u8>),
+    /// Nothing, and the connection stays open.
+    Silence,
+}
+
+/// The head of a request that came.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// When it had been read.
+    pub at: Instant,
+    /// `GET`, one hopes.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// Its headers.
+    pub headers: Headers,
+}
+
+impl Head {
+    /// The first header of this name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        header(&self.headers, name)
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    heads: Vec<Head>,
+    apps: Vec<Option<App>>,
+    taken: usize,
+    silent: Vec<Stream>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    arrival: Condvar,
+    closed: AtomicBool,
+}
+
+/// A listening socket, and the name under which Asterisk knows it. A thread answers requests as they come: the C
+/// module holds locks that the whole of Asterisk needs until it has its answer.
 #[derive(Debug)]
 pub struct AppServer {
     /// The object in websocket_client.conf, and so the connection id in a dial string.
     pub client: String,
     /// Where it listens.
     pub address: SocketAddr,
-    listener: TcpListener,
-    recorder: Recorder,
+    shared: Arc<Shared>,
 }
 
 impl AppServer {
-    /// Listens on a port of its own. Connections wait in the kernel until they are accepted here.
-    pub(super) fn listen(client: String, recorder: Recorder) -> Self {
+    /// Listens on a port of its own. `reply` says what to do with the request of this number (from 0).
+    pub(super) fn listen(
+        client: String,
+        recorder: Recorder,
+        reply: impl Fn(&Head, usize) -> Reply + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen");
-        listener.set_nonblocking(true).expect("nonblocking");
         let address = listener.local_addr().expect("address");
-        Self { client, address, listener, recorder }
+        let shared = Arc::<Shared>::default();
+        let inner = Arc::clone(&shared);
+        let serve = move || {
+            for (number, stream) in listener.incoming().flatten().enumerate() {
+                if inner.closed.load(Ordering::SeqCst) {
+                    return;
+                }
+                inner.serve(stream, number, &recorder, &reply);
+            }
+        };
+        thread::Builder::new().name("server".into()).spawn(serve).expect("a thread for the server");
+        Self { client, address, shared }
     }
 
-    /// `ws://` and the address, and a path.
-    pub fn uri(&self, path: &str) -> String {
-        format!("ws://{}/{path}", self.address)
+    /// Waits for Asterisk to connect and be accepted.
+    #[track_caller]
+    pub fn accept(&self) -> App {
+        self.try_accept(wait::PATIENCE)
+            .unwrap_or_else(|| panic!("Asterisk did not connect to {}", self.client))
     }
 
-    /// Waits for a connection, and reads nothing from it.
-    pub fn accept_silently(&self, timeout: Duration) -> Option<Stream> {
-        wait::poll(timeout, || {
-            let (stream, _) = self.listener.accept().ok()?;
-            stream.set_nonblocking(false).expect("blocking");
-            Stream::accepted(stream).ok()
+    /// Like [`AppServer::accept`], waiting no longer than this.
+    pub fn try_accept(&self, timeout: Duration) -> Option<App> {
+        self.shared.wait(timeout, |state| {
+            let app = state.apps.get_mut(state.taken)?.take();
+            state.taken += 1;
+            app
         })
     }
 
-    /// Waits for a request to upgrade, for the test to answer.
+    /// Waits for the request of this number (from 0), whatever the answer to it.
     #[track_caller]
-    pub fn request(&self) -> Request {
-        let stream = self.accept_silently(wait::PATIENCE);
-        let stream = stream.unwrap_or_else(|| panic!("Asterisk did not connect to {}", self.client));
-        Request::read(stream).unwrap_or_else(|err| panic!("request for {}: {err}", self.client))
+    pub fn request(&self, number: usize) -> Head {
+        let head = self.shared.wait(wait::PATIENCE, |state| state.heads.get(number).cloned());
+        head.unwrap_or_else(|| panic!("no request of number {number} came to {}", self.client))
     }
 
-    /// Waits for Asterisk to connect, and accepts with the subprotocol that it offers.
-    #[track_caller]
-    pub fn accept(&self) -> App {
-        self.upgrade(self.request())
+    /// How many requests have come.
+    pub fn requests(&self) -> usize {
+        self.shared.state.lock().heads.len()
+    }
+}
+
+impl Drop for AppServer {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::SeqCst);
+        // Wakes the thread, which then ends.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+impl Shared {
+    fn wait<T>(&self, timeout: Duration, mut ready: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
+        let deadline = Instant::now() + timeout;
+        let mut state = self.state.lock();
+        loop {
+            if let Some(value) = ready(&mut state) {
+                return Some(value);
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            self.arrival.wait_for(&mut state, left);
+        }
     }
 
-    /// Accepts a request with the subprotocol that it offers.
-    pub fn upgrade(&self, request: Request) -> App {
-        let protocol = request.header("Sec-WebSocket-Protocol").map(|offer| {
-            let first = offer.split(',').next().unwrap_or_default().trim();
-            format!("Sec-WebSocket-Protocol: {first}\r\n")
+    fn serve(
+        &self,
+        stream: TcpStream,
+        number: usize,
+        recorder: &Recorder,
+        reply: &impl Fn(&Head, usize) -> Reply,
+    ) {
+        let Ok(mut request) = Stream::accepted(stream).and_then(Request::read) else { return };
+        let head = Head {
+            at: Instant::now(),
+            method: request.method.clone(),
+            target: request.target.clone(),
+            headers: request.headers.clone(),
+        };
+        let reply = reply(&head, number);
+        let app = match reply {
+            Reply::Accept => {
+                let protocol = head.header("Sec-WebSocket-Protocol").map(|offer| {
+                    let first = offer.split(',').next().unwrap_or_default().trim();
+                    format!("Sec-WebSocket-Protocol: {first}\r\n")
+                });
+                Some((protocol.unwrap_or_default(), Vec::new()))
+            }
+            Reply::AcceptWith(headers, trailing) => Some((headers, trailing)),
+            Reply::Refuse(status) => {
+                request.respond(
+                    format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                        .as_bytes(),
+                );
+                None
+            }
+            Reply::Raw(bytes) => {
+                request.respond(&bytes);
+                None
+            }
+            Reply::Silence => {
+                let mut state = self.state.lock();
+                state.heads.push(head);
+                state.silent.push(request.stream);
+                self.arrival.notify_all();
+                return;
+            }
+        };
+        let app = app.map(|(headers, trailing)| {
+            request.respond(&request.accepted(&headers, &trailing));
+            App::new(request.stream, request.leftover, Role::Server, recorder.section())
         });
-        self.upgrade_with(request, &protocol.unwrap_or_default(), &[])
-    }
-
-    /// Accepts a request with these header lines (each with its CRLF), and `trailing` behind in the same write.
-    pub fn upgrade_with(&self, mut request: Request, headers: &str, trailing: &[u8]) -> App {
-        let head = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: {}\r\n{headers}\r\n",
-            request.accept_key()
-        );
-        let mut bytes = head.into_bytes();
-        bytes.extend_from_slice(trailing);
-        request.respond(&bytes);
-        App::new(request.stream, request.leftover, Role::Server, self.recorder.section())
+        let mut state = self.state.lock();
+        state.heads.push(head);
+        state.apps.extend(app.map(Some));
+        self.arrival.notify_all();
     }
 }

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::{env, fs, thread};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use parking_lot::Mutex;
 
 use super::asterisk::{Asterisk, Module};
 use super::conf::InstanceConfig;
@@ -16,7 +17,7 @@ use super::context::Context;
 use super::trace;
 
 /// A test's body. It panics when something is wrong.
-pub type Body = fn(&Context);
+type Body = Box<dyn Fn(&Context) + Send + Sync>;
 
 /// What a test says about the two modules.
 #[derive(Debug, Clone, Copy)]
@@ -30,9 +31,8 @@ enum On {
 }
 
 /// One test; see [`Suite`].
-#[derive(Debug)]
 pub struct Test {
-    name: &'static str,
+    name: String,
     body: Body,
     on: On,
     private: Option<InstanceConfig>,
@@ -51,29 +51,43 @@ impl Test {
 }
 
 /// The tests. Each file adds its own in a function `tests(&mut Suite)`.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Suite {
     tests: Vec<Test>,
 }
 
 impl Suite {
     /// A test that runs on both modules and must give the same trace.
-    pub fn same(&mut self, name: &'static str, body: Body) -> &mut Test {
-        self.add(name, body, On::Same)
+    pub fn same(
+        &mut self,
+        name: impl Into<String>,
+        body: impl Fn(&Context) + Send + Sync + 'static,
+    ) -> &mut Test {
+        self.add(name.into(), Box::new(body), On::Same)
     }
 
     /// A test that runs on both modules, where ours differs on purpose. `difference` is the number of the entry in
     /// the list of differences; the body says with [`Context::is_ours`] what is expected of which.
-    pub fn differs(&mut self, name: &'static str, difference: &'static str, body: Body) -> &mut Test {
-        self.add(name, body, On::Differs(difference))
+    pub fn differs(
+        &mut self,
+        name: impl Into<String>,
+        difference: &'static str,
+        body: impl Fn(&Context) + Send + Sync + 'static,
+    ) -> &mut Test {
+        self.add(name.into(), Box::new(body), On::Differs(difference))
     }
 
     /// A test that runs on ours alone, and why.
-    pub fn ours(&mut self, name: &'static str, reason: &'static str, body: Body) -> &mut Test {
-        self.add(name, body, On::Ours(reason))
+    pub fn ours(
+        &mut self,
+        name: impl Into<String>,
+        reason: &'static str,
+        body: impl Fn(&Context) + Send + Sync + 'static,
+    ) -> &mut Test {
+        self.add(name.into(), Box::new(body), On::Ours(reason))
     }
 
-    fn add(&mut self, name: &'static str, body: Body, on: On) -> &mut Test {
+    fn add(&mut self, name: String, body: Body, on: On) -> &mut Test {
         self.tests.push(Test { name, body, on, private: None });
         self.tests.last_mut().expect("just pushed")
     }
@@ -87,7 +101,7 @@ impl Suite {
         let chosen = Chosen::from_environment();
         let trials = self.tests.into_iter().map(|test| {
             let skipped = matches!(test.on, On::Ours(_)) && !chosen.ours;
-            Trial::test(test.name, move || run(&test, chosen)).with_ignored_flag(skipped)
+            Trial::test(test.name.clone(), move || run(&test, chosen)).with_ignored_flag(skipped)
         });
         let conclusion = libtest_mimic::run(&arguments, trials.collect());
         let mut failed = conclusion.has_failed();
@@ -163,7 +177,7 @@ fn run(test: &Test, chosen: Chosen) -> Result<(), Failed> {
         (_, _, On::Ours(_)) => "ours only",
         _ => "not compared",
     };
-    TABLE.lock().expect("table").push((test.name, verdict));
+    TABLE.lock().push((test.name.clone(), verdict));
     if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
 }
 
@@ -205,7 +219,7 @@ static SHARED: [Mutex<Option<Arc<Asterisk>>>; 2] = [const { Mutex::new(None) }; 
 
 /// The instance that tests of a module share.
 fn shared(module: Module) -> Arc<Asterisk> {
-    let mut slot = SHARED[module as usize].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut slot = SHARED[module as usize].lock();
     // One that crashed has failed a test: the others go on with a new one.
     let running = slot.take().filter(|asterisk| asterisk.is_running());
     let asterisk = running.unwrap_or_else(|| Asterisk::start(module, &InstanceConfig::new()));
@@ -215,7 +229,7 @@ fn shared(module: Module) -> Arc<Asterisk> {
 
 fn stop_shared() -> Vec<String> {
     let stop = |slot: &Mutex<Option<Arc<Asterisk>>>| {
-        let asterisk = slot.lock().ok()?.take()?;
+        let asterisk = slot.lock().take()?;
         let problem = asterisk.stop().err()?;
         Some(format!("the shared instance with {}: {problem}", asterisk.module.name()))
     };
@@ -231,7 +245,9 @@ thread_local! {
 /// Panics of a test's own thread go into its report; others are printed.
 fn remember_panic(info: &panic::PanicHookInfo<'_>) {
     let place = info.location().map(ToString::to_string).unwrap_or_default();
-    let what = info.payload_as_str().unwrap_or("panic");
+    let payload = info.payload();
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let what = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("panic");
     let text = format!("{place}: {what}");
     if thread::current().name().is_some_and(|name| name.ends_with(']')) {
         PANIC.with_borrow_mut(|panic| *panic = Some(text));
@@ -275,15 +291,15 @@ impl Golden {
 
 // ---- the table
 
-static TABLE: Mutex<Vec<(&str, &str)>> = Mutex::new(Vec::new());
+static TABLE: Mutex<Vec<(String, &str)>> = Mutex::new(Vec::new());
 
 /// With HOST_TABLE set: one line for each test, and how the modules compare.
 fn print_table() {
     if env::var_os("HOST_TABLE").is_none() {
         return;
     }
-    let mut table = TABLE.lock().expect("table").clone();
-    table.sort_unstable();
+    let mut table = TABLE.lock().clone();
+    table.sort();
     for (name, verdict) in table {
         println!("{name:<60} {verdict}");
     }

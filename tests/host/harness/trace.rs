@@ -1,6 +1,8 @@
 //! What a test saw, in a form that can be compared between the two modules.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::app::Item;
 use super::asterisk::Module;
@@ -29,14 +31,14 @@ pub struct Trace {
 impl Recorder {
     /// Begins a list.
     pub fn section(&self) -> Trace {
-        let mut inner = self.0.lock().expect("recorder");
+        let mut inner = self.0.lock();
         inner.sections.push(Vec::new());
         Trace { recorder: self.clone(), section: inner.sections.len() - 1 }
     }
 
     /// Says that `value` differs from run to run; the trace has `<name>` instead.
     pub fn name(&self, value: &str, name: &str) {
-        let mut inner = self.0.lock().expect("recorder");
+        let mut inner = self.0.lock();
         if !value.is_empty() && !inner.names.iter().any(|(known, _)| known == value) {
             inner.names.push((value.to_owned(), format!("<{name}>")));
         }
@@ -44,7 +46,7 @@ impl Recorder {
 
     /// The lines of all lists, with the names in place.
     pub fn normalised(&self, module: Module) -> Vec<String> {
-        let inner = self.0.lock().expect("recorder");
+        let inner = self.0.lock();
         let mut names = inner.names.clone();
         // A channel's name holds the connection's: the longer one goes first.
         names.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
@@ -68,7 +70,7 @@ impl Recorder {
 impl Trace {
     /// Adds a line.
     pub fn note(&self, line: impl Into<String>) {
-        let mut inner = self.recorder.0.lock().expect("recorder");
+        let mut inner = self.recorder.0.lock();
         inner.sections[self.section].push(line.into());
     }
 

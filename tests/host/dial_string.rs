@@ -1,0 +1,174 @@
+//! `WebSocket/<connection id>/<options>`: what is accepted, what is refused, and what the channel is then.
+
+use super::harness::{Context, Suite};
+
+pub fn tests(suite: &mut Suite) {
+    for (name, dial, log) in REFUSED {
+        suite.same(format!("dial/refused/{name}"), move |t| refused(t, name, dial, log));
+    }
+    for (name, options, log) in WARNED {
+        suite.same(format!("dial/warned/{name}"), move |t| warned(t, options, log));
+    }
+    for (codec, size) in CODECS {
+        suite.same(format!("dial/codec/{codec}"), move |t| codec_size(t, codec, size));
+    }
+    suite.ours("dial/refused/not_audio", "the C module divides by zero", |t| {
+        refused(t, "not_audio", "WebSocket/INCOMING/c(h264)", "h264");
+    });
+    suite.same("dial/format_of_caller", format_of_caller);
+    suite.same("dial/channel", channel);
+    suite.same("dial/refused/no_data", no_data);
+    suite.same("dial/requestor_unknown", requestor_unknown);
+}
+
+/// Case, dial string, and what the error or warning says. `{client}` is an existing websocket_client.
+const REFUSED: &[(&str, &str, &str)] = &[
+    ("no_connection_id", "WebSocket//c(ulaw)", "connection_id is required"),
+    ("unknown_client", "WebSocket/nobody-there/c(ulaw)", "client connection 'nobody-there' not found"),
+    ("incoming_in_lower_case", "WebSocket/incoming/c(ulaw)", "client connection 'incoming' not found"),
+    ("option_without_end", "WebSocket/INCOMING/c(ulaw", "parse error"),
+    ("unknown_codec", "WebSocket/INCOMING/c(nonsense)", "No codec found"),
+    ("unknown_direction", "WebSocket/INCOMING/c(ulaw)d(sideways)", "media direction: 'sideways'"),
+    ("parameters_not_encoded", "WebSocket/{client}/c(ulaw)v(a b=1)", "Invalid URI parameters"),
+    ("parameters_with_incoming", "WebSocket/INCOMING/c(ulaw)v(a=1)", "URI parameters are not allowed"),
+];
+
+fn refused(t: &Context, name: &str, dial: &str, log: &str) {
+    let server = t.server(&[]);
+    let dial = dial.replace("{client}", &server.client);
+    t.allow_log(log);
+    t.allow_log("Unable to create channel of type 'WebSocket'");
+    t.allow_log("Missing closing parenthesis");
+    t.allow_log("Failed to allocate WebSocket channel pvt");
+    let caller = t.call("Local/park@harness").formats("ulaw").dials(&dial, "5", "").originate();
+    let result = caller.dial_result();
+    assert_eq!(result.status, "CHANUNAVAIL");
+    t.note(format!("{result:?}"));
+    let line = t.wait_log(&[log]);
+    t.note(level(&line));
+    // Whoever asked is named: who has many calls has to find the one. (The C module forgets it for directions.)
+    assert!(line.contains(&caller.name) || name == "unknown_direction" && !t.is_ours(), "{line}");
+    assert!(!t.asterisk.cli("core show channels concise").contains(&dial), "a channel is left of {dial}");
+}
+
+/// Case, options, and what the warning says. The call goes on.
+const WARNED: &[(&str, &str, &str)] = &[
+    ("unknown_control_format", "c(ulaw)f(xml)", "'f/control message format'"),
+    ("empty_control_format", "c(ulaw)f()", "'f/control message format'"),
+    ("unknown_letter", "c(ulaw)z", "{unknown}"),
+];
+
+fn warned(t: &Context, options: &str, log: &str) {
+    // The C module leaves this one to Asterisk's parser.
+    let log = &log.replace("{unknown}", t.either("Unrecognized option: 'z'", "Unknown options 'z'"));
+    t.allow_log(log);
+    let server = t.server(&[]);
+    let dial = format!("WebSocket/{}/{options}", server.client);
+    let caller = t.call("Local/park@harness").formats("ulaw").dials(&dial, "5", "g").originate();
+    let app = server.accept();
+    app.expect_media_start();
+    assert_eq!(level(&t.wait_log(&["WARNING", log])), "WARNING");
+    app.command("HANGUP");
+    assert_eq!(app.expect_close(), 1000);
+    t.note(format!("{:?}", caller.dial_result()));
+}
+
+/// Formats, and the optimal frame size that MEDIA_START announces.
+const CODECS: &[(&str, &str)] = &[
+    ("ulaw", "160"),
+    ("alaw", "160"),
+    ("g722", "160"),
+    ("gsm", "33"),
+    ("g726", "80"),
+    ("g726aal2", "80"),
+    ("adpcm", "80"),
+    ("ilbc", "38"),
+    ("siren7", "80"),
+    ("siren14", "120"),
+    ("g719", "160"),
+    ("slin", "320"),
+    ("slin12", "480"),
+    ("slin16", "640"),
+    ("slin24", "960"),
+    ("slin32", "1280"),
+    ("slin44", "1764"),
+    ("slin48", "1920"),
+    ("slin96", "3840"),
+    ("slin192", "7680"),
+    ("silk8", "160"),
+    ("g723", "20"),
+    ("opus", "0"),
+    ("speex", "0"),
+    ("g729", "0"),
+    ("lpc10", "0"),
+    ("codec2", "0"),
+];
+
+fn codec_size(t: &Context, codec: &str, size: &str) {
+    let call = t.call(&format!("WebSocket/INCOMING/c({codec})n")).formats(codec).originate();
+    let app = call.connect();
+    let start = app.expect_media_start();
+    assert_eq!(start.get("format"), codec);
+    assert_eq!(start.get("optimal_frame_size"), size);
+    assert_eq!(start.get("ptime"), if codec == "g723" { "30" } else { "20" });
+    assert_eq!(call.variable("MEDIA_WEBSOCKET_OPTIMAL_FRAME_SIZE").as_deref(), Some(size));
+}
+
+/// Without `c()` the first of the requested formats counts.
+fn format_of_caller(t: &Context) {
+    for options in ["", "/", "/c()"] {
+        let dial = format!("WebSocket/INCOMING{options}");
+        let call = t.call(&dial).formats("alaw,ulaw").originate();
+        assert_eq!(call.connect().expect_media_start().get("format"), "alaw", "{dial}");
+    }
+}
+
+/// What can be seen of a channel before anybody connects.
+fn channel(t: &Context) {
+    let call = t.call("WebSocket/INCOMING/c(ulaw)").create();
+    assert_eq!(call.state().as_deref(), Some("Down"));
+    assert!(call.name.starts_with("WebSocket/INCOMING/"), "{}", call.name);
+    let id = call.connection_id();
+    let groups: Vec<usize> = id.split('-').map(str::len).collect();
+    assert_eq!(groups, [8, 4, 4, 4, 12], "{id} is no UUID");
+    for function in ["CHANNEL(audioreadformat)", "CHANNEL(audiowriteformat)", "CHANNEL(audionativeformat)"] {
+        t.note(format!("{function} {:?}", call.variable(function)));
+    }
+    t.note(format!("{:?}", call.variable("MEDIA_WEBSOCKET_OPTIMAL_FRAME_SIZE")));
+
+    let server = t.server(&[]);
+    let call = t.call(&format!("WebSocket/{}/c(ulaw)", server.client)).create();
+    assert!(call.name.starts_with(&format!("WebSocket/{}/", server.client)), "{}", call.name);
+    assert_eq!(call.connection_id(), server.client);
+    // The connection id is the core's `protocol_id` of a channel.
+    let channel = t.ari().get(&format!("channels/{}", call.id), &[]).ok();
+    t.note(format!("protocol_id {}", channel["protocol_id"]));
+}
+
+/// Dial() and ARI refuse this by themselves: the driver sees it only from elsewhere.
+fn no_data(t: &Context) {
+    let error = "A connection id is required for the 'WebSocket' channel";
+    t.allow_log(error);
+    let app = &t.ari().app;
+    let caller = t.call("Local/park@harness").extension("available").variable("DIAL", "WebSocket/");
+    let caller = caller.variable("APP", app).originate();
+    let event = t.ari().wait_channel("StasisStart", &caller.id);
+    t.note(format!("{}", event["args"]));
+    assert!(t.wait_log(&["ERROR", error]).contains(&caller.name));
+}
+
+/// A request by ARI has no requesting channel: the log names the id that the channel was to have.
+fn requestor_unknown(t: &Context) {
+    t.allow_log("client connection 'nobody' not found");
+    let answer = t.call("WebSocket/nobody/c(ulaw)").try_originate();
+    t.note(format!("{} {}", answer.status, answer.body));
+    let line = t.wait_log(&["ERROR", "client connection 'nobody' not found"]);
+    assert!(line.contains("call-"), "{line}");
+}
+
+fn level(line: &str) -> &str {
+    ["ERROR", "WARNING", "NOTICE"]
+        .into_iter()
+        .find(|level| line.contains(&format!("] {level}[")))
+        .unwrap_or("")
+}
