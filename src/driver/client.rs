@@ -171,7 +171,7 @@ pub enum UriError {
     #[error("character {0:?} must be URI-encoded")]
     Character(char),
     /// There is no host, or it cannot be one.
-    #[error("'{0}' is not a host name or address")]
+    #[error("'{0}' is not a host name, an IPv4 address or an [IPv6 address]")]
     Host(String),
     /// What follows the host is not a port.
     #[error("'{0}' is not a port")]
@@ -391,6 +391,7 @@ fn check_characters(uri: &str) -> Result<(), UriError> {
 fn split_port(host: &str) -> Result<(&str, Option<&str>), UriError> {
     let address_len = match host.strip_prefix('[') {
         Some(address) => address.find(']').ok_or_else(|| UriError::Host(host.to_owned()))? + 2,
+        None if host.parse::<Ipv6Addr>().is_ok() => return Err(UriError::Host(host.to_owned())),
         None => host.find(':').unwrap_or(host.len()),
     };
     let (host, port) = host.split_at(address_len);
@@ -477,4 +478,435 @@ fn seconds(field: &'static str, value: &str) -> Result<Option<Duration>, ClientE
 
 fn probes(field: &'static str, value: &str) -> Result<Option<u32>, ClientError> {
     positive(field, value, MAX_TCP_PROBES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What Asterisk 22.10 gives for an object that says nothing but its URI.
+    const FIELDS: [(&str, &str); 16] = [
+        ("connection_type", "per_call_config"),
+        ("uri", "ws://app.example:8765/media"),
+        ("protocols", "media"),
+        ("username", ""),
+        ("password", ""),
+        ("ca_list_file", ""),
+        ("ca_list_path", ""),
+        ("cert_file", ""),
+        ("priv_key_file", ""),
+        ("connection_timeout", "500"),
+        ("reconnect_attempts", "4"),
+        ("reconnect_interval", "500"),
+        ("tls_enabled", "no"),
+        ("verify_server_cert", "yes"),
+        ("verify_server_hostname", "yes"),
+        ("type", ""),
+    ];
+
+    /// What newer versions of Asterisk add, all switched off.
+    const NEWER_FIELDS: [(&str, &str); 10] = [
+        ("proxy_host", ""),
+        ("proxy_username", ""),
+        ("proxy_password", ""),
+        ("enable_tcp_keepalives", "no"),
+        ("tcp_keepalive_time", "20"),
+        ("tcp_keepalive_interval", "20"),
+        ("tcp_keepalive_probes", "3"),
+        ("enable_pingpongs", "no"),
+        ("pingpong_interval", "20"),
+        ("pingpong_probes", "3"),
+    ];
+
+    /// `FIELDS` with `changes`, which come last.
+    fn settings(changes: &[(&str, &str)]) -> ClientSettings {
+        let fields = FIELDS.iter().chain(changes).copied();
+        ClientSettings::new(fields, None, &Settings::default()).unwrap()
+    }
+
+    fn target(uri: &str) -> Result<TargetUri, ClientError> {
+        settings(&[("uri", uri)]).target(None)
+    }
+
+    fn connection() -> ConnectionSettings {
+        ConnectionSettings {
+            proxy_host: Some("ours.example:3128".into()),
+            proxy_username: Some("joe".into()),
+            proxy_password: Some("secret".into()),
+            pings: PingOptions { enable: Some(true), interval: Some(Duration::from_secs(5)), probes: None },
+            tcp_keepalives: TcpKeepaliveOptions { enable: Some(true), ..TcpKeepaliveOptions::default() },
+            handshake_timeout: Some(Duration::from_millis(900)),
+            write_timeout: Some(Duration::from_millis(800)),
+        }
+    }
+
+    #[test]
+    fn defaults_are_res_websocket_clients() {
+        let bare = ClientSettings::new(
+            [("uri", "ws://app.example:8765/media"), ("protocols", "media")],
+            None,
+            &Settings::default(),
+        );
+        let bare = bare.unwrap();
+        assert_eq!(bare, settings(&[]));
+        assert_eq!(bare.connection_timeout, Duration::from_millis(500));
+        assert_eq!((bare.reconnect_attempts, bare.reconnect_interval), (4, Duration::from_millis(500)));
+        assert!(!bare.tls_enabled && bare.verify_server_cert && bare.verify_server_hostname);
+        assert_eq!(
+            (&bare.ca_list_file, &bare.proxy, bare.pings, bare.tcp_keepalives),
+            (&None, &None, None, None)
+        );
+        assert_eq!(
+            (bare.handshake_timeout, bare.write_timeout),
+            (Duration::from_secs(10), Duration::from_secs(30))
+        );
+        assert_eq!(bare, settings(&NEWER_FIELDS));
+    }
+
+    #[test]
+    fn every_field_is_taken() {
+        type Expect = fn(&mut ClientSettings);
+        let rows: Vec<(&[(&str, &str)], Expect)> = vec![
+            (&[("protocols", "media, ari")], |s| s.protocols = "media, ari".into()),
+            (&[("username", "u"), ("password", "p")], |s| {
+                s.username = "u".into();
+                s.password = "p".into();
+            }),
+            (&[("connection_timeout", "1500")], |s| s.connection_timeout = Duration::from_millis(1500)),
+            (&[("connection_timeout", "0")], |s| s.connection_timeout = Duration::from_millis(500)),
+            (&[("connection_timeout", "-1")], |s| s.connection_timeout = Duration::from_millis(500)),
+            (&[("connection_timeout", "9223372036854775807")], |s| {
+                s.connection_timeout = Duration::from_secs(86_400);
+            }),
+            (&[("reconnect_attempts", "0")], |s| s.reconnect_attempts = 1),
+            (&[("reconnect_attempts", "-2147483648")], |s| s.reconnect_attempts = 1),
+            (&[("reconnect_attempts", "2147483647")], |s| s.reconnect_attempts = 2_147_483_647),
+            (&[("reconnect_interval", "0")], |s| s.reconnect_interval = Duration::ZERO),
+            (&[("reconnect_interval", "70")], |s| s.reconnect_interval = Duration::from_millis(70)),
+            (&[("tls_enabled", "true")], |s| s.tls_enabled = true),
+            (&[("ca_list_file", "/f")], |s| s.ca_list_file = Some("/f".into())),
+            (&[("ca_list_path", "/p")], |s| s.ca_list_path = Some("/p".into())),
+            (&[("cert_file", "/c")], |s| s.cert_file = Some("/c".into())),
+            (&[("priv_key_file", "/k")], |s| s.priv_key_file = Some("/k".into())),
+            (&[("verify_server_cert", "no")], |s| s.verify_server_cert = false),
+            (&[("verify_server_hostname", "false")], |s| s.verify_server_hostname = false),
+            (&[("proxy_host", "proxy.example:3128")], |s| {
+                s.proxy = Some(Proxy { host: "proxy.example".into(), port: 3128, credentials: None });
+            }),
+            (&[("proxy_host", "[::1]:80"), ("proxy_username", "u"), ("proxy_password", "p")], |s| {
+                let credentials = Some(("u".into(), "p".into()));
+                s.proxy = Some(Proxy { host: "::1".into(), port: 80, credentials });
+            }),
+            (&[("proxy_username", "u")], |_| {}),
+            (&[("enable_pingpongs", "yes"), ("pingpong_interval", "5"), ("pingpong_probes", "0")], |s| {
+                s.pings = Some(Pings { interval: Duration::from_secs(5), probes: 3 });
+            }),
+            (
+                &[
+                    ("enable_tcp_keepalives", "yes"),
+                    ("tcp_keepalive_time", "1"),
+                    ("tcp_keepalive_interval", "99999"),
+                    ("tcp_keepalive_probes", "4"),
+                ],
+                |s| {
+                    let (time, interval) = (Duration::from_secs(1), Duration::from_secs(32_767));
+                    s.tcp_keepalives = Some(TcpKeepalives { time, interval, probes: 4 });
+                },
+            ),
+            (&[("write_timeout", "70")], |s| s.write_timeout = Duration::from_millis(70)),
+            (&[("write_timeout", "0")], |_| {}),
+            (&[("some_day", "x")], |_| {}),
+        ];
+        for (changes, expect) in rows {
+            let mut expected = settings(&[]);
+            expect(&mut expected);
+            assert_eq!(settings(changes), expected, "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn fields_that_do_not_fit_are_refused_by_name() {
+        let rows = [
+            ("connection_timeout", "soon", "Invalid value 'soon' for connection_timeout. Must be a number"),
+            ("reconnect_attempts", "", "Invalid value '' for reconnect_attempts. Must be a number"),
+            ("tls_enabled", "maybe", "Invalid value 'maybe' for tls_enabled. Must be yes or no"),
+            (
+                "proxy_host",
+                "proxy.example",
+                "Invalid value 'proxy.example' for proxy_host. Must be host:port, or [IPv6 address]:port",
+            ),
+        ];
+        for (field, value, text) in rows {
+            let error = ClientSettings::new([(field, value)], None, &Settings::default());
+            assert_eq!(error.expect_err(field).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn our_section_adds_what_is_not_switched_on() {
+        let ours = connection();
+        let global = Settings::default();
+        for newer in [&[][..], &NEWER_FIELDS[..]] {
+            let fields = FIELDS.iter().chain(newer).copied();
+            let settings = ClientSettings::new(fields, Some(&ours), &global).unwrap();
+            let credentials = Some(("joe".into(), "secret".into()));
+            assert_eq!(settings.proxy, Some(Proxy { host: "ours.example".into(), port: 3128, credentials }));
+            assert_eq!(settings.pings, Some(Pings { interval: Duration::from_secs(5), probes: 3 }));
+            assert_eq!(settings.tcp_keepalives.unwrap().time, Duration::from_secs(20));
+            assert_eq!(settings.handshake_timeout, Duration::from_millis(900));
+            assert_eq!(settings.write_timeout, Duration::from_millis(800));
+        }
+    }
+
+    #[test]
+    fn what_asterisk_switches_on_counts() {
+        let theirs = [
+            ("proxy_host", "theirs.example:8080"),
+            ("enable_pingpongs", "yes"),
+            ("pingpong_interval", "30"),
+            ("enable_tcp_keepalives", "yes"),
+            ("tcp_keepalive_time", "40"),
+            ("write_timeout", "70"),
+        ];
+        let fields = FIELDS.iter().chain(&theirs).copied();
+        let settings =
+            ClientSettings::new(fields.clone(), Some(&connection()), &Settings::default()).unwrap();
+        let proxy = Proxy { host: "theirs.example".into(), port: 8080, credentials: None };
+        assert_eq!(settings.proxy, Some(proxy), "no password of ours for a proxy of theirs");
+        assert_eq!(settings.pings, Some(Pings { interval: Duration::from_secs(30), probes: 3 }));
+        assert_eq!(settings.tcp_keepalives.unwrap().time, Duration::from_secs(40));
+        assert_eq!(settings.write_timeout, Duration::from_millis(800), "written in our file");
+        let settings = ClientSettings::new(fields, None, &Settings::default()).unwrap();
+        assert_eq!(
+            settings.write_timeout,
+            Duration::from_millis(70),
+            "of the client rather than of [global]"
+        );
+    }
+
+    /// A row of a table: the URI, TLS, user and password, host, port, path and query.
+    type Row = (&'static str, bool, Option<(&'static str, &'static str)>, &'static str, u16, &'static str);
+
+    #[test]
+    fn uris_that_lead_somewhere() {
+        let rows: [Row; 32] = [
+            ("ws://app.example", false, None, "app.example", 80, "/"),
+            ("wss://app.example", true, None, "app.example", 443, "/"),
+            ("WSS://App.Example", true, None, "App.Example", 443, "/"),
+            ("ws://app.example/", false, None, "app.example", 80, "/"),
+            ("ws://app.example:8765/media", false, None, "app.example", 8765, "/media"),
+            ("ws://app.example:/media", false, None, "app.example", 80, "/media"),
+            ("ws://app.example:65535", false, None, "app.example", 65_535, "/"),
+            ("ws://app.example?a=1", false, None, "app.example", 80, "/?a=1"),
+            ("ws://app.example/a/b?c=d&e=f?g", false, None, "app.example", 80, "/a/b?c=d&e=f?g"),
+            ("ws://app.example/a%20b", false, None, "app.example", 80, "/a%20b"),
+            ("ws://app.example/#part", false, None, "app.example", 80, "/"),
+            ("ws://app.example#part", false, None, "app.example", 80, "/"),
+            ("ws://app.example/a?b#c?d", false, None, "app.example", 80, "/a?b"),
+            ("app.example", false, None, "app.example", 80, "/"),
+            ("app.example:8765/media", false, None, "app.example", 8765, "/media"),
+            ("localhost:8765", false, None, "localhost", 8765, "/"),
+            ("wsserver.example/media", false, None, "wsserver.example", 80, "/media"),
+            ("app.example/?to=http://x/", false, None, "app.example", 80, "/?to=http://x/"),
+            ("ws://10.0.0.1:8765", false, None, "10.0.0.1", 8765, "/"),
+            ("ws://my_container:8765", false, None, "my_container", 8765, "/"),
+            ("ws://[::1]", false, None, "::1", 80, "/"),
+            ("wss://[2001:db8::1]:8443/x", true, None, "2001:db8::1", 8443, "/x"),
+            ("ws://[::ffff:10.0.0.1]:1/x", false, None, "::ffff:10.0.0.1", 1, "/x"),
+            ("ws://[fe80::1%25eth0]:1/x", false, None, "fe80::1%eth0", 1, "/x"),
+            ("[::1]:8765/x", false, None, "::1", 8765, "/x"),
+            ("ws://u:p@app.example:1/x", false, Some(("u", "p")), "app.example", 1, "/x"),
+            ("ws://u@app.example", false, Some(("u", "")), "app.example", 80, "/"),
+            ("ws://u:@app.example", false, Some(("u", "")), "app.example", 80, "/"),
+            ("ws://u:p:q@app.example", false, Some(("u", "p:q")), "app.example", 80, "/"),
+            ("ws://u:p@q@app.example", false, Some(("u", "p@q")), "app.example", 80, "/"),
+            ("ws://u:p%40q@[::1]:1", false, Some(("u", "p%40q")), "::1", 1, "/"),
+            ("u:p@app.example:1", false, Some(("u", "p")), "app.example", 1, "/"),
+        ];
+        for (uri, tls, user_info, host, port, path_and_query) in rows {
+            let expected = TargetUri {
+                tls,
+                user_info: user_info.map(|(user, password)| (user.to_owned(), password.to_owned())),
+                host: host.into(),
+                port,
+                path_and_query: path_and_query.into(),
+            };
+            assert_eq!(target(uri).expect(uri), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn uris_that_lead_nowhere() {
+        let rows = [
+            ("", "it is empty"),
+            ("  ", "it is empty"),
+            ("http://app.example", "scheme 'http' is not ws or wss"),
+            ("://app.example", "scheme '' is not ws or wss"),
+            ("ws://", "'' is not a host name, an IPv4 address or an [IPv6 address]"),
+            ("ws:///media", "'' is not a host name, an IPv4 address or an [IPv6 address]"),
+            ("ws://:8765", "'' is not a host name, an IPv4 address or an [IPv6 address]"),
+            ("ws://u:p@", "'' is not a host name, an IPv4 address or an [IPv6 address]"),
+            ("ws://app,example", "'app,example' is not a host name, an IPv4 address or an [IPv6 address]"),
+            (
+                "ws://app%2eexample",
+                "'app%2eexample' is not a host name, an IPv4 address or an [IPv6 address]",
+            ),
+            ("ws://::1/", "'::1' is not a host name, an IPv4 address or an [IPv6 address]"),
+            ("ws://[::1", "'[::1' is not a host name, an IPv4 address or an [IPv6 address]"),
+            ("ws://[::1:8765", "'[::1:8765' is not a host name, an IPv4 address or an [IPv6 address]"),
+            ("ws://[]", "'[]' is not a host name, an IPv4 address or an [IPv6 address]"),
+            (
+                "ws://[app.example]",
+                "'[app.example]' is not a host name, an IPv4 address or an [IPv6 address]",
+            ),
+            ("ws://[::1%25]", "'[::1%25]' is not a host name, an IPv4 address or an [IPv6 address]"),
+            ("ws://[::1%eth0]", "'[::1%eth0]' is not a host name, an IPv4 address or an [IPv6 address]"),
+            ("ws://[::1]x", "'x' is not a port"),
+            ("ws://app.example:0", "'0' is not a port"),
+            ("ws://app.example:65536", "'65536' is not a port"),
+            ("ws://app.example:+1", "'+1' is not a port"),
+            ("ws://app.example:http", "'http' is not a port"),
+            ("ws://app.example:1:2", "'1:2' is not a port"),
+            ("ws://app.example/a b", "character ' ' must be URI-encoded"),
+            ("ws://app.example/a\r\nX: y", r"character '\r' must be URI-encoded"),
+            ("ws://app.example/é", "character 'é' must be URI-encoded"),
+            ("ws://app.example/\0", r"character '\0' must be URI-encoded"),
+        ];
+        for (uri, text) in rows {
+            assert_eq!(target(uri).expect_err(uri).to_string(), format!("Invalid uri: {text}"), "{uri}");
+        }
+    }
+
+    #[test]
+    fn parameters_belong_to_one_call() {
+        let rows = [
+            ("ws://app.example", Some("a=1&b=2"), "/?a=1&b=2"),
+            ("ws://app.example/x", Some("a=1"), "/x?a=1"),
+            ("ws://app.example/x?y=z", Some("a=1"), "/x?y=z&a=1"),
+            ("ws://app.example/x#y", Some("a=1"), "/x?a=1"),
+            ("ws://app.example/x", Some(""), "/x"),
+            ("ws://app.example/x", None, "/x"),
+        ];
+        for (uri, params, path_and_query) in rows {
+            let settings = settings(&[("uri", uri)]);
+            assert_eq!(settings.target(params).unwrap().path_and_query, path_and_query, "{uri} {params:?}");
+            assert_eq!(settings.uri, uri);
+        }
+        let error = settings(&[]).target(Some("a=\r\n")).unwrap_err();
+        assert_eq!(error, ClientError::Uri(UriError::Character('\r')));
+    }
+
+    #[test]
+    fn tls_is_what_either_says() {
+        for (uri, tls_enabled, tls, port) in [
+            ("ws://a", "no", false, 80),
+            ("ws://a", "yes", true, 80),
+            ("wss://a", "no", true, 443),
+            ("a", "yes", true, 80),
+        ] {
+            let target = settings(&[("uri", uri), ("tls_enabled", tls_enabled)]).target(None).unwrap();
+            assert_eq!((target.tls, target.port), (tls, port), "{uri} {tls_enabled}");
+        }
+    }
+
+    #[test]
+    fn credentials_of_the_uri_come_first() {
+        let rows = [
+            ("ws://a", "", "", None),
+            ("ws://a", "u", "", None),
+            ("ws://a", "", "p", None),
+            ("ws://a", "u", "p", Some(("u", "p"))),
+            ("ws://x:y@a", "u", "p", Some(("x", "y"))),
+            ("ws://x@a", "u", "p", Some(("x", ""))),
+        ];
+        for (uri, username, password, credentials) in rows {
+            let settings = settings(&[("uri", uri), ("username", username), ("password", password)]);
+            let target = settings.target(None).unwrap();
+            assert_eq!(settings.credentials(&target), credentials, "{uri} {username} {password}");
+        }
+    }
+
+    #[test]
+    fn the_authority_has_brackets_and_always_a_port() {
+        let rows = [
+            ("ws://app.example", "app.example:80"),
+            ("wss://app.example:1", "app.example:1"),
+            ("ws://[::1]", "[::1]:80"),
+            ("ws://[fe80::1%25eth0]:1", "[fe80::1]:1"),
+        ];
+        for (uri, authority) in rows {
+            assert_eq!(target(uri).unwrap().authority(), authority);
+        }
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let uris = [
+            "ws://u:hush@app.example/x",
+            "u:hush@app.example/x",
+            "ws://u:hush@x@app.example/x",
+            "http://u:hush@app.example/x",
+            "ws://u:hush@",
+        ];
+        for uri in uris {
+            let changes =
+                [("uri", uri), ("password", "hush"), ("proxy_host", "p:1"), ("proxy_username", "u")];
+            let mut settings = settings(&changes);
+            settings.proxy.as_mut().unwrap().credentials = Some(("u".into(), "hush".into()));
+            let target = settings.target(None);
+            if let Err(error) = &target {
+                assert!(!error.to_string().contains("hush"), "{error}");
+            }
+            let shown = format!("{settings:?} {target:?} {}", settings.uri_for_log());
+            assert!(!shown.contains("hush"), "{shown}");
+        }
+        assert_eq!(settings(&[("uri", uris[0])]).uri_for_log(), "ws://app.example/x");
+        assert_eq!(settings(&[("uri", "ws://a/b?c@d")]).uri_for_log(), "ws://a/b?c@d");
+    }
+
+    proptest! {
+        #[test]
+        fn any_uri_gets_an_answer(uri in any::<String>(), params in proptest::option::of(any::<String>())) {
+            let settings = settings(&[("uri", &uri)]);
+            let _ = settings.uri_for_log();
+            if let Ok(target) = settings.target(params.as_deref()) {
+                prop_assert!(target.path_and_query.starts_with('/'));
+                prop_assert!(target.path_and_query.chars().all(|c| c.is_ascii_graphic()));
+                prop_assert!(!target.host.is_empty() && target.port != 0);
+            }
+        }
+
+        #[test]
+        fn any_text_like_a_uri_gets_an_answer(uri in r"(wss?://)?[a@:\[\]]{0,6}(:[0-9]{0,6})?[/?#a%]{0,6}") {
+            let settings = settings(&[("uri", &uri)]);
+            let _ = settings.uri_for_log();
+            if let Ok(target) = settings.target(Some("x=1")) {
+                prop_assert!(target.path_and_query.ends_with("x=1") && !target.path_and_query.contains('#'));
+            }
+        }
+
+        #[test]
+        fn a_uri_comes_apart_as_it_was_put_together(
+            tls in any::<bool>(),
+            user_info in proptest::option::of(("[a-z]{1,5}", "[a-z:@%0-9]{0,5}")),
+            host in "[a-z][a-z0-9._-]{0,10}",
+            port in 1..=u16::MAX,
+            path_and_query in r"/[a-z/]{0,5}(\?[a-z=&?/:@]{0,9})?",
+        ) {
+            let scheme = if tls { "wss" } else { "ws" };
+            let info = user_info.as_ref().map(|(user, password)| format!("{user}:{password}@")).unwrap_or_default();
+            let uri = format!("{scheme}://{info}{host}:{port}{path_and_query}");
+            prop_assert_eq!(target(&uri).unwrap(), TargetUri { tls, user_info, host, port, path_and_query });
+        }
+
+        #[test]
+        fn any_fields_get_an_answer(fields in proptest::collection::vec(
+            (proptest::sample::select(FIELDS.iter().chain(&NEWER_FIELDS).map(|(field, _)| *field).collect::<Vec<_>>()), any::<String>()),
+            0..8,
+        )) {
+            let fields = fields.iter().map(|(field, value)| (*field, value.as_str()));
+            let _ = ClientSettings::new(fields, Some(&connection()), &Settings::default());
+        }
+    }
 }

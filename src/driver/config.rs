@@ -602,3 +602,421 @@ pub(crate) fn parse_boolean(value: &str) -> Option<bool> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FILE: &str = "chan_websocket.conf";
+
+    fn section(name: &str, variables: &[(&str, &str)]) -> Section {
+        let variables = variables.iter().map(|(option, value)| ((*option).into(), (*value).into())).collect();
+        Section { name: name.into(), variables }
+    }
+
+    fn global(variables: &[(&str, &str)]) -> ConfigFile {
+        ConfigFile { sections: vec![section("global", variables)] }
+    }
+
+    fn load(file: &ConfigFile) -> (Config, Vec<String>) {
+        reload(file, None)
+    }
+
+    fn reload(file: &ConfigFile, previous: Option<&Config>) -> (Config, Vec<String>) {
+        let (config, errors) = parse(FILE, file, previous);
+        (config, errors.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn nothing_is_the_defaults() {
+        for file in [ConfigFile::default(), global(&[]), global(&[("type", "global")])] {
+            let (config, errors) = load(&file);
+            assert_eq!(config, Config::default());
+            assert_eq!(errors, [""; 0]);
+        }
+        let settings = Settings::default();
+        assert_eq!(settings.control_message_format, ControlMessageFormat::PlainText);
+        assert_eq!(settings.write_timeout, Duration::from_secs(30));
+        assert_eq!(settings.handshake_timeout, Duration::from_secs(10));
+        assert_eq!(settings.close_timeout, Duration::from_secs(2));
+        assert_eq!((settings.max_message_size, settings.max_command_size), (1_048_576, 65_536));
+        assert_eq!((settings.queue_max, settings.queue_xoff, settings.queue_xon), (1000, 900, 800));
+        assert_eq!(settings.out_queue, Duration::from_secs(2));
+        assert_eq!(settings.incoming_timeout, None);
+        assert_eq!((settings.pings, settings.tcp_keepalives), (None, None));
+    }
+
+    #[test]
+    fn every_global_option_is_taken() {
+        type Expect = fn(&mut Settings);
+        let rows: Vec<(&[(&str, &str)], Expect)> = vec![
+            (&[("control_message_format", "JSON")], |s| {
+                s.control_message_format = ControlMessageFormat::Json
+            }),
+            (&[("Control_Message_Format", " json ")], |s| {
+                s.control_message_format = ControlMessageFormat::Json
+            }),
+            (&[("write_timeout", "1500")], |s| s.write_timeout = Duration::from_millis(1500)),
+            (&[("handshake_timeout", "1")], |s| s.handshake_timeout = Duration::from_millis(1)),
+            (&[("close_timeout", "60000")], |s| s.close_timeout = Duration::from_secs(60)),
+            (&[("max_message_size", "1024")], |s| s.max_message_size = 1024),
+            (&[("max_command_size", "128")], |s| s.max_command_size = 128),
+            (&[("queue_max", "900")], |s| s.queue_max = 900),
+            (&[("queue_xoff", "1000")], |s| s.queue_xoff = 1000),
+            (&[("queue_xon", "1")], |s| s.queue_xon = 1),
+            (&[("queue_xon", "5"), ("queue_max", "6"), ("queue_xoff", "6")], |s| {
+                (s.queue_xon, s.queue_xoff, s.queue_max) = (5, 6, 6);
+            }),
+            (&[("out_queue", "500")], |s| s.out_queue = Duration::from_millis(500)),
+            (&[("incoming_timeout", "30")], |s| s.incoming_timeout = Some(Duration::from_secs(30))),
+            (&[("incoming_timeout", "30"), ("incoming_timeout", "0")], |s| s.incoming_timeout = None),
+            (
+                &[
+                    ("incoming_deny", "0.0.0.0/0"),
+                    ("incoming_acl", "office"),
+                    ("incoming_permit", "10.0.0.0/8"),
+                ],
+                |s| {
+                    let rule = |sense, value: &str| AclRule { sense, value: value.into() };
+                    s.incoming_acl = vec![
+                        rule(AclSense::Deny, "0.0.0.0/0"),
+                        rule(AclSense::Acl, "office"),
+                        rule(AclSense::Permit, "10.0.0.0/8"),
+                    ];
+                },
+            ),
+            (&[("incoming_require_tls", "Yes")], |s| s.incoming_require_tls = true),
+            (&[("incoming_require_tls", "on"), ("incoming_require_tls", "off")], |_| {}),
+            (&[("incoming_origins", "https://a.example, https://b.example,,")], |s| {
+                s.incoming_origins = vec!["https://a.example".into(), "https://b.example".into()];
+            }),
+            (&[("incoming_origins", "")], |_| {}),
+            (&[("enable_pingpongs", "yes")], |s| {
+                s.pings = Some(Pings { interval: Duration::from_secs(20), probes: 3 });
+            }),
+            (&[("pingpong_probes", "5"), ("enable_pingpongs", "t"), ("pingpong_interval", "7")], |s| {
+                s.pings = Some(Pings { interval: Duration::from_secs(7), probes: 5 });
+            }),
+            (&[("pingpong_interval", "7")], |_| {}),
+            (&[("enable_pingpongs", "no"), ("pingpong_interval", "7")], |_| {}),
+            (&[("enable_tcp_keepalives", "1")], |s| {
+                let interval = Duration::from_secs(20);
+                s.tcp_keepalives = Some(TcpKeepalives { time: interval, interval, probes: 3 });
+            }),
+            (
+                &[
+                    ("enable_tcp_keepalives", "y"),
+                    ("tcp_keepalive_time", "1"),
+                    ("tcp_keepalive_interval", "2"),
+                    ("tcp_keepalive_probes", "127"),
+                ],
+                |s| {
+                    let (time, interval) = (Duration::from_secs(1), Duration::from_secs(2));
+                    s.tcp_keepalives = Some(TcpKeepalives { time, interval, probes: 127 });
+                },
+            ),
+            (&[("reactor_threads", "4")], |s| s.reactor_threads = 4),
+            (&[("write_timeout", "1"), ("write_timeout", "2")], |s| {
+                s.write_timeout = Duration::from_millis(2)
+            }),
+        ];
+        for (variables, expect) in rows {
+            let mut expected = Settings::default();
+            expect(&mut expected);
+            let (config, errors) = load(&global(variables));
+            assert_eq!(errors, [""; 0], "{variables:?}");
+            assert_eq!(config.settings, expected, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn values_that_do_not_fit_are_refused_by_name() {
+        let rows = [
+            ("control_message_format", "xml", "'plain-text' or 'json'"),
+            ("control_message_format", "", "'plain-text' or 'json'"),
+            ("write_timeout", "0", "a number from 1 to 3600000 (milliseconds)"),
+            ("write_timeout", "3600001", "a number from 1 to 3600000 (milliseconds)"),
+            ("write_timeout", "-1", "a number from 1 to 3600000 (milliseconds)"),
+            ("write_timeout", "+1", "a number from 1 to 3600000 (milliseconds)"),
+            ("write_timeout", "30s", "a number from 1 to 3600000 (milliseconds)"),
+            ("write_timeout", "1.5", "a number from 1 to 3600000 (milliseconds)"),
+            ("write_timeout", "", "a number from 1 to 3600000 (milliseconds)"),
+            ("handshake_timeout", "99999999999999999999999", "a number from 1 to 3600000 (milliseconds)"),
+            ("close_timeout", "60001", "a number from 1 to 60000 (milliseconds)"),
+            ("max_message_size", "1023", "a number from 1024 to 67108864 (bytes)"),
+            ("max_command_size", "127", "a number from 128 to 1048576 (bytes)"),
+            ("queue_max", "100001", "a number from 1 to 100000 (frames)"),
+            ("queue_xoff", "0", "a number from 1 to 100000 (frames)"),
+            ("queue_xon", "0", "a number from 1 to 100000 (frames)"),
+            ("out_queue", "19", "a number from 20 to 60000 (milliseconds)"),
+            ("incoming_timeout", "86401", "a number from 0 to 86400 (seconds)"),
+            ("incoming_acl", "", "names of ACLs of acl.conf"),
+            ("incoming_permit", "", "addresses, with or without a mask"),
+            ("incoming_require_tls", "maybe", "yes or no"),
+            ("enable_pingpongs", "2", "yes or no"),
+            ("pingpong_interval", "0", "a number from 1 to 32767 (seconds)"),
+            ("pingpong_probes", "128", "a number from 1 to 127 (probes)"),
+            ("enable_tcp_keepalives", "", "yes or no"),
+            ("tcp_keepalive_time", "32768", "a number from 1 to 32767 (seconds)"),
+            ("tcp_keepalive_interval", "0", "a number from 1 to 32767 (seconds)"),
+            ("tcp_keepalive_probes", "0", "a number from 1 to 127 (probes)"),
+            ("reactor_threads", "65", "a number from 0 to 64 (threads)"),
+        ];
+        for (option, value, allowed) in rows {
+            let expected = [
+                format!("chan_websocket.conf: Invalid value '{value}' for {option} in [global]. Must be {allowed}"),
+                "chan_websocket.conf: [global] is refused because of these errors; the options in error have their \
+                 defaults"
+                    .to_owned(),
+            ];
+            let (config, errors) = load(&global(&[(option, value)]));
+            assert_eq!(errors, expected);
+            assert_eq!(config.settings, Settings::default(), "{option}");
+        }
+    }
+
+    #[test]
+    fn an_error_in_global_keeps_the_last_good_settings_as_a_whole() {
+        let good = global(&[("control_message_format", "json"), ("write_timeout", "5")]);
+        let (last_good, _) = load(&good);
+        let bad = global(&[("control_message_format", "xml"), ("write_timeout", "6")]);
+        let (config, errors) = reload(&bad, Some(&last_good));
+        assert_eq!(config, last_good);
+        assert_eq!(
+            errors,
+            [
+                "chan_websocket.conf: Invalid value 'xml' for control_message_format in [global]. Must be \
+                 'plain-text' or 'json'",
+                "chan_websocket.conf: [global] is refused because of these errors; its last good settings stay",
+            ]
+        );
+        let (config, errors) = load(&bad);
+        assert_eq!(config.settings.control_message_format, ControlMessageFormat::PlainText);
+        assert_eq!(config.settings.write_timeout, Duration::from_millis(6));
+        assert_eq!(errors.len(), 2);
+        let (config, errors) = reload(&ConfigFile::default(), Some(&last_good));
+        assert_eq!((config, errors.len()), (Config::default(), 0), "an option that is gone has its default");
+    }
+
+    #[test]
+    fn an_unknown_option_refuses_its_section() {
+        let (config, errors) = load(&global(&[("write_timeout", "6"), ("Write_Timout", "7")]));
+        assert_eq!(config.settings.write_timeout, Duration::from_millis(6));
+        assert_eq!(errors[0], "chan_websocket.conf: Unknown option Write_Timout in [global]");
+        assert_eq!(errors.len(), 2);
+        let (last_good, _) = load(&global(&[]));
+        assert_eq!(reload(&global(&[("proxy_host", "p:1")]), Some(&last_good)).0, last_good);
+    }
+
+    #[test]
+    fn levels_must_fit_together() {
+        let rows = [
+            ("xon is xoff", "900", "900", "1000"),
+            ("xon above xoff", "901", "900", "1000"),
+            ("xoff above max", "800", "1001", "1000"),
+            ("max alone too low", "800", "900", "899"),
+        ];
+        for (name, xon, xoff, max) in rows {
+            let file = global(&[("queue_xon", xon), ("queue_xoff", xoff), ("queue_max", max)]);
+            let (config, errors) = load(&file);
+            let expected = format!(
+                "chan_websocket.conf: Invalid levels in [global]: queue_xon {xon}, queue_xoff {xoff}, queue_max \
+                 {max}. Must be queue_xon < queue_xoff <= queue_max"
+            );
+            assert_eq!(errors[0], expected, "{name}");
+            assert_eq!(config.settings, Settings::default(), "{name}");
+        }
+    }
+
+    /// A row of a table: what is tried, the section's name, what is in it, the error.
+    type SectionRow =
+        (&'static str, &'static str, &'static [(&'static str, &'static str)], Option<&'static str>);
+
+    #[test]
+    fn which_section_is_what() {
+        const JSON: (&str, &str) = ("control_message_format", "json");
+        let rows: [SectionRow; 7] = [
+            ("global without type", "global", &[JSON], None),
+            ("global with type", "global", &[("type", "global"), JSON], None),
+            (
+                "global of another type",
+                "global",
+                &[("type", "client"), JSON],
+                Some(
+                    "Section [global] has type = client. Must be [global], or have type = connection; ignored",
+                ),
+            ),
+            (
+                "another name with type global",
+                "main",
+                &[("type", "global"), JSON],
+                Some(
+                    "Section [main] has type = global. Must be [global], or have type = connection; ignored",
+                ),
+            ),
+            (
+                "another case",
+                "Global",
+                &[JSON],
+                Some("Section [Global] has no type. Must be [global], or have type = connection; ignored"),
+            ),
+            (
+                "no type",
+                "conn1",
+                &[("proxy_host", "p:1")],
+                Some("Section [conn1] has no type. Must be [global], or have type = connection; ignored"),
+            ),
+            (
+                "a websocket_client in the wrong file",
+                "conn1",
+                &[("type", "websocket_client"), ("uri", "ws://x")],
+                Some(
+                    "Section [conn1] has type = websocket_client. Must be [global], or have type = connection; \
+                      ignored",
+                ),
+            ),
+        ];
+        for (name, section_name, variables, error) in rows {
+            let (config, errors) = load(&ConfigFile { sections: vec![section(section_name, variables)] });
+            let is_json = config.settings.control_message_format == ControlMessageFormat::Json;
+            assert_eq!(is_json, error.is_none(), "{name}");
+            assert!(config.connections.is_empty(), "{name}");
+            let expected: Vec<String> =
+                error.iter().map(|error| format!("chan_websocket.conf: {error}")).collect();
+            assert_eq!(errors, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_section_in_error_leaves_the_others_alone() {
+        let connection = ("type", "connection");
+        let file = ConfigFile {
+            sections: vec![
+                section(
+                    "good",
+                    &[connection, ("proxy_host", "proxy.example:3128"), ("proxy_username", "joe")],
+                ),
+                section("bad", &[connection, ("proxy_host", "proxy.example")]),
+                section("global", &[("control_message_format", "json")]),
+                section("odd", &[]),
+            ],
+        };
+        let (config, errors) = load(&file);
+        assert_eq!(config.settings.control_message_format, ControlMessageFormat::Json);
+        assert_eq!(config.connections.keys().collect::<Vec<_>>(), ["good"]);
+        assert_eq!(
+            errors,
+            [
+                "chan_websocket.conf: Invalid value 'proxy.example' for proxy_host in [bad]. Must be host:port, or \
+                 [IPv6 address]:port",
+                "chan_websocket.conf: Section [odd] has no type. Must be [global], or have type = connection; ignored",
+                "chan_websocket.conf: [bad] is refused because of these errors; the connection is used without it",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_connection_option_is_taken() {
+        let variables = [
+            ("type", "connection"),
+            ("proxy_host", "[::1]:3128"),
+            ("proxy_username", "joe"),
+            ("proxy_password", "secret"),
+            ("enable_pingpongs", "yes"),
+            ("pingpong_interval", "5"),
+            ("pingpong_probes", "2"),
+            ("enable_tcp_keepalives", "no"),
+            ("tcp_keepalive_time", "6"),
+            ("tcp_keepalive_interval", "7"),
+            ("tcp_keepalive_probes", "8"),
+            ("handshake_timeout", "900"),
+            ("write_timeout", "800"),
+        ];
+        let file = ConfigFile { sections: vec![section("conn1", &variables)] };
+        let (config, errors) = load(&file);
+        assert_eq!(errors, [""; 0]);
+        let expected = ConnectionSettings {
+            proxy_host: Some("[::1]:3128".into()),
+            proxy_username: Some("joe".into()),
+            proxy_password: Some("secret".into()),
+            pings: PingOptions {
+                enable: Some(true),
+                interval: Some(Duration::from_secs(5)),
+                probes: Some(2),
+            },
+            tcp_keepalives: TcpKeepaliveOptions {
+                enable: Some(false),
+                time: Some(Duration::from_secs(6)),
+                interval: Some(Duration::from_secs(7)),
+                probes: Some(8),
+            },
+            handshake_timeout: Some(Duration::from_millis(900)),
+            write_timeout: Some(Duration::from_millis(800)),
+        };
+        assert_eq!(config.connections["conn1"], expected);
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_connection_in_error_keeps_its_last_good_settings() {
+        let connection = |timeout| ConfigFile {
+            sections: vec![section("conn1", &[("type", "connection"), ("write_timeout", timeout)])],
+        };
+        let (last_good, _) = load(&connection("5"));
+        let (config, errors) = reload(&connection("never"), Some(&last_good));
+        assert_eq!(config, last_good);
+        assert_eq!(
+            errors[1],
+            "chan_websocket.conf: [conn1] is refused because of these errors; its last good settings stay"
+        );
+        assert_eq!(reload(&ConfigFile::default(), Some(&last_good)).0, Config::default());
+    }
+
+    #[test]
+    fn booleans_are_asterisks() {
+        for word in ["yes", "true", "y", "t", "1", "on", "YES", "On"] {
+            assert_eq!(parse_boolean(word), Some(true), "{word}");
+        }
+        for word in ["no", "false", "n", "f", "0", "off", "NO", "Off"] {
+            assert_eq!(parse_boolean(word), Some(false), "{word}");
+        }
+        for word in ["", "2", "ja", "yes "] {
+            assert_eq!(parse_boolean(word), None, "{word}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_file_gives_settings_that_make_sense(
+            file in proptest::collection::vec(
+                (
+                    prop_oneof![Just("global".to_owned()), any::<String>()],
+                    proptest::collection::vec(
+                        (
+                            proptest::sample::select(vec![
+                                "type", "queue_xon", "queue_xoff", "queue_max", "write_timeout", "proxy_host", "x",
+                            ]),
+                            prop_oneof!["[0-9]{1,5}", "connection|global|yes", "[a-z:]{0,5}[0-9]{0,3}", any::<String>()],
+                        ),
+                        0..5,
+                    ),
+                ),
+                0..4,
+            ),
+        ) {
+            let section = |(name, variables): (String, Vec<(&str, String)>)| Section {
+                name,
+                variables: variables.into_iter().map(|(option, value)| (option.to_owned(), value)).collect(),
+            };
+            let file = ConfigFile { sections: file.into_iter().map(section).collect() };
+            let (config, errors) = parse(FILE, &file, None);
+            let Settings { queue_xon, queue_xoff, queue_max, write_timeout, .. } = config.settings;
+            prop_assert!(0 < queue_xon && queue_xon < queue_xoff && queue_xoff <= queue_max);
+            prop_assert!(!write_timeout.is_zero());
+            for error in errors {
+                prop_assert!(error.to_string().starts_with("chan_websocket.conf: "));
+            }
+        }
+    }
+}
