@@ -1,1 +1,235 @@
-//! (being written)
+//! Outgoing calls: from the name of a server to an open WebSocket.
+//!
+//! One thread connects for all calls ([`engine`]): every socket is non-blocking and every wait is a timer, so that
+//! five hundred silent servers cost five hundred timers. What may block runs on helper threads ([`helpers`]):
+//! reading the settings, and name look-ups ([`lookup`]). A call's [`attempts`] try the host's addresses in turn; a
+//! [`link`] is one of those connections, through TCP, [`proxy`], [`tls`] and the upgrade.
+//!
+//! | bounded by | what |
+//! | --- | --- |
+//! | `connection_timeout` | the TCP connect to each address |
+//! | `handshake_timeout` | name look-up, proxy, TLS and upgrade of an attempt together |
+//! | [`SETTINGS_TIMEOUT`] | reading the settings |
+
+mod attempts;
+mod engine;
+mod error;
+mod helpers;
+mod link;
+mod lookup;
+mod proxy;
+mod timers;
+mod tls;
+mod unsent;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::driver::client::{ClientSettings, TargetUri};
+use crate::net::transport::Transport;
+use engine::{Engine, JobId, Mailbox, News, Settled};
+use helpers::Helpers;
+use lookup::Lookups;
+
+pub use error::{ConnectError, Failure, Phase};
+pub use link::set_tcp_keepalives;
+pub use lookup::{Resolve, SystemResolver};
+pub use proxy::ProxyError;
+pub use tls::{TlsConnector, TlsContext, TlsHandshake, TlsProgress};
+
+/// Reading the settings may take this long: a database that does not answer must not hold a call for ever.
+pub const SETTINGS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Name look-ups at the same time.
+const MAX_RESOLVERS: usize = 64;
+
+/// Settings read at the same time. Threads of their own, so that slow name servers do not hold up calls to addresses.
+const MAX_SETTINGS_READERS: usize = 16;
+
+/// How long [`Connector::stop`] waits for helper threads that are at work.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+
+/// Where a call goes and how, as read at call time.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// The client's settings.
+    pub client: ClientSettings,
+    /// Its URI, with this call's parameters.
+    pub target: TargetUri,
+}
+
+/// Reads the settings of one call. Runs once, on a helper thread, where it may block (realtime databases); must own
+/// what it touches.
+pub type SettingsFn = Box<dyn FnOnce() -> Result<Destination, String> + Send>;
+
+/// Takes the result of one job. Runs on the connector's thread: must not block, and must not call
+/// [`Connector::stop`].
+pub type OnDone = Box<dyn FnOnce(Result<Connected, ConnectError>) + Send>;
+
+/// One call to be connected.
+pub struct ConnectJob {
+    /// Reads the settings; an error's text goes into the log as it is.
+    pub settings: SettingsFn,
+    /// For `wss`.
+    pub tls: Arc<dyn TlsConnector>,
+    /// Called once with the result, unless the job is cancelled first: then never.
+    pub on_done: OnDone,
+    /// The channel's name, for log lines.
+    pub label: String,
+}
+
+/// An open WebSocket.
+pub struct Connected {
+    /// The non-blocking stream under it, in no epoll any more. TLS may hold bytes that epoll does not see: read first.
+    pub transport: Arc<dyn Transport>,
+    /// What the server sent right behind its 101: the first bytes of the WebSocket.
+    pub leftover: Vec<u8>,
+    /// What the server chose of the offered ones; `None` if nothing.
+    pub subprotocol: Option<String>,
+    /// The other end of the TCP connection: the server, or the proxy.
+    pub peer: SocketAddr,
+    /// As read for this call.
+    pub settings: ClientSettings,
+}
+
+impl fmt::Debug for Connected {
+    /// Without the settings and what was received.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connected")
+            .field("transport", &self.transport)
+            .field("leftover_bytes", &self.leftover.len())
+            .field("subprotocol", &self.subprotocol)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The caller's end of a job. Dropped, it cancels.
+#[must_use = "dropped, it cancels the job"]
+pub struct ConnectHandle {
+    id: JobId,
+    mailbox: Arc<Mailbox>,
+    settled: Arc<Settled>,
+}
+
+impl ConnectHandle {
+    /// Ends the job at once, whatever it is doing; its socket is closed by the connector's thread. Never blocks.
+    ///
+    /// `true`: `on_done` has not been called and never will be. `false`: it has been, is being called at this moment,
+    /// or the job was cancelled before.
+    pub fn cancel(&self) -> bool {
+        let cancelled = self.settled.claim();
+        if cancelled {
+            self.mailbox.post(News::Cancelled(self.id));
+        }
+        cancelled
+    }
+}
+
+impl Drop for ConnectHandle {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+impl fmt::Debug for ConnectHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConnectHandle({})", self.id.0)
+    }
+}
+
+/// What [`Connector::stop`] left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StopReport {
+    /// Helper threads that hang in a name look-up (or in reading settings). They own all that they touch, their
+    /// result is dropped, and they end by themselves.
+    pub abandoned: usize,
+}
+
+/// Connects outgoing calls, on a thread of its own.
+pub struct Connector {
+    mailbox: Arc<Mailbox>,
+    next_id: AtomicUsize,
+    settings: Helpers,
+    resolvers: Helpers,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Connector {
+    /// Starts the thread, named `name` (`ws-connector`; at most 15 bytes show). It and all helper threads, which it
+    /// starts on demand, have the signal mask of the caller.
+    ///
+    /// # Errors
+    /// No thread, or no descriptors.
+    pub fn start(name: &str) -> io::Result<Self> {
+        Self::start_with(name, Arc::new(SystemResolver), SETTINGS_TIMEOUT)
+    }
+
+    /// As [`Connector::start`], with another resolver and another time for reading the settings.
+    ///
+    /// # Errors
+    /// No thread, or no descriptors.
+    pub fn start_with(
+        name: &str,
+        resolver: Arc<dyn Resolve>,
+        settings_timeout: Duration,
+    ) -> io::Result<Self> {
+        let settings = Helpers::new("ws-settings", MAX_SETTINGS_READERS);
+        let resolvers = Helpers::new("ws-resolver", MAX_RESOLVERS);
+        let (poll, mailbox) = Engine::mailbox()?;
+        let lookups = Lookups::new(resolvers.clone(), resolver, mailbox.clone());
+        let engine = Engine::new(poll, mailbox.clone(), settings.clone(), settings_timeout, lookups);
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || engine.run())?;
+        let (next_id, thread) = (AtomicUsize::new(1), Mutex::new(Some(thread)));
+        Ok(Self { mailbox, next_id, settings, resolvers, thread })
+    }
+
+    /// Takes a job on. Any thread may call this; it never blocks.
+    ///
+    /// `on_done` is called exactly once, on the connector's thread, unless [`ConnectHandle::cancel`] comes first or
+    /// the connector was stopped before: then never.
+    pub fn connect(&self, job: ConnectJob) -> ConnectHandle {
+        let id = JobId(self.next_id.fetch_add(1, Ordering::Relaxed));
+        let settled = Arc::<Settled>::default();
+        let label = job.label.clone();
+        if !self.mailbox.post(News::Job(id, job, settled.clone())) {
+            log::error!("{label}: not connected: the connector was stopped");
+        }
+        ConnectHandle { id, mailbox: self.mailbox.clone(), settled }
+    }
+
+    /// Ends all jobs with [`Failure::Stopped`] and joins all threads, but for helper threads that still hang after a
+    /// second. Not to be called from `on_done`. A second call does nothing more.
+    pub fn stop(&self) -> StopReport {
+        self.mailbox.post(News::Stop);
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            log::error!("The connector's thread panicked");
+        }
+        let deadline = Instant::now() + STOP_GRACE;
+        StopReport { abandoned: self.settings.close(deadline).saturating_add(self.resolvers.close(deadline)) }
+    }
+}
+
+impl Drop for Connector {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").finish_non_exhaustive()
+    }
+}

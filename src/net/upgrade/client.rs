@@ -60,8 +60,8 @@ impl UpgradeRequest<'_> {
 
     /// As [`UpgradeRequest::start`], with this `Sec-WebSocket-Key`.
     fn start_with(&self, key: &str) -> Result<(Vec<u8>, ResponseParser), RequestError> {
+        self.check()?;
         let protocols = self.protocols.map(str::trim).filter(|p| !p.is_empty());
-        self.check(protocols)?;
         let mut text = format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n",
@@ -84,7 +84,11 @@ impl UpgradeRequest<'_> {
         Ok((text.into_bytes(), parser))
     }
 
-    fn check(&self, protocols: Option<&str>) -> Result<(), RequestError> {
+    /// Whether the request can be made.
+    ///
+    /// # Errors
+    /// See [`RequestError`].
+    pub fn check(&self) -> Result<(), RequestError> {
         let has_space = |text: &str| text.contains(' ') || is_unprintable(text);
         if has_space(self.host) {
             return Err(RequestError::Unprintable("host"));
@@ -92,7 +96,7 @@ impl UpgradeRequest<'_> {
         if has_space(self.path_and_query) {
             return Err(RequestError::Unprintable("path or query of the uri"));
         }
-        if protocols.is_some_and(is_unprintable) {
+        if self.protocols.is_some_and(is_unprintable) {
             return Err(RequestError::Unprintable("list of protocols"));
         }
         Ok(())
@@ -100,7 +104,7 @@ impl UpgradeRequest<'_> {
 }
 
 /// Whether a text would break the line of a request that it stands in.
-pub(crate) fn is_unprintable(text: &str) -> bool {
+fn is_unprintable(text: &str) -> bool {
     text.chars().any(char::is_control)
 }
 

@@ -1,0 +1,259 @@
+//! One call's attempts: each looks the name up, tries its addresses in turn, and has a budget of time. Decides; the
+//! engine keeps the clock and the look-ups.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+
+use super::Connected;
+use super::error::{ConnectError, Failure};
+use super::link::{Link, Opened, Plan, Step};
+
+/// The engine's things that a call needs for a moment.
+pub(super) struct Context<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) token: Token,
+    pub(super) now: Instant,
+}
+
+/// What has to happen next.
+pub(super) enum Next {
+    /// Something on the socket, or this deadline.
+    Wait(Instant),
+    /// The addresses of [`Attempts::endpoint`] are wanted until this deadline.
+    LookUp(Instant),
+    /// The call is over.
+    Done(Result<Box<Connected>, ConnectError>),
+}
+
+/// The attempts of one call.
+pub(super) struct Attempts {
+    label: String,
+    plan: Plan,
+    /// Attempts begun.
+    attempt: u32,
+    /// Of this attempt.
+    budget: Budget,
+    /// Not tried yet in this attempt.
+    addresses: std::vec::IntoIter<SocketAddr>,
+    /// Tried in this attempt.
+    tried: usize,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Between two of the others.
+    Idle,
+    /// Waiting for addresses.
+    Lookup,
+    /// Connecting to one address.
+    Link { link: Link, addr: SocketAddr, deadline: Instant },
+    /// Between two attempts.
+    Pause,
+}
+
+impl Attempts {
+    pub(super) fn new(label: String, plan: Plan) -> Self {
+        let addresses = Vec::new().into_iter();
+        Self { label, plan, attempt: 0, budget: Budget::default(), addresses, tried: 0, stage: Stage::Idle }
+    }
+
+    /// Whose addresses are wanted.
+    pub(super) fn endpoint(&self) -> (&str, u16) {
+        self.plan.endpoint()
+    }
+
+    /// Begins the next attempt.
+    pub(super) fn begin(&mut self, ctx: &Context<'_>) -> Next {
+        self.attempt = self.attempt.saturating_add(1);
+        self.budget = Budget::new(self.plan.destination.client.handshake_timeout);
+        self.tried = 0;
+        let (host, port) = self.endpoint();
+        match host.parse::<IpAddr>() {
+            Ok(ip) => self.try_addresses(vec![SocketAddr::new(ip, port)], ctx),
+            Err(_) => {
+                self.stage = Stage::Lookup;
+                Next::LookUp(self.budget.start(ctx.now))
+            }
+        }
+    }
+
+    /// The look-up is done.
+    pub(super) fn found(&mut self, found: Result<Vec<SocketAddr>, String>, ctx: &Context<'_>) -> Next {
+        self.budget.pause(ctx.now);
+        match found {
+            Ok(addresses) => self.try_addresses(addresses, ctx),
+            Err(error) => {
+                self.attempt_failed(Failure::Lookup { host: self.endpoint().0.to_owned(), error }, ctx)
+            }
+        }
+    }
+
+    /// The socket can do something. `None`: that was nothing to us.
+    pub(super) fn ready(&mut self, ctx: &Context<'_>) -> Option<Next> {
+        match std::mem::replace(&mut self.stage, Stage::Idle) {
+            Stage::Link { link, addr, deadline } => Some(self.advance(link, addr, deadline, ctx)),
+            other => {
+                self.stage = other;
+                None
+            }
+        }
+    }
+
+    /// The deadline of the last [`Next`] has come.
+    pub(super) fn deadline(&mut self, ctx: &Context<'_>) -> Next {
+        let client = &self.plan.destination.client;
+        match std::mem::replace(&mut self.stage, Stage::Idle) {
+            Stage::Idle | Stage::Pause => self.begin(ctx),
+            Stage::Lookup => {
+                let after = client.handshake_timeout;
+                self.attempt_failed(Failure::LookupTimeout { host: self.endpoint().0.to_owned(), after }, ctx)
+            }
+            Stage::Link { link, addr, .. } => {
+                let failure = match link.phase() {
+                    None => Failure::TcpTimeout { addr, after: client.connection_timeout },
+                    Some(phase) => Failure::HandshakeTimeout { addr, phase, after: client.handshake_timeout },
+                };
+                drop(link);
+                self.address_failed(failure, ctx)
+            }
+        }
+    }
+
+    /// The call ends here, whatever it was doing.
+    pub(super) fn failed(&self, failure: Failure) -> ConnectError {
+        ConnectError {
+            server: Some(self.plan.server()),
+            attempts: self.attempt,
+            addresses: self.tried,
+            failure,
+        }
+    }
+
+    fn try_addresses(&mut self, addresses: Vec<SocketAddr>, ctx: &Context<'_>) -> Next {
+        self.addresses = addresses.into_iter();
+        self.next_address(None, ctx)
+    }
+
+    /// Begins to connect to the next address that lets itself be tried; `last` is what befell the one before.
+    /// DIVERGES: res_websocket_client knows only the first address.
+    fn next_address(&mut self, mut last: Option<Failure>, ctx: &Context<'_>) -> Next {
+        for addr in self.addresses.by_ref() {
+            if let Some(failure) = &last {
+                log::debug!("{}: {failure}; trying {addr} next", self.label);
+            }
+            self.tried = self.tried.saturating_add(1);
+            match open(addr, ctx) {
+                Ok(link) => {
+                    let deadline = ctx.now + self.plan.destination.client.connection_timeout;
+                    self.stage = Stage::Link { link, addr, deadline };
+                    return Next::Wait(deadline);
+                }
+                Err(error) => last = Some(Failure::Tcp { addr, error }),
+            }
+        }
+        let none = || Failure::Lookup { host: self.endpoint().0.to_owned(), error: "no address".to_owned() };
+        self.attempt_failed(last.unwrap_or_else(none), ctx)
+    }
+
+    fn advance(&mut self, link: Link, addr: SocketAddr, deadline: Instant, ctx: &Context<'_>) -> Next {
+        let was_tcp = link.phase().is_none();
+        match link.advance(&self.plan, addr) {
+            Ok(Step::Pending(link)) => {
+                let through_tcp = was_tcp && link.phase().is_some();
+                let deadline = if through_tcp { self.budget.start(ctx.now) } else { deadline };
+                self.stage = Stage::Link { link, addr, deadline };
+                Next::Wait(deadline)
+            }
+            Ok(Step::Done(opened)) => Next::Done(Ok(Box::new(self.connected(opened, addr, ctx)))),
+            Err(failure) => self.address_failed(failure, ctx),
+        }
+    }
+
+    fn connected(&self, opened: Opened, peer: SocketAddr, ctx: &Context<'_>) -> Connected {
+        let Opened { transport, leftover, subprotocol } = opened;
+        // It goes to a reactor, which has an epoll of its own. There is nothing to do if this fails: the events of a
+        // job that is over are passed over.
+        let _ = ctx.registry.deregister(&mut SourceFd(&transport.as_raw_fd()));
+        Connected { transport, leftover, subprotocol, peer, settings: self.plan.destination.client.clone() }
+    }
+
+    fn address_failed(&mut self, failure: Failure, ctx: &Context<'_>) -> Next {
+        self.budget.pause(ctx.now);
+        if failure.tries_next_address() {
+            return self.next_address(Some(failure), ctx);
+        }
+        self.attempt_failed(failure, ctx)
+    }
+
+    fn attempt_failed(&mut self, failure: Failure, ctx: &Context<'_>) -> Next {
+        let client = &self.plan.destination.client;
+        if failure.is_final() || self.attempt >= client.reconnect_attempts {
+            return Next::Done(Err(self.failed(failure)));
+        }
+        log::debug!(
+            "{}: attempt {} of {} to connect to {} failed: {failure}; the next one in {} ms",
+            self.label,
+            self.attempt,
+            client.reconnect_attempts,
+            self.plan.server(),
+            client.reconnect_interval.as_millis()
+        );
+        self.stage = Stage::Pause;
+        Next::Wait(ctx.now + client.reconnect_interval)
+    }
+}
+
+/// Begins to connect. Registered once for both directions, edge-triggered: whoever gets an event goes on until the
+/// socket would block. A closed socket leaves the epoll by itself.
+fn open(addr: SocketAddr, ctx: &Context<'_>) -> std::io::Result<Link> {
+    let mut stream = Link::open(addr)?;
+    ctx.registry.register(&mut stream, ctx.token, Interest::READABLE | Interest::WRITABLE)?;
+    Ok(Link::Tcp(stream))
+}
+
+/// `handshake_timeout` of one attempt: it runs during look-up, proxy, TLS and upgrade, and stands still while TCP
+/// connects, which has a timeout of its own for each address.
+#[derive(Debug, Default)]
+struct Budget {
+    left: Duration,
+    since: Option<Instant>,
+}
+
+impl Budget {
+    fn new(total: Duration) -> Self {
+        Self { left: total, since: None }
+    }
+
+    /// Runs from now on; when it will have run out.
+    fn start(&mut self, now: Instant) -> Instant {
+        self.since = Some(now);
+        now + self.left
+    }
+
+    fn pause(&mut self, now: Instant) {
+        if let Some(since) = self.since.take() {
+            self.left = self.left.saturating_sub(now.saturating_duration_since(since));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_stands_still_while_it_is_paused() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut budget = Budget::new(Duration::from_millis(100));
+        assert_eq!(budget.start(at(0)), at(100));
+        budget.pause(at(30));
+        budget.pause(at(50));
+        assert_eq!(budget.start(at(500)), at(570));
+        budget.pause(at(1000));
+        assert_eq!(budget.start(at(2000)), at(2000));
+    }
+}

@@ -1,0 +1,352 @@
+//! The connector's thread: one epoll, all deadlines, and the mail from everybody else.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token, Waker};
+use parking_lot::Mutex;
+
+use super::attempts::{Attempts, Context, Next};
+use super::error::{ConnectError, Failure};
+use super::helpers::{Helpers, Ticket};
+use super::link::Plan;
+use super::lookup::{Found, LookupId, Lookups};
+use super::{ConnectJob, Connected, OnDone, SettingsFn, TlsConnector};
+
+/// Events taken from the kernel at once; the rest comes with the next call.
+const EVENTS_AT_ONCE: usize = 256;
+
+/// The waker's token; jobs count from 1.
+const MAIL: Token = Token(0);
+
+/// Names one job, for as long as the connector lives: never used again. Also its sockets' token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct JobId(pub(super) usize);
+
+/// Whether somebody has decided how a job ends: whoever sets it first, the connector to report or the caller to cancel.
+#[derive(Debug, Default)]
+pub(super) struct Settled(AtomicBool);
+
+impl Settled {
+    /// `true` for the first one that asks.
+    pub(super) fn claim(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
+    }
+}
+
+/// What other threads tell the connector's.
+pub(super) enum News {
+    /// A call to be connected.
+    Job(JobId, ConnectJob, Arc<Settled>),
+    /// The caller has lost interest.
+    Cancelled(JobId),
+    /// A helper has read the settings.
+    Planned(JobId, Result<Box<Plan>, Failure>),
+    /// A resolver has an answer.
+    Found(LookupId, Found),
+    /// End all jobs, then the thread.
+    Stop,
+}
+
+/// Where other threads leave their news. No lock is held while anything is waited for or called.
+pub(super) struct Mailbox {
+    inbox: Mutex<Inbox>,
+    waker: Waker,
+}
+
+#[derive(Default)]
+struct Inbox {
+    news: Vec<News>,
+    closed: bool,
+}
+
+impl Mailbox {
+    /// Hands `news` over and wakes the connector. `false`: it has ended; the news is dropped.
+    pub(super) fn post(&self, news: News) -> bool {
+        let mut inbox = self.inbox.lock();
+        if inbox.closed {
+            drop(inbox);
+            drop(news); // not under the lock: whoever owns it may come back here
+            return false;
+        }
+        let is_first = inbox.news.is_empty();
+        inbox.news.push(news);
+        drop(inbox);
+        if is_first && let Err(err) = self.waker.wake() {
+            log::error!("The connector cannot be woken: {err}");
+        }
+        true
+    }
+
+    fn take(&self) -> Vec<News> {
+        std::mem::take(&mut self.inbox.lock().news)
+    }
+
+    fn close(&self) -> Vec<News> {
+        let mut inbox = self.inbox.lock();
+        inbox.closed = true;
+        std::mem::take(&mut inbox.news)
+    }
+}
+
+/// All that the connector's thread owns.
+pub(super) struct Engine {
+    poll: Poll,
+    mailbox: Arc<Mailbox>,
+    settings: Helpers,
+    settings_timeout: Duration,
+    lookups: Lookups,
+    jobs: HashMap<JobId, Job>,
+    timers: super::timers::Timers,
+}
+
+struct Job {
+    on_done: OnDone,
+    settled: Arc<Settled>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// A helper reads the settings.
+    Settings { ticket: Ticket, label: String },
+    /// Connecting; `lookup` while addresses are waited for.
+    Attempts { attempts: Box<Attempts>, lookup: Option<LookupId> },
+}
+
+impl Engine {
+    /// An epoll and a mailbox that wakes it.
+    ///
+    /// # Errors
+    /// No descriptors.
+    pub(super) fn mailbox() -> io::Result<(Poll, Arc<Mailbox>)> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), MAIL)?;
+        Ok((poll, Arc::new(Mailbox { inbox: Mutex::default(), waker })))
+    }
+
+    /// Not yet running; `settings` runs the jobs' `settings`.
+    pub(super) fn new(
+        poll: Poll,
+        mailbox: Arc<Mailbox>,
+        settings: Helpers,
+        settings_timeout: Duration,
+        lookups: Lookups,
+    ) -> Self {
+        let (jobs, timers) = Default::default();
+        Self { poll, mailbox, settings, settings_timeout, lookups, jobs, timers }
+    }
+
+    /// Works until [`News::Stop`]; the body of the connector's thread.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS_AT_ONCE);
+        while self.turn(&mut events) {}
+        for news in self.mailbox.close() {
+            self.read(news);
+        }
+        let ids: Vec<JobId> = self.jobs.keys().copied().collect();
+        for id in ids {
+            self.fail(id, Failure::Stopped);
+        }
+    }
+
+    /// Waits once and does what there is to do. `false`: that was the last time.
+    fn turn(&mut self, events: &mut Events) -> bool {
+        let timeout = self.timers.next_in(Instant::now());
+        if let Err(err) = self.poll.poll(events, timeout)
+            && err.kind() != io::ErrorKind::Interrupted
+        {
+            log::error!("The connector cannot wait for its sockets: {err}");
+            return false;
+        }
+        let mut goes_on = true;
+        for news in self.mailbox.take() {
+            goes_on &= self.read(news);
+        }
+        for event in events.iter().filter(|event| event.token() != MAIL) {
+            self.drive(JobId(event.token().0), |attempts, ctx| attempts.ready(ctx));
+        }
+        let now = Instant::now();
+        while let Some(id) = self.timers.pop_due(now) {
+            self.deadline(id);
+        }
+        goes_on
+    }
+
+    /// `false`: it was [`News::Stop`].
+    fn read(&mut self, news: News) -> bool {
+        match news {
+            News::Job(id, job, settled) => self.take_on(id, job, settled),
+            News::Cancelled(id) => {
+                let job = self.remove(id);
+                contained("Dropping a cancelled call", || drop(job));
+            }
+            News::Planned(id, plan) => self.planned(id, plan),
+            News::Found(lookup, found) => self.found(lookup, &found),
+            News::Stop => return false,
+        }
+        true
+    }
+
+    fn take_on(&mut self, id: JobId, job: ConnectJob, settled: Arc<Settled>) {
+        let ConnectJob { settings, tls, on_done, label } = job;
+        let mailbox = self.mailbox.clone();
+        let task = Box::new(move || {
+            mailbox.post(News::Planned(id, plan(settings, &*tls)));
+        });
+        match self.settings.run(task) {
+            Ok(ticket) => {
+                self.jobs.insert(id, Job { on_done, settled, stage: Stage::Settings { ticket, label } });
+                self.timers.arm(id, Instant::now() + self.settings_timeout);
+            }
+            Err(err) => report(on_done, &settled, Err(before_any_attempt(no_thread(&err)))),
+        }
+    }
+
+    fn planned(&mut self, id: JobId, plan: Result<Box<Plan>, Failure>) {
+        let plan = match plan {
+            Ok(plan) => *plan,
+            Err(failure) => return self.fail(id, failure),
+        };
+        let Some(Job { stage, .. }) = self.jobs.get_mut(&id) else { return };
+        let Stage::Settings { label, .. } = stage else { return };
+        let attempts = Box::new(Attempts::new(std::mem::take(label), plan));
+        *stage = Stage::Attempts { attempts, lookup: None };
+        self.drive(id, |attempts, ctx| Some(attempts.begin(ctx)));
+    }
+
+    fn found(&mut self, lookup: LookupId, found: &Found) {
+        for id in self.lookups.finish(lookup) {
+            self.set_lookup(id, None);
+            self.drive(id, |attempts, ctx| Some(attempts.found(found.clone(), ctx)));
+        }
+    }
+
+    fn deadline(&mut self, id: JobId) {
+        if let Some(Job { stage: Stage::Settings { .. }, .. }) = self.jobs.get(&id) {
+            return self.fail(id, Failure::SettingsTimeout(self.settings_timeout));
+        }
+        if let Some(lookup) = self.set_lookup(id, None) {
+            self.lookups.give_up(id, lookup);
+        }
+        self.drive(id, |attempts, ctx| Some(attempts.deadline(ctx)));
+    }
+
+    /// Lets a job's attempts go on, if it still has any, and does what they want next. A panic ends that job alone.
+    fn drive(&mut self, id: JobId, go_on: impl FnOnce(&mut Attempts, &Context<'_>) -> Option<Next>) {
+        let Some(Job { stage: Stage::Attempts { attempts, .. }, .. }) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let ctx = Context { registry: self.poll.registry(), token: Token(id.0), now: Instant::now() };
+        match catch_unwind(AssertUnwindSafe(|| go_on(attempts, &ctx))) {
+            Ok(None) => {}
+            Ok(Some(next)) => self.follow(id, next),
+            Err(panic) => self.fail(id, Failure::Internal(panic_text(&*panic))),
+        }
+    }
+
+    fn follow(&mut self, id: JobId, next: Next) {
+        match next {
+            Next::Wait(deadline) => self.timers.arm(id, deadline),
+            Next::LookUp(deadline) => {
+                self.timers.arm(id, deadline);
+                self.look_up(id);
+            }
+            Next::Done(result) => self.finish(id, result.map(|connected| *connected)),
+        }
+    }
+
+    fn look_up(&mut self, id: JobId) {
+        let Some(Job { stage: Stage::Attempts { attempts, lookup }, .. }) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let (host, port) = attempts.endpoint();
+        match self.lookups.join(id, host, port) {
+            Ok(joined) => *lookup = Some(joined),
+            Err(err) => {
+                let found = Err(no_thread(&err).to_string());
+                self.drive(id, |attempts, ctx| Some(attempts.found(found, ctx)));
+            }
+        }
+    }
+
+    /// The look-up that the job waited for until now.
+    fn set_lookup(&mut self, id: JobId, to: Option<LookupId>) -> Option<LookupId> {
+        let Some(Job { stage: Stage::Attempts { lookup, .. }, .. }) = self.jobs.get_mut(&id) else {
+            return None;
+        };
+        std::mem::replace(lookup, to)
+    }
+
+    fn fail(&mut self, id: JobId, failure: Failure) {
+        let error = match self.jobs.get(&id) {
+            Some(Job { stage: Stage::Attempts { attempts, .. }, .. }) => attempts.failed(failure),
+            _ => before_any_attempt(failure),
+        };
+        self.finish(id, Err(error));
+    }
+
+    fn finish(&mut self, id: JobId, result: Result<Connected, ConnectError>) {
+        let Some(Job { on_done, settled, stage }) = self.remove(id) else { return };
+        drop(stage); // closes the socket of what has failed
+        report(on_done, &settled, result);
+    }
+
+    /// Forgets a job. What it had going on ends: dropped, its socket is closed.
+    fn remove(&mut self, id: JobId) -> Option<Job> {
+        let job = self.jobs.remove(&id)?;
+        self.timers.disarm(id);
+        match &job.stage {
+            Stage::Settings { ticket, .. } => {
+                self.settings.forget(*ticket);
+            }
+            Stage::Attempts { lookup: Some(lookup), .. } => self.lookups.leave(id, *lookup),
+            Stage::Attempts { lookup: None, .. } => {}
+        }
+        Some(job)
+    }
+}
+
+/// Reads the settings; on a helper thread.
+fn plan(settings: SettingsFn, tls: &dyn TlsConnector) -> Result<Box<Plan>, Failure> {
+    let read = || Plan::new(settings().map_err(Failure::Settings)?, tls).map(Box::new);
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+        let text = panic_text(&*panic);
+        log::error!("Reading the settings of a call panicked: {text}");
+        Err(Failure::Internal(text))
+    })
+}
+
+/// Tells the caller how it ended, unless it has cancelled.
+fn report(on_done: OnDone, settled: &Settled, result: Result<Connected, ConnectError>) {
+    contained("Taking over a connection", || {
+        if settled.claim() {
+            on_done(result);
+        }
+    });
+}
+
+/// Runs code of somebody else's; a panic in it ends here, with a log line.
+fn contained(what: &str, code: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(code)) {
+        log::error!("{what}: {}", panic_text(&*panic));
+    }
+}
+
+fn before_any_attempt(failure: Failure) -> ConnectError {
+    ConnectError { server: None, attempts: 0, addresses: 0, failure }
+}
+
+fn no_thread(err: &io::Error) -> Failure {
+    Failure::Internal(format!("no thread can be started: {err}"))
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panic: {}", text.unwrap_or("of an unknown kind"))
+}

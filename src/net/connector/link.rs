@@ -1,0 +1,249 @@
+//! One TCP connection on its way to becoming a WebSocket: TCP, proxy, TLS, upgrade, each without waiting.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use rustix::net::sockopt;
+
+use super::error::{Failure, Phase};
+use super::proxy::{Exchange, ExchangeError};
+use super::tls::{TlsContext, TlsHandshake, TlsProgress};
+use super::unsent::Unsent;
+use super::{Destination, TlsConnector};
+use crate::driver::config::TcpKeepalives;
+use crate::net::transport::{PlainTransport, Transport};
+use crate::net::upgrade::{Progress, ResponseParser, UpgradeRequest, authority};
+
+/// Where a call goes and how: what all its attempts share.
+pub(super) struct Plan {
+    pub(super) destination: Destination,
+    tls: Option<Arc<dyn TlsContext>>,
+}
+
+impl Plan {
+    /// Checks the request and loads what TLS needs. May block.
+    pub(super) fn new(destination: Destination, tls: &dyn TlsConnector) -> Result<Self, Failure> {
+        let wants_tls = destination.target.tls;
+        let tls =
+            wants_tls.then(|| tls.prepare(&destination.client)).transpose().map_err(Failure::TlsSetup)?;
+        let plan = Self { destination, tls };
+        plan.request().check()?;
+        Ok(plan)
+    }
+
+    /// Where the TCP connection goes: to the proxy, if there is one.
+    pub(super) fn endpoint(&self) -> (&str, u16) {
+        match &self.destination.client.proxy {
+            Some(proxy) => (&proxy.host, proxy.port),
+            None => (&self.destination.target.host, self.destination.target.port),
+        }
+    }
+
+    /// `host:port` of the app's server.
+    pub(super) fn server(&self) -> String {
+        authority(&self.destination.target.host, self.destination.target.port)
+    }
+
+    fn request(&self) -> UpgradeRequest<'_> {
+        let Destination { client, target } = &self.destination;
+        let of_uri = target.user_info.as_ref().map(|(user, password)| (user.as_str(), password.as_str()));
+        let of_client = (!client.username.is_empty() && !client.password.is_empty())
+            .then_some((client.username.as_str(), client.password.as_str()));
+        UpgradeRequest {
+            host: &target.host,
+            port: target.port,
+            path_and_query: &target.path_and_query,
+            credentials: of_uri.or(of_client),
+            protocols: Some(&client.protocols),
+        }
+    }
+}
+
+/// How far the connection is. Dropped, it closes the socket.
+pub(super) enum Link {
+    /// connect(2) is under way.
+    Tcp(mio::net::TcpStream),
+    /// The proxy is asked for a tunnel.
+    Proxy(TcpStream, Exchange),
+    /// TLS is being negotiated.
+    Tls(Box<dyn TlsHandshake>),
+    /// The server is asked for a WebSocket.
+    Upgrade(Upgrade),
+}
+
+/// A request for a WebSocket and the answer to it.
+pub(super) struct Upgrade {
+    transport: Arc<dyn Transport>,
+    request: Unsent,
+    answer: ResponseParser,
+}
+
+/// A connection that has become a WebSocket.
+pub(super) struct Opened {
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) leftover: Vec<u8>,
+    pub(super) subprotocol: Option<String>,
+}
+
+/// What a link has become.
+pub(super) enum Step {
+    /// It waits for its socket.
+    Pending(Link),
+    /// It is a WebSocket.
+    Done(Opened),
+}
+
+/// What one phase has come to.
+enum Move {
+    Wait(Link),
+    On(Link),
+    Done(Opened),
+}
+
+impl Link {
+    /// Begins to connect; the socket is non-blocking.
+    ///
+    /// # Errors
+    /// As `socket(2)` and `connect(2)`.
+    pub(super) fn open(addr: SocketAddr) -> io::Result<mio::net::TcpStream> {
+        mio::net::TcpStream::connect(addr)
+    }
+
+    /// What `handshake_timeout` is spent on; `None` while TCP connects.
+    pub(super) fn phase(&self) -> Option<Phase> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Proxy(..) => Some(Phase::Proxy),
+            Self::Tls(_) => Some(Phase::Tls),
+            Self::Upgrade(_) => Some(Phase::Upgrade),
+        }
+    }
+
+    /// Goes on until the socket would block. `addr` is its peer.
+    pub(super) fn advance(self, plan: &Plan, addr: SocketAddr) -> Result<Step, Failure> {
+        let mut link = self;
+        loop {
+            link = match link.next(plan, addr)? {
+                Move::On(link) => link,
+                Move::Wait(link) => return Ok(Step::Pending(link)),
+                Move::Done(opened) => return Ok(Step::Done(opened)),
+            }
+        }
+    }
+
+    fn next(self, plan: &Plan, addr: SocketAddr) -> Result<Move, Failure> {
+        match self {
+            Self::Tcp(stream) => after_tcp(stream, plan, addr),
+            Self::Proxy(stream, exchange) => after_proxy(stream, exchange, plan, addr),
+            Self::Tls(handshake) => after_tls(handshake, plan, addr),
+            Self::Upgrade(upgrade) => upgrade.advance(addr),
+        }
+    }
+}
+
+fn after_tcp(stream: mio::net::TcpStream, plan: &Plan, addr: SocketAddr) -> Result<Move, Failure> {
+    let failed = |error| Failure::Tcp { addr, error };
+    if let Some(error) = stream.take_error().map_err(failed)? {
+        return Err(failed(error));
+    }
+    match stream.peer_addr() {
+        Ok(_) => {}
+        Err(err) if err.kind() == io::ErrorKind::NotConnected => return Ok(Move::Wait(Link::Tcp(stream))),
+        Err(err) => return Err(failed(err)),
+    }
+    let stream = TcpStream::from(stream);
+    set_options(&stream, plan.destination.client.tcp_keepalives.as_ref()).map_err(failed)?;
+    match &plan.destination.client.proxy {
+        Some(proxy) => {
+            let target = &plan.destination.target;
+            Ok(Move::On(Link::Proxy(stream, Exchange::new(&target.host, target.port, proxy))))
+        }
+        None => secure(stream, plan, addr),
+    }
+}
+
+fn after_proxy(
+    stream: TcpStream,
+    mut exchange: Exchange,
+    plan: &Plan,
+    addr: SocketAddr,
+) -> Result<Move, Failure> {
+    match exchange.advance(&stream) {
+        Ok(true) => secure(stream, plan, addr),
+        Ok(false) => Ok(Move::Wait(Link::Proxy(stream, exchange))),
+        Err(ExchangeError::Io(error)) => Err(Failure::Lost { addr, phase: Phase::Proxy, error }),
+        Err(ExchangeError::Proxy(error)) => {
+            let (host, port) = plan.endpoint();
+            Err(Failure::Proxy { proxy: authority(host, port), error })
+        }
+    }
+}
+
+fn after_tls(handshake: Box<dyn TlsHandshake>, plan: &Plan, addr: SocketAddr) -> Result<Move, Failure> {
+    match handshake.advance() {
+        TlsProgress::Done(transport) => ask(transport, plan),
+        TlsProgress::Pending(handshake) => Ok(Move::Wait(Link::Tls(handshake))),
+        TlsProgress::Failed(text) => Err(Failure::Tls { addr, text }),
+    }
+}
+
+/// Begins with TLS, or goes without.
+fn secure(stream: TcpStream, plan: &Plan, addr: SocketAddr) -> Result<Move, Failure> {
+    let Some(tls) = &plan.tls else {
+        let transport = PlainTransport::new(stream).map_err(|error| Failure::Tcp { addr, error })?;
+        return ask(Arc::new(transport), plan);
+    };
+    let handshake = tls.start(&plan.destination.target.host, stream);
+    Ok(Move::On(Link::Tls(handshake.map_err(|text| Failure::Tls { addr, text })?)))
+}
+
+fn ask(transport: Arc<dyn Transport>, plan: &Plan) -> Result<Move, Failure> {
+    let (request, answer) = plan.request().start()?;
+    Ok(Move::On(Link::Upgrade(Upgrade { transport, request: Unsent::new(request), answer })))
+}
+
+impl Upgrade {
+    fn advance(mut self, addr: SocketAddr) -> Result<Move, Failure> {
+        let lost = |error| Failure::Lost { addr, phase: Phase::Upgrade, error };
+        let refused = |error| Failure::Upgrade { addr, error };
+        if !self.request.flush(|bytes| self.transport.send(bytes)).map_err(lost)? {
+            return Ok(Move::Wait(Link::Upgrade(self)));
+        }
+        let mut buf = [0; 4096];
+        loop {
+            let len = match self.transport.recv(&mut buf) {
+                Ok(0) => return Err(refused(self.answer.end_of_stream())),
+                Ok(len) => len,
+                Err(err) if err.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Move::Wait(Link::Upgrade(self)));
+                }
+                Err(err) if err.kind() == io::ErrorKind::Interrupted => continue,
+                Err(err) => return Err(lost(err)),
+            };
+            let progress = self.answer.feed(buf.get(..len).unwrap_or_default()).map_err(refused)?;
+            if let Progress::Done { leftover, subprotocol } = progress {
+                return Ok(Move::Done(Opened { transport: self.transport, leftover, subprotocol }));
+            }
+        }
+    }
+}
+
+/// TCP_NODELAY, and keepalives if configured; else the system's default, none.
+fn set_options(stream: &TcpStream, keepalives: Option<&TcpKeepalives>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    keepalives.map_or(Ok(()), |keepalives| set_tcp_keepalives(stream, keepalives))
+}
+
+/// Turns TCP keepalives on (tcp(7): TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT).
+///
+/// # Errors
+/// As `setsockopt(2)`: numbers that the kernel does not take.
+pub fn set_tcp_keepalives(socket: impl AsFd, keepalives: &TcpKeepalives) -> io::Result<()> {
+    sockopt::set_tcp_keepidle(&socket, keepalives.time)?;
+    sockopt::set_tcp_keepintvl(&socket, keepalives.interval)?;
+    sockopt::set_tcp_keepcnt(&socket, keepalives.probes)?;
+    sockopt::set_socket_keepalive(&socket, true)?;
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! The connector against real sockets: servers that do well and servers that do not.
+
+mod cancelling;
+mod failing;
+mod fixture;
+mod looking_up;
+mod many;
+mod plain;
+mod proxied;
+mod retrying;
+mod secured;
+mod stopping;

@@ -1,0 +1,129 @@
+//! Servers that do well.
+
+use std::io::{Read, Write};
+use std::net::{Ipv6Addr, TcpListener};
+
+use super::fixture::*;
+
+#[test]
+fn a_websocket_opens_and_carries_bytes_both_ways() {
+    let (request_of, requests) = std::sync::mpsc::channel();
+    let server = Server::start(move |_, mut stream| {
+        let request = read_head(&mut stream);
+        let answer = switching(&request, "Sec-WebSocket-Protocol: media\r\n");
+        stream.write_all(answer.as_bytes()).unwrap();
+        request_of.send(request).unwrap();
+        let mut ping = [0; 4];
+        stream.read_exact(&mut ping).unwrap();
+        stream.write_all(&ping).unwrap();
+        linger(stream);
+    });
+    let connector = connector();
+    let mut destination = to(server.addr);
+    destination.client.username = "user".into();
+    destination.client.password = "secret".into();
+    let connected = connect(&connector, destination).unwrap();
+    assert_eq!(connected.peer, server.addr);
+    assert_eq!(connected.subprotocol.as_deref(), Some("media"));
+    assert_eq!(connected.leftover, b"");
+    assert_eq!(connected.settings.protocols, "media");
+    assert!(!format!("{connected:?}").contains("secret"));
+
+    let request = requests.recv_timeout(LONG).unwrap();
+    assert!(request.starts_with("GET /media?call=1 HTTP/1.1\r\n"), "{request}");
+    assert_eq!(header(&request, "Host"), Some(server.addr.to_string().as_str()));
+    assert_eq!(header(&request, "Authorization"), Some("Basic dXNlcjpzZWNyZXQ="));
+    assert_eq!(header(&request, "Sec-WebSocket-Protocol"), Some("media"));
+
+    assert_eq!(connected.transport.send(b"ping").unwrap(), 4);
+    assert_eq!(recv_exact(&*connected.transport, 4), b"ping");
+}
+
+#[test]
+fn the_uris_credentials_come_first_and_half_of_the_clients_are_none() {
+    let (request_of, requests) = std::sync::mpsc::channel();
+    let server = Server::start(move |_, mut stream| {
+        let request = read_head(&mut stream);
+        stream.write_all(switching(&request, "").as_bytes()).unwrap();
+        request_of.send(request).unwrap();
+        linger(stream);
+    });
+    let connector = connector();
+    let user_info = Some(("user".to_owned(), "secret".to_owned()));
+    for (user_info, password, expected) in [
+        (user_info.clone(), "other", Some("Basic dXNlcjpzZWNyZXQ=")),
+        (user_info, "", Some("Basic dXNlcjpzZWNyZXQ=")),
+        (None, "", None),
+    ] {
+        let mut destination = to(server.addr);
+        destination.target.user_info = user_info;
+        destination.client.username = "other".into();
+        destination.client.password = password.into();
+        connect(&connector, destination).unwrap();
+        assert_eq!(header(&requests.recv_timeout(LONG).unwrap(), "Authorization"), expected);
+    }
+}
+
+#[test]
+fn what_comes_in_the_same_segment_as_the_101_is_not_lost() {
+    let server = Server::start(|_, stream| welcome(stream));
+    let connected = connect(&connector(), to(server.addr)).unwrap();
+    // The server sent both with one write; only as much as had arrived is in the leftover.
+    let rest = 5 - connected.leftover.len();
+    assert_eq!([connected.leftover, recv_exact(&*connected.transport, rest)].concat(), b"hello");
+    assert_eq!(rest, 0, "one segment was read in two pieces");
+}
+
+#[test]
+fn an_answer_may_come_byte_by_byte() {
+    let server = Server::start(|_, mut stream| {
+        let request = read_head(&mut stream);
+        for byte in switching(&request, "").into_bytes() {
+            stream.write_all(&[byte]).unwrap();
+            std::thread::yield_now();
+        }
+        stream.write_all(b"hello").unwrap();
+        linger(stream);
+    });
+    let connected = connect(&connector(), to(server.addr)).unwrap();
+    let rest = 5 - connected.leftover.len();
+    assert_eq!([connected.leftover, recv_exact(&*connected.transport, rest)].concat(), b"hello");
+}
+
+#[test]
+fn a_name_is_looked_up() {
+    let server = Server::start(|_, stream| welcome(stream));
+    // localhost may have an IPv6 address, too, where nobody listens.
+    let connected = connect(&connector(), destination("localhost", server.addr.port())).unwrap();
+    assert_eq!(connected.peer, server.addr);
+}
+
+#[test]
+fn an_ipv6_literal_works() {
+    let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else {
+        eprintln!("no IPv6 on this machine: not tested");
+        return;
+    };
+    let addr = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let request = read_head(&mut stream);
+        stream.write_all(switching(&request, "").as_bytes()).unwrap();
+        request
+    });
+    let connected = connect(&connector(), to(addr)).unwrap();
+    assert_eq!(connected.peer, addr);
+    assert_eq!(header(&server.join().unwrap(), "Host"), Some(format!("[::1]:{}", addr.port()).as_str()));
+}
+
+#[test]
+fn a_handle_that_outlives_its_job_cancels_nothing() {
+    let server = Server::start(|_, stream| welcome(stream));
+    let connector = connector();
+    let (job, outcome) = job(to(server.addr));
+    let handle = connector.connect(job);
+    let connected = outcome.recv_timeout(LONG).unwrap().unwrap();
+    assert!(!handle.cancel());
+    drop(handle);
+    assert_eq!(connected.leftover, b"hello");
+}

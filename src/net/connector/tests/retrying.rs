@@ -1,0 +1,103 @@
+//! Attempts and the interval between them.
+
+use std::io::Write;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use super::super::*;
+use super::fixture::*;
+
+const INTERVAL: Duration = Duration::from_millis(80);
+
+fn three_attempts(server: &Server) -> Destination {
+    let mut destination = to(server.addr);
+    destination.client.reconnect_attempts = 3;
+    destination.client.reconnect_interval = INTERVAL;
+    destination
+}
+
+/// Answers with each of these, then as asked; tells when it was asked.
+fn server(answers: &'static [&'static str]) -> (Server, mpsc::Receiver<Instant>) {
+    let (asked, times) = mpsc::channel();
+    let server = Server::start(move |number, mut stream| {
+        asked.send(Instant::now()).unwrap();
+        let request = read_head(&mut stream);
+        let answer =
+            answers.get(number).map_or_else(|| switching(&request, ""), |answer| (*answer).to_owned());
+        stream.write_all(answer.as_bytes()).unwrap();
+        linger(stream);
+    });
+    (server, times)
+}
+
+#[test]
+fn as_many_attempts_as_configured_with_the_interval_between() {
+    let (server, times) = server(&["HTTP/1.1 503 Busy\r\n\r\n"; 4]);
+    let error = connect(&connector(), three_attempts(&server)).unwrap_err();
+    let addr = server.addr;
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "connection to {addr} failed 3 times, at last: no WebSocket at {addr}: the server failed (503 Busy)"
+        )
+    );
+    drop(server);
+    let times: Vec<Instant> = times.iter().collect();
+    assert_eq!(times.len(), 3);
+    for pair in times.windows(2) {
+        assert!(pair[1] - pair[0] >= INTERVAL, "{:?}", pair[1] - pair[0]);
+    }
+}
+
+#[test]
+fn an_attempt_that_succeeds_is_the_last() {
+    let (server, times) = server(&["HTTP/1.1 503 Busy\r\n\r\n", "garbage"]);
+    connect(&connector(), three_attempts(&server)).unwrap();
+    drop(server);
+    assert_eq!(times.iter().count(), 3);
+}
+
+#[test]
+fn a_401_a_403_and_a_404_are_final() {
+    for answer in [
+        &["HTTP/1.1 401 Unauthorized\r\n\r\n"; 3],
+        &["HTTP/1.1 403 Forbidden\r\n\r\n"; 3],
+        &["HTTP/1.1 404 Not Found\r\n\r\n"; 3],
+    ] {
+        let (server, times) = server(answer);
+        let error = connect(&connector(), three_attempts(&server)).unwrap_err();
+        assert!(error.failure.is_final(), "{error}");
+        drop(server);
+        assert_eq!(times.iter().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn a_refused_port_is_tried_again() {
+    let (addr, _kept) = refusing();
+    let mut destination = to(addr);
+    destination.client.reconnect_attempts = 4;
+    let error = connect(&connector(), destination).unwrap_err();
+    assert!(error.to_string().contains("failed 4 times, at last: TCP connection"), "{error}");
+}
+
+#[test]
+fn zero_attempts_are_one() {
+    let (server, times) = server(&[]);
+    let mut destination = to(server.addr);
+    destination.client.reconnect_attempts = 0;
+    connect(&connector(), destination).unwrap();
+    drop(server);
+    assert_eq!(times.iter().count(), 1);
+}
+
+#[test]
+fn each_attempt_has_its_own_handshake_timeout() {
+    let (server, _streams) = Server::silent();
+    let mut destination = three_attempts(&server);
+    destination.client.handshake_timeout = Duration::from_millis(60);
+    let began = Instant::now();
+    let error = connect(&connector(), destination).unwrap_err();
+    assert_eq!(error.attempts, 3);
+    assert!(began.elapsed() >= 3 * Duration::from_millis(60) + 2 * INTERVAL);
+}
