@@ -1,6 +1,9 @@
 //! `make install` and `make uninstall`, against file trees that look like a machine with an Asterisk on it. Where a
 //! package owns the C module, dpkg itself installs and upgrades that package in such a tree.
 
+// A test says by a panic what is wrong.
+#![allow(clippy::expect_used, clippy::panic)]
+
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

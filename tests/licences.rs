@@ -1,6 +1,9 @@
 //! Every crate that goes into the module, or that is used to build or test it, must have a licence that goes with
 //! GPL-2.0-only. What goes with it is in deny.toml and nowhere else.
 
+// A test says by a panic what is wrong.
+#![allow(clippy::expect_used, clippy::panic)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
