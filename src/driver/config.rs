@@ -973,6 +973,33 @@ mod tests {
         assert_eq!(reload(&ConfigFile::default(), Some(&last_good)).0, Config::default());
     }
 
+    /// The sample with every option switched on, read as simply as it is written.
+    fn sample() -> ConfigFile {
+        let mut file = ConfigFile::default();
+        for line in include_str!("../../configs/chan_websocket.conf.sample").lines() {
+            let line = line.strip_prefix(';').unwrap_or(line);
+            if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+                file.sections.push(section(name, &[]));
+            } else if let (false, Some((option, value))) = (line.starts_with(' '), line.split_once('=')) {
+                let variables = &mut file.sections.last_mut().unwrap().variables;
+                variables.push((option.trim().to_owned(), value.trim().to_owned()));
+            }
+        }
+        file
+    }
+
+    #[test]
+    fn the_sample_names_the_options_and_their_defaults() {
+        let (config, errors) = load(&sample());
+        assert_eq!(errors, [""; 0]);
+        assert_eq!(config.settings.incoming_acl.len(), 3);
+        let examples = Settings { incoming_acl: Vec::new(), incoming_origins: Vec::new(), ..config.settings };
+        assert_eq!(examples, Settings::default());
+        let connection = &config.connections["my-voicebot"];
+        assert_eq!(connection.proxy_host.as_deref(), Some("proxy.example.com:3128"));
+        assert_eq!((connection.pings.resolve(), connection.tcp_keepalives.resolve()), (None, None));
+    }
+
     #[test]
     fn booleans_are_asterisks() {
         for word in ["yes", "true", "y", "t", "1", "on", "YES", "On"] {
