@@ -40,8 +40,11 @@ mod module {
             return dir;
         }
         let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
-        let places =
-            [PathBuf::from("/usr/include"), PathBuf::from("/usr/local/include"), manifest.join("asterisk-headers/include")];
+        let places = [
+            PathBuf::from("/usr/include"),
+            PathBuf::from("/usr/local/include"),
+            manifest.join("asterisk-headers/include"),
+        ];
         places.iter().find(|dir| dir.join("asterisk.h").is_file()).cloned().unwrap_or_else(|| {
             panic!(
                 "no Asterisk headers: install asterisk-dev, set ASTERISK_INCLUDE_DIR, or run `make headers` (looked in {places:?})"
@@ -111,45 +114,141 @@ mod module {
 
     const FUNCTIONS: &[&str] = &[
         // module
-        "ast_module_.*ref", "__ast_module_(ref|unref|running_ref)", "cw_module_self", "ast_get_version", "ast_get_build_opts", "ast_shutting_down",
+        "ast_module_.*ref",
+        "__ast_module_(ref|unref|running_ref)",
+        "cw_module_self",
+        "ast_get_version",
+        "ast_get_build_opts",
+        "ast_shutting_down",
         // log
-        "ast_log", "ast_debug_get_by_module", "__ast_verbose",
+        "ast_log",
+        "ast_debug_get_by_module",
+        "__ast_verbose",
         // reference counting and locks
-        "__ao2_ref", "__ao2_lock", "__ao2_trylock", "__ao2_unlock",
+        "__ao2_ref",
+        "__ao2_lock",
+        "__ao2_trylock",
+        "__ao2_unlock",
         // channel
-        "ast_channel_register", "ast_channel_unregister", "__ast_channel_alloc", "ast_channel_tech_set", "ast_channel_tech_pvt", "ast_channel_tech_pvt_set",
-        "ast_channel_tech", "ast_channel_name", "ast_channel_uniqueid", "ast_channel_flags", "ast_channel_nativeformats_set", "ast_channel_set_readformat",
-        "ast_channel_set_writeformat", "ast_channel_set_rawreadformat", "ast_channel_set_rawwriteformat", "ast_channel_set_fd", "ast_channel_internal_fd_clear",
-        "ast_channel_hangupcause_set", "ast_channel_hangupcause", "ast_channel_tech_hangupcause", "ast_channel_tech_hangupcause_set", "ast_channel_varshead",
-        "ast_channel_callid", "ast_channel_release", "ast_channel_state", "ast_channel_caller", "ast_hangup", "ast_queue_control", "ast_queue_hangup_with_cause", "ast_queue_frame",
-        "pbx_builtin_setvar_helper", "ast_callid_threadassoc_add", "ast_callid_threadassoc_remove",
+        "ast_channel_register",
+        "ast_channel_unregister",
+        "__ast_channel_alloc",
+        "ast_channel_tech_set",
+        "ast_channel_tech_pvt",
+        "ast_channel_tech_pvt_set",
+        "ast_channel_tech",
+        "ast_channel_name",
+        "ast_channel_uniqueid",
+        "ast_channel_flags",
+        "ast_channel_nativeformats_set",
+        "ast_channel_set_readformat",
+        "ast_channel_set_writeformat",
+        "ast_channel_set_rawreadformat",
+        "ast_channel_set_rawwriteformat",
+        "ast_channel_set_fd",
+        "ast_channel_internal_fd_clear",
+        "ast_channel_hangupcause_set",
+        "ast_channel_hangupcause",
+        "ast_channel_tech_hangupcause",
+        "ast_channel_tech_hangupcause_set",
+        "ast_channel_varshead",
+        "ast_channel_callid",
+        "ast_channel_release",
+        "ast_channel_state",
+        "ast_channel_caller",
+        "ast_hangup",
+        "ast_queue_control",
+        "ast_queue_hangup_with_cause",
+        "ast_queue_frame",
+        "pbx_builtin_setvar_helper",
+        "ast_callid_threadassoc_add",
+        "ast_callid_threadassoc_remove",
         // formats
-        "__ast_format_cache_get", "ast_format_cap_get_format", "__ast_format_cap_get_format", "__ast_format_cap_alloc", "__ast_format_cap_append", "ast_format_get_.*", "ast_format_cmp",
-        "ast_codec_samples_count", "ast_format_cap_count",
+        "__ast_format_cache_get",
+        "ast_format_cap_get_format",
+        "__ast_format_cap_get_format",
+        "__ast_format_cap_alloc",
+        "__ast_format_cap_append",
+        "ast_format_cap_append_by_type",
+        "ast_format_get_.*",
+        "ast_format_cmp",
+        "ast_codec_samples_count",
+        "ast_format_cap_count",
         // HTTP and streams
-        "ast_http_uri_link", "ast_http_uri_unlink", "ast_http_error", "ast_http_body_discard", "ast_iostream_.*",
+        "ast_http_uri_link",
+        "ast_http_uri_unlink",
+        "ast_http_error",
+        "ast_http_body_discard",
+        "ast_iostream_.*",
         // configuration
-        "ast_config_load2", "ast_config_destroy", "ast_category_browse", "ast_variable_browse", "ast_variables_destroy", "ast_sorcery_retrieve_by_id",
-        "ast_sorcery_retrieve_by_module_name", "ast_sorcery_objectset_create2",
+        "ast_config_load2",
+        "ast_config_destroy",
+        "ast_category_browse",
+        "ast_variable_browse",
+        "ast_variables_destroy",
+        "ast_sorcery_retrieve_by_id",
+        "ast_sorcery_retrieve_by_module_name",
+        "ast_sorcery_objectset_create2",
         // access control and addresses
-        "ast_append_acl", "ast_apply_acl", "ast_free_acl_list", "ast_sockaddr_stringify_fmt", "ast_acl_list_is_empty",
+        "ast_append_acl",
+        "ast_apply_acl",
+        "ast_free_acl_list",
+        "ast_sockaddr_stringify_fmt",
+        "ast_acl_list_is_empty",
         // strings, JSON
-        "ast_uuid_generate_str", "ast_json_channel_vars", "ast_json_dump_string_format", "ast_json_free", "ast_json_unref", "ast_cause2str",
+        "ast_uuid_generate_str",
+        "ast_json_channel_vars",
+        "ast_json_dump_string_format",
+        "ast_json_free",
+        "ast_json_unref",
+        "ast_cause2str",
         // CLI
-        "__ast_cli_register_multiple", "ast_cli_unregister_multiple", "ast_cli",
+        "__ast_cli_register_multiple",
+        "ast_cli_unregister_multiple",
+        "ast_cli",
     ];
 
     const TYPES: &[&str] = &[
-        "ast_channel_tech", "ast_frame", "ast_frame_type", "ast_http_uri", "ast_tcptls_session_instance", "ast_variable", "ast_cli_entry", "ast_cli_args",
-        "ast_control_frame_type", "ast_http_method", "ast_module_load_result", "ast_channel_state", "ast_format_cmp_res", "ast_media_type", "ast_acl_sense",
-        "ast_codec", "ast_assigned_ids",
+        "ast_channel_tech",
+        "ast_frame",
+        "ast_frame_type",
+        "ast_http_uri",
+        "ast_tcptls_session_instance",
+        "ast_variable",
+        "ast_cli_entry",
+        "ast_cli_args",
+        "ast_control_frame_type",
+        "ast_http_method",
+        "ast_module_load_result",
+        "ast_channel_state",
+        "ast_format_cmp_res",
+        "ast_media_type",
+        "ast_acl_sense",
+        "ast_codec",
+        "ast_assigned_ids",
     ];
 
     const VARS: &[&str] = &[
-        "ast_null_frame", "option_debug", "AST_CAUSE_.*", "AST_FLAG_.*", "AST_EXTENDED_FDS", "AST_MALLOCD_.*", "AST_FRIENDLY_OFFSET", "__LOG_.*", "AST_UUID_STR_LEN",
-        "AST_SOCKADDR_STR_.*", "CONFIG_FLAG_.*",
+        "ast_null_frame",
+        "option_debug",
+        "AST_CAUSE_.*",
+        "AST_FLAG_.*",
+        "AST_EXTENDED_FDS",
+        "AST_MALLOCD_.*",
+        "AST_FRIENDLY_OFFSET",
+        "__LOG_.*",
+        "AST_UUID_STR_LEN",
+        "AST_SOCKADDR_STR_.*",
+        "CONFIG_FLAG_.*",
     ];
 
     /// Types whose layout differs between versions, or that are only ever handled by pointer.
-    const OPAQUE: &[&str] = &["ast_codec", "ast_channel_snapshot.*", "ast_tcptls_session_args", "ast_sockaddr", "timeval_dummy", "ast_str"];
+    const OPAQUE: &[&str] = &[
+        "ast_codec",
+        "ast_channel_snapshot.*",
+        "ast_tcptls_session_args",
+        "ast_sockaddr",
+        "timeval_dummy",
+        "ast_str",
+    ];
 }

@@ -170,7 +170,10 @@ impl Call {
     /// Ties the call to its channel, which is locked and being set up.
     pub(crate) fn attach(&self, channel: Channel, locked: Locked<'_>) -> bool {
         let _ = self.identity.set(Identity { name: locked.name(), uniqueid: locked.uniqueid() });
-        locked.set_variable(c"MEDIA_WEBSOCKET_OPTIMAL_FRAME_SIZE", &self.media_format.optimal_frame_size.to_string());
+        locked.set_variable(
+            c"MEDIA_WEBSOCKET_OPTIMAL_FRAME_SIZE",
+            &self.media_format.optimal_frame_size.to_string(),
+        );
         locked.set_variable(c"MEDIA_WEBSOCKET_CONNECTION_ID", &self.connection_id);
         if !locked.set_format(&self.format) {
             return false;
@@ -324,7 +327,11 @@ impl Call {
         self.engine.forget(self);
         self.cancel_connecting();
         if let Some(link) = self.link.get() {
-            log::debug!("{}: closing the WebSocket connection with {}, code {close_code}", self.name(), link.peer);
+            log::debug!(
+                "{}: closing the WebSocket connection with {}, code {close_code}",
+                self.name(),
+                link.peer
+            );
             link.slot.close(close_code);
         }
         let channel = self.owner.lock().take();
@@ -428,7 +435,10 @@ impl Handler for Call {
                 self.end(sys::AST_CAUSE_NORMAL_CLEARING, code);
             }
             Closed::Fault { code, what } => {
-                log::warn!("{}: WebSocket protocol fault by the application: {what}; closed with {code}", self.name());
+                log::warn!(
+                    "{}: WebSocket protocol fault by the application: {what}; closed with {code}",
+                    self.name()
+                );
                 self.end(network, code);
             }
             Closed::Lost(what) => {

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use super::ao2::Ao2;
-use super::format::Format;
+use super::format::{Capabilities, Format};
 use super::guard::here;
 use super::sys;
 
@@ -141,12 +141,6 @@ impl Locked<'_> {
         unsafe { sys::ast_queue_control(self.as_ptr(), sys::ast_control_frame_type::AST_CONTROL_ANSWER) };
     }
 
-    /// Wakes the channel's thread, so that it polls a changed set of descriptors.
-    pub(crate) fn queue_null_frame(self) {
-        // SAFETY: the core's own null frame, duplicated by the queue.
-        unsafe { sys::ast_queue_frame(self.as_ptr(), &raw mut sys::ast_null_frame) };
-    }
-
     /// The descriptor that makes the core call `read`; `None` takes it away (before it is closed).
     pub(crate) fn set_clock_fd(self, fd: Option<c_int>) {
         // SAFETY: needs the channel lock, which we hold.
@@ -162,16 +156,9 @@ impl Locked<'_> {
 
     /// Makes `format` the channel's one format, both ways. False if the core is out of memory.
     pub(crate) fn set_format(self, format: &Format) -> bool {
-        let (file, line, function) = here!();
-        let flags = sys::ast_format_cap_flags::AST_FORMAT_CAP_FLAG_DEFAULT;
-        // SAFETY: a new ao2 object whose one reference is ours.
-        let caps = unsafe { Ao2::from_owned(sys::__ast_format_cap_alloc(flags, c"".as_ptr(), file, line, function)) };
-        let Some(caps) = caps else { return false };
+        let Some(caps) = Capabilities::of(format) else { return false };
         // SAFETY: both objects are alive; the setters take references of their own. The channel is locked.
         unsafe {
-            if sys::__ast_format_cap_append(caps.as_ptr(), format.as_ptr(), 0, c"".as_ptr(), file, line, function) != 0 {
-                return false;
-            }
             sys::ast_channel_nativeformats_set(self.as_ptr(), caps.as_ptr());
             sys::ast_channel_set_writeformat(self.as_ptr(), format.as_ptr());
             sys::ast_channel_set_rawwriteformat(self.as_ptr(), format.as_ptr());

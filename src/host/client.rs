@@ -39,9 +39,16 @@ pub(crate) fn fields(name: &str) -> Option<Vec<(String, String)>> {
 fn retrieve(name: &str) -> Option<(Ao2<sys::ast_sorcery>, Ao2<c_void>)> {
     let name = CString::new(name).ok()?;
     // SAFETY: returns a reference of our own, or NULL while res_websocket_client is not loaded.
-    let sorcery = unsafe { Ao2::from_owned(sys::ast_sorcery_retrieve_by_module_name(c"res_websocket_client".as_ptr())) }?;
+    let sorcery = unsafe {
+        Ao2::from_owned(sys::ast_sorcery_retrieve_by_module_name(c"res_websocket_client".as_ptr()))
+    }?;
     // SAFETY: sorcery is alive; returns a reference of our own, or NULL.
-    let object =
-        unsafe { Ao2::from_owned(sys::ast_sorcery_retrieve_by_id(sorcery.as_ptr(), OBJECT_TYPE.as_ptr(), name.as_ptr())) }?;
+    let object = unsafe {
+        Ao2::from_owned(sys::ast_sorcery_retrieve_by_id(
+            sorcery.as_ptr(),
+            OBJECT_TYPE.as_ptr(),
+            name.as_ptr(),
+        ))
+    }?;
     Some((sorcery, object))
 }

@@ -51,7 +51,9 @@ fn sections(config: *mut sys::ast_config) -> Vec<Section> {
             return sections;
         }
         // SAFETY: as above.
-        let section = unsafe { Section { name: owned_string(name), variables: variables(sys::ast_variable_browse(config, name)) } };
+        let section = unsafe {
+            Section { name: owned_string(name), variables: variables(sys::ast_variable_browse(config, name)) }
+        };
         sections.push(section);
     }
 }

@@ -32,7 +32,10 @@ pub(crate) enum Job {
 impl Job {
     fn call(&self) -> &Arc<Call> {
         match self {
-            Job::Start { call, .. } | Job::Answer { call } | Job::Hangup { call, .. } | Job::IncomingTimeout { call } => call,
+            Job::Start { call, .. }
+            | Job::Answer { call }
+            | Job::Hangup { call, .. }
+            | Job::IncomingTimeout { call } => call,
         }
     }
 }
@@ -147,10 +150,12 @@ fn attempt(job: Job) -> Option<Job> {
             // Answering needs the lock again, which somebody may have taken meanwhile: a job of its own.
             if call.auto_answer { attempt(Job::Answer { call }) } else { None }
         }
-        Job::Answer { .. } => with_channel(&call, |channel| channel.queue_answer()).is_none().then_some(Job::Answer { call }),
-        Job::Hangup { cause, .. } => {
-            with_channel(&call, |channel| hang_up(channel, cause)).is_none().then_some(Job::Hangup { call, cause })
+        Job::Answer { .. } => {
+            with_channel(&call, |channel| channel.queue_answer()).is_none().then_some(Job::Answer { call })
         }
+        Job::Hangup { cause, .. } => with_channel(&call, |channel| hang_up(channel, cause))
+            .is_none()
+            .then_some(Job::Hangup { call, cause }),
         Job::IncomingTimeout { .. } => {
             if !call.is_claimed() && !call.is_hung_up() {
                 log::warn!("{}: no application has connected in time; hanging up", call.name());

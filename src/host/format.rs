@@ -20,8 +20,10 @@ impl Format {
         let name = CString::new(name).ok()?;
         let (file, line, function) = here!();
         // SAFETY: returns a reference of our own, or NULL; format_cache.h.
-        unsafe { Ao2::from_owned(sys::__ast_format_cache_get(name.as_ptr(), c"".as_ptr(), file, line, function)) }
-            .map(Self)
+        unsafe {
+            Ao2::from_owned(sys::__ast_format_cache_get(name.as_ptr(), c"".as_ptr(), file, line, function))
+        }
+        .map(Self)
     }
 
     /// The first format of the capabilities that the core asks a channel for.
@@ -66,7 +68,71 @@ impl Format {
         }
         // SAFETY: both are alive; takes no lock.
         !other.is_null()
-            && unsafe { sys::ast_format_cmp(self.as_ptr(), other) } != sys::ast_format_cmp_res::AST_FORMAT_CMP_NOT_EQUAL
+            && unsafe { sys::ast_format_cmp(self.as_ptr(), other) }
+                != sys::ast_format_cmp_res::AST_FORMAT_CMP_NOT_EQUAL
+    }
+}
+
+/// A set of formats.
+pub(crate) struct Capabilities(Ao2<sys::ast_format_cap>);
+
+impl Capabilities {
+    /// An empty set; `None` if the core is out of memory.
+    fn new() -> Option<Self> {
+        let (file, line, function) = here!();
+        let flags = sys::ast_format_cap_flags::AST_FORMAT_CAP_FLAG_DEFAULT;
+        // SAFETY: a new object whose one reference is ours, or NULL.
+        unsafe { Ao2::from_owned(sys::__ast_format_cap_alloc(flags, c"".as_ptr(), file, line, function)) }
+            .map(Self)
+    }
+
+    /// All that Asterisk knows: what a channel gets is decided by its dial string.
+    pub(crate) fn of_every_format() -> Option<Self> {
+        let caps = Self::new()?;
+        // SAFETY: a live set of ours; the media type UNKNOWN stands for all of them.
+        let failed = unsafe {
+            sys::ast_format_cap_append_by_type(caps.as_ptr(), sys::ast_media_type::AST_MEDIA_TYPE_UNKNOWN)
+        };
+        (failed == 0).then_some(caps)
+    }
+
+    /// Just this one.
+    pub(crate) fn of(format: &Format) -> Option<Self> {
+        let caps = Self::new()?;
+        let (file, line, function) = here!();
+        // SAFETY: both objects are alive; the set takes a reference of its own.
+        let failed = unsafe {
+            sys::__ast_format_cap_append(
+                caps.as_ptr(),
+                format.as_ptr(),
+                0,
+                c"".as_ptr(),
+                file,
+                line,
+                function,
+            )
+        };
+        (failed == 0).then_some(caps)
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut sys::ast_format_cap {
+        self.0.as_ptr()
+    }
+
+    /// Gives the reference away as a plain pointer. Its partner is [`reclaim`](Self::reclaim).
+    pub(crate) fn leak(self) -> *mut sys::ast_format_cap {
+        let pointer = self.as_ptr();
+        std::mem::forget(self);
+        pointer
+    }
+
+    /// Takes back what [`leak`](Self::leak) gave away; `None` for NULL.
+    ///
+    /// # Safety
+    /// `pointer` is NULL or comes from `leak`, and is not used any more.
+    pub(crate) unsafe fn reclaim(pointer: *mut sys::ast_format_cap) -> Option<Self> {
+        // SAFETY: the caller's promise.
+        unsafe { Ao2::from_owned(pointer) }.map(Self)
     }
 }
 

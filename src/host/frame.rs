@@ -40,7 +40,12 @@ impl FrameSlot {
     ///
     /// # Safety
     /// The caller is the channel's `read` and holds the channel lock: the core is done with the frame before.
-    pub(crate) unsafe fn fill(&self, frame: &MediaFrame, format: &Format, wall_offset_ns: i64) -> *mut sys::ast_frame {
+    pub(crate) unsafe fn fill(
+        &self,
+        frame: &MediaFrame,
+        format: &Format,
+        wall_offset_ns: i64,
+    ) -> *mut sys::ast_frame {
         // SAFETY: exclusive by the caller's promise.
         let inner = unsafe { &mut *self.0.get() };
         inner.bytes.clear();
@@ -57,7 +62,8 @@ impl FrameSlot {
         header.src = std::ptr::null();
         // SAFETY: HEADROOM_BYTES is inside the allocation, whose length is at least that.
         header.data.ptr = unsafe { inner.bytes.as_mut_ptr().add(HEADROOM_BYTES) }.cast();
-        let delivery_ns = i64::try_from(frame.due.as_nanos()).unwrap_or(i64::MAX).saturating_add(wall_offset_ns);
+        let delivery_ns =
+            i64::try_from(frame.due.as_nanos()).unwrap_or(i64::MAX).saturating_add(wall_offset_ns);
         header.delivery.tv_sec = delivery_ns.div_euclid(1_000_000_000);
         header.delivery.tv_usec = delivery_ns.rem_euclid(1_000_000_000) / 1000;
         header.frame_list.next = std::ptr::null_mut();

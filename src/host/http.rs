@@ -88,7 +88,9 @@ struct HttpRequest {
 /// Checks in the order of the C module, then upgrades.
 fn answer(request: &HttpRequest) -> c_int {
     let id = &request.connection_id;
-    let Some(engine) = Engine::current() else { return refuse(request, 404, c"Not found", c"WebSocket instance not found") };
+    let Some(engine) = Engine::current() else {
+        return refuse(request, 404, c"Not found", c"WebSocket instance not found");
+    };
     let Some(call) = engine.find(id) else {
         log::warn!("{id}: WebSocket instance not found: no INCOMING channel waits for this connection id");
         return refuse(request, 404, c"Not found", c"WebSocket instance not found");
@@ -118,7 +120,10 @@ fn answer(request: &HttpRequest) -> c_int {
 }
 
 /// Writes the 101 and takes the stream out of the HTTP session.
-fn take_over(request: &HttpRequest, response: &[u8]) -> Result<impl FnOnce(&Arc<Call>) -> NewLink + use<>, String> {
+fn take_over(
+    request: &HttpRequest,
+    response: &[u8],
+) -> Result<impl FnOnce(&Arc<Call>) -> NewLink + use<>, String> {
     let session = request.session;
     // SAFETY: the session is this callback's; the stream is its own until it is taken below.
     let (written, peer) = unsafe {
@@ -159,9 +164,17 @@ fn refuse(request: &HttpRequest, status: c_int, title: &std::ffi::CStr, text: &s
 
 /// 400s carry the versions that are spoken, which the core's own error pages cannot.
 fn refuse_upgrade(request: &HttpRequest, call: &Call, refusal: &Refusal) -> c_int {
-    log::warn!("{}: refused the application's upgrade with {}: {}", call.name(), refusal.status, refusal.message);
+    log::warn!(
+        "{}: refused the application's upgrade with {}: {}",
+        call.name(),
+        refusal.status,
+        refusal.message
+    );
     if refusal.status != 400 {
-        let (Ok(title), Ok(text)) = (CString::new(refusal.reason), CString::new(refusal.message.as_str())) else { return -1 };
+        let (Ok(title), Ok(text)) = (CString::new(refusal.reason), CString::new(refusal.message.as_str()))
+        else {
+            return -1;
+        };
         return refuse(request, c_int::from(refusal.status), &title, &text);
     }
     let response = refusal.response();

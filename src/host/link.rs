@@ -28,7 +28,12 @@ pub(crate) struct NewLink {
 pub(crate) fn start(call: &Arc<Call>, link: NewLink, variables: Vec<(String, String)>) {
     let Some(slot) = call.engine.reactors.slot() else { return };
     let settings = &call.settings;
-    let out = Arc::new(Outbound::new(link.transport.clone(), link.role, settings.out_queue, Box::new(slot.clone())));
+    let out = Arc::new(Outbound::new(
+        link.transport.clone(),
+        link.role,
+        settings.out_queue,
+        Box::new(slot.clone()),
+    ));
     let hung_up_before = call.is_hung_up();
     if !hung_up_before {
         let text = call.media_start(variables);

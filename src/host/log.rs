@@ -57,7 +57,12 @@ impl Log for AsteriskLog {
             Level::Info => LOG_NOTICE,
             Level::Debug | Level::Trace => LOG_DEBUG,
         };
-        write_line(level, record.file().unwrap_or("?"), record.line().unwrap_or(0), &record.args().to_string());
+        write_line(
+            level,
+            record.file().unwrap_or("?"),
+            record.line().unwrap_or(0),
+            &record.args().to_string(),
+        );
     }
 
     fn flush(&self) {}

@@ -37,7 +37,8 @@ fn destination(call: &Call) -> Result<Destination, String> {
     let config = call.engine.config();
     let connection = config.connections.get(&call.connection_id);
     let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let client = ClientSettings::new(fields, connection, &call.settings).map_err(|error| error.to_string())?;
+    let client =
+        ClientSettings::new(fields, connection, &call.settings).map_err(|error| error.to_string())?;
     let target = client.target(call.uri_params.as_deref()).map_err(|error| error.to_string())?;
     Ok(Destination { client, target })
 }

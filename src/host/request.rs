@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-
 use super::call::{Call, CallRole, NewCall};
 use super::channel::{ChannelSetup, NewChannel, owned_string};
 use super::clock::Clock;
@@ -33,7 +32,10 @@ pub(crate) struct Request {
 ///
 /// # Safety
 /// Both pointers are NULL or live for this call.
-pub(crate) unsafe fn requestor_name(requestor: *const sys::ast_channel, ids: *const sys::ast_assigned_ids) -> String {
+pub(crate) unsafe fn requestor_name(
+    requestor: *const sys::ast_channel,
+    ids: *const sys::ast_assigned_ids,
+) -> String {
     // SAFETY: the caller's promise.
     let name = unsafe {
         match (requestor.is_null(), ids.as_ref()) {
@@ -61,7 +63,10 @@ pub(crate) fn request(request: &Request) -> Option<*mut sys::ast_channel> {
     }
     let (format, media_format) = choose_format(who, &dial, request.offered.as_ref())?;
     if !dial.is_incoming() && !client::exists(&dial.connection_id) {
-        log::error!("{who}: WebSocket client connection '{}' not found in websocket_client.conf", dial.connection_id);
+        log::error!(
+            "{who}: WebSocket client connection '{}' not found in websocket_client.conf",
+            dial.connection_id
+        );
         return None;
     }
     let call = new_call(who, engine, &dial, format, media_format)?;
@@ -180,4 +185,3 @@ fn watch_incoming(call: &Arc<Call>) {
         call.engine.effects.post_at(Instant::now() + limit, Job::IncomingTimeout { call: call.clone() });
     }
 }
-

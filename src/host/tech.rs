@@ -2,24 +2,25 @@
 //!
 //! Which lock the core holds in which callback: asterisk/channel.h, struct ast_channel_tech.
 
+use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_uint};
 use std::sync::Arc;
 
 use super::call::Call;
 use super::channel::{Channel, Locked, owned_string};
-use super::format::Format;
+use super::format::{Capabilities, Format};
 use super::guard::trampoline;
 use super::request::{self, Request};
 use super::sys;
 use crate::driver::event::Event;
 
 /// The tech table in memory that never moves; the core keeps a pointer to it from register to unregister.
-struct Tech(sys::ast_channel_tech);
+struct Tech(UnsafeCell<sys::ast_channel_tech>);
 
-// SAFETY: the core only reads the table, and so do we.
+// SAFETY: written by `register` before the core knows it and by `unregister` when it knows it no more; read between.
 unsafe impl Sync for Tech {}
 
-static TECH: Tech = Tech(sys::ast_channel_tech {
+static TECH: Tech = Tech(UnsafeCell::new(sys::ast_channel_tech {
     type_: c"WebSocket".as_ptr(),
     description: c"Media over WebSocket Channel Driver".as_ptr(),
     requester: Some(requester),
@@ -34,23 +35,37 @@ static TECH: Tech = Tech(sys::ast_channel_tech {
     get_pvt_uniqueid: Some(get_pvt_uniqueid),
     // SAFETY: all-zero is a valid table: no callback, no capability.
     ..unsafe { std::mem::zeroed() }
-});
+}));
 
 /// Registers the tech `WebSocket`; false if another module has it.
 pub(crate) fn register() -> bool {
+    let Some(capabilities) = Capabilities::of_every_format() else { return false };
+    // SAFETY: nobody knows the table now: load and unload do not run at the same time.
+    unsafe { (*TECH.0.get()).capabilities = capabilities.leak() };
     // SAFETY: a static table; channel.h.
-    unsafe { sys::ast_channel_register(&raw const TECH.0) == 0 }
+    let registered = unsafe { sys::ast_channel_register(table()) == 0 };
+    if !registered {
+        take_capabilities();
+    }
+    registered
 }
 
 /// Takes the tech back; no new channel is asked for afterwards.
 pub(crate) fn unregister() {
     // SAFETY: as for `register`; unregistering what is not registered does nothing.
-    unsafe { sys::ast_channel_unregister(&raw const TECH.0) };
+    unsafe { sys::ast_channel_unregister(table()) };
+    take_capabilities();
+}
+
+/// Takes back what `register` put into the table.
+fn take_capabilities() {
+    // SAFETY: nobody knows the table now; the pointer is the one that `register` leaked.
+    drop(unsafe { Capabilities::reclaim(std::mem::take(&mut (*TECH.0.get()).capabilities)) });
 }
 
 /// The table, for new channels.
 pub(crate) fn table() -> *const sys::ast_channel_tech {
-    &raw const TECH.0
+    TECH.0.get()
 }
 
 /// The call of a locked channel. The reference in `tech_pvt` keeps it alive as long as the channel is locked.
@@ -168,7 +183,10 @@ fn write_frame(call: &Call, frame: &sys::ast_frame) {
     let payload = unsafe { frame.data.ptr }.cast::<u8>();
     if !payload.is_null() && len > 0 {
         // SAFETY: as above.
-        call.write_voice(unsafe { std::slice::from_raw_parts(payload, len) }, u32::try_from(frame.samples).unwrap_or(0));
+        call.write_voice(
+            unsafe { std::slice::from_raw_parts(payload, len) },
+            u32::try_from(frame.samples).unwrap_or(0),
+        );
     }
 }
 

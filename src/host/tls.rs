@@ -24,8 +24,8 @@ impl TlsSession {
     /// # Safety
     /// `ssl` is alive as long as the result, and used through the result only.
     pub(crate) unsafe fn new(ssl: NonNull<ffi::SSL>) -> Self {
-        const MODE: std::ffi::c_long =
-            ffi::SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER as std::ffi::c_long | ffi::SSL_MODE_ENABLE_PARTIAL_WRITE as std::ffi::c_long;
+        const MODE: std::ffi::c_long = ffi::SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER as std::ffi::c_long
+            | ffi::SSL_MODE_ENABLE_PARTIAL_WRITE as std::ffi::c_long;
         // SAFETY: a mode change on a live session.
         unsafe { ffi::SSL_ctrl(ssl.as_ptr(), ffi::SSL_CTRL_MODE, MODE, std::ptr::null_mut()) };
         Self(Mutex::new(ssl))
@@ -105,6 +105,10 @@ pub(crate) fn error_text() -> String {
     unsafe {
         let code = ffi::ERR_get_error();
         let reason = ffi::ERR_reason_error_string(code);
-        if reason.is_null() { format!("TLS error {code:#x}") } else { CStr::from_ptr(reason).to_string_lossy().into_owned() }
+        if reason.is_null() {
+            format!("TLS error {code:#x}")
+        } else {
+            CStr::from_ptr(reason).to_string_lossy().into_owned()
+        }
     }
 }

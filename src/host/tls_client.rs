@@ -129,8 +129,15 @@ impl Context {
             return Err(format!("cert_file '{}' cannot be loaded: {}", cert.to_string_lossy(), error_text()));
         }
         // SAFETY: as above.
-        if unsafe { ffi::SSL_CTX_use_PrivateKey_file(self.ctx.as_ptr(), private.as_ptr(), ffi::SSL_FILETYPE_PEM) } != 1 {
-            return Err(format!("priv_key_file '{}' cannot be loaded: {}", private.to_string_lossy(), error_text()));
+        if unsafe {
+            ffi::SSL_CTX_use_PrivateKey_file(self.ctx.as_ptr(), private.as_ptr(), ffi::SSL_FILETYPE_PEM)
+        } != 1
+        {
+            return Err(format!(
+                "priv_key_file '{}' cannot be loaded: {}",
+                private.to_string_lossy(),
+                error_text()
+            ));
         }
         Ok(())
     }
@@ -148,7 +155,8 @@ impl TlsContext for Context {
         let failed = |what: &str| format!("TLS cannot begin: {what}: {}", error_text());
         clear_errors();
         // SAFETY: a live context; the result is ours, or NULL.
-        let ssl = NonNull::new(unsafe { ffi::SSL_new(self.ctx.as_ptr()) }).ok_or_else(|| failed("out of memory"))?;
+        let ssl = NonNull::new(unsafe { ffi::SSL_new(self.ctx.as_ptr()) })
+            .ok_or_else(|| failed("out of memory"))?;
         let owned = OwnedSsl { ssl, socket };
         // SAFETY: a live session of ours; the descriptor lives as long (OwnedSsl drops it last).
         unsafe {
@@ -160,7 +168,8 @@ impl TlsContext for Context {
             ffi::SSL_set_bio(ssl.as_ptr(), bio, bio);
             ffi::SSL_set_connect_state(ssl.as_ptr());
         }
-        set_host(ssl, host, self.verify_cert && self.verify_hostname).map_err(|()| failed("the server's name"))?;
+        set_host(ssl, host, self.verify_cert && self.verify_hostname)
+            .map_err(|()| failed("the server's name"))?;
         Ok(Box::new(Handshake { owned, host: host.to_owned() }))
     }
 }
@@ -173,7 +182,8 @@ fn set_host(ssl: NonNull<ffi::SSL>, host: &str, verify: bool) -> Result<(), ()> 
     unsafe {
         if address.is_none() {
             let raw = name.as_ptr().cast_mut().cast();
-            let (command, kind) = (ffi::SSL_CTRL_SET_TLSEXT_HOSTNAME, c_long::from(ffi::TLSEXT_NAMETYPE_host_name));
+            let (command, kind) =
+                (ffi::SSL_CTRL_SET_TLSEXT_HOSTNAME, c_long::from(ffi::TLSEXT_NAMETYPE_host_name));
             if ffi::SSL_ctrl(ssl.as_ptr(), command, kind, raw) != 1 {
                 return Err(());
             }

@@ -87,10 +87,15 @@ pub struct PingConfig {
 enum State {
     Open,
     /// Our close frame is queued or sent; waiting for the application's.
-    CloseSent { until: Instant },
+    CloseSent {
+        until: Instant,
+    },
     /// Both close frames are there, or none will come: what is queued goes out, then TCP ends. What still arrives is
     /// read and forgotten, lest the kernel reset the connection under our last bytes.
-    Lingering { until: Instant, shut_down: bool },
+    Lingering {
+        until: Instant,
+        shut_down: bool,
+    },
     Done,
 }
 
@@ -130,7 +135,10 @@ pub struct Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("transport", &self.transport).field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("transport", &self.transport)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }
 
@@ -235,7 +243,10 @@ impl Connection {
             State::Lingering { until, .. } if now >= until => self.state = State::Done,
             State::Open => {
                 if self.blocked_since.is_some_and(|since| now >= since + self.config.write_timeout) {
-                    let what = format!("the application took nothing for {} ms", self.config.write_timeout.as_millis());
+                    let what = format!(
+                        "the application took nothing for {} ms",
+                        self.config.write_timeout.as_millis()
+                    );
                     self.give_up(what);
                 } else {
                     self.ping_if_due(now);
@@ -254,7 +265,16 @@ impl Connection {
         }
         let transport = self.transport.clone();
         let out = self.out.clone();
-        let mut io = ReadTurn { transport: &*transport, out: &out, scratch, start: 0, end: 0, state: ReadState::Fresh, ended, force: false };
+        let mut io = ReadTurn {
+            transport: &*transport,
+            out: &out,
+            scratch,
+            start: 0,
+            end: 0,
+            state: ReadState::Fresh,
+            ended,
+            force: false,
+        };
         loop {
             match self.ws.read(&mut io) {
                 Ok(message) => self.on_message(message, &mut io),
@@ -303,7 +323,8 @@ impl Connection {
         if was_open {
             let code = frame.map_or(u16::from(CloseCode::Status), |frame| frame.code.into());
             // tungstenite answers a forbidden close code with 1002 and this reason.
-            let forbidden = frame.is_some_and(|f| f.code == CloseCode::Protocol && f.reason.as_str() == "Protocol violation");
+            let forbidden = frame
+                .is_some_and(|f| f.code == CloseCode::Protocol && f.reason.as_str() == "Protocol violation");
             self.tell(if forbidden {
                 Closed::Fault { code, what: "a close frame with a forbidden code".into() }
             } else {
@@ -361,7 +382,8 @@ impl Connection {
 
     fn linger(&mut self) {
         if !matches!(self.state, State::Lingering { .. } | State::Done) {
-            self.state = State::Lingering { until: Instant::now() + self.config.close_timeout, shut_down: false };
+            self.state =
+                State::Lingering { until: Instant::now() + self.config.close_timeout, shut_down: false };
         }
     }
 

@@ -134,7 +134,12 @@ impl std::fmt::Debug for Outbound {
 impl Outbound {
     /// The way out over `transport`. As a client it masks with keys from a generator of its own, seeded by the
     /// kernel (RFC 6455 section 5.3). `media_limit` is how much playing time of media may wait.
-    pub fn new(transport: Arc<dyn Transport>, role: Role, media_limit: Duration, wake: Box<dyn Wake>) -> Self {
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        role: Role,
+        media_limit: Duration,
+        wake: Box<dyn Wake>,
+    ) -> Self {
         let mask = match role {
             Role::Server => None,
             Role::Client => Some(seeded_rng()),
@@ -332,7 +337,9 @@ impl Outbound {
 
     fn drop_oldest_media(&self, pending: &mut Pending) {
         while pending.media > self.media_limit {
-            let Some(oldest) = pending.messages.iter().position(|message| message.media().is_some()) else { return };
+            let Some(oldest) = pending.messages.iter().position(|message| message.media().is_some()) else {
+                return;
+            };
             let Some(message) = pending.messages.remove(oldest) else { return };
             self.account_removed(pending, &message);
             pending.dropped.messages += 1;
@@ -357,7 +364,12 @@ fn next_mask(rng: &mut StdRng) -> [u8; 4] {
 }
 
 /// Appends one unfragmented frame (RFC 6455 section 5.2), masked if a key is given.
-fn encode(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8], mask: Option<[u8; 4]>) -> tungstenite::Result<()> {
+fn encode(
+    out: &mut Vec<u8>,
+    opcode: OpCode,
+    payload: &[u8],
+    mask: Option<[u8; 4]>,
+) -> tungstenite::Result<()> {
     let header = FrameHeader { is_final: true, rsv1: false, rsv2: false, rsv3: false, opcode, mask };
     header.format(payload.len() as u64, out)?;
     let start = out.len();

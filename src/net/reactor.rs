@@ -126,7 +126,11 @@ impl Reactors {
                 connections: AtomicUsize::new(0),
             });
             let reactor = Reactor::new(poll, shared.clone());
-            threads.push(std::thread::Builder::new().name(format!("ws-reactor-{number}")).spawn(move || reactor.run())?);
+            threads.push(
+                std::thread::Builder::new()
+                    .name(format!("ws-reactor-{number}"))
+                    .spawn(move || reactor.run())?,
+            );
             handles.push(ReactorHandle(shared));
         }
         Ok(Self { handles, threads: Mutex::new(threads) })

@@ -216,6 +216,7 @@ fn open(addr: SocketAddr, ctx: &Context<'_>) -> std::io::Result<Link> {
 
 /// `handshake_timeout` of one attempt: it runs during look-up, proxy, TLS and upgrade, and stands still while TCP
 /// connects, which has a timeout of its own for each address.
+/// DIVERGES: res_websocket_client waits for a name server and for the answer to the upgrade for ever.
 #[derive(Debug, Default)]
 struct Budget {
     left: Duration,

@@ -162,6 +162,7 @@ pub enum Failure {
 
 impl Failure {
     /// Whether another attempt is of no use: the settings, or a 401, 403 or 404 from the app's server.
+    /// DIVERGES: res_websocket_client tries again whatever the server said.
     pub fn is_final(&self) -> bool {
         match self {
             Self::Settings(_)

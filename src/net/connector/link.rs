@@ -247,3 +247,29 @@ pub fn set_tcp_keepalives(socket: impl AsFd, keepalives: &TcpKeepalives) -> io::
     sockopt::set_socket_keepalive(&socket, true)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn socket_options_are_set_as_configured() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let connect = || TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let socket = connect();
+        set_options(&socket, None).unwrap();
+        assert!(socket.nodelay().unwrap());
+        assert!(!sockopt::socket_keepalive(&socket).unwrap());
+
+        let socket = connect();
+        let (time, interval) = (Duration::from_secs(11), Duration::from_secs(7));
+        set_options(&socket, Some(&TcpKeepalives { time, interval, probes: 5 })).unwrap();
+        assert!(sockopt::socket_keepalive(&socket).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&socket).unwrap(), time);
+        assert_eq!(sockopt::tcp_keepintvl(&socket).unwrap(), interval);
+        assert_eq!(sockopt::tcp_keepcnt(&socket).unwrap(), 5);
+    }
+}

@@ -1,6 +1,7 @@
 //! Cancelling, at every stage: the result never comes, and what was going on ends at once.
 
 use std::io::Read;
+use std::net::TcpStream;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -18,16 +19,26 @@ fn cancel(handle: ConnectHandle, outcome: &Receiver<Outcome>) {
     }
 }
 
-/// The server's end of a connection has to end soon.
-fn expect_closed(streams: &Receiver<TcpStream>, sent: &[u8]) {
-    let mut stream = streams.recv_timeout(LONG).unwrap();
+/// A job whose request the server has got, and the server's end of the connection.
+fn begin(
+    connector: &Connector,
+    destination: Destination,
+    streams: &Receiver<TcpStream>,
+) -> (ConnectHandle, Receiver<Outcome>, TcpStream) {
+    let (job, outcome) = job(destination);
+    let handle = connector.connect(job);
+    let stream = streams.recv_timeout(LONG).unwrap();
+    stream.peek(&mut [0]).unwrap();
+    (handle, outcome, stream)
+}
+
+/// The server has got `sent` and more, and then the end.
+fn expect_closed(mut stream: TcpStream, sent: &[u8]) {
     let mut got = vec![0; sent.len()];
     stream.read_exact(&mut got).unwrap();
     assert_eq!(got, sent);
     read_to_end(&mut stream).unwrap();
 }
-
-use std::net::TcpStream;
 
 #[test]
 fn while_the_settings_are_read() {
@@ -99,16 +110,11 @@ fn while_the_proxy_thinks() {
     let connector = connector();
     let (server, streams) = Server::silent();
     let mut destination = destination("app.example", 80);
-    destination.client.proxy =
-        Some(Proxy { host: server.addr.ip().to_string(), port: server.addr.port(), credentials: None });
-    let (job, outcome) = job(destination);
-    let handle = connector.connect(job);
-    let stream = streams.recv_timeout(LONG).unwrap();
-    let (again, streams) = mpsc::channel();
-    stream.peek(&mut [0]).unwrap(); // it has asked
-    again.send(stream).unwrap();
+    let (host, port) = (server.addr.ip().to_string(), server.addr.port());
+    destination.client.proxy = Some(Proxy { host, port, credentials: None });
+    let (handle, outcome, stream) = begin(&connector, destination, &streams);
     cancel(handle, &outcome);
-    expect_closed(&streams, b"CONNECT app.example:80 HTTP/1.1\r\n");
+    expect_closed(stream, b"CONNECT app.example:80 HTTP/1.1\r\n");
 }
 
 #[test]
@@ -117,29 +123,19 @@ fn while_tls_is_negotiated() {
     let (server, streams) = Server::silent();
     let mut destination = to(server.addr);
     destination.target.tls = true;
-    let (job, outcome) = job(destination);
-    let handle = connector.connect(job);
-    let stream = streams.recv_timeout(LONG).unwrap();
-    stream.peek(&mut [0]).unwrap();
-    let (again, streams) = mpsc::channel();
-    again.send(stream).unwrap();
+    let (handle, outcome, stream) = begin(&connector, destination, &streams);
     cancel(handle, &outcome);
-    expect_closed(&streams, &xor(CLIENT_HELLO));
+    expect_closed(stream, &xor(CLIENT_HELLO));
 }
 
 #[test]
 fn while_the_server_thinks_and_by_dropping_the_handle() {
     let connector = connector();
     let (server, streams) = Server::silent();
-    let (job, outcome) = job(to(server.addr));
-    let handle = connector.connect(job);
-    let stream = streams.recv_timeout(LONG).unwrap();
-    stream.peek(&mut [0]).unwrap();
-    let (again, streams) = mpsc::channel();
-    again.send(stream).unwrap();
+    let (handle, outcome, stream) = begin(&connector, to(server.addr), &streams);
     drop(handle);
     assert!(matches!(outcome.recv_timeout(LONG), Err(RecvTimeoutError::Disconnected)));
-    expect_closed(&streams, b"GET /media?call=1 HTTP/1.1\r\n");
+    expect_closed(stream, b"GET /media?call=1 HTTP/1.1\r\n");
 }
 
 #[test]
