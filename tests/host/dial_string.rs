@@ -1,6 +1,6 @@
 //! `WebSocket/<connection id>/<options>`: what is accepted, what is refused, and what the channel is then.
 
-use super::harness::{Context, Suite};
+use super::harness::{Context, Suite, wait};
 
 pub fn tests(suite: &mut Suite) {
     for (name, dial, log) in REFUSED {
@@ -18,6 +18,7 @@ pub fn tests(suite: &mut Suite) {
     suite.same("dial/format_of_caller", format_of_caller);
     suite.same("dial/channel", channel);
     suite.same("dial/refused/no_data", no_data);
+    suite.same("dial/refused/leaves_nothing", leaves_nothing).private();
     suite.same("dial/requestor_unknown", requestor_unknown);
 }
 
@@ -34,6 +35,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
 ];
 
 fn refused(t: &Context, name: &str, dial: &str, log: &str) {
+    let mark = t.asterisk.log.len();
     let server = t.server(&[]);
     let dial = dial.replace("{client}", &server.client);
     t.allow_log(log);
@@ -44,11 +46,26 @@ fn refused(t: &Context, name: &str, dial: &str, log: &str) {
     let result = caller.dial_result();
     assert_eq!(result.status, "CHANUNAVAIL");
     t.note(format!("{result:?}"));
-    let line = t.wait_log(&[log]);
+    let line = t.asterisk.log.wait_since(mark, &[log]);
     t.note(level(&line));
     // Whoever asked is named: who has many calls has to find the one. (The C module forgets it for directions.)
     assert!(line.contains(&caller.name) || name == "unknown_direction" && !t.is_ours(), "{line}");
-    assert!(!t.asterisk.cli("core show channels concise").contains(&dial), "a channel is left of {dial}");
+}
+
+/// Channels and file descriptors are as before.
+fn leaves_nothing(t: &Context) {
+    let refuse_all = || {
+        for (name, dial, log) in REFUSED {
+            refused(t, name, dial, log);
+        }
+        wait::until("all channels are gone", || {
+            t.asterisk.cli("core show channels count").contains("0 active channels")
+        });
+        t.asterisk.descriptors().len()
+    };
+    let before = refuse_all();
+    let after = refuse_all();
+    assert!(after <= before, "{before} descriptors became {after}");
 }
 
 /// Case, options, and what the warning says. The call goes on.
