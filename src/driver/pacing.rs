@@ -29,11 +29,12 @@ pub struct Slot {
     pub lateness: Duration,
 }
 
-/// The due times of one call's frames. Outlives silence: the next frame is never due before the last one is over.
+/// The due times of one call's frames. Outlives silence: the next frame is never due before the last one is
+/// over.
 ///
-/// DIVERGES: the C module plays one frame per tick of a timer whose rate is a whole number per second (33 ticks a
-/// second for 30 ms frames), and a tick that is missed is missed for good. Here n frames take n times their length
-/// as long as the queue never runs empty.
+/// DIVERGES: the C module plays one frame per tick of a timer whose rate is a whole number per second (33
+/// ticks a second for 30 ms frames), and a tick that is missed is missed for good. Here n frames take n times
+/// their length as long as the queue never runs empty.
 #[derive(Debug, Clone, Default)]
 pub struct Schedule {
     /// When a frame behind the last one is due; `None` before there was any.
@@ -45,14 +46,14 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// There is something to play from `now` on, after there was not: a queue that was empty, paused or stopped by
-    /// the direction at its due time is not late.
+    /// There is something to play from `now` on, after there was not: a queue that was empty, paused or
+    /// stopped by the direction at its due time is not late.
     pub fn resume(&mut self, now: MonoTime) {
         self.next_due = Some(self.next_due.map_or(now, |due| due.max(now)));
     }
 
-    /// The earliest time at which a paced frame, or an event that stands where one could, may go; `None` before
-    /// there was any frame.
+    /// The earliest time at which a paced frame, or an event that stands where one could, may go; `None`
+    /// before there was any frame.
     pub fn next_slot(&self) -> Option<MonoTime> {
         self.next_due.map(|due| due.max(self.not_before))
     }

@@ -1,7 +1,7 @@
 //! What waits to be played on one call, in order: media, and the events that stand between it.
 //!
-//! Media is kept in the pieces that messages left and cut into frames when it is read: a message costs one entry,
-//! and no byte is copied. Lengths are frames, as in the protocol. Used under the session's lock.
+//! Media is kept in the pieces that messages left and cut into frames when it is read: a message costs one
+//! entry, and no byte is copied. Lengths are frames, as in the protocol. Used under the session's lock.
 
 use std::collections::VecDeque;
 
@@ -28,8 +28,9 @@ impl Default for QueueLimits {
     }
 }
 
-/// With this much media waiting a message is dropped, however few frames it is: passthrough frames may have any
-/// size. More than the C module can ever hold (1000 messages of 65,500 bytes), so no working app meets it.
+/// With this much media waiting a message is dropped, however few frames it is: passthrough frames may have
+/// any size. More than the C module can ever hold (1000 messages of 65,500 bytes), so no working app meets
+/// it.
 pub const MAX_QUEUED_BYTES: usize = 64 << 20;
 
 /// Bounds what events that wait for paused or slow media may hold in memory.
@@ -159,8 +160,8 @@ impl FrameQueue {
         })
     }
 
-    /// Adds media that is to be cut into frames of `frame_len` bytes (0: all of it is one frame) and returns how
-    /// many these are. Takes no notice of the maximum, see [`Self::refuses_media`].
+    /// Adds media that is to be cut into frames of `frame_len` bytes (0: all of it is one frame) and returns
+    /// how many these are. Takes no notice of the maximum, see [`Self::refuses_media`].
     pub fn push_media(&mut self, bytes: Bytes, frame_len: usize, pace: Pace) -> (usize, Option<Flow>) {
         if bytes.is_empty() {
             return (0, None);

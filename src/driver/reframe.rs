@@ -1,7 +1,7 @@
 //! Cuts messages into frames and joins what is left over, byte for byte.
 //!
-//! Frames are not copied out here: a message becomes one piece of whole frames that share its memory. Called by
-//! `session` on the reactor thread.
+//! Frames are not copied out here: a message becomes one piece of whole frames that share its memory. Called
+//! by `session` on the reactor thread.
 
 use std::num::NonZeroUsize;
 
@@ -69,8 +69,8 @@ impl Reframer {
         Pieces { joined, body: message, cut_off_bytes: 0 }
     }
 
-    /// Ends a bulk: the rest as its last frame, filled up with `silence` where there is such a byte, else as short
-    /// as it is; `None` without a rest.
+    /// Ends a bulk: the rest as its last frame, filled up with `silence` where there is such a byte, else as
+    /// short as it is; `None` without a rest.
     ///
     /// DIVERGES: the C module (22.10) always sends it short, though its documentation promises silence.
     pub fn finish(&mut self, silence: Option<u8>) -> Option<Bytes> {

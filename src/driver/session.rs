@@ -1,8 +1,9 @@
 //! One call: what the app's messages do to its media, and what goes to the core when.
 //!
-//! Bytes, text and time in; frames, events and the clock's next deadline out. No socket, no timer and no Asterisk
-//! symbol is known here. The caller holds one lock around a [`Session`]; the reactor thread brings the app's
-//! messages, the channel's thread reads. Effects are run by the caller after it has released that lock, in order.
+//! Bytes, text and time in; frames, events and the clock's next deadline out. No socket, no timer and no
+//! Asterisk symbol is known here. The caller holds one lock around a [`Session`]; the reactor thread brings
+//! the app's messages, the channel's thread reads. Effects are run by the caller after it has released that
+//! lock, in order.
 
 use std::time::Duration;
 
@@ -93,7 +94,7 @@ pub struct SessionStats {
     pub frames_played: u64,
     /// Frames that FLUSH_MEDIA dropped.
     pub frames_flushed: u64,
-    /// Frames in messages that found the queue full, in whole or started ones.
+    /// Frames in messages that found the queue full, as far as these messages themselves tell.
     pub frames_dropped: u64,
     /// Messages that found the queue full.
     pub messages_dropped: u64,
@@ -132,8 +133,8 @@ pub struct Session {
     dropping: bool,
     /// There was media to play when the session was last looked at.
     playable: bool,
-    /// The clock is to tick once more after the last frame: a steady stream then needs no new setting for each
-    /// message.
+    /// The clock is to tick once more after the last frame: a steady stream then needs no new setting for
+    /// each message.
     trailing_tick: bool,
     stats: SessionStats,
 }
@@ -210,7 +211,8 @@ impl Session {
 
     /// Takes a text message from the app. Called on the reactor thread.
     ///
-    /// Everything that is wrong with it is told the app by an ERROR event; nothing is ever answered by silence.
+    /// Everything that is wrong with it is told the app by an ERROR event; nothing is ever answered by
+    /// silence.
     pub fn on_command(&mut self, text: &str, now: MonoTime, effects: &mut Vec<Effect>) {
         self.stats.commands += 1;
         let command = match command::parse(text, self.control_message_format, self.max_command_size) {
@@ -250,14 +252,16 @@ impl Session {
             return None;
         }
         let frame = self.take_frame(now, effects);
-        match &frame {
-            Some((_, pace)) => self.trailing_tick = *pace != Pace::Unpaced,
-            None => {
-                let ran_dry = std::mem::take(&mut self.trailing_tick) && self.queue.len_frames() == 0;
-                self.stats.underruns += u64::from(ran_dry);
-            }
+        if let Some((_, pace)) = &frame {
+            self.trailing_tick = *pace != Pace::Unpaced;
+            self.playable = self.queue.len_frames() > 0;
+            // What stands behind this frame waits for the next tick, which may be at once: the core gets the
+            // frame after the effects have been run.
+        } else {
+            let ran_dry = std::mem::take(&mut self.trailing_tick) && self.queue.len_frames() == 0;
+            self.stats.underruns += u64::from(ran_dry);
+            self.settle(now, effects);
         }
-        self.settle(now, effects);
         // The tick is used up: the clock has to be set again even where the deadline stays what it is.
         self.clock =
             ClockSetting { seq: self.clock.seq.wrapping_add(1), deadline: self.wanted_deadline(now) };
@@ -307,7 +311,7 @@ impl Session {
         }
     }
 
-    /// The counters so far.
+    /// The counters so far. Any thread, as with all that only looks.
     pub fn stats(&self) -> SessionStats {
         SessionStats { queue_high_water: self.queue.high_water_frames(), ..self.stats }
     }
@@ -344,8 +348,8 @@ impl Session {
     }
 
     fn stop_media_buffering(&mut self, correlation_id: Option<String>, effects: &mut Vec<Effect>) {
-        // DIVERGES: the C module (22.10) takes a STOP without START in silence; newer ones do not. The app waits for
-        // the event in any case, so it gets it.
+        // DIVERGES: the C module (22.10) takes a STOP without START in silence; newer ones do not. The app
+        // waits for the event in any case, so it gets it.
         if !self.buffering {
             send_error(effects, "STOP_MEDIA_BUFFERING without START_MEDIA_BUFFERING".to_owned());
         }
@@ -366,6 +370,7 @@ impl Session {
         if let Some(reframer) = &mut self.reframer {
             self.stats.bytes_cut_off += reframer.clear() as u64;
         }
+        // DIVERGES: the C module sends MEDIA_XON at an unpaused tick only, though there is room already.
         let (frames, flow) = self.queue.clear();
         self.stats.frames_flushed += frames as u64;
         effects.extend(flow.map(|flow| Effect::Send(flow.into())));
@@ -417,6 +422,7 @@ impl Session {
         let (frame, flow) = self.queue.pop_frame()?;
         let samples = self.samples.samples(&frame.payload);
         // A frame that was cut takes one ptime, also the short one at the end of a bulk.
+        // DIVERGES: for the C module that holds in passthrough too, whatever a message lasts.
         let duration =
             if self.reframer.is_some() { self.format.ptime() } else { self.format.duration_of(samples) };
         let slot = self.schedule.take(now, frame.pace, duration);
@@ -446,7 +452,8 @@ impl Session {
         } else {
             self.trailing_tick = false;
         }
-        // DIVERGES: the C module looks at the queue at unpaused ticks only, and loses the report behind a pause.
+        // DIVERGES: the C module looks at the queue at unpaused ticks only, and loses the report behind a
+        // pause.
         let drained = self.queue.is_empty() && (!plays || self.schedule.is_reached(now));
         if drained && std::mem::take(&mut self.report_queue_drained) {
             effects.push(Effect::Send(Event::QueueDrained));
@@ -479,3 +486,8 @@ impl Session {
 fn send_error(effects: &mut Vec<Effect>, error_text: String) {
     effects.push(Effect::Send(Event::Error { error_text }));
 }
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;
