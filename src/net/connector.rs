@@ -1,9 +1,9 @@
 //! Outgoing calls: from the name of a server to an open WebSocket.
 //!
-//! One thread connects for all calls ([`engine`]): every socket is non-blocking and every wait is a timer, so that
-//! five hundred silent servers cost five hundred timers. What may block runs on helper threads ([`helpers`]):
-//! reading the settings, and name look-ups ([`lookup`]). A call's [`attempts`] try the host's addresses in turn; a
-//! [`link`] is one of those connections, through TCP, [`proxy`], [`tls`] and the upgrade.
+//! One thread connects for all calls (`engine`): every socket is non-blocking and every wait is a timer, so that
+//! five hundred silent servers cost five hundred timers. What may block runs on helper threads (`helpers`):
+//! reading the settings, and name look-ups (`lookup`). A call's `attempts` try the host's addresses in turn; a
+//! `link` is one of those connections, through TCP, `proxy`, `tls` and the upgrade.
 //!
 //! | bounded by | what |
 //! | --- | --- |

@@ -144,8 +144,10 @@ fn leading_number(text: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+
     /// A good request, the one of RFC 6455 section 1.3.
-    const GOOD: &[(&str, &str)] = &[
+    const GOOD: Headers<'_> = &[
         ("Host", "server.example.com"),
         ("Upgrade", "WebSocket"),
         ("Connection", "Upgrade"),
@@ -176,7 +178,7 @@ mod tests {
     #[test]
     fn what_is_accepted() {
         let long_key: &'static str = "k".repeat(MAX_KEY_BYTES).leak();
-        let rows: &[(&str, &[(&str, &str)])] = &[
+        let rows: &[(&str, Headers<'_>)] = &[
             ("version 7", &[("Sec-WebSocket-Version", "7")]),
             ("version 8", &[("sec-websocket-version", "8")]),
             ("version with a tail, as sscanf reads it", &[("Sec-WebSocket-Version", " 13, 8")]),
@@ -196,7 +198,7 @@ mod tests {
     #[test]
     fn what_is_refused() {
         let long_key: &'static str = "k".repeat(MAX_KEY_BYTES + 1).leak();
-        let rows: &[(&str, bool, &[(&str, &str)], u16)] = &[
+        let rows: &[(&str, bool, Headers<'_>, u16)] = &[
             ("not GET", false, &[], 501),
             ("not GET comes before a wrong Upgrade", false, &[("Upgrade", "h2c")], 501),
             ("no Upgrade", true, &[("Upgrade", "")], 426),
@@ -235,7 +237,7 @@ mod tests {
 
     #[test]
     fn each_400_says_its_own_reason() {
-        let faults: &[&[(&str, &str)]] = &[
+        let faults: &[Headers<'_>] = &[
             &[("Sec-WebSocket-Key1", "x"), ("Sec-WebSocket-Key2", "y")],
             &[("Sec-WebSocket-Protocol", "chat")],
             &[("Sec-WebSocket-Version", "1")],

@@ -150,10 +150,10 @@ pub(super) fn read_head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// Closes without a reset, which could overtake what was sent.
+/// Closes without a reset, which could overtake what was sent; without holding the next connection up.
 pub(super) fn linger(mut stream: TcpStream) {
     let _ = stream.shutdown(Shutdown::Write);
-    let _ = io::copy(&mut stream, &mut io::sink());
+    thread::spawn(move || io::copy(&mut stream, &mut io::sink()));
 }
 
 pub(super) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {

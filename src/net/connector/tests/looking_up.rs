@@ -124,7 +124,8 @@ fn calls_to_one_name_share_a_look_up_until_somebody_gives_it_up() {
         })
         .collect();
     let mut impatient = destination("hangs.example", 80);
-    impatient.client.handshake_timeout = Duration::from_millis(50);
+    // Long enough for all of them to be waiting.
+    impatient.client.handshake_timeout = Duration::from_millis(400);
     let error = connect(&connector, impatient).unwrap_err();
     assert!(matches!(error.failure, Failure::LookupTimeout { .. }), "{error}");
     assert_eq!(resolver.asked.lock().len(), 1);

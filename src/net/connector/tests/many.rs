@@ -3,6 +3,8 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use super::super::*;
 use super::fixture::*;
 
@@ -16,8 +18,15 @@ fn threads_named(name: &str) -> usize {
     names.filter(|comm| comm.trim_end() == name).count()
 }
 
+/// Both ends of all connections are in this process; the usual limit of 1024 is near.
+fn allow_many_descriptors() {
+    let hard = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard }).unwrap();
+}
+
 #[test]
 fn three_hundred_silent_servers_cost_one_thread_and_hold_up_nobody() {
+    allow_many_descriptors();
     let (silent, streams) = Server::silent();
     let server = Server::start(|_, stream| welcome(stream));
     let connector = Connector::start("ws-test-many").unwrap();
