@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
+use super::access::Acl;
 use super::call::{Call, CallRole};
 use super::effects::Effects;
 use super::tls_client::OpenSslConnector;
@@ -26,6 +27,7 @@ pub(crate) struct Engine {
     /// Trust stores and certificates for outgoing calls.
     pub(crate) tls: Arc<OpenSslConnector>,
     config: RwLock<Arc<Config>>,
+    acl: RwLock<Arc<Acl>>,
     /// INCOMING calls by connection id.
     incoming: Mutex<HashMap<String, Arc<Call>>>,
 }
@@ -46,6 +48,7 @@ impl Engine {
             connector: Connector::start("ws-connector")?,
             effects: Effects::start()?,
             tls: Arc::default(),
+            acl: RwLock::new(Arc::new(Acl::new(&config.settings))),
             config: RwLock::new(Arc::new(config)),
             incoming: Mutex::default(),
         });
@@ -75,7 +78,14 @@ impl Engine {
 
     /// Replaces the configuration; calls that are up keep theirs.
     pub(crate) fn set_config(&self, config: Config) {
+        let acl = Arc::new(Acl::new(&config.settings));
         *self.config.write() = Arc::new(config);
+        *self.acl.write() = acl;
+    }
+
+    /// Who may connect to INCOMING channels.
+    pub(crate) fn acl(&self) -> Arc<Acl> {
+        self.acl.read().clone()
     }
 
     /// Lets an application find an INCOMING call by its connection id.

@@ -15,7 +15,7 @@ use super::engine::Engine;
 use super::guard::trampoline;
 use super::link::NewLink;
 use super::stream::IoStream;
-use super::{module, outgoing, sys};
+use super::{access, module, outgoing, sys};
 use crate::net::upgrade::{self, Refusal};
 
 /// The one subprotocol that is spoken.
@@ -91,6 +91,16 @@ fn answer(request: &HttpRequest) -> c_int {
     let Some(engine) = Engine::current() else {
         return refuse(request, 404, c"Not found", c"WebSocket instance not found");
     };
+    // SAFETY: this callback's session.
+    let forbidden = unsafe {
+        access::refusal(&engine.acl(), &engine.config().settings, request.session, &request.headers)
+    };
+    if let Some(why) = forbidden {
+        // SAFETY: as above.
+        let peer = unsafe { address(&raw const (*request.session).remote_address) };
+        log::warn!("refused {peer} to connect to an INCOMING channel: {why}");
+        return refuse(request, 403, c"Forbidden", c"Access denied");
+    }
     let Some(call) = engine.find(id) else {
         log::warn!("{id}: WebSocket instance not found: no INCOMING channel waits for this connection id");
         return refuse(request, 404, c"Not found", c"WebSocket instance not found");

@@ -6,11 +6,13 @@
 //! | `engine` | what lives from load to unload |
 //! | `tech` | the channel tech's callbacks |
 //! | `request`, `outgoing`, `http`, `link` | how a call comes up: asked for, connecting, being connected to, connected |
+//! | `access` | who may connect |
 //! | `call` | one call: session, connection and channel together |
 //! | `effects` | what needs a channel's lock, done without waiting for it |
 //! | `channel`, `format`, `frame`, `json`, `ao2`, `stream`, `tls`, `tls_client`, `clock`, `client`, `config`, `log` | one newtype or service each |
 //! | `guard`, `sys` | the edge itself: panic guard, bindings |
 
+mod access;
 mod ao2;
 mod call;
 mod channel;
