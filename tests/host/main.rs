@@ -17,6 +17,7 @@
 mod dial_string;
 mod harness;
 mod incoming;
+mod outgoing;
 
 use std::process::ExitCode;
 
@@ -24,5 +25,6 @@ fn main() -> ExitCode {
     let mut suite = harness::Suite::default();
     dial_string::tests(&mut suite);
     incoming::tests(&mut suite);
+    outgoing::tests(&mut suite);
     suite.run()
 }

@@ -160,10 +160,11 @@ impl Request {
         tungstenite::handshake::derive_accept_key(key.as_bytes())
     }
 
-    /// An answer of 101, with these header lines besides and bytes behind it.
+    /// An answer of 101, with these header lines besides (or instead, for `Connection`) and bytes behind it.
     pub fn accepted(&self, headers: &str, trailing: &[u8]) -> Vec<u8> {
+        let connection = if headers.contains("Connection:") { "" } else { "Connection: Upgrade\r\n" };
         let head = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n{connection}\
              Sec-WebSocket-Accept: {}\r\n{headers}\r\n",
             self.accept_key()
         );

@@ -122,6 +122,13 @@ impl AppServer {
         head.unwrap_or_else(|| panic!("no request of number {number} came to {}", self.client))
     }
 
+    /// The connection of the request of this number (from 0) among those that got [`Reply::Silence`].
+    #[track_caller]
+    pub fn silent(&self, number: usize) -> Stream {
+        let stream = self.shared.wait(wait::PATIENCE, |state| state.silent.get(number)?.try_clone().ok());
+        stream.unwrap_or_else(|| panic!("no request of number {number} came to {}", self.client))
+    }
+
     /// How many requests have come.
     pub fn requests(&self) -> usize {
         self.shared.state.lock().heads.len()
