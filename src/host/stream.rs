@@ -115,12 +115,18 @@ impl Transport for PlainStream {
     }
 }
 
-/// A TLS connection whose session belongs to the stream. `session` is declared first: it goes first.
+/// A TLS connection whose session belongs to the stream.
 #[derive(Debug)]
 struct TlsStream {
     session: TlsSession,
     _stream: IoStream,
     fd: RawFd,
+}
+
+impl Drop for TlsStream {
+    fn drop(&mut self) {
+        self.session.be_quiet();
+    }
 }
 
 impl Transport for TlsStream {

@@ -71,6 +71,14 @@ impl TlsSession {
         }
     }
 
+    /// Sends no close_notify any more, so that whoever frees the session finds nothing left to do: once the peer is
+    /// gone, Asterisk would log the attempt as an error.
+    pub(crate) fn be_quiet(&self) {
+        let ssl = self.0.lock();
+        // SAFETY: a live session, locked by us.
+        unsafe { ffi::SSL_set_shutdown(ssl.as_ptr(), ffi::SSL_SENT_SHUTDOWN | ffi::SSL_RECEIVED_SHUTDOWN) };
+    }
+
     /// Version and cipher, e.g. `TLSv1.3 TLS_AES_256_GCM_SHA384`.
     pub(crate) fn description(&self) -> String {
         let ssl = self.0.lock();
