@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
-use mio::{Interest, Registry, Token};
+use mio::{Registry, Token};
 
 use super::Connected;
 use super::error::{ConnectError, Failure};
@@ -145,7 +145,7 @@ impl Attempts {
                 log::debug!("{}: {failure}; trying {addr} next", self.label);
             }
             self.tried = self.tried.saturating_add(1);
-            match open(addr, ctx) {
+            match Link::open(addr, ctx.registry, ctx.token) {
                 Ok(link) => {
                     let deadline = ctx.now + self.plan.destination.client.connection_timeout;
                     self.stage = Stage::Link { link, addr, deadline };
@@ -204,14 +204,6 @@ impl Attempts {
         self.stage = Stage::Pause;
         Next::Wait(ctx.now + client.reconnect_interval)
     }
-}
-
-/// Begins to connect. Registered once for both directions, edge-triggered: whoever gets an event goes on until the
-/// socket would block. A closed socket leaves the epoll by itself.
-fn open(addr: SocketAddr, ctx: &Context<'_>) -> std::io::Result<Link> {
-    let mut stream = Link::open(addr)?;
-    ctx.registry.register(&mut stream, ctx.token, Interest::READABLE | Interest::WRITABLE)?;
-    Ok(Link::Tcp(stream))
 }
 
 /// `handshake_timeout` of one attempt: it runs during look-up, proxy, TLS and upgrade, and stands still while TCP

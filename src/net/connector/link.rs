@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use mio::{Interest, Registry, Token};
 use rustix::net::sockopt;
 
 use super::error::{Failure, Phase};
@@ -103,12 +104,15 @@ enum Move {
 }
 
 impl Link {
-    /// Begins to connect; the socket is non-blocking.
+    /// Begins to connect. The socket is registered once for both directions, edge-triggered: whoever gets an event
+    /// goes on until the socket would block. Closed, it leaves the epoll by itself.
     ///
     /// # Errors
-    /// As `socket(2)` and `connect(2)`.
-    pub(super) fn open(addr: SocketAddr) -> io::Result<mio::net::TcpStream> {
-        mio::net::TcpStream::connect(addr)
+    /// As `socket(2)`, `connect(2)` and `epoll_ctl(2)`.
+    pub(super) fn open(addr: SocketAddr, registry: &Registry, token: Token) -> io::Result<Self> {
+        let mut stream = mio::net::TcpStream::connect(addr)?;
+        registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(Self::Tcp(stream))
     }
 
     /// What `handshake_timeout` is spent on; `None` while TCP connects.

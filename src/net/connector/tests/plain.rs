@@ -127,3 +127,27 @@ fn a_handle_that_outlives_its_job_cancels_nothing() {
     drop(handle);
     assert_eq!(connected.leftover, b"hello");
 }
+
+/// Whether a descriptor is in any epoll of this process (proc_pid_fdinfo(5)).
+fn is_in_an_epoll(fd: i32) -> bool {
+    let infos = std::fs::read_dir("/proc/self/fdinfo").unwrap().flatten();
+    let infos = infos.filter_map(|info| std::fs::read_to_string(info.path()).ok());
+    let targets = infos.flat_map(|info| info.lines().map(str::to_owned).collect::<Vec<_>>());
+    let mut targets =
+        targets.filter_map(|line| line.strip_prefix("tfd:")?.split_whitespace().next()?.parse().ok());
+    targets.any(|target: i32| target == fd)
+}
+
+#[test]
+fn an_open_websocket_wakes_the_connector_no_more() {
+    let server = Server::start(|_, stream| welcome(stream));
+    let connector = connector();
+    let connected = connect(&connector, to(server.addr)).unwrap();
+    assert!(!is_in_an_epoll(connected.transport.as_raw_fd()));
+
+    let poll = mio::Poll::new().unwrap();
+    let fd = connected.transport.as_raw_fd();
+    let (token, interest) = (mio::Token(0), mio::Interest::READABLE);
+    poll.registry().register(&mut mio::unix::SourceFd(&fd), token, interest).unwrap();
+    assert!(is_in_an_epoll(fd), "the test cannot tell");
+}
