@@ -1,6 +1,9 @@
 //! Builds the C shim, and the bindings to the Asterisk whose headers are at hand. Without the feature `module` there
 //! is nothing to do.
 
+// A build script says what is wrong by panicking.
+#![allow(clippy::panic)]
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     #[cfg(feature = "module")]

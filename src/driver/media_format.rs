@@ -55,7 +55,11 @@ pub struct MediaFormat {
 
 impl fmt::Debug for MediaFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{} Hz/{} ms/{} bytes", self.name, self.sample_rate, self.ptime_ms, self.optimal_frame_size)
+        write!(
+            f,
+            "{}/{} Hz/{} ms/{} bytes",
+            self.name, self.sample_rate, self.ptime_ms, self.optimal_frame_size
+        )
     }
 }
 
@@ -75,7 +79,8 @@ impl MediaFormat {
         let optimal_frame_size = if passthrough_forced {
             0
         } else {
-            let bytes = u64::from(facts.default_ms) * u64::from(facts.minimum_bytes) / u64::from(facts.minimum_ms);
+            let bytes =
+                u64::from(facts.default_ms) * u64::from(facts.minimum_bytes) / u64::from(facts.minimum_ms);
             usize::try_from(bytes).unwrap_or(0)
         };
         Ok(Self {
@@ -116,7 +121,13 @@ fn silence_byte(name: &str) -> Option<u8> {
 mod tests {
     use super::*;
 
-    fn facts(name: &str, sample_rate: u32, default_ms: u32, minimum_ms: u32, minimum_bytes: u32) -> CodecFacts {
+    fn facts(
+        name: &str,
+        sample_rate: u32,
+        default_ms: u32,
+        minimum_ms: u32,
+        minimum_bytes: u32,
+    ) -> CodecFacts {
         CodecFacts { name: name.into(), is_audio: true, sample_rate, default_ms, minimum_ms, minimum_bytes }
     }
 
@@ -134,7 +145,12 @@ mod tests {
         ];
         for (facts, size, passthrough) in cases {
             let format = MediaFormat::new(&facts).unwrap();
-            assert_eq!((format.optimal_frame_size, format.passthrough_forced), (size, passthrough), "{}", facts.name);
+            assert_eq!(
+                (format.optimal_frame_size, format.passthrough_forced),
+                (size, passthrough),
+                "{}",
+                facts.name
+            );
         }
     }
 

@@ -238,7 +238,7 @@ impl Call {
         }
     }
 
-    /// The first event of a connection. `variables` are what the core reports with the channel's events.
+    /// The first event of a connection. `variables` are the channel's.
     pub(crate) fn media_start(&self, variables: Vec<(String, String)>) -> String {
         self.render(&Event::MediaStart(Box::new(MediaStart {
             connection_id: self.connection_id.clone(),

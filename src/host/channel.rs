@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
 use super::ao2::Ao2;
@@ -105,8 +106,8 @@ impl Locked<'_> {
         unsafe { owned_string(sys::ast_channel_uniqueid(self.as_ptr())) }
     }
 
-    /// The variables that the core reports with channel events (`channelvars` in ari.conf), in its order.
-    pub(crate) fn reported_variables(self) -> Vec<(String, String)> {
+    /// The channel's variables, in the core's order.
+    pub(crate) fn variables(self) -> Vec<(String, String)> {
         // SAFETY: the channel is locked, which is what walking its variables takes; json.h.
         let json = unsafe { sys::ast_json_channel_vars(sys::ast_channel_varshead(self.as_ptr())) };
         super::json::string_pairs(json)
@@ -255,8 +256,7 @@ impl ChannelSetup {
 
     /// Unlocks the channel and gives it to the core.
     pub(crate) fn finish(self) -> *mut sys::ast_channel {
-        let chan = self.0.as_ptr();
-        std::mem::forget(self);
+        let chan = ManuallyDrop::new(self).0.as_ptr();
         unlock(chan);
         chan
     }

@@ -141,9 +141,14 @@ fn attempt(job: Job) -> Option<Job> {
     let call = job.call().clone();
     super::guard::guard("effects", None, || match job {
         Job::Start { call: _, link } => {
-            let Some(variables) = with_channel(&call, |channel| {
-                if call.reports_variables() { channel.reported_variables() } else { Vec::new() }
-            }) else {
+            let Some(variables) =
+                with_channel(
+                    &call,
+                    |channel| {
+                        if call.reports_variables() { channel.variables() } else { Vec::new() }
+                    },
+                )
+            else {
                 return Some(Job::Start { call, link });
             };
             link::start(&call, *link, variables);

@@ -1,6 +1,7 @@
 //! Asterisk's media formats (asterisk/format.h): by accessors only, for codec structs differ between versions.
 
 use std::ffi::{CStr, CString};
+use std::mem::ManuallyDrop;
 
 use super::ao2::Ao2;
 use super::guard::here;
@@ -121,9 +122,7 @@ impl Capabilities {
 
     /// Gives the reference away as a plain pointer. Its partner is [`reclaim`](Self::reclaim).
     pub(crate) fn leak(self) -> *mut sys::ast_format_cap {
-        let pointer = self.as_ptr();
-        std::mem::forget(self);
-        pointer
+        ManuallyDrop::new(self).as_ptr()
     }
 
     /// Takes back what [`leak`](Self::leak) gave away; `None` for NULL.

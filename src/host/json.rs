@@ -1,8 +1,9 @@
 //! Values from Asterisk's JSON (asterisk/json.h).
 
 use std::ffi::CStr;
+use std::fmt;
 
-use serde_json::Value;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::sys;
 
@@ -23,10 +24,40 @@ pub(crate) fn string_pairs(object: *mut sys::ast_json) -> Vec<(String, String)> 
         sys::ast_json_free(raw.cast());
         text
     };
-    match serde_json::from_str::<Value>(&text) {
-        Ok(Value::Object(members)) => {
-            members.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect()
+    serde_json::from_str(&text).map_or_else(|_| Vec::new(), |Pairs(pairs)| pairs)
+}
+
+/// The string members of an object in their order, which a map would lose.
+struct Pairs(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(PairsVisitor)
+    }
+}
+
+struct PairsVisitor;
+
+impl<'de> Visitor<'de> for PairsVisitor {
+    type Value = Pairs;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(untagged)]
+        enum Member {
+            Text(String),
+            Other(IgnoredAny),
         }
-        _ => Vec::new(),
+        let mut pairs = Vec::new();
+        while let Some((name, member)) = map.next_entry::<String, Member>()? {
+            if let Member::Text(value) = member {
+                pairs.push((name, value));
+            }
+        }
+        Ok(Pairs(pairs))
     }
 }

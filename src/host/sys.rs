@@ -8,6 +8,12 @@
     non_snake_case,
     dead_code
 )]
-#![allow(clippy::all, clippy::undocumented_unsafe_blocks, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
+#![allow(
+    clippy::all,
+    clippy::indexing_slicing,
+    clippy::undocumented_unsafe_blocks,
+    unsafe_op_in_unsafe_fn,
+    rust_2018_idioms
+)]
 
 include!(concat!(env!("OUT_DIR"), "/bindings.rs"));

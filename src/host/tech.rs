@@ -195,18 +195,21 @@ trampoline! {
     fn hangup(chan: *mut sys::ast_channel) -> c_int, fail 0, {
         // SAFETY: locked by the core for this callback.
         if let Some(channel) = unsafe { Locked::new(chan) } {
-            if let Some(call) = take_call(channel) {
-                const CLOSE_NORMAL: u16 = 1000;
-                // Before the clock's descriptor is closed, or the core would poll a stranger's.
-                channel.set_clock_fd(None);
-                let code = u16::try_from(channel.tech_hangup_cause()).ok().filter(|code| *code != 0);
-                call.hangup(code.unwrap_or(CLOSE_NORMAL));
-                drop(call);
-                super::module::release();
-            }
+            hang_up(channel);
         }
         0
     }
+}
+
+fn hang_up(channel: Locked<'_>) {
+    const CLOSE_NORMAL: u16 = 1000;
+    let Some(call) = take_call(channel) else { return };
+    // Before the clock's descriptor is closed, or the core would poll a stranger's.
+    channel.set_clock_fd(None);
+    let code = u16::try_from(channel.tech_hangup_cause()).ok().filter(|code| *code != 0);
+    call.hangup(code.unwrap_or(CLOSE_NORMAL));
+    drop(call);
+    super::module::release();
 }
 
 trampoline! {

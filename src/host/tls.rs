@@ -7,6 +7,11 @@ use std::ptr::NonNull;
 use openssl_sys as ffi;
 use parking_lot::Mutex;
 
+unsafe extern "C" {
+    /// SSL_set_options(3) of OpenSSL 3; a macro in older ones, so openssl-sys does not declare it.
+    fn SSL_set_options(ssl: *mut ffi::SSL, options: u64) -> u64;
+}
+
 /// An `SSL` with its handshake done, over a non-blocking descriptor. Does not own the `SSL`.
 ///
 /// The lock makes what the reactor does anyway (one thread at a time) hold by construction.
@@ -28,6 +33,9 @@ impl TlsSession {
             | ffi::SSL_MODE_ENABLE_PARTIAL_WRITE as std::ffi::c_long;
         // SAFETY: a mode change on a live session.
         unsafe { ffi::SSL_ctrl(ssl.as_ptr(), ffi::SSL_CTRL_MODE, MODE, std::ptr::null_mut()) };
+        // Close frames say how a WebSocket ends; many peers send no close_notify behind them.
+        // SAFETY: as above.
+        unsafe { SSL_set_options(ssl.as_ptr(), ffi::SSL_OP_IGNORE_UNEXPECTED_EOF) };
         Self(Mutex::new(ssl))
     }
 
