@@ -19,6 +19,7 @@ pub fn tests(suite: &mut Suite) {
     suite.same("dial/channel", channel);
     suite.same("dial/refused/no_data", no_data);
     suite.same("dial/refused/leaves_nothing", leaves_nothing).private();
+    suite.ours("dial/protocol_id", "the C module leaves it empty", protocol_id);
     suite.same("dial/requestor_unknown", requestor_unknown);
 }
 
@@ -157,9 +158,13 @@ fn channel(t: &Context) {
     let call = t.call(&format!("WebSocket/{}/c(ulaw)", server.client)).create();
     assert!(call.name.starts_with(&format!("WebSocket/{}/", server.client)), "{}", call.name);
     assert_eq!(call.connection_id(), server.client);
-    // The connection id is the core's `protocol_id` of a channel.
+}
+
+/// The core's name for what a driver calls its channel: ARI shows it.
+fn protocol_id(t: &Context) {
+    let call = t.call("WebSocket/INCOMING/c(ulaw)").create();
     let channel = t.ari().get(&format!("channels/{}", call.id), &[]).ok();
-    t.note(format!("protocol_id {}", channel["protocol_id"]));
+    assert_eq!(channel["protocol_id"], *call.connection_id());
 }
 
 /// Dial() and ARI refuse this by themselves: the driver sees it only from elsewhere.

@@ -14,17 +14,23 @@
 // Tests say what is wrong by panicking, and a test binary exports nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
+mod commands;
+mod config;
 mod dial_string;
 mod harness;
 mod incoming;
+mod media;
 mod outgoing;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut suite = harness::Suite::default();
+    commands::tests(&mut suite);
+    config::tests(&mut suite);
     dial_string::tests(&mut suite);
     incoming::tests(&mut suite);
+    media::tests(&mut suite);
     outgoing::tests(&mut suite);
     suite.run()
 }

@@ -57,7 +57,8 @@ struct Shared {
 }
 
 /// A connected app. A thread reads all the time, with tungstenite, which is strict about what Asterisk sends;
-/// events and media are taken from what it has read, each in its order. Dropping the app drops the connection.
+/// events and media are taken from what it has read, each in its order. Dropping the app closes
+/// the connection.
 #[derive(Debug)]
 pub struct App {
     shared: Arc<Shared>,
@@ -397,6 +398,10 @@ impl Drop for App {
     fn drop(&mut self) {
         self.resume_reading();
         if !self.shared.resetting.load(Ordering::SeqCst) {
+            if !self.shared.closing.load(Ordering::SeqCst) {
+                let frame = Frame { masked: self.masked, ..Frame::close(Some(1000), "") };
+                let _ = self.try_send_raw(&frame.encode());
+            }
             self.disconnect();
         }
     }

@@ -172,6 +172,16 @@ impl<'t> Call<'t> {
         wait::until("the channel is up", || self.state().as_deref() == Some("Up"));
     }
 
+    /// Waits until the dialplan runs this application on it. What comes from the app before that is read by the core
+    /// and heard by nobody.
+    #[track_caller]
+    pub fn wait_application(&self, name: &str) {
+        wait::until(name, || {
+            let answer = self.context.ari().get(&format!("channels/{}", self.id), &[]);
+            answer.body["dialplan"]["app_name"] == *name
+        });
+    }
+
     /// `Down`, `Up`, …; `None` when it is gone.
     pub fn state(&self) -> Option<String> {
         let answer = self.context.ari().get(&format!("channels/{}", self.id), &[]);

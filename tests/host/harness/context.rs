@@ -117,7 +117,7 @@ impl Context {
         let call = self.call(&format!("WebSocket/INCOMING/{options}")).extension("echo").originate();
         let app = call.connect();
         app.expect_media_start();
-        call.wait_up();
+        call.wait_application("Echo");
         (call, app)
     }
 

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use super::asterisk::{Asterisk, Module};
 use super::conf::InstanceConfig;
 use super::context::Context;
-use super::trace;
+use super::{sandbox, trace};
 
 /// A test's body. It panics when something is wrong.
 type Body = Box<dyn Fn(&Context) + Send + Sync>;
@@ -99,6 +99,13 @@ impl Suite {
         // They wait more than they compute.
         arguments.test_threads.get_or_insert(6);
         let chosen = Chosen::from_environment();
+        if !arguments.list {
+            let missing = caught(|| (sandbox::root(), chosen.ours.then(sandbox::our_module))).err();
+            if let Some(why) = missing {
+                eprintln!("{why}");
+                return ExitCode::FAILURE;
+            }
+        }
         let trials = self.tests.into_iter().map(|test| {
             let skipped = matches!(test.on, On::Ours(_)) && !chosen.ours;
             Trial::test(test.name.clone(), move || run(&test, chosen)).with_ignored_flag(skipped)
@@ -249,7 +256,7 @@ fn remember_panic(info: &panic::PanicHookInfo<'_>) {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     let what = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("panic");
     let text = format!("{place}: {what}");
-    if thread::current().name().is_some_and(|name| name.ends_with(']')) {
+    if thread::current().name().is_some_and(|name| name == "main" || name.ends_with(']')) {
         PANIC.with_borrow_mut(|panic| *panic = Some(text));
     } else {
         eprintln!("{text}");
