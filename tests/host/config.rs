@@ -1,19 +1,12 @@
 //! chan_websocket.conf, and what a reload does.
 
-use super::harness::{Context, Format, InstanceConfig, Suite};
+use super::harness::{Context, Format, Suite};
 
 pub fn tests(suite: &mut Suite) {
-    for (name, text, format) in FORMATS {
-        let config = InstanceConfig::new().file("chan_websocket.conf", text);
-        suite.same(format!("config/{name}"), move |t| chosen(t, format)).private_with(config);
-    }
+    suite.same("config/formats", formats).private();
     suite.same("config/reload", reload).private();
     suite.differs("config/bad_value", "11.23", bad_value).private();
-    let bad = InstanceConfig::new().file("chan_websocket.conf", "[global]\ncontrol_message_format = xml\n");
-    suite.differs("config/bad_value_at_start", "11.23", bad_value_at_start).private_with(bad);
-    let unknown = "[global]\ntype = global\ncontrol_message_format = json\nno_such_option = yes\n";
-    let unknown = InstanceConfig::new().file("chan_websocket.conf", unknown);
-    suite.same("config/unknown_option", unknown_option).private_with(unknown);
+    suite.same("config/unknown_option", unknown_option).private();
 }
 
 /// Files, and the format of a call that does not choose one.
@@ -30,13 +23,18 @@ fn format_of_a_call(t: &Context, options: &str) -> Format {
     t.incoming(&format!("c(ulaw){options}")).connect().expect_media_start().format()
 }
 
-fn chosen(t: &Context, format: Format) {
+fn formats(t: &Context) {
     t.allow_log("chan_websocket.conf");
-    assert_eq!(format_of_a_call(t, ""), format);
-    // A call may choose for itself.
-    assert_eq!(format_of_a_call(t, "f(json)"), Format::Json);
-    assert_eq!(format_of_a_call(t, "f(plain-text)"), Format::PlainText);
-    assert_eq!(format_of_a_call(t, "f(JSON)"), Format::Json);
+    for (name, text, format) in FORMATS {
+        t.asterisk.unload_driver();
+        t.asterisk.write_config("chan_websocket.conf", text);
+        t.asterisk.driver("load");
+        assert_eq!(format_of_a_call(t, ""), format, "{name}");
+        // A call may choose for itself.
+        assert_eq!(format_of_a_call(t, "f(json)"), Format::Json);
+        assert_eq!(format_of_a_call(t, "f(plain-text)"), Format::PlainText);
+        assert_eq!(format_of_a_call(t, "f(JSON)"), Format::Json);
+    }
 }
 
 /// A reload is for new calls.
@@ -73,13 +71,12 @@ fn bad_value(t: &Context) {
     let option = t.either("control_mesage_format", "control_message_format");
     t.wait_log(&["ERROR", "chan_websocket.conf", option, "xml", "plain-text", "json"]);
     assert_eq!(format_of_a_call(t, ""), Format::Json);
-}
 
-/// At start there is no last good one: the default holds, and calls can be made.
-fn bad_value_at_start(t: &Context) {
-    t.asterisk.log.allow("chan_websocket.conf");
-    t.asterisk.log.allow("control_me");
-    t.asterisk.log.wait(&["ERROR", "chan_websocket.conf", "xml"]);
+    // At start there is no last good one: the default holds, and calls can be made.
+    let mark = t.asterisk.log.len();
+    t.asterisk.unload_driver();
+    t.asterisk.driver("load");
+    t.asterisk.log.wait_since(mark, &["ERROR", "chan_websocket.conf", option, "xml"]);
     assert_eq!(format_of_a_call(t, ""), Format::PlainText);
 }
 
@@ -88,6 +85,10 @@ fn unknown_option(t: &Context) {
     t.asterisk.log.allow("no_such_option");
     t.asterisk.log.allow("chan_websocket.conf");
     t.asterisk.log.allow("global");
-    t.asterisk.log.wait(&["ERROR", "no_such_option"]);
+    t.asterisk.unload_driver();
+    let text = "[global]\ntype = global\ncontrol_message_format = json\nno_such_option = yes\n";
+    t.asterisk.write_config("chan_websocket.conf", text);
+    t.asterisk.driver("load");
+    t.wait_log(&["ERROR", "no_such_option"]);
     assert_eq!(format_of_a_call(t, ""), Format::PlainText);
 }

@@ -17,9 +17,12 @@
 mod commands;
 mod config;
 mod dial_string;
+mod ending;
 mod harness;
 mod incoming;
+mod masquerade;
 mod media;
+mod module;
 mod outgoing;
 
 use std::process::ExitCode;
@@ -29,8 +32,11 @@ fn main() -> ExitCode {
     commands::tests(&mut suite);
     config::tests(&mut suite);
     dial_string::tests(&mut suite);
+    ending::tests(&mut suite);
     incoming::tests(&mut suite);
+    masquerade::tests(&mut suite);
     media::tests(&mut suite);
+    module::tests(&mut suite);
     outgoing::tests(&mut suite);
     suite.run()
 }

@@ -158,6 +158,15 @@ impl Ari {
         id
     }
 
+    /// Waits until the dialplan runs this application on a channel.
+    #[track_caller]
+    pub fn wait_application(&self, channel: &str, name: &str) {
+        wait::until(name, || {
+            let answer = self.get(&format!("channels/{channel}"), &[]);
+            answer.body["dialplan"]["app_name"] == *name
+        });
+    }
+
     /// Hangs a channel up.
     #[track_caller]
     pub fn hangup(&self, channel: &str) {
@@ -169,7 +178,7 @@ impl Ari {
     pub fn wait(&self, kind: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         match self.find(kind, wait::PATIENCE, wanted) {
             Some(event) => event,
-            None => panic!("no {kind} came; there were {}", self.summary()),
+            None => panic!("no {kind} came"),
         }
     }
 
@@ -195,15 +204,6 @@ impl Ari {
     /// All events so far.
     pub fn events(&self) -> Vec<Value> {
         self.inbox.events.lock().clone()
-    }
-
-    fn summary(&self) -> String {
-        let events = self.events();
-        let words = events.iter().map(|event| {
-            let kind = event["type"].as_str().unwrap_or_default();
-            format!("{kind} {}", event["channel"]["name"].as_str().unwrap_or_default())
-        });
-        words.collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -176,10 +176,7 @@ impl<'t> Call<'t> {
     /// and heard by nobody.
     #[track_caller]
     pub fn wait_application(&self, name: &str) {
-        wait::until(name, || {
-            let answer = self.context.ari().get(&format!("channels/{}", self.id), &[]);
-            answer.body["dialplan"]["app_name"] == *name
-        });
+        self.context.ari().wait_application(&self.id, name);
     }
 
     /// `Down`, `Up`, …; `None` when it is gone.

@@ -94,6 +94,7 @@ const MODULES: &[&str] = &[
     "res_ari_bridges",
     "res_ari_channels",
     "res_ari_events",
+    "res_clioriginate",
 ];
 
 /// The module that all this is about.

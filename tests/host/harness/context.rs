@@ -29,9 +29,10 @@ pub struct Context {
 }
 
 impl Context {
-    pub(super) fn new(asterisk: Arc<Asterisk>) -> Self {
+    /// On this instance.
+    pub fn new(asterisk: Arc<Asterisk>) -> Self {
         let recorder = Recorder::default();
-        let notes = recorder.section();
+        let notes = recorder.notes();
         let log_mark = asterisk.log.len();
         Self { asterisk, log_mark, recorder, notes, ari: OnceLock::new() }
     }

@@ -1,6 +1,6 @@
 //! What a test saw, in a form that can be compared between the two modules.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -21,19 +21,24 @@ struct Inner {
 #[derive(Debug, Clone, Default)]
 pub struct Recorder(Arc<Mutex<Inner>>);
 
-/// One list of a [`Recorder`].
-#[derive(Debug, Clone)]
+/// One list of a [`Recorder`]. Lists stand in the order of their first lines, which is the test's, not in the order
+/// in which connections happened to come.
+#[derive(Debug)]
 pub struct Trace {
     recorder: Recorder,
-    section: usize,
+    section: OnceLock<usize>,
 }
 
 impl Recorder {
-    /// Begins a list.
+    /// The list of the test's own notes, which is the first.
+    pub fn notes(&self) -> Trace {
+        self.0.lock().sections.push(Vec::new());
+        Trace { recorder: self.clone(), section: OnceLock::from(0) }
+    }
+
+    /// The list of an app.
     pub fn section(&self) -> Trace {
-        let mut inner = self.0.lock();
-        inner.sections.push(Vec::new());
-        Trace { recorder: self.clone(), section: inner.sections.len() - 1 }
+        Trace { recorder: self.clone(), section: OnceLock::new() }
     }
 
     /// Says that `value` differs from run to run; the trace has `<name>` instead.
@@ -71,7 +76,11 @@ impl Trace {
     /// Adds a line.
     pub fn note(&self, line: impl Into<String>) {
         let mut inner = self.recorder.0.lock();
-        inner.sections[self.section].push(line.into());
+        let section = *self.section.get_or_init(|| {
+            inner.sections.push(Vec::new());
+            inner.sections.len() - 1
+        });
+        inner.sections[section].push(line.into());
     }
 
     /// See [`Recorder::name`].

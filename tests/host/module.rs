@@ -1,0 +1,122 @@
+//! Loading, unloading, reloading and stopping.
+
+use std::thread;
+use std::time::Duration;
+
+use super::harness::conf::DRIVER;
+use super::harness::{Context, InstanceConfig, Suite, wait};
+
+pub fn tests(suite: &mut Suite) {
+    suite.same("module/load_line", loaded);
+    suite.same("module/autoload", loaded).private_with(InstanceConfig::new().autoload());
+    suite.same("module/load", load).private_with(InstanceConfig::new().without(DRIVER));
+    suite.same("module/unload", unload).private();
+    suite.ours("module/cycles", "the C module is not meant to be held to it", cycles).private();
+    suite.ours("module/unload_refused", "the C module is unmapped under the call (11.15)", refused).private();
+    suite.ours("module/stop_with_calls", "the C module is not under test", stop_with_calls).private();
+}
+
+/// It is there and takes calls.
+fn loaded(t: &Context) {
+    assert!(t.asterisk.driver_status().is_some_and(|status| status.running));
+    let types = t.asterisk.cli("core show channeltypes");
+    assert!(types.lines().any(|line| line.starts_with("WebSocket ")), "no channel type WebSocket: {types}");
+    assert_call(t);
+}
+
+fn assert_call(t: &Context) {
+    let (call, app) = t.incoming_app("c(ulaw)");
+    call.wait_up();
+    app.command("HANGUP");
+    app.expect_close();
+    call.ending();
+}
+
+fn load(t: &Context) {
+    assert_eq!(t.asterisk.driver_status(), None);
+    t.allow_log("No channel type registered for 'WebSocket'");
+    assert_ne!(t.call("WebSocket/INCOMING/c(ulaw)").try_originate().status, 200);
+    assert!(t.asterisk.driver("load").contains("Loaded"));
+    loaded(t);
+}
+
+fn unload(t: &Context) {
+    assert_call(t);
+    t.asterisk.unload_driver();
+    t.allow_log("No channel type registered for 'WebSocket'");
+    t.note(t.call("WebSocket/INCOMING/c(ulaw)").try_originate().status.to_string());
+    assert_eq!(t.send(&t.upgrade("anything")).status, 404);
+    t.asterisk.driver("load");
+    loaded(t);
+}
+
+/// After a hundred times there is no thread, no descriptor and no error more than after the first.
+fn cycles(t: &Context) {
+    let cycle = |with_call: bool| {
+        t.asterisk.unload_driver();
+        t.asterisk.driver("load");
+        if with_call {
+            assert_call(t);
+        }
+    };
+    // Once with a call, so that everything that is made only once is there.
+    cycle(true);
+    let before = settled(t);
+    for number in 0..100 {
+        cycle(number % 25 == 0);
+    }
+    let after = settled(t);
+    assert!(after.0.len() <= before.0.len(), "threads {:?} became {:?}", before.0, after.0);
+    assert!(after.1.len() <= before.1.len(), "descriptors {:?} became {:?}", before.1, after.1);
+    loaded(t);
+}
+
+/// Threads and descriptors, once the HTTP server's sessions are over.
+fn settled(t: &Context) -> (Vec<String>, Vec<String>) {
+    let mut last = (t.asterisk.threads(), t.asterisk.descriptors());
+    wait::until("threads and descriptors settle", || {
+        thread::sleep(Duration::from_millis(200));
+        let now = (t.asterisk.threads(), t.asterisk.descriptors());
+        let before = std::mem::replace(&mut last, now);
+        (before.0.len(), before.1.len()) == (last.0.len(), last.1.len())
+    });
+    last
+}
+
+/// With a call up the module stays, says how many hold it, and the call does not notice.
+fn refused(t: &Context) {
+    let (call, app) = t.incoming_app("c(ulaw)");
+    call.wait_up();
+    let waiting = t.incoming("c(ulaw)");
+    assert_eq!(t.asterisk.driver_status().map(|status| status.use_count), Some(2));
+    t.allow_log("use count");
+    let answer = t.asterisk.driver("unload");
+    assert!(answer.contains("Unable to unload"), "{answer}");
+    t.wait_log(&["use count 2"]);
+    app.command("GET_STATUS");
+    app.expect_event("STATUS");
+    // Neither does a reload.
+    t.asterisk.driver("reload");
+    app.command("GET_STATUS");
+    app.expect_event("STATUS");
+    waiting.hangup();
+    app.command("HANGUP");
+    assert_eq!(app.expect_close(), 1000);
+    t.asterisk.unload_driver();
+    t.asterisk.driver("load");
+    loaded(t);
+}
+
+/// `core stop now` with calls in all states.
+fn stop_with_calls(t: &Context) {
+    let server = t.server(&[]);
+    let ends = [t.incoming_echo("c(ulaw)"), t.incoming_app("c(ulaw)f(json)")];
+    let outgoing = t.call(&format!("WebSocket/{}/c(ulaw)", server.client)).originate();
+    let app = server.accept();
+    app.expect_media_start();
+    let waiting = t.incoming("c(ulaw)");
+    ends[0].1.send_media(&super::media::noise(160 * 100));
+    outgoing.wait_up();
+    t.asterisk.stop().unwrap();
+    drop(waiting);
+}
