@@ -4,6 +4,7 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::{CString, c_char, c_int};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use tungstenite::protocol::Role;
@@ -16,6 +17,8 @@ use super::guard::trampoline;
 use super::link::NewLink;
 use super::stream::IoStream;
 use super::{access, module, outgoing, sys};
+use crate::net::connector::set_tcp_keepalives;
+use crate::net::transport::Transport;
 use crate::net::upgrade::{self, Refusal};
 
 /// The one subprotocol that is spoken.
@@ -151,14 +154,28 @@ fn take_over(
     // SAFETY: this callback's session, on its thread.
     let stream = unsafe { IoStream::take(session) }.ok_or("there is no stream")?;
     let (transport, leftover) = stream.into_transport().map_err(|error| error.to_string())?;
-    Ok(move |call: &Arc<Call>| NewLink {
-        transport,
-        leftover,
-        role: Role::Server,
-        peer,
-        write_timeout: call.settings.write_timeout,
-        ping: call.settings.pings.as_ref().map(outgoing::ping_config),
+    Ok(move |call: &Arc<Call>| {
+        watch(call, &*transport);
+        NewLink {
+            transport,
+            leftover,
+            role: Role::Server,
+            peer,
+            write_timeout: call.settings.write_timeout,
+            ping: call.settings.pings.as_ref().map(outgoing::ping_config),
+        }
     })
+}
+
+/// TCP keepalives, if they are switched on.
+fn watch(call: &Call, transport: &dyn Transport) {
+    if let Some(keepalives) = &call.settings.tcp_keepalives {
+        // SAFETY: the transport owns the descriptor and outlives this borrow.
+        let fd = unsafe { BorrowedFd::borrow_raw(transport.as_raw_fd()) };
+        if let Err(error) = set_tcp_keepalives(fd, keepalives) {
+            log::warn!("{}: TCP keepalives cannot be switched on: {error}", call.name());
+        }
+    }
 }
 
 fn conflict(request: &HttpRequest, call: &Call) -> c_int {

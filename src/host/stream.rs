@@ -106,6 +106,10 @@ impl Transport for PlainStream {
         let _ = self.socket.shutdown(std::net::Shutdown::Write);
     }
 
+    fn close(&self) {
+        let _ = self.socket.shutdown(std::net::Shutdown::Both);
+    }
+
     fn as_raw_fd(&self) -> RawFd {
         self.fd
     }
@@ -129,6 +133,14 @@ impl Drop for TlsStream {
     }
 }
 
+impl TlsStream {
+    fn end(&self, how: rustix::net::Shutdown) {
+        // SAFETY: the descriptor is open as long as the stream; borrowed for one syscall.
+        let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(self.fd) };
+        let _ = rustix::net::shutdown(fd, how);
+    }
+}
+
 impl Transport for TlsStream {
     fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.session.recv(buf)
@@ -140,9 +152,11 @@ impl Transport for TlsStream {
 
     fn shutdown(&self) {
         self.session.shutdown();
-        // SAFETY: the descriptor is open as long as the stream; borrowed for one syscall.
-        let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(self.fd) };
-        let _ = rustix::net::shutdown(fd, rustix::net::Shutdown::Write);
+        self.end(rustix::net::Shutdown::Write);
+    }
+
+    fn close(&self) {
+        self.end(rustix::net::Shutdown::Both);
     }
 
     fn as_raw_fd(&self) -> RawFd {

@@ -299,6 +299,10 @@ impl Transport for TlsClientTransport {
         let _ = self.owned.socket.shutdown(std::net::Shutdown::Write);
     }
 
+    fn close(&self) {
+        let _ = self.owned.socket.shutdown(std::net::Shutdown::Both);
+    }
+
     fn as_raw_fd(&self) -> RawFd {
         self.owned.socket.as_raw_fd()
     }

@@ -142,6 +142,14 @@ impl fmt::Debug for Connection {
     }
 }
 
+impl Drop for Connection {
+    /// The call may keep the transport for a while yet; the application should not wait for that.
+    fn drop(&mut self) {
+        self.out.close();
+        self.transport.close();
+    }
+}
+
 impl Connection {
     /// A connection whose handshake is done. `leftover` is what arrived right behind the handshake.
     pub fn new(

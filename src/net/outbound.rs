@@ -410,6 +410,7 @@ mod tests {
             Ok(n)
         }
         fn shutdown(&self) {}
+        fn close(&self) {}
         fn as_raw_fd(&self) -> RawFd {
             -1
         }

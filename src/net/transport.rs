@@ -27,6 +27,9 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// Ends our direction (TLS close_notify, then FIN), without waiting. Errors are of no interest any more.
     fn shutdown(&self);
 
+    /// Ends both directions, for good: the descriptor stays open until the transport is dropped, which may be later.
+    fn close(&self);
+
     /// The descriptor to poll. Owned by the transport.
     fn as_raw_fd(&self) -> RawFd;
 
@@ -65,6 +68,10 @@ impl Transport for PlainTransport {
 
     fn shutdown(&self) {
         let _ = self.0.shutdown(Shutdown::Write);
+    }
+
+    fn close(&self) {
+        let _ = self.0.shutdown(Shutdown::Both);
     }
 
     fn as_raw_fd(&self) -> RawFd {

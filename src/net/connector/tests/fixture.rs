@@ -299,6 +299,10 @@ impl Transport for XorTransport {
         let _ = self.0.shutdown(Shutdown::Write);
     }
 
+    fn close(&self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()
     }
