@@ -33,12 +33,14 @@ fn media_start(t: &Context, format: Format) {
         .call(&format!("WebSocket/INCOMING/{}", options(format)))
         .variable("FROM_THE_DIALPLAN", "a \"b\" \u{e9}")
         .originate();
+    t.ari().set_variable(&call.id, "FROM_ARI", "{}");
     let app = call.connect();
     let start = app.expect_media_start();
     assert_eq!(start.format(), format);
     if format == Format::Json {
         let variables = start.value("channel_variables");
         assert_eq!(variables["FROM_THE_DIALPLAN"], "a \"b\" \u{e9}");
+        assert_eq!(variables["FROM_ARI"], "{}");
         assert_eq!(variables["MEDIA_WEBSOCKET_CONNECTION_ID"], *call.connection_id());
         assert_eq!(*start.value("optimal_frame_size"), 160);
         assert_eq!(*start.value("ptime"), 20);

@@ -1,6 +1,6 @@
 //! `WebSocket/<connection id>/<options>`: what is accepted, what is refused, and what the channel is then.
 
-use super::harness::{Context, Suite, wait};
+use super::harness::{Context, Suite};
 
 pub fn tests(suite: &mut Suite) {
     for (name, dial, log) in REFUSED {
@@ -53,20 +53,17 @@ fn refused(t: &Context, name: &str, dial: &str, log: &str) {
     assert!(line.contains(&caller.name) || name == "unknown_direction" && !t.is_ours(), "{line}");
 }
 
-/// Channels and file descriptors are as before.
+/// Channels, threads and file descriptors are as before.
 fn leaves_nothing(t: &Context) {
     let refuse_all = || {
         for (name, dial, log) in REFUSED {
             refused(t, name, dial, log);
         }
-        wait::until("all channels are gone", || {
-            t.asterisk.cli("core show channels count").contains("0 active channels")
-        });
-        t.asterisk.descriptors().len()
     };
-    let before = refuse_all();
-    let after = refuse_all();
-    assert!(after <= before, "{before} descriptors became {after}");
+    refuse_all();
+    let before = t.asterisk.settled();
+    refuse_all();
+    t.asterisk.expect_no_more_than(&before);
 }
 
 /// Case, options, and what the warning says. The call goes on.

@@ -2,10 +2,9 @@
 
 use std::sync::Barrier;
 use std::thread;
-use std::time::Duration;
 
 use super::harness::http::{ACCEPT, Response, UpgradeRequest};
-use super::harness::{Context, Format, Frame, InstanceConfig, Suite, wait};
+use super::harness::{Context, Format, Frame, InstanceConfig, Suite};
 use super::media::noise;
 
 pub fn tests(suite: &mut Suite) {
@@ -315,6 +314,8 @@ fn newer_fields(t: &Context) {
 fn two_hundred(t: &Context) {
     const WORKERS: usize = 16;
     const CALLS: usize = 200;
+    // So many events at once are much for our own Stasis application.
+    t.allow_log("taskprocessor.c");
     t.ari();
     let apps: Vec<_> = thread::scope(|scope| {
         let work = |worker: usize| {
@@ -339,6 +340,5 @@ fn two_hundred(t: &Context) {
     for (_, app) in &apps {
         assert_eq!(app.expect_close(), 1000);
     }
-    let gone = || t.asterisk.cli("core show channels count").contains("0 active channels");
-    assert!(wait::poll(Duration::from_secs(20), || gone().then_some(())).is_some(), "channels are left");
+    t.asterisk.wait_no_channels();
 }

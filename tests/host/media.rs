@@ -1,7 +1,8 @@
 //! Media both ways: what one end says the other end hears, byte for byte.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::harness::app::Received;
 use super::harness::call::Call;
 use super::harness::wire::opcode;
 use super::harness::{App, Context, Frame, Item, Suite};
@@ -110,12 +111,13 @@ fn caller_hears(t: &Context) {
 /// However fast the app sends, a frame takes 20 ms.
 fn pacing(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)");
-    const FRAMES: usize = 50;
-    let start = Instant::now();
-    app.send_media(&noise(FRAMES * 160));
-    app.collect_media(FRAMES * 160);
-    let took = start.elapsed().as_millis();
-    assert!((900..2000).contains(&took), "{FRAMES} frames took {took} ms");
+    const FRAMES: u32 = 50;
+    app.send_media(&noise(FRAMES as usize * 160));
+    app.collect_media(FRAMES as usize * 160);
+    let is_media = |received: &&Received| matches!(received.item, Item::Media(_));
+    let times: Vec<_> = app.received().iter().filter(is_media).map(|received| received.at).collect();
+    let frame = (times[times.len() - 1] - times[0]) / (FRAMES - 1);
+    assert!((19..24).contains(&frame.as_millis()), "a frame took {frame:?}");
 }
 
 /// Without buffering each message is cut into frames for itself.

@@ -1,10 +1,7 @@
 //! Loading, unloading, reloading and stopping.
 
-use std::thread;
-use std::time::Duration;
-
 use super::harness::conf::DRIVER;
-use super::harness::{Context, InstanceConfig, Suite, wait};
+use super::harness::{Context, InstanceConfig, Suite};
 
 pub fn tests(suite: &mut Suite) {
     suite.same("module/load_line", loaded);
@@ -50,37 +47,25 @@ fn unload(t: &Context) {
     loaded(t);
 }
 
-/// After a hundred times there is no thread, no descriptor and no error more than after the first.
+/// After a hundred times an unloaded driver leaves no thread, no descriptor and no error more than after the first.
 fn cycles(t: &Context) {
     let cycle = |with_call: bool| {
-        t.asterisk.unload_driver();
         t.asterisk.driver("load");
         if with_call {
             assert_call(t);
         }
+        t.asterisk.unload_driver();
     };
+    t.asterisk.unload_driver();
     // Once with a call, so that everything that is made only once is there.
     cycle(true);
-    let before = settled(t);
+    let before = t.asterisk.settled();
     for number in 0..100 {
         cycle(number % 25 == 0);
     }
-    let after = settled(t);
-    assert!(after.0.len() <= before.0.len(), "threads {:?} became {:?}", before.0, after.0);
-    assert!(after.1.len() <= before.1.len(), "descriptors {:?} became {:?}", before.1, after.1);
+    t.asterisk.expect_no_more_than(&before);
+    t.asterisk.driver("load");
     loaded(t);
-}
-
-/// Threads and descriptors, once the HTTP server's sessions are over.
-fn settled(t: &Context) -> (Vec<String>, Vec<String>) {
-    let mut last = (t.asterisk.threads(), t.asterisk.descriptors());
-    wait::until("threads and descriptors settle", || {
-        thread::sleep(Duration::from_millis(200));
-        let now = (t.asterisk.threads(), t.asterisk.descriptors());
-        let before = std::mem::replace(&mut last, now);
-        (before.0.len(), before.1.len()) == (last.0.len(), last.1.len())
-    });
-    last
 }
 
 /// With a call up the module stays, says how many hold it, and the call does not notice.

@@ -12,6 +12,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -205,24 +206,53 @@ impl Asterisk {
         self.pid
     }
 
-    /// Names of its threads, as the kernel knows them.
-    pub fn threads(&self) -> Vec<String> {
-        self.tasks().into_iter().filter_map(|task| fs::read_to_string(task.join("comm")).ok()).collect()
+    /// Its threads and open files at this moment.
+    pub fn resources(&self) -> Resources {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).into_iter().flatten().flatten();
+        let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).ok();
+        let files = fs::read_dir(format!("/proc/{}/fd", self.pid)).into_iter().flatten().flatten();
+        let target = |file: fs::DirEntry| Some(fs::read_link(file.path()).ok()?.display().to_string());
+        let mut resources = Resources {
+            threads: tasks.filter_map(name).collect(),
+            files: files.filter_map(target).collect(),
+        };
+        resources.threads.sort();
+        resources.files.sort();
+        resources
     }
 
-    fn tasks(&self) -> Vec<PathBuf> {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid));
-        tasks.into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    /// Its threads and open files, once there are no channels and the numbers do not change: the HTTP server's
+    /// sessions and connections that wait for a close frame take their time.
+    #[track_caller]
+    pub fn settled(&self) -> Resources {
+        self.wait_no_channels();
+        let mut last = self.resources();
+        wait::until("threads and descriptors settle", || {
+            thread::sleep(Duration::from_millis(300));
+            let before = std::mem::replace(&mut last, self.resources());
+            before.counts() == last.counts()
+        });
+        last
     }
 
-    /// What its open file descriptors stand for.
-    pub fn descriptors(&self) -> Vec<String> {
-        let fds = fs::read_dir(format!("/proc/{}/fd", self.pid));
-        fds.into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|entry| Some(fs::read_link(entry.path()).ok()?.display().to_string()))
-            .collect()
+    /// Fails the test unless there are soon no more threads and no more open files than there were.
+    #[track_caller]
+    pub fn expect_no_more_than(&self, before: &Resources) {
+        self.wait_no_channels();
+        let fewer = || {
+            let (now, before) = (self.resources().counts(), before.counts());
+            (now.0 <= before.0 && now.1 <= before.1).then_some(())
+        };
+        let settled = wait::poll(Duration::from_secs(5), fewer).is_some();
+        assert!(settled, "there were {before:#?}\nand there are {:#?}", self.resources());
+    }
+
+    /// Waits until the last channel is gone.
+    #[track_caller]
+    pub fn wait_no_channels(&self) {
+        wait::until("all channels are gone", || {
+            self.cli("core show channels count").contains("0 active channels")
+        });
     }
 
     /// Whether the process is there.
@@ -301,6 +331,21 @@ pub struct ModuleStatus {
     pub use_count: u32,
     /// False: it is there but was declined or unloaded.
     pub running: bool,
+}
+
+/// What a process holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resources {
+    /// Names of its threads, as the kernel knows them.
+    pub threads: Vec<String>,
+    /// What its file descriptors stand for.
+    pub files: Vec<String>,
+}
+
+impl Resources {
+    fn counts(&self) -> (usize, usize) {
+        (self.threads.len(), self.files.len())
+    }
 }
 
 /// Fills an instance's module folder: links to Debian's modules, and the driver under test.

@@ -163,6 +163,7 @@ impl<'t> Call<'t> {
     /// Dials a channel that was created.
     #[track_caller]
     pub fn dial(&self) {
+        self.context.ari().wait_channel("StasisStart", &self.id);
         self.context.ari().post(&format!("channels/{}/dial", self.id), &[("timeout", "30")]).ok();
     }
 

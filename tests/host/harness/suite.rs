@@ -180,11 +180,11 @@ fn run(test: &Test, chosen: Chosen) -> Result<(), Failed> {
                 "DIFFERS"
             }
         },
-        (_, _, On::Differs(number)) => number,
-        (_, _, On::Ours(_)) => "ours only",
+        (_, _, On::Differs(number)) => &format!("differs on purpose: {number}"),
+        (_, _, On::Ours(reason)) => &format!("ours only: {reason}"),
         _ => "not compared",
     };
-    TABLE.lock().push((test.name.clone(), verdict));
+    TABLE.lock().push((test.name.clone(), verdict.to_owned()));
     if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
 }
 
@@ -207,7 +207,7 @@ fn run_on(test: &Test, module: Module) -> Result<Vec<String>, String> {
         Some(_) => asterisk.stop(),
         None => check_shared(&asterisk, mark),
     };
-    result.and_then(|()| ending).map(|()| trace)
+    result.and(ending).map(|()| trace)
 }
 
 fn check_shared(asterisk: &Asterisk, mark: usize) -> Result<(), String> {
@@ -298,7 +298,7 @@ impl Golden {
 
 // ---- the table
 
-static TABLE: Mutex<Vec<(String, &str)>> = Mutex::new(Vec::new());
+static TABLE: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 
 /// With HOST_TABLE set: one line for each test, and how the modules compare.
 fn print_table() {
