@@ -14,6 +14,7 @@
 // Tests say what is wrong by panicking, and a test binary exports nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
+mod clients;
 mod commands;
 mod config;
 mod dial_string;
@@ -24,11 +25,13 @@ mod masquerade;
 mod media;
 mod module;
 mod outgoing;
+mod protocol;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut suite = harness::Suite::default();
+    clients::tests(&mut suite);
     commands::tests(&mut suite);
     config::tests(&mut suite);
     dial_string::tests(&mut suite);
@@ -38,5 +41,6 @@ fn main() -> ExitCode {
     media::tests(&mut suite);
     module::tests(&mut suite);
     outgoing::tests(&mut suite);
+    protocol::tests(&mut suite);
     suite.run()
 }

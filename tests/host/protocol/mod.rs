@@ -1,0 +1,66 @@
+//! The whole protocol: every command in every mode and format, odd and hostile input, flow control, directions, codecs,
+//! what reaches the app, and the clock.
+
+mod table;
+mod text;
+
+use std::time::Duration;
+
+use super::harness::call::Call;
+use super::harness::{App, Context, Format, Item, Suite};
+
+pub fn tests(suite: &mut Suite) {
+    table::tests(suite);
+    text::tests(suite);
+}
+
+/// Long enough for a few frames: what does not come within it does not come.
+const QUIET: Duration = Duration::from_millis(150);
+
+/// `c(ulaw)` with control messages in this format.
+fn ulaw(format: Format) -> String {
+    format!("c(ulaw)f({})", format.name())
+}
+
+/// Two calls in the test's Stasis application, in one bridge.
+fn bridged<'t>(t: &'t Context, one: &str, other: &str) -> [(Call<'t>, App); 2] {
+    let ends = [t.incoming_app(one), t.incoming_app(other)];
+    for (call, _) in &ends {
+        call.wait_up();
+    }
+    t.ari().bridge(&[&ends[0].0.id, &ends[1].0.id]);
+    ends
+}
+
+/// Asks for STATUS, which must be the very next event.
+#[track_caller]
+fn status(app: &App, key: &str) -> String {
+    app.command("GET_STATUS");
+    app.expect_event("STATUS").get(key)
+}
+
+/// What the app has received so far, in order: each event as it was written, media as its number of bytes.
+fn in_order(app: &App) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut media = 0;
+    for received in app.received() {
+        let line = match &received.item {
+            Item::Media(bytes) => {
+                media += bytes.len();
+                continue;
+            }
+            Item::Event(event) => event.raw.clone(),
+            Item::Close(code) => format!("close {code}"),
+            _ => continue,
+        };
+        if media > 0 {
+            lines.push(format!("{media} bytes"));
+            media = 0;
+        }
+        lines.push(line);
+    }
+    if media > 0 {
+        lines.push(format!("{media} bytes"));
+    }
+    lines
+}
