@@ -29,10 +29,9 @@ fn options(format: Format) -> String {
 }
 
 fn media_start(t: &Context, format: Format) {
-    let call = t
-        .call(&format!("WebSocket/INCOMING/{}", options(format)))
-        .variable("FROM_THE_DIALPLAN", "a \"b\" \u{e9}")
-        .originate();
+    let call = t.call(&format!("WebSocket/INCOMING/{}", options(format)));
+    let call = call.variable("FROM_THE_DIALPLAN", "a \"b\" \u{e9}").create();
+    call.dial();
     t.ari().set_variable(&call.id, "FROM_ARI", "{}");
     let app = call.connect();
     let start = app.expect_media_start();
