@@ -77,6 +77,18 @@ pub struct Settings {
     pub reactor_threads: usize,
 }
 
+impl Settings {
+    /// The defaults, with the checks on who may connect of `self`.
+    fn access_checks_only(self) -> Self {
+        Self {
+            incoming_acl: self.incoming_acl,
+            incoming_require_tls: self.incoming_require_tls,
+            incoming_origins: self.incoming_origins,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -324,7 +336,7 @@ impl fmt::Display for Instead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::LastGood => "its last good settings stay",
-            Self::Defaults => "the options in error have their defaults",
+            Self::Defaults => "the defaults are in force, but for its access checks that are valid",
             Self::Nothing => "the connection is used without it",
         })
     }
@@ -340,7 +352,8 @@ const CONNECTION: &str = "connection";
 /// What `file` says; the log lines for what was refused come with it.
 ///
 /// `previous` is what was in force until now, `None` at load. An error in `[global]` leaves all previous settings in
-/// force; at load the options in error have their defaults, and the others count. An error in a connection's section
+/// force; at load the defaults are, but for the valid `incoming_` checks of the section, lest a slip of the pen let
+/// everybody in. An error in a connection's section
 /// leaves that section's previous settings in force, if there are any. In a section the last one of equal options
 /// counts, except for the incoming ACL, which is the sequence of its lines.
 pub fn parse(file_name: &str, file: &ConfigFile, previous: Option<&Config>) -> (Config, Vec<ConfigError>) {
@@ -385,9 +398,10 @@ pub fn parse(file_name: &str, file: &ConfigFile, previous: Option<&Config>) -> (
         let instead = if previous.is_some() { Instead::LastGood } else { Instead::Defaults };
         let section = GLOBAL.to_owned();
         global_errors.push(ConfigError::Refused { file: file_name.to_owned(), section, instead });
-        if let Some(config) = previous {
-            settings = config.settings.clone();
-        }
+        settings = match previous {
+            Some(config) => config.settings.clone(),
+            None => settings.access_checks_only(),
+        };
     }
     errors.splice(0..0, global_errors);
     (Config { settings, connections }, errors)
@@ -766,8 +780,8 @@ mod tests {
         for (option, value, allowed) in rows {
             let expected = [
                 format!("chan_websocket.conf: Invalid value '{value}' for {option} in [global]. Must be {allowed}"),
-                "chan_websocket.conf: [global] is refused because of these errors; the options in error have their \
-                 defaults"
+                "chan_websocket.conf: [global] is refused because of these errors; the defaults are in force, but \
+                 for its access checks that are valid"
                     .to_owned(),
             ];
             let (config, errors) = load(&global(&[(option, value)]));
@@ -792,8 +806,7 @@ mod tests {
             ]
         );
         let (config, errors) = load(&bad);
-        assert_eq!(config.settings.control_message_format, ControlMessageFormat::PlainText);
-        assert_eq!(config.settings.write_timeout, Duration::from_millis(6));
+        assert_eq!(config, Config::default(), "at load the defaults are in force");
         assert_eq!(errors.len(), 2);
         let (config, errors) = reload(&ConfigFile::default(), Some(&last_good));
         assert_eq!((config, errors.len()), (Config::default(), 0), "an option that is gone has its default");
@@ -802,11 +815,25 @@ mod tests {
     #[test]
     fn an_unknown_option_refuses_its_section() {
         let (config, errors) = load(&global(&[("write_timeout", "6"), ("Write_Timout", "7")]));
-        assert_eq!(config.settings.write_timeout, Duration::from_millis(6));
+        assert_eq!(config, Config::default());
         assert_eq!(errors[0], "chan_websocket.conf: Unknown option Write_Timout in [global]");
         assert_eq!(errors.len(), 2);
         let (last_good, _) = load(&global(&[]));
         assert_eq!(reload(&global(&[("proxy_host", "p:1")]), Some(&last_good)).0, last_good);
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_lets_nobody_in_who_was_kept_out() {
+        let (config, errors) = load(&global(&[
+            ("incoming_deny", "0.0.0.0/0"),
+            ("incoming_require_tls", "yes"),
+            ("incoming_origins", "https://a.example"),
+            ("write_timout", "6"),
+        ]));
+        assert_eq!(config.settings.incoming_acl.len(), 1);
+        assert!(config.settings.incoming_require_tls);
+        assert_eq!(config.settings.incoming_origins, ["https://a.example"]);
+        assert_eq!(errors.len(), 2);
     }
 
     #[test]
