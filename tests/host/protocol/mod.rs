@@ -1,6 +1,8 @@
 //! The whole protocol: every command in every mode and format, odd and hostile input, flow control, directions, codecs,
 //! what reaches the app, and the clock.
 
+mod flow;
+mod marks;
 mod table;
 mod text;
 
@@ -10,6 +12,8 @@ use super::harness::call::Call;
 use super::harness::{App, Context, Format, Item, Suite};
 
 pub fn tests(suite: &mut Suite) {
+    flow::tests(suite);
+    marks::tests(suite);
     table::tests(suite);
     text::tests(suite);
 }
