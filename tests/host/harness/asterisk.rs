@@ -10,7 +10,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -20,6 +20,9 @@ use parking_lot::Mutex;
 use super::conf::{DRIVER, InstanceConfig};
 use super::log::{self, Log};
 use super::{ports, process, sandbox, tls, wait};
+
+/// The module's own configuration file.
+const OWN_CONFIG: &str = "chan_websocket.conf";
 
 /// Which chan_websocket.so an instance has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,6 +60,8 @@ pub struct Asterisk {
     process: Mutex<Option<Child>>,
     pid: u32,
     clients: Mutex<BTreeMap<String, String>>,
+    /// chan_websocket.conf: what it began with, and sections that were added.
+    connections: Mutex<String>,
 }
 
 impl Asterisk {
@@ -80,7 +85,8 @@ impl Asterisk {
         for name in ["etc", "modules", "lib", "spool", "run", "log"] {
             fs::create_dir(folder.join(name)).expect("instance folder");
         }
-        for (name, text) in config.render(&home, &format!("{home}/modules"), http, https) {
+        let files = config.render(module, &home, &format!("{home}/modules"), http, https);
+        for (name, text) in &files {
             fs::write(folder.join("etc").join(name), text).expect("configuration");
         }
         fs::write(folder.join("etc/server.crt"), &tls::SERVER.cert).expect("certificate");
@@ -88,11 +94,11 @@ impl Asterisk {
         install_modules(&folder.join("modules"), module, config);
 
         let console = File::create(folder.join("log/console")).expect("console");
-        let mut command = process::command("chroot");
+        let mut command = command(&folder, config);
         command
-            .arg(sandbox::root())
             .args(["asterisk", "-C", &format!("{home}/etc/asterisk.conf"), "-f", "-n"])
             .env("LANG", "C.UTF-8")
+            .envs(config.variables().iter().cloned())
             .stdin(Stdio::null())
             .stdout(console.try_clone().expect("console"))
             .stderr(console);
@@ -107,6 +113,7 @@ impl Asterisk {
             pid: child.id(),
             process: Mutex::new(Some(child)),
             clients: Mutex::default(),
+            connections: Mutex::new(files[OWN_CONFIG].clone()),
         };
         if module == Module::Oracle {
             // What the C module's WebSocket says when an app is gone before it has seen the close frame.
@@ -189,6 +196,17 @@ impl Asterisk {
         let all: Vec<&str> = clients.values().map(String::as_str).collect();
         self.write_config("websocket_client.conf", &all.join("\n"));
         self.cli("module reload res_websocket_client.so");
+    }
+
+    /// Adds a section with `type = connection` to chan_websocket.conf and makes our module read it.
+    pub fn add_connection(&self, client: &str, options: &[(&str, &str)]) {
+        let mut file = self.connections.lock();
+        let _ = write!(file, "\n[{client}]\ntype = connection\n");
+        for (option, value) in options {
+            let _ = writeln!(file, "{option} = {value}");
+        }
+        self.write_config(OWN_CONFIG, &file);
+        self.driver("reload");
     }
 
     /// A path on the HTTP server, behind http.conf's prefix.
@@ -346,6 +364,26 @@ impl Resources {
     fn counts(&self) -> (usize, usize) {
         (self.threads.len(), self.files.len())
     }
+}
+
+/// chroot, up to its first operand: in a mount namespace of its own if the instance has a name server of its own.
+fn command(folder: &Path, config: &InstanceConfig) -> Command {
+    let Some(server) = config.name_server() else {
+        let mut command = process::command("chroot");
+        command.arg(sandbox::root());
+        return command;
+    };
+    let file = folder.join("etc/resolv.conf");
+    fs::write(&file, format!("nameserver {server}\n")).expect("resolv.conf");
+    let mut command = process::command("unshare");
+    command.args([
+        "--mount",
+        "sh",
+        "-ec",
+        r#"mount --bind "$1" "$2/etc/resolv.conf"; shift; exec chroot "$@""#,
+    ]);
+    command.arg("sh").arg(file).arg(sandbox::root());
+    command
 }
 
 /// Fills an instance's module folder: links to Debian's modules, and the driver under test.

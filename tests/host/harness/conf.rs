@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use super::asterisk::Module;
 
 /// The dialplan that every instance has. `${…}` come as channel variables with the call.
 const DIALPLAN: &str = r"
@@ -105,6 +108,10 @@ pub const DRIVER: &str = "chan_websocket";
 pub struct InstanceConfig {
     modules: Vec<String>,
     files: BTreeMap<String, String>,
+    /// For our module alone.
+    ours: BTreeMap<String, String>,
+    environment: Vec<(String, String)>,
+    resolver: Option<IpAddr>,
     autoload: bool,
     debug: u8,
     http_prefix: Option<String>,
@@ -114,7 +121,16 @@ impl Default for InstanceConfig {
     fn default() -> Self {
         let modules = MODULES.iter().copied().chain([DRIVER]).map(str::to_owned).collect();
         let files = QUIET.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-        Self { modules, files, autoload: false, debug: 0, http_prefix: None }
+        Self {
+            modules,
+            files,
+            ours: BTreeMap::new(),
+            environment: Vec::new(),
+            resolver: None,
+            autoload: false,
+            debug: 0,
+            http_prefix: None,
+        }
     }
 }
 
@@ -145,6 +161,24 @@ impl InstanceConfig {
     /// Writes a configuration file.
     pub fn file(mut self, name: &str, text: &str) -> Self {
         self.files.insert(name.to_owned(), text.to_owned());
+        self
+    }
+
+    /// Writes a configuration file for our module alone: the C module does not know what stands in it.
+    pub fn our_file(mut self, name: &str, text: &str) -> Self {
+        self.ours.insert(name.to_owned(), text.to_owned());
+        self
+    }
+
+    /// Sets an environment variable of the process.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Has names looked up at this name server (UDP, port 53) instead of the machine's.
+    pub fn resolver(mut self, server: IpAddr) -> Self {
+        self.resolver = Some(server);
         self
     }
 
@@ -180,15 +214,27 @@ impl InstanceConfig {
         self.autoload
     }
 
+    pub(super) fn variables(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
+    pub(super) fn name_server(&self) -> Option<IpAddr> {
+        self.resolver
+    }
+
     /// All configuration files, for an instance whose folder is `home` as Asterisk sees it.
     pub(super) fn render(
         &self,
+        module: Module,
         home: &str,
         modules: &str,
         http: u16,
         https: u16,
     ) -> BTreeMap<String, String> {
         let mut files = self.files.clone();
+        if module == Module::Ours {
+            files.extend(self.ours.clone());
+        }
         let own = files.remove("extensions.conf").unwrap_or_default();
         files.insert("extensions.conf".into(), format!("{DIALPLAN}{own}"));
         files.insert("asterisk.conf".into(), self.asterisk_conf(home, modules));

@@ -71,12 +71,30 @@ pub fn instance_folder() -> (PathBuf, String) {
     (here, inside)
 }
 
+/// A path inside the sandbox for one here.
+pub fn inside(path: &Path) -> String {
+    let path =
+        path.strip_prefix(root()).unwrap_or_else(|_| panic!("{} is not in the sandbox", path.display()));
+    format!("/{}", path.display())
+}
+
+/// Removes this run's folders, unless HOST_KEEP is set.
+pub(super) fn clean_up() {
+    if env::var_os("HOST_KEEP").is_none() {
+        remove_folders(root(), |pid| pid == std::process::id());
+    }
+}
+
 /// Removes the folders of runs that did not end well.
 fn sweep(root: &Path) {
+    remove_folders(root, |pid| !process::exists(pid));
+}
+
+fn remove_folders(root: &Path, of: impl Fn(u32) -> bool) {
     for entry in fs::read_dir(root.join("srv")).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let pid = name.to_str().and_then(|name| name.strip_prefix("cw-")?.split('-').next()?.parse().ok());
-        if pid.is_some_and(|pid| !process::exists(pid)) {
+        if pid.is_some_and(&of) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

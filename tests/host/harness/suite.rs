@@ -1,6 +1,7 @@
 //! The list of tests, and how each is run on both modules and compared.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -35,7 +36,16 @@ pub struct Test {
     name: String,
     body: Body,
     on: On,
-    private: Option<InstanceConfig>,
+    instance: Instance,
+}
+
+/// Which Asterisk a test runs on.
+#[derive(Debug)]
+enum Instance {
+    /// The one that tests share, with others of the same name; "" is the usual one.
+    Shared(&'static str, fn() -> InstanceConfig),
+    /// Its own.
+    Private(InstanceConfig),
 }
 
 impl Test {
@@ -46,7 +56,12 @@ impl Test {
 
     /// The same, with another configuration.
     pub fn private_with(&mut self, config: InstanceConfig) {
-        self.private = Some(config);
+        self.instance = Instance::Private(config);
+    }
+
+    /// Runs the test on an instance with this configuration, shared by all tests that give the same name.
+    pub fn shares(&mut self, name: &'static str, config: fn() -> InstanceConfig) {
+        self.instance = Instance::Shared(name, config);
     }
 }
 
@@ -88,7 +103,7 @@ impl Suite {
     }
 
     fn add(&mut self, name: String, body: Body, on: On) -> &mut Test {
-        self.tests.push(Test { name, body, on, private: None });
+        self.tests.push(Test { name, body, on, instance: Instance::Shared("", InstanceConfig::new) });
         self.tests.last_mut().expect("just pushed")
     }
 
@@ -116,6 +131,7 @@ impl Suite {
             eprintln!("\n{problem}");
             failed = true;
         }
+        sandbox::clean_up();
         print_table();
         if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
@@ -190,9 +206,9 @@ fn run(test: &Test, chosen: Chosen) -> Result<(), Failed> {
 
 /// Runs a test on one module. The error has all that helps to understand it.
 fn run_on(test: &Test, module: Module) -> Result<Vec<String>, String> {
-    let start = || match &test.private {
-        Some(config) => Asterisk::start(module, config),
-        None => shared(module),
+    let start = || match &test.instance {
+        Instance::Private(config) => Asterisk::start(module, config),
+        Instance::Shared(name, config) => shared(module, name, *config),
     };
     let asterisk = caught(start)?;
     let context = Context::new(asterisk);
@@ -203,9 +219,9 @@ fn run_on(test: &Test, module: Module) -> Result<Vec<String>, String> {
         result.map_err(|why| format!("{why}\n--- trace\n{}\n{}", trace.join("\n"), asterisk.report(mark)));
     // Hanging up what is left belongs to the test.
     drop(context);
-    let ending = match &test.private {
-        Some(_) => asterisk.stop(),
-        None => check_shared(&asterisk, mark),
+    let ending = match &test.instance {
+        Instance::Private(_) => asterisk.stop(),
+        Instance::Shared(..) => check_shared(&asterisk, mark),
     };
     result.and(ending).map(|()| trace)
 }
@@ -222,25 +238,27 @@ fn check_shared(asterisk: &Asterisk, mark: usize) -> Result<(), String> {
 
 // ---- shared instances
 
-static SHARED: [Mutex<Option<Arc<Asterisk>>>; 2] = [const { Mutex::new(None) }; 2];
+type Slot = Arc<Mutex<Option<Arc<Asterisk>>>>;
 
-/// The instance that tests of a module share.
-fn shared(module: Module) -> Arc<Asterisk> {
-    let mut slot = SHARED[module as usize].lock();
+static SHARED: Mutex<BTreeMap<(Module, &'static str), Slot>> = Mutex::new(BTreeMap::new());
+
+/// The instance of this name that tests of a module share.
+fn shared(module: Module, name: &'static str, config: fn() -> InstanceConfig) -> Arc<Asterisk> {
+    let slot = Arc::clone(SHARED.lock().entry((module, name)).or_default());
+    let mut slot = slot.lock();
     // One that crashed has failed a test: the others go on with a new one.
     let running = slot.take().filter(|asterisk| asterisk.is_running());
-    let asterisk = running.unwrap_or_else(|| Asterisk::start(module, &InstanceConfig::new()));
+    let asterisk = running.unwrap_or_else(|| Asterisk::start(module, &config()));
     *slot = Some(Arc::clone(&asterisk));
     asterisk
 }
 
 fn stop_shared() -> Vec<String> {
-    let stop = |slot: &Mutex<Option<Arc<Asterisk>>>| {
-        let asterisk = slot.lock().take()?;
-        let problem = asterisk.stop().err()?;
-        Some(format!("the shared instance with {}: {problem}", asterisk.module.name()))
+    let stop = |((module, name), slot): ((Module, &str), Slot)| {
+        let problem = slot.lock().take()?.stop().err()?;
+        Some(format!("the shared instance '{name}' with {}: {problem}", module.name()))
     };
-    SHARED.iter().filter_map(stop).collect()
+    std::mem::take(&mut *SHARED.lock()).into_iter().filter_map(stop).collect()
 }
 
 // ---- panics
