@@ -1,6 +1,7 @@
 //! The whole protocol: every command in every mode and format, odd and hostile input, flow control, directions, codecs,
 //! what reaches the app, and the clock.
 
+mod codecs;
 mod direction;
 mod flow;
 mod marks;
@@ -13,6 +14,7 @@ use super::harness::call::Call;
 use super::harness::{App, Context, Format, Item, Suite};
 
 pub fn tests(suite: &mut Suite) {
+    codecs::tests(suite);
     direction::tests(suite);
     flow::tests(suite);
     marks::tests(suite);
