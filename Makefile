@@ -28,15 +28,19 @@ demo: setup build ## Run two calls through the module in the sandbox's Asterisk 
 	$(CARGO) run --release $(NO_MODULE) --example demo
 
 .PHONY: test
-test: setup build ## Set up, build and run every test
+test: setup build faults ## Set up, build and run every test
 	$(CARGO) test $(NO_MODULE)
+
+.PHONY: faults
+faults: ## Build the module once more, with places that a test can make panic
+	CARGO_TARGET_DIR=target/faults $(CARGO) build --locked --features fault-injection
 
 .PHONY: unittest
 unittest: ## Run the tests that need no Asterisk
 	$(CARGO) test $(NO_MODULE) --lib
 
 .PHONY: hosttest
-hosttest: setup build ## Run the tests against a real Asterisk; TEST=<name> for some of them
+hosttest: setup build faults ## Run the tests against a real Asterisk; TEST=<name> for some of them
 	$(CARGO) test $(NO_MODULE) --test host $(TEST)
 
 .PHONY: fmt-check

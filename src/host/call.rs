@@ -18,7 +18,7 @@ use super::effects::Job;
 use super::engine::Engine;
 use super::format::Format;
 use super::frame::FrameSlot;
-use super::sys;
+use super::{fault, sys};
 use crate::driver::command::ControlMessageFormat;
 use crate::driver::config::Settings;
 use crate::driver::event::{Event, MediaStart};
@@ -279,6 +279,7 @@ impl Call {
 
     /// The core reads (channel locked, its thread): the frame that is due, if one is.
     pub(crate) fn read(&self) -> Option<*mut sys::ast_frame> {
+        fault::point("read");
         let mut effects = Vec::new();
         let (frame, clock) = {
             let mut session = self.session.lock();
@@ -294,6 +295,7 @@ impl Call {
 
     /// The core writes a voice frame (channel locked, its thread). Never waits.
     pub(crate) fn write_voice(&self, payload: &[u8], samples: u32) {
+        fault::point("write");
         if !self.sends_media.load(Ordering::Relaxed) || payload.is_empty() {
             return;
         }
@@ -404,11 +406,13 @@ impl Call {
 
 impl Handler for Call {
     fn on_text(&self, text: &str) {
+        fault::point("command");
         log::debug!("{}: received {text}", self.name());
         self.with_session(|session, effects| session.on_command(text, clock::now(), effects));
     }
 
     fn on_binary(&self, message: Bytes) {
+        fault::point("media");
         self.with_session(|session, effects| session.on_media(message, clock::now(), effects));
     }
 

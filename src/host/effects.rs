@@ -12,7 +12,9 @@ use parking_lot::{Condvar, Mutex};
 
 use super::call::{Call, HangupCause};
 use super::channel::Locked;
+use super::guard::guard;
 use super::link::{self, NewLink};
+use super::sys;
 
 /// How soon a job is tried again whose channel was locked.
 const RETRY: Duration = Duration::from_millis(1);
@@ -136,25 +138,29 @@ fn next_jobs(shared: &Shared, retry: bool) -> Option<VecDeque<Job>> {
     }
 }
 
-/// Does a job; gives it back if its channel is locked by somebody.
+/// Does a job; gives it back if its channel is locked by somebody. A fault in it ends its call.
 fn attempt(job: Job) -> Option<Job> {
     let call = job.call().clone();
-    super::guard::guard("effects", None, || match job {
-        Job::Start { call: _, link } => {
-            let Some(variables) =
-                with_channel(
-                    &call,
-                    |channel| {
-                        if call.reports_variables() { channel.variables() } else { Vec::new() }
-                    },
-                )
-            else {
-                return Some(Job::Start { call, link });
-            };
-            link::start(&call, *link, variables);
-            // Answering needs the lock again, which somebody may have taken meanwhile: a job of its own.
-            if call.auto_answer { attempt(Job::Answer { call }) } else { None }
+    let on_fault = match job {
+        Job::Hangup { .. } => None,
+        _ => {
+            let cause = HangupCause { cause: sys::AST_CAUSE_NETWORK_OUT_OF_ORDER, tech_cause: None };
+            Some(Job::Hangup { call: call.clone(), cause })
         }
+    };
+    guard("effects", on_fault, || run_job(job, call))
+}
+
+fn run_job(job: Job, call: Arc<Call>) -> Option<Job> {
+    match job {
+        Job::Start { link, .. } => match with_channel(&call, |channel| variables_for(&call, channel)) {
+            Some(variables) => {
+                link::start(&call, *link, variables);
+                // Answering needs the lock again, which somebody may have taken meanwhile: a job of its own.
+                if call.auto_answer { attempt(Job::Answer { call }) } else { None }
+            }
+            None => Some(Job::Start { call, link }),
+        },
         Job::Answer { .. } => {
             with_channel(&call, |channel| channel.queue_answer()).is_none().then_some(Job::Answer { call })
         }
@@ -162,14 +168,19 @@ fn attempt(job: Job) -> Option<Job> {
             .is_none()
             .then_some(Job::Hangup { call, cause }),
         Job::IncomingTimeout { .. } => {
-            if !call.is_claimed() && !call.is_hung_up() {
-                log::warn!("{}: no application has connected in time; hanging up", call.name());
-                let cause = HangupCause { cause: super::sys::AST_CAUSE_NO_ANSWER, tech_cause: None };
-                return attempt(Job::Hangup { call, cause });
+            if call.is_claimed() || call.is_hung_up() {
+                return None;
             }
-            None
+            log::warn!("{}: no application has connected in time; hanging up", call.name());
+            let cause = HangupCause { cause: sys::AST_CAUSE_NO_ANSWER, tech_cause: None };
+            attempt(Job::Hangup { call, cause })
         }
-    })
+    }
+}
+
+/// Only JSON's MEDIA_START carries them.
+fn variables_for(call: &Call, channel: Locked<'_>) -> Vec<(String, String)> {
+    if call.reports_variables() { channel.variables() } else { Vec::new() }
 }
 
 /// Sets the causes at once, for in Stasis nobody reads the hangup's own frame. DIVERGES: the C module leaves the

@@ -16,7 +16,7 @@ use super::engine::Engine;
 use super::guard::trampoline;
 use super::link::NewLink;
 use super::stream::IoStream;
-use super::{access, module, outgoing, sys};
+use super::{access, fault, module, outgoing, sys};
 use crate::net::connector::set_tcp_keepalives;
 use crate::net::transport::Transport;
 use crate::net::upgrade::{self, Refusal};
@@ -90,6 +90,7 @@ struct HttpRequest {
 
 /// Checks in the order of the C module, then upgrades.
 fn answer(request: &HttpRequest) -> c_int {
+    fault::point("http");
     let id = &request.connection_id;
     let Some(engine) = Engine::current() else {
         return refuse(request, 404, c"Not found", c"WebSocket instance not found");

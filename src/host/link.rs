@@ -6,6 +6,7 @@ use std::time::Duration;
 use tungstenite::protocol::Role;
 
 use super::call::Call;
+use super::fault;
 use crate::net::connection::{Connection, ConnectionConfig, PingConfig};
 use crate::net::outbound::Outbound;
 use crate::net::transport::Transport;
@@ -26,6 +27,7 @@ pub(crate) struct NewLink {
 /// Sends MEDIA_START, opens the call for events and media, and hands the connection to a reactor. Called by the
 /// effects thread with no lock held. DIVERGES: the C module can send media before MEDIA_START.
 pub(crate) fn start(call: &Arc<Call>, link: NewLink, variables: Vec<(String, String)>) {
+    fault::point("start");
     let Some(slot) = call.engine.reactors.slot() else { return };
     let settings = &call.settings;
     let out = Arc::new(Outbound::new(

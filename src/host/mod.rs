@@ -11,6 +11,7 @@
 //! | `effects` | what needs a channel's lock, done without waiting for it |
 //! | `channel`, `format`, `frame`, `json`, `ao2`, `stream`, `tls`, `tls_client`, `clock`, `client`, `config`, `log` | one newtype or service each |
 //! | `guard`, `sys` | the edge itself: panic guard, bindings |
+//! | `fault` | faults on demand, for tests |
 
 mod access;
 mod ao2;
@@ -21,6 +22,7 @@ mod clock;
 mod config;
 mod effects;
 mod engine;
+mod fault;
 mod format;
 mod frame;
 mod guard;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tungstenite::protocol::Role;
 
 use super::call::{Call, CallRole};
-use super::client;
 use super::effects::Job;
 use super::link::NewLink;
+use super::{client, fault};
 use crate::driver::client::ClientSettings;
 use crate::driver::config::Pings;
 use crate::net::connection::PingConfig;
@@ -15,6 +15,7 @@ use crate::net::connector::{ConnectError, ConnectJob, Connected, Destination};
 
 /// Starts connecting, on the connector's own threads. Called with the channel locked; returns at once.
 pub(crate) fn start(call: &Arc<Call>, dialled: &str) {
+    fault::point("call");
     if call.role == CallRole::Incoming {
         log::debug!("{}: waiting for the application to connect with id {}", call.name(), call.connection_id);
         return;

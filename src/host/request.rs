@@ -10,7 +10,7 @@ use super::clock::Clock;
 use super::effects::Job;
 use super::engine::Engine;
 use super::format::Format;
-use super::{client, module, sys, tech};
+use super::{client, fault, module, sys, tech};
 use crate::driver::config::Settings;
 use crate::driver::dial::{self, DialString};
 use crate::driver::media_format::MediaFormat;
@@ -49,6 +49,7 @@ pub(crate) unsafe fn requestor_name(
 
 /// Makes the channel, unlocked, for the core. `None`: the request failed, the log says why, nothing is left behind.
 pub(crate) fn request(request: &Request) -> Option<*mut sys::ast_channel> {
+    fault::point("requester");
     let who = &request.requestor_name;
     let engine = Engine::current()?;
     let dial = match dial::parse(&request.data) {

@@ -452,6 +452,7 @@ impl Connection {
     /// Runs a piece of the call's own code; a panic in it ends this connection and nothing else.
     fn guarded(&mut self, work: impl FnOnce(&Self)) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            log::error!("a fault in chan_websocket was contained; the call that met it ends");
             self.send_close(u16::from(CloseCode::Error), "");
             self.tell(Closed::Panicked);
             self.linger();

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `ASTERISK_SANDBOX` | root folder with Debian's Asterisk, as made by `make setup` |
 //! | `CHAN_WEBSOCKET_MODULE` | our module, instead of `target/release/chan_websocket.so` |
+//! | `CHAN_WEBSOCKET_FAULTS` | the build for tests of faults, instead of `target/faults/debug/libchan_websocket.so` |
 //! | `HOST_MODULES` | `oracle` or `ours`: run on one module only |
 //! | `HOST_RECORD` | set: keep the oracle's traces in `tests/host/golden` |
 //! | `HOST_TABLE` | set: print how the modules compare, test by test |
@@ -17,8 +18,10 @@
 mod clients;
 mod commands;
 mod config;
+mod connect;
 mod dial_string;
 mod ending;
+mod fault;
 mod harness;
 mod incoming;
 mod masquerade;
@@ -34,8 +37,10 @@ fn main() -> ExitCode {
     clients::tests(&mut suite);
     commands::tests(&mut suite);
     config::tests(&mut suite);
+    connect::tests(&mut suite);
     dial_string::tests(&mut suite);
     ending::tests(&mut suite);
+    fault::tests(&mut suite);
     incoming::tests(&mut suite);
     masquerade::tests(&mut suite);
     media::tests(&mut suite);

@@ -406,7 +406,7 @@ fn install_modules(folder: &Path, module: Module, config: &InstanceConfig) {
     match module {
         Module::Oracle => link(&driver),
         Module::Ours => {
-            let ours = sandbox::our_module();
+            let ours = if config.has_faults() { sandbox::our_faulty_module() } else { sandbox::our_module() };
             fs::copy(&ours, folder.join(&driver)).unwrap_or_else(|err| panic!("{}: {err}", ours.display()));
         }
     }

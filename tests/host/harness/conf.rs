@@ -111,6 +111,7 @@ pub struct InstanceConfig {
     /// For our module alone.
     ours: BTreeMap<String, String>,
     environment: Vec<(String, String)>,
+    faults: bool,
     resolver: Option<IpAddr>,
     autoload: bool,
     debug: u8,
@@ -126,6 +127,7 @@ impl Default for InstanceConfig {
             files,
             ours: BTreeMap::new(),
             environment: Vec::new(),
+            faults: false,
             resolver: None,
             autoload: false,
             debug: 0,
@@ -174,6 +176,17 @@ impl InstanceConfig {
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Takes our module's build for tests of faults, and has it panic once at this point (src/host/fault.rs).
+    pub fn fault(mut self, point: &str) -> Self {
+        self.faults = true;
+        self.environment("CHAN_WEBSOCKET_FAULT", point)
+    }
+
+    /// Whether our module is the build for tests of faults.
+    pub(super) fn has_faults(&self) -> bool {
+        self.faults
     }
 
     /// Has names looked up at this name server (UDP, port 53) instead of the machine's.

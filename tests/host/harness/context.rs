@@ -141,7 +141,7 @@ impl Context {
 
     /// An app that waits for Asterisk to connect and accepts, known to it as a websocket_client with these further
     /// options (`uri` among them, unless `ws://` with the path `media` will do; `{address}` stands for where the
-    /// server listens).
+    /// server listens, `{port}` for its port).
     pub fn server(&self, options: &[(&str, &str)]) -> AppServer {
         self.server_with(options, |_, _| Reply::Accept)
     }
@@ -158,9 +158,9 @@ impl Context {
         let mut all = vec![("uri", "ws://{address}/media"), ("protocols", "media")];
         all.retain(|(name, _)| !options.iter().any(|(own, _)| own == name));
         all.extend_from_slice(options);
-        let address = server.address.to_string();
-        let all: Vec<_> =
-            all.iter().map(|(name, value)| (*name, value.replace("{address}", &address))).collect();
+        let (address, port) = (server.address.to_string(), server.address.port().to_string());
+        let fill = |value: &str| value.replace("{address}", &address).replace("{port}", &port);
+        let all: Vec<_> = all.iter().map(|(name, value)| (*name, fill(value))).collect();
         let all: Vec<_> = all.iter().map(|(name, value)| (*name, value.as_str())).collect();
         self.asterisk.add_client(&server.client, &all);
         server

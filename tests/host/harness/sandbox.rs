@@ -47,6 +47,19 @@ pub fn our_module() -> PathBuf {
     path
 }
 
+/// Our chan_websocket.so built with the feature `fault-injection`.
+pub fn our_faulty_module() -> PathBuf {
+    let path = env::var_os("CHAN_WEBSOCKET_FAULTS").map(PathBuf::from).unwrap_or_else(|| {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("target/faults/debug/libchan_websocket.so")
+    });
+    assert!(
+        path.exists(),
+        "no module at {}: run `make faults`, or set CHAN_WEBSOCKET_FAULTS",
+        path.display()
+    );
+    path
+}
+
 /// Where Debian keeps Asterisk's modules, as a path inside the sandbox.
 pub fn debian_modules() -> PathBuf {
     let lib = root().join("usr/lib");

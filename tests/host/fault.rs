@@ -1,0 +1,80 @@
+//! A panic anywhere inside our module ends the call that met it, with a log line, and nothing else.
+
+use super::harness::{Context, InstanceConfig, Suite};
+
+/// Where the build for these tests can be made to panic: src/host/fault.rs.
+const POINTS: &[(&str, fn(&Context))] = &[
+    ("read", |t| media(t, 1000)),
+    ("write", |t| media(t, 1000)),
+    ("media", |t| media(t, 1011)),
+    ("command", command),
+    ("start", start),
+    ("call", never_up),
+    ("requester", refused),
+    ("http", http),
+];
+
+pub fn tests(suite: &mut Suite) {
+    for (point, body) in POINTS {
+        suite
+            .ours(format!("fault/{point}"), "no fault can be put into the C module", move |t| {
+                for text in ["internal error", "fault in chan_websocket", "panic while"] {
+                    t.allow_log(text);
+                }
+                body(t);
+                assert!(t.log_contains(&["ERROR", "internal error", "injected at"]));
+                // Whatever happened, the next call is like any other.
+                let (call, app) = t.incoming_echo("c(ulaw)");
+                app.send_media(&[0x55; 160]);
+                assert_eq!(app.collect_media(160), [0x55; 160]);
+                app.command("HANGUP");
+                assert_eq!(call.ending().cause, 16);
+            })
+            .private_with(InstanceConfig::new().fault(point));
+    }
+}
+
+/// A call that is up meets the fault with its first frame.
+fn media(t: &Context, code: u16) {
+    let (call, app) = t.incoming_echo("c(ulaw)");
+    app.send_media(&[0x55; 160]);
+    let _ = call.ending();
+    assert_eq!(app.expect_close(), code);
+}
+
+fn command(t: &Context) {
+    let (call, app) = t.incoming_app("c(ulaw)");
+    app.command("GET_STATUS");
+    assert_eq!(call.ending().cause, 38);
+    assert_eq!(app.expect_close(), 1011);
+}
+
+/// The connection is up, but the call cannot be set going.
+fn start(t: &Context) {
+    let call = t.incoming("c(ulaw)");
+    let app = call.connect();
+    assert_eq!(call.ending().cause, 38);
+    app.expect_end();
+}
+
+fn never_up(t: &Context) {
+    let server = t.server(&[]);
+    let call = t.call(&format!("WebSocket/{}/c(ulaw)", server.client)).originate();
+    let _ = call.ending();
+}
+
+fn refused(t: &Context) {
+    let answer = t.call("WebSocket/INCOMING/c(ulaw)").try_originate();
+    assert_ne!(answer.status, 200, "{:?}", answer.body);
+}
+
+/// The upgrade fails; the channel goes on waiting for its application.
+fn http(t: &Context) {
+    let call = t.incoming("c(ulaw)");
+    let answer = t.upgrade(&call.connection_id()).send(t.http());
+    assert!(answer.is_err(), "closed without an answer");
+    let app = call.connect();
+    app.expect_media_start();
+    app.command("HANGUP");
+    assert_eq!(call.ending().cause, 16);
+}
