@@ -11,6 +11,7 @@ pub mod config;
 pub mod dial;
 pub mod event;
 pub mod media_format;
+pub mod opus;
 pub mod pacing;
 pub mod queue;
 pub mod reframe;

@@ -13,7 +13,8 @@ use super::format::Format;
 use super::{client, fault, module, sys, tech};
 use crate::driver::config::Settings;
 use crate::driver::dial::{self, DialString};
-use crate::driver::media_format::MediaFormat;
+use crate::driver::media_format::{MediaFormat, SampleCounter};
+use crate::driver::opus::{self, OpusSampleCounter};
 use crate::driver::session::{MediaMode, QueueLimits, Session, SessionConfig};
 
 /// What the core asks for.
@@ -118,7 +119,12 @@ fn new_call(
         CallRole::Incoming => module::new_uuid(),
         CallRole::Outgoing => dial.connection_id.clone(),
     };
-    let session = Session::new(session_config(dial, &settings, &media_format), Box::new(format.clone()));
+    let samples: Box<dyn SampleCounter> = if media_format.name == opus::FORMAT_NAME {
+        Box::new(OpusSampleCounter)
+    } else {
+        Box::new(format.clone())
+    };
+    let session = Session::new(session_config(dial, &settings, &media_format), samples);
     Some(Call::new(NewCall {
         engine,
         role,
@@ -134,10 +140,13 @@ fn new_call(
 }
 
 fn session_config(dial: &DialString, settings: &Settings, format: &MediaFormat) -> SessionConfig {
-    let mode = if format.passthrough_forced || dial.options.passthrough {
+    let mode = if dial.options.passthrough {
         MediaMode::Passthrough
     } else if dial.options.unbuffered {
+        // Also for a codec that cannot be cut: an app that paces itself is not held back.
         MediaMode::Unbuffered
+    } else if format.passthrough_forced {
+        MediaMode::Passthrough
     } else {
         MediaMode::Framed
     };
