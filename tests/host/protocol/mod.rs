@@ -7,8 +7,9 @@ mod flow;
 mod marks;
 mod table;
 mod text;
+mod unframed;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::harness::call::Call;
 use super::harness::{App, Context, Format, Item, Suite};
@@ -20,6 +21,7 @@ pub fn tests(suite: &mut Suite) {
     marks::tests(suite);
     table::tests(suite);
     text::tests(suite);
+    unframed::tests(suite);
 }
 
 /// Long enough for a few frames: what does not come within it does not come.
@@ -71,4 +73,19 @@ fn in_order(app: &App) -> Vec<String> {
         lines.push(format!("{media} bytes"));
     }
     lines
+}
+
+/// How many ms lie between two of these points in time, by linear regression: what a few late ones do to it is little.
+fn slope_ms(times: &[Instant]) -> f64 {
+    let count = times.len() as f64;
+    let points: Vec<(f64, f64)> = times
+        .iter()
+        .enumerate()
+        .map(|(number, at)| (number as f64, (*at - times[0]).as_secs_f64() * 1000.0))
+        .collect();
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
+    let (x_mean, y_mean) = (mean(|point| point.0), mean(|point| point.1));
+    let covariance: f64 = points.iter().map(|(x, y)| (x - x_mean) * (y - y_mean)).sum();
+    let variance: f64 = points.iter().map(|(x, _)| (x - x_mean).powi(2)).sum();
+    covariance / variance
 }
