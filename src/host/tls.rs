@@ -120,6 +120,10 @@ pub(crate) fn error_text() -> String {
     // SAFETY: the error queue of this thread; the string is a static of OpenSSL's or NULL.
     unsafe {
         let code = ffi::ERR_get_error();
+        if ffi::ERR_SYSTEM_ERROR(code) {
+            let errno = i32::try_from(code & ffi::ERR_SYSTEM_MASK).unwrap_or_default();
+            return io::Error::from_raw_os_error(errno).to_string();
+        }
         let reason = ffi::ERR_reason_error_string(code);
         if reason.is_null() {
             format!("TLS error {code:#x}")

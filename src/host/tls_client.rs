@@ -1,7 +1,7 @@
 //! TLS for outgoing calls, with the OpenSSL that Asterisk has in the process.
 
 use std::collections::HashMap;
-use std::ffi::{CStr, CString, c_long};
+use std::ffi::{CStr, CString, c_long, c_uint};
 use std::io;
 use std::net::{IpAddr, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
@@ -95,7 +95,10 @@ impl Context {
         if key.verify_cert {
             context.load_trust(key)?;
         }
-        context.load_certificate(key)?;
+        // As with the C module, which says nothing: a server that wants none is reached without it.
+        if let Err(why) = context.load_certificate(key) {
+            log::warn!("{why}; connecting without a client certificate");
+        }
         Ok(context)
     }
 
@@ -168,42 +171,57 @@ impl TlsContext for Context {
             ffi::SSL_set_bio(ssl.as_ptr(), bio, bio);
             ffi::SSL_set_connect_state(ssl.as_ptr());
         }
-        set_host(ssl, host, self.verify_cert && self.verify_hostname)
-            .map_err(|()| failed("the server's name"))?;
-        Ok(Box::new(Handshake { owned, host: host.to_owned() }))
+        // The zone of an IPv6 address is a matter of this machine.
+        let host = host.split('%').next().unwrap_or_default();
+        let name = CString::new(host).map_err(|_| failed("the server's name"))?;
+        let is_address = host.parse::<IpAddr>().is_ok();
+        let verify = self.verify_cert && self.verify_hostname;
+        if !is_address {
+            set_host(ssl, &name, verify).map_err(|()| failed("the server's name"))?;
+        }
+        Ok(Box::new(Handshake { owned, host: name, verify_address: is_address && verify }))
     }
 }
 
-/// SNI for a name (RFC 6066: not for addresses), and the name or address that the certificate has to have.
-fn set_host(ssl: NonNull<ffi::SSL>, host: &str, verify: bool) -> Result<(), ()> {
-    let name = CString::new(host).map_err(|_| ())?;
-    let address: Option<IpAddr> = host.parse().ok();
-    // SAFETY: a live session whose handshake has not begun; OpenSSL copies the strings.
+/// SNI (RFC 6066: for names, not for addresses), and the name that the certificate has to have: among its alternative
+/// names, wildcards included, or as its common name, which is where the C module looks first.
+fn set_host(ssl: NonNull<ffi::SSL>, name: &CStr, verify: bool) -> Result<(), ()> {
+    let raw = name.as_ptr().cast_mut().cast();
+    let (command, kind) = (ffi::SSL_CTRL_SET_TLSEXT_HOSTNAME, c_long::from(ffi::TLSEXT_NAMETYPE_host_name));
+    const FLAGS: c_uint =
+        ffi::X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | ffi::X509_CHECK_FLAG_ALWAYS_CHECK_SUBJECT;
+    // SAFETY: a live session whose handshake has not begun; OpenSSL copies the string.
     unsafe {
-        if address.is_none() {
-            let raw = name.as_ptr().cast_mut().cast();
-            let (command, kind) =
-                (ffi::SSL_CTRL_SET_TLSEXT_HOSTNAME, c_long::from(ffi::TLSEXT_NAMETYPE_host_name));
-            if ffi::SSL_ctrl(ssl.as_ptr(), command, kind, raw) != 1 {
-                return Err(());
-            }
+        if ffi::SSL_ctrl(ssl.as_ptr(), command, kind, raw) != 1 {
+            return Err(());
         }
         if verify {
             let param = ffi::SSL_get0_param(ssl.as_ptr());
-            let done = match address {
-                Some(IpAddr::V4(ip)) => ffi::X509_VERIFY_PARAM_set1_ip(param, ip.octets().as_ptr(), 4),
-                Some(IpAddr::V6(ip)) => ffi::X509_VERIFY_PARAM_set1_ip(param, ip.octets().as_ptr(), 16),
-                None => {
-                    ffi::X509_VERIFY_PARAM_set_hostflags(param, ffi::X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-                    ffi::X509_VERIFY_PARAM_set1_host(param, name.as_ptr(), name.as_bytes().len())
-                }
-            };
-            if done != 1 {
+            ffi::X509_VERIFY_PARAM_set_hostflags(param, FLAGS);
+            if ffi::X509_VERIFY_PARAM_set1_host(param, name.as_ptr(), name.to_bytes().len()) != 1 {
                 return Err(());
             }
         }
     }
     Ok(())
+}
+
+/// Whether the server's certificate is for this address: among its alternative names as an address, or, as the C module
+/// knows it, written out as a name. X509_VERIFY_PARAM knows only the former.
+fn is_for_address(ssl: NonNull<ffi::SSL>, address: &CStr) -> bool {
+    const FLAGS: c_uint = ffi::X509_CHECK_FLAG_NO_WILDCARDS | ffi::X509_CHECK_FLAG_ALWAYS_CHECK_SUBJECT;
+    // SAFETY: a live session; the certificate is NULL or a reference of our own, which is freed below.
+    unsafe {
+        let certificate = ffi::SSL_get1_peer_certificate(ssl.as_ptr());
+        if certificate.is_null() {
+            return false;
+        }
+        let (text, len) = (address.as_ptr(), address.to_bytes().len());
+        let matches = ffi::X509_check_ip_asc(certificate, text, 0) == 1
+            || ffi::X509_check_host(certificate, text, len, FLAGS, ptr::null_mut()) == 1;
+        ffi::X509_free(certificate);
+        matches
+    }
 }
 
 /// An `SSL` and the socket under it, dropped in this order.
@@ -227,7 +245,9 @@ impl Drop for OwnedSsl {
 
 struct Handshake {
     owned: OwnedSsl,
-    host: String,
+    host: CString,
+    /// `host` is an address, and the certificate has to be for it.
+    verify_address: bool,
 }
 
 impl TlsHandshake for Handshake {
@@ -241,6 +261,9 @@ impl TlsHandshake for Handshake {
             (result, ffi::SSL_get_error(ssl.as_ptr(), result), os_error)
         };
         if result == 1 {
+            if self.verify_address && !is_for_address(ssl, &self.host) {
+                return TlsProgress::Failed(not_for(&self.host, "IP address mismatch"));
+            }
             // SAFETY: the handshake is done; the session lives as long as `owned`, which goes with it.
             let session = unsafe { TlsSession::new(ssl) };
             return TlsProgress::Done(Arc::new(TlsClientTransport { session, owned: self.owned }));
@@ -267,15 +290,16 @@ impl Handshake {
         };
         match verdict {
             verdict if verdict == c_long::from(ffi::X509_V_OK) => format!("TLS handshake: {}", error_text()),
-            verdict
-                if verdict == c_long::from(ffi::X509_V_ERR_HOSTNAME_MISMATCH)
-                    || verdict == c_long::from(ffi::X509_V_ERR_IP_ADDRESS_MISMATCH) =>
-            {
-                format!("the server's certificate is not for '{}': {reason}", self.host)
+            verdict if verdict == c_long::from(ffi::X509_V_ERR_HOSTNAME_MISMATCH) => {
+                not_for(&self.host, &reason)
             }
-            _ => format!("the certificate of '{}' is not trusted: {reason}", self.host),
+            _ => format!("the certificate of '{}' is not trusted: {reason}", self.host.to_string_lossy()),
         }
     }
+}
+
+fn not_for(host: &CStr, reason: &str) -> String {
+    format!("the server's certificate is not for '{}': {reason}", host.to_string_lossy())
 }
 
 /// An established TLS connection of our own. The session goes before what it points into.

@@ -108,9 +108,14 @@ fn is_unprintable(text: &str) -> bool {
     text.chars().any(char::is_control)
 }
 
-/// `host:port`, an IPv6 address in brackets; always with the port, as res_http_websocket writes it.
+/// `host:port`, an IPv6 address in brackets and without its zone, which is a matter of this machine; always with the
+/// port, as res_http_websocket writes it.
 pub(crate) fn authority(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    if host.contains(':') {
+        format!("[{}]:{port}", host.split('%').next().unwrap_or_default())
+    } else {
+        format!("{host}:{port}")
+    }
 }
 
 /// The value of an Authorization or Proxy-Authorization header, RFC 7617.
@@ -518,6 +523,15 @@ mod tests {
             let err = answer(text.as_bytes()).expect_err(words);
             assert_eq!(err.to_string(), words);
             assert_eq!(err.is_final(), ["401", "403", "404"].iter().any(|s| words.contains(s)), "{words}");
+        }
+    }
+
+    #[test]
+    fn the_authority_has_brackets_and_no_zone() {
+        for (host, text) in
+            [("app.example", "app.example:1"), ("::1", "[::1]:1"), ("fe80::1%eth0", "[fe80::1]:1")]
+        {
+            assert_eq!(authority(host, 1), text);
         }
     }
 

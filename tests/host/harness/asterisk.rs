@@ -195,7 +195,7 @@ impl Asterisk {
         clients.insert(name.to_owned(), section);
         let all: Vec<&str> = clients.values().map(String::as_str).collect();
         self.write_config("websocket_client.conf", &all.join("\n"));
-        self.cli("module reload res_websocket_client.so");
+        self.reload("res_websocket_client");
     }
 
     /// Adds a section with `type = connection` to chan_websocket.conf and makes our module read it.
@@ -206,7 +206,19 @@ impl Asterisk {
             let _ = writeln!(file, "{option} = {value}");
         }
         self.write_config(OWN_CONFIG, &file);
-        self.driver("reload");
+        self.reload(DRIVER);
+    }
+
+    /// Asterisk refuses to reload a module while it reloads another.
+    #[track_caller]
+    fn reload(&self, module: &str) {
+        let command = format!("module reload {module}.so");
+        let mut answer = String::new();
+        let done = wait::poll(wait::PATIENCE, || {
+            answer = self.cli(&command);
+            answer.contains("reloaded successfully").then_some(())
+        });
+        assert!(done.is_some(), "{command}: {answer}");
     }
 
     /// A path on the HTTP server, behind http.conf's prefix.

@@ -1,0 +1,106 @@
+//! Outgoing connections as people run them: TLS, load balancers, proxies, name servers, and servers that misbehave.
+
+mod name_server;
+mod names;
+mod nginx;
+mod pki;
+mod tls;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use super::harness::call::{Call, DialResult};
+use super::harness::{Context, InstanceConfig, Suite};
+
+pub fn tests(suite: &mut Suite) {
+    names::tests(suite);
+    tls::tests(suite);
+}
+
+/// The instance of these tests: names are looked up at our name server, and our authority is one of the system's.
+fn instance() -> InstanceConfig {
+    InstanceConfig::new()
+        .resolver(name_server::address().into())
+        .environment("SSL_CERT_FILE", &pki::FILES.path("root.crt"))
+        .our_file("chan_websocket.conf", "[global]\nhandshake_timeout = 3000\n")
+}
+
+/// One attempt, so that a failure is soon known.
+const ONCE: (&str, &str) = ("reconnect_attempts", "1");
+
+/// Adds a websocket_client with `media` as its subprotocol and these options, and returns its name.
+fn client(t: &Context, options: &[(&str, &str)]) -> String {
+    let name = t.unique("client");
+    t.name(&name, "client");
+    let mut all = vec![("protocols", "media")];
+    all.extend_from_slice(options);
+    t.asterisk.add_client(&name, &all);
+    name
+}
+
+fn dial_string(client: &str) -> String {
+    format!("WebSocket/{client}/c(ulaw)")
+}
+
+/// A party that dials the client and waits so many seconds for an answer.
+fn caller<'t>(t: &'t Context, client: &str, timeout: &str) -> Call<'t> {
+    t.call("Local/park@harness").formats("ulaw").dials(&dial_string(client), timeout, "g").originate()
+}
+
+fn unavailable() -> DialResult {
+    DialResult { status: "CHANUNAVAIL".into(), cause: "3".into() }
+}
+
+/// What is logged when a connection does not come about; the others by what the C module uses for it.
+fn allow_failure(t: &Context) {
+    t.allow_log("connection failed");
+    for source in ["res_websocket_client", "res_http_websocket", "http", "tcptls", "iostream", "netsock2"] {
+        t.allow_log(&format!("{source}.c: "));
+    }
+}
+
+/// The dial fails with the cause of a failed connection, and a warning names the client. Ours has `words` in it.
+#[track_caller]
+fn expect_failure(t: &Context, client: &str, words: &[&str]) {
+    allow_failure(t);
+    assert_eq!(caller(t, client, "10").dial_result(), unavailable());
+    expect_failure_logged(t, client, words);
+}
+
+/// See [`expect_failure`].
+#[track_caller]
+fn expect_failure_logged(t: &Context, client: &str, words: &[&str]) {
+    // The name with what follows it: client-1 is not client-11.
+    let dialled = format!(" {client}/");
+    let line = t.wait_log(&["WARNING", "connection failed to", &dialled]);
+    if t.is_ours() {
+        for word in words {
+            assert!(line.contains(word), "'{word}' is not in: {line}");
+        }
+    }
+}
+
+/// Where the servers of these tests listen.
+const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+/// A listening socket whose queue is full: the kernel takes no notice of who connects.
+#[derive(Debug)]
+struct Hole {
+    address: SocketAddr,
+    _listener: TcpListener,
+    _queued: Vec<TcpStream>,
+}
+
+impl Hole {
+    /// `None` if there is no such address.
+    fn at(address: impl ToSocketAddrs) -> Option<Self> {
+        let listener = TcpListener::bind(address).ok()?;
+        rustix::net::listen(&listener, 0).expect("listen");
+        let address = listener.local_addr().expect("address");
+        let mut queued = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+            queued.push(stream);
+        }
+        Some(Self { address, _listener: listener, _queued: queued })
+    }
+}

@@ -1,0 +1,106 @@
+//! Name look-up, with a name server of our own.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use super::super::harness::{Context, Suite, ports};
+use super::{
+    ONCE, caller, client, dial_string, expect_failure, expect_failure_logged, instance, unavailable,
+};
+
+pub fn tests(suite: &mut Suite) {
+    suite.same("connect/names/resolves", |t| connects(t, "app.test")).shares("connect", instance);
+    suite.same("connect/names/slow", |t| connects(t, "400.slow.test")).shares("connect", instance);
+    for name in ["many.test", "both.test"] {
+        suite
+            .differs(format!("connect/names/first_refuses/{name}"), "11.13", move |t| first_refuses(t, name))
+            .shares("connect", instance);
+    }
+    suite.same("connect/names/all_refuse", all_refuse).shares("connect", instance);
+    for (name, words) in [
+        ("missing.test", "look-up of the name missing.test failed: Name or service not known"),
+        ("broken.test", "look-up of the name broken.test failed: Temporary failure in name resolution"),
+        ("empty.test", "look-up of the name empty.test failed: No address associated with hostname"),
+    ] {
+        suite
+            .same(format!("connect/names/fails/{name}"), move |t| {
+                let uri = format!("ws://{name}:{}/media", ports::free());
+                expect_failure(t, &client(t, &[("uri", &uri), ONCE]), &[words]);
+            })
+            .shares("connect", instance);
+    }
+    suite
+        .ours("connect/names/first_hangs", "the C module knows one address (11.13)", first_hangs)
+        .shares("connect", instance);
+    suite
+        .ours("connect/names/silent", "the C module waits for as long as the resolver does (11.1)", silent)
+        .shares("connect", instance);
+}
+
+/// The URI of a server on a port of its own, reached by this name.
+fn uri(name: &str) -> String {
+    format!("ws://{name}:{{port}}/media")
+}
+
+fn connects(t: &Context, name: &str) {
+    let server = t.server(&[("uri", &uri(name)), ONCE]);
+    let call = t.call(&dial_string(&server.client)).originate();
+    let app = server.accept();
+    app.expect_media_start();
+    call.wait_up();
+    assert_eq!(server.request(0).header("Host"), Some(&*format!("{name}:{}", server.address.port())));
+}
+
+/// Behind the addresses where nobody listens there is one where somebody does.
+fn first_refuses(t: &Context, name: &str) {
+    let server = t.server(&[("uri", &uri(name)), ONCE]);
+    if t.is_ours() || TcpListener::bind("[::1]:0").is_err() {
+        let call = t.call(&dial_string(&server.client)).originate();
+        let app = server.accept();
+        app.expect_media_start();
+        call.wait_up();
+    } else {
+        expect_failure(t, &server.client, &[]);
+    }
+}
+
+fn all_refuse(t: &Context) {
+    let uri = format!("ws://many.test:{}/media", ports::free());
+    expect_failure(
+        t,
+        &client(t, &[("uri", &uri), ONCE]),
+        &["Connection refused", "(the last of 6 addresses)"],
+    );
+}
+
+/// The first address takes the SYN and says nothing: the next one is tried after connection_timeout.
+fn first_hangs(t: &Context) {
+    let server = t.server(&[("uri", &uri("both.test")), ONCE, ("connection_timeout", "300")]);
+    let Some(_hole) = super::Hole::at(("::1", server.address.port())) else {
+        eprintln!("connect/names/first_hangs: this machine has no IPv6, nothing tested");
+        return;
+    };
+    let start = Instant::now();
+    let call = t.call(&dial_string(&server.client)).originate();
+    let app = server.accept();
+    app.expect_media_start();
+    call.wait_up();
+    let took = start.elapsed();
+    assert!(took >= Duration::from_millis(300) && took < Duration::from_secs(2), "it took {took:?}");
+}
+
+/// A name server that says nothing holds up this call alone, and not for longer than handshake_timeout.
+fn silent(t: &Context) {
+    let client = client(t, &[("uri", "ws://silent.test:80/media"), ONCE]);
+    t.asterisk.add_connection(&client, &[("handshake_timeout", "1000")]);
+    super::allow_failure(t);
+    let start = Instant::now();
+    let waiting = caller(t, &client, "10");
+    connects(t, "app.test");
+    let others = start.elapsed();
+    assert!(others < Duration::from_millis(900), "another call took {others:?}");
+    assert_eq!(waiting.dial_result(), unavailable());
+    let took = start.elapsed();
+    assert!(took >= Duration::from_millis(1000) && took < Duration::from_secs(3), "it took {took:?}");
+    expect_failure_logged(t, &client, &["look-up of the name silent.test did not end within 1000 ms"]);
+}
