@@ -1,0 +1,273 @@
+//! What one app says and does, and what it makes of what it hears.
+
+use super::bulk::Bulk;
+use super::connection::Output;
+use super::framing::opcode;
+use super::pattern::Stamp;
+use super::speech::Speech;
+use super::stats::{Point, Totals, Window};
+use super::worker::Event;
+use crate::clock;
+
+/// How an app lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// Until it is told to end.
+    Long,
+    /// Speaks at once, and hangs up when it hears itself.
+    OneFrame,
+}
+
+/// What an app does at a certain time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// Sends a frame.
+    Speak,
+    /// Asks for STATUS.
+    Status,
+    /// Sends a bulk of media.
+    Bulk,
+}
+
+/// What came last, to judge the next one by.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    sequence: u32,
+    sent: u64,
+    at: u64,
+}
+
+/// GET_STATUS now and then.
+#[derive(Debug, Clone, Copy)]
+struct Asking {
+    due: u64,
+    period: u64,
+    asked: Option<u64>,
+}
+
+/// A FLUSH_MEDIA, and what came behind it.
+#[derive(Debug, Clone, Copy)]
+struct Flushed {
+    at: u64,
+    last_media: Option<u64>,
+}
+
+/// One app. It lives in its worker's thread.
+#[derive(Debug)]
+pub struct App {
+    id: u32,
+    life: Life,
+    /// Counts since the beginning.
+    pub totals: Totals,
+    /// The course of things, if it is wanted.
+    pub trace: Option<Vec<Point>>,
+    sequence: u32,
+    speech: Option<Speech>,
+    asking: Option<Asking>,
+    bulk: Option<Bulk>,
+    heard: Option<Heard>,
+    flushed: Option<Flushed>,
+    closing: bool,
+    frame: Vec<u8>,
+}
+
+impl App {
+    /// An app that has nothing to do yet.
+    pub fn new(id: u32, life: Life) -> Self {
+        Self {
+            id,
+            life,
+            totals: Totals::default(),
+            trace: None,
+            sequence: 0,
+            speech: None,
+            asking: None,
+            bulk: None,
+            heard: None,
+            flushed: None,
+            closing: false,
+            frame: Vec::new(),
+        }
+    }
+
+    /// Its number in the generator.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Whether it has sent a close frame.
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    // ---- what it is told to do
+
+    /// Begins to speak; returns when first.
+    pub fn speak(&mut self, speech: Speech) -> u64 {
+        let due = speech.due();
+        self.speech = Some(speech);
+        due
+    }
+
+    /// Ends everything that goes by time.
+    pub fn hush(&mut self) {
+        self.speech = None;
+        self.asking = None;
+        self.bulk = None;
+    }
+
+    /// Begins to ask for STATUS.
+    pub fn ask_status(&mut self, due: u64, period: u64) {
+        self.asking = Some(Asking { due, period, asked: None });
+    }
+
+    /// Begins to send bulks.
+    pub fn send_bulks(&mut self, due: u64, bulk: Bulk) {
+        self.bulk = Some(bulk.starting(due));
+    }
+
+    /// Sends FLUSH_MEDIA and watches what still comes.
+    pub fn flush_media(&mut self, output: &mut Output) {
+        output.text("FLUSH_MEDIA");
+        self.flushed = Some(Flushed { at: clock::now(), last_media: None });
+    }
+
+    /// From FLUSH_MEDIA to the last frame that came behind it, ns.
+    pub fn silence_after_flush(&self) -> Option<u64> {
+        let flushed = self.flushed?;
+        Some(flushed.last_media.map_or(0, |at| at.saturating_sub(flushed.at)))
+    }
+
+    /// Sends a close frame.
+    pub fn close(&mut self, output: &mut Output) {
+        self.hush();
+        self.closing = true;
+        output.message(opcode::CLOSE, &1000_u16.to_be_bytes());
+    }
+
+    // ---- what it does by time
+
+    /// Does what is due. Returns when that is due again.
+    pub fn on_timer(
+        &mut self,
+        timer: Timer,
+        now: u64,
+        output: &mut Output,
+        window: &mut Window,
+    ) -> Option<u64> {
+        match timer {
+            Timer::Speak => {
+                let speech = self.speech.as_mut().filter(|speech| speech.due() <= now)?;
+                window.own_lateness.record(now - speech.due());
+                let (bytes, next) = (speech.frame_bytes(), speech.advance());
+                // The time now, not that of the wake-up: the frames of one wake-up go out one after the other.
+                self.say(bytes, clock::now(), output, window);
+                Some(next)
+            }
+            Timer::Status => {
+                let asking = self.asking.as_mut().filter(|asking| asking.due <= now)?;
+                asking.due += asking.period;
+                let due = asking.due;
+                if asking.asked.is_none() {
+                    asking.asked = Some(clock::now());
+                    output.text("GET_STATUS");
+                }
+                Some(due)
+            }
+            Timer::Bulk => {
+                let bulk = self.bulk.as_mut().filter(|bulk| bulk.due() <= now)?;
+                bulk.advance(&mut self.sequence, self.id, output, window)
+            }
+        }
+    }
+
+    fn say(&mut self, bytes: usize, now: u64, output: &mut Output, window: &mut Window) {
+        self.frame.clear();
+        Stamp { source: self.id, sequence: self.sequence, sent: now }.write(&mut self.frame, bytes);
+        self.sequence = self.sequence.wrapping_add(1);
+        self.totals.sent += 1;
+        window.sent += 1;
+        output.message(opcode::BINARY, &self.frame);
+    }
+
+    // ---- what it hears
+
+    /// A media message.
+    pub fn on_media(
+        &mut self,
+        payload: &[u8],
+        now: u64,
+        output: &mut Output,
+        window: &mut Window,
+        events: &mut dyn FnMut(Event),
+    ) {
+        if let Some(flushed) = &mut self.flushed {
+            flushed.last_media = Some(now);
+        }
+        let Some(stamp) = Stamp::read(payload) else {
+            self.totals.corrupt += 1;
+            return;
+        };
+        self.totals.received += 1;
+        window.received += 1;
+        if stamp.sent != 0 {
+            self.judge(stamp, now, window);
+        }
+        if self.life == Life::OneFrame && self.speech.take().is_some() {
+            output.text("HANGUP");
+            events(Event::Heard { id: self.id, at: now });
+        }
+    }
+
+    fn judge(&mut self, stamp: Stamp, now: u64, window: &mut Window) {
+        let latency = now.saturating_sub(stamp.sent);
+        window.latency.record(latency);
+        if let Some(trace) = &mut self.trace {
+            trace.push(Point { at: now, latency });
+        }
+        if let Some(heard) = self.heard {
+            if stamp.sequence <= heard.sequence {
+                self.totals.out_of_order += 1;
+                return;
+            }
+            let received = now.saturating_sub(heard.at);
+            let sent = stamp.sent.saturating_sub(heard.sent);
+            window.jitter.record(received.abs_diff(sent));
+        }
+        self.heard = Some(Heard { sequence: stamp.sequence, sent: stamp.sent, at: now });
+    }
+
+    /// An event in plain text.
+    pub fn on_event(
+        &mut self,
+        text: &str,
+        now: u64,
+        output: &mut Output,
+        window: &mut Window,
+        events: &mut dyn FnMut(Event),
+    ) {
+        match text.split_once(' ').map_or(text, |(word, _)| word) {
+            "MEDIA_START" => {
+                let channel = field(text, "channel_id").unwrap_or_default().to_owned();
+                events(Event::Started { id: self.id, channel, speaks: self.life == Life::OneFrame });
+            }
+            "STATUS" => {
+                if let Some(asked) = self.asking.as_mut().and_then(|asking| asking.asked.take()) {
+                    window.status.record(now.saturating_sub(asked));
+                }
+                if let Some(bulk) = &mut self.bulk {
+                    let queued = field(text, "queue_length").and_then(|length| length.parse().ok());
+                    bulk.on_status(queued.unwrap_or(0), now, output, window);
+                }
+            }
+            "ERROR" => events(Event::Fault { what: text.into() }),
+            // MEDIA_XOFF and the like: these apps know what they do.
+            _ => {}
+        }
+    }
+}
+
+/// A field of an event in plain text.
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix(':'))
+}

@@ -1,0 +1,235 @@
+//! The load generator: many apps in a few threads, which check every frame and measure their own lateness.
+
+pub mod app;
+pub mod bulk;
+mod connection;
+mod framing;
+mod handshake;
+pub mod pattern;
+pub mod speech;
+pub mod stats;
+mod stream;
+pub mod worker;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use self::app::{App, Life};
+use self::connection::{Connection, Role};
+use self::stats::{Point, Totals, Window};
+use self::stream::{Stream, Tls};
+use self::worker::{Command, Event, Worker};
+use crate::Result;
+
+/// The name of the workers' threads begins with this.
+pub const WORKER_NAME: &str = "generator";
+
+/// How long a worker may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// One worker as others see it.
+#[derive(Debug)]
+struct Handle {
+    commands: Sender<Command>,
+    wake: Arc<OwnedFd>,
+}
+
+impl Handle {
+    fn tell(&self, command: Command) {
+        // A worker that is gone has said why; whoever waits for it will find out.
+        let _ = self.commands.send(command);
+        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+    }
+}
+
+/// What threads that make connections share.
+#[derive(Debug)]
+struct Shared {
+    workers: Vec<Handle>,
+    next: AtomicU32,
+    one_frame: AtomicBool,
+    ending: AtomicBool,
+    tls: Tls,
+    /// Handshakes that failed, and why.
+    refused: Mutex<Vec<String>>,
+}
+
+impl Shared {
+    /// Gives a connection to a worker.
+    fn adopt(&self, stream: Stream, role: Role, leftover: Vec<u8>) -> Result<()> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let life = if self.one_frame.load(Ordering::Relaxed) { Life::OneFrame } else { Life::Long };
+        let connection = Connection::new(stream, role, leftover, App::new(id, life))?;
+        let worker = self.workers.get(id as usize % self.workers.len()).ok_or("no worker")?;
+        worker.tell(Command::Add(Box::new(connection)));
+        Ok(())
+    }
+}
+
+/// Connects apps to Asterisk, for any thread.
+#[derive(Debug, Clone)]
+pub struct Connector(Arc<Shared>);
+
+impl Connector {
+    /// Connects one. Waits until that is done.
+    pub fn connect(&self, address: SocketAddr, encrypted: bool, target: &str) -> Result<()> {
+        let socket = TcpStream::connect(address)?;
+        let tls = &self.0.tls.client;
+        let mut stream = if encrypted { Stream::tls_client(socket, tls) } else { Stream::plain(socket) }?;
+        let leftover = handshake::ask(&mut stream, target)?;
+        self.0.adopt(stream, Role::Client, leftover)
+    }
+}
+
+/// The generator. Its threads end when it is dropped.
+#[derive(Debug)]
+pub struct Generator {
+    /// Where Asterisk connects to, in the clear.
+    pub address: SocketAddr,
+    /// The same with TLS.
+    pub tls_address: SocketAddr,
+    shared: Arc<Shared>,
+    events: Receiver<Event>,
+    threads: Vec<JoinHandle<Result<()>>>,
+}
+
+impl Generator {
+    /// Starts this many workers, and listens.
+    pub fn start(workers: usize) -> Result<Self> {
+        let (sender, events) = channel();
+        let mut handles = Vec::new();
+        let mut threads = Vec::new();
+        for number in 0..workers {
+            let (commands, inbox) = channel();
+            let (worker, wake) = Worker::new(inbox, sender.clone())?;
+            let name = format!("{WORKER_NAME}-{number}");
+            threads.push(thread::Builder::new().name(name).spawn(move || worker.run())?);
+            handles.push(Handle { commands, wake });
+        }
+        let shared = Arc::new(Shared {
+            workers: handles,
+            next: AtomicU32::new(0),
+            one_frame: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
+            tls: Tls::new()?,
+            refused: Mutex::default(),
+        });
+        let plain = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let tls = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let (address, tls_address) = (plain.local_addr()?, tls.local_addr()?);
+        for (listener, encrypted) in [(plain, false), (tls, true)] {
+            let shared = Arc::clone(&shared);
+            let accept = move || accept(&listener, encrypted, &shared);
+            threads.push(thread::Builder::new().name("acceptor".into()).spawn(accept)?);
+        }
+        Ok(Self { address, tls_address, shared, events, threads })
+    }
+
+    /// From now on, apps of new connections live for one frame, or not.
+    pub fn set_life(&self, life: Life) {
+        self.shared.one_frame.store(life == Life::OneFrame, Ordering::Relaxed);
+    }
+
+    /// For connecting to Asterisk.
+    pub fn connector(&self) -> Connector {
+        Connector(Arc::clone(&self.shared))
+    }
+
+    /// Tells all workers.
+    pub fn tell(&self, command: impl Fn() -> Command) {
+        self.shared.workers.iter().for_each(|worker| worker.tell(command()));
+    }
+
+    /// Asks all workers.
+    fn ask<T>(&self, command: impl Fn(Sender<T>) -> Command) -> Result<Vec<T>> {
+        let (sender, answers) = channel();
+        self.tell(|| command(sender.clone()));
+        let answer = || Ok(answers.recv_timeout(ANSWER).map_err(|_| "the generator does not answer")?);
+        self.shared.workers.iter().map(|_| answer()).collect()
+    }
+
+    /// Begins to measure.
+    pub fn open_window(&self) {
+        self.tell(|| Command::OpenWindow);
+    }
+
+    /// What was measured since.
+    pub fn close_window(&self) -> Result<Window> {
+        let mut all = Window::default();
+        self.ask(Command::CloseWindow)?.iter().for_each(|window| all.merge(window));
+        Ok(all)
+    }
+
+    /// Counts since the beginning.
+    pub fn totals(&self) -> Result<Totals> {
+        let mut all = Totals::default();
+        self.ask(Command::Totals)?.into_iter().for_each(|totals| all.merge(totals));
+        Ok(all)
+    }
+
+    /// The courses of things since [`Command::Trace`], by app.
+    pub fn take_traces(&self) -> Result<Vec<(u32, Vec<Point>)>> {
+        Ok(self.ask(Command::TakeTraces)?.concat())
+    }
+
+    /// How long media still came after [`Command::Flush`], ns, for each app that was told.
+    pub fn silences(&self) -> Result<Vec<u64>> {
+        Ok(self.ask(Command::Silences)?.concat())
+    }
+
+    /// The next event, waiting until `deadline` at most.
+    pub fn event(&self, deadline: Instant) -> Option<Event> {
+        self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+    }
+
+    /// Handshakes that failed.
+    pub fn refused(&self) -> Vec<String> {
+        std::mem::take(&mut *self.shared.refused.lock())
+    }
+}
+
+impl Drop for Generator {
+    fn drop(&mut self) {
+        self.shared.ending.store(true, Ordering::SeqCst);
+        self.tell(|| Command::Stop);
+        for address in [self.address, self.tls_address] {
+            // Wakes the acceptor.
+            let _ = TcpStream::connect(address);
+        }
+        for thread in self.threads.drain(..) {
+            match thread.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => eprintln!("a thread of the generator ended: {error}"),
+                Err(_) => eprintln!("a thread of the generator panicked"),
+            }
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, encrypted: bool, shared: &Shared) -> Result<()> {
+    loop {
+        let (socket, _) = listener.accept()?;
+        if shared.ending.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let welcome = || {
+            let mut stream = if encrypted {
+                Stream::tls_server(socket, &shared.tls.server)
+            } else {
+                Stream::plain(socket)
+            }?;
+            let leftover = handshake::answer(&mut stream)?;
+            shared.adopt(stream, Role::Server, leftover)
+        };
+        if let Err(error) = welcome() {
+            shared.refused.lock().push(error.to_string());
+        }
+    }
+}

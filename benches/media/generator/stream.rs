@@ -1,0 +1,199 @@
+//! A connection's bytes: plain TCP or TLS, waiting during the handshake and not afterwards.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, ServerConfig, ServerConnection};
+
+use crate::Result;
+use crate::harness::tls::SERVER;
+
+/// How long a step of a handshake may take.
+const HANDSHAKE_STEP: Duration = Duration::from_secs(10);
+
+/// Plain or TLS.
+#[derive(Debug)]
+pub enum Stream {
+    /// Plain.
+    Plain(TcpStream),
+    /// Encrypted by us.
+    Tls(TcpStream, Box<rustls::Connection>),
+}
+
+impl Stream {
+    /// A fresh TCP connection. Reads and writes wait, until [`Stream::stop_waiting`].
+    pub fn plain(socket: TcpStream) -> Result<Self> {
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(HANDSHAKE_STEP))?;
+        socket.set_write_timeout(Some(HANDSHAKE_STEP))?;
+        Ok(Self::Plain(socket))
+    }
+
+    /// The same with TLS, as the one who connects.
+    pub fn tls_client(socket: TcpStream, config: &Arc<ClientConfig>) -> Result<Self> {
+        let name = ServerName::try_from("localhost")?;
+        Self::tls(socket, ClientConnection::new(Arc::clone(config), name)?.into())
+    }
+
+    /// The same with TLS, as the one who is connected to.
+    pub fn tls_server(socket: TcpStream, config: &Arc<ServerConfig>) -> Result<Self> {
+        Self::tls(socket, ServerConnection::new(Arc::clone(config))?.into())
+    }
+
+    fn tls(socket: TcpStream, mut tls: rustls::Connection) -> Result<Self> {
+        let Self::Plain(mut socket) = Self::plain(socket)? else { return Err("not plain".into()) };
+        while tls.is_handshaking() {
+            tls.complete_io(&mut socket)?;
+        }
+        Ok(Self::Tls(socket, Box::new(tls)))
+    }
+
+    /// From now on nothing waits: what cannot be done at once is `WouldBlock`.
+    pub fn stop_waiting(&self) -> io::Result<()> {
+        self.socket().set_nonblocking(true)
+    }
+
+    /// Whether bytes wait inside TLS until the socket takes more.
+    pub fn is_behind(&self) -> bool {
+        matches!(self, Self::Tls(_, tls) if tls.wants_write())
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(socket) | Self::Tls(socket, _) => socket,
+        }
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket().as_fd()
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (socket, tls) = match self {
+            Self::Plain(socket) => return socket.read(buffer),
+            Self::Tls(socket, tls) => (socket, tls),
+        };
+        loop {
+            match tls.reader().read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+            if tls.read_tls(socket)? == 0 {
+                return Ok(0);
+            }
+            tls.process_new_packets().map_err(io::Error::other)?;
+        }
+    }
+}
+
+impl Write for Stream {
+    /// What TLS has taken may not be on its way yet: see [`Stream::is_behind`].
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.write(bytes),
+            Self::Tls(socket, tls) => {
+                while tls.wants_write() {
+                    tls.write_tls(socket)?;
+                }
+                let taken = tls.writer().write(bytes)?;
+                while tls.wants_write() {
+                    match tls.write_tls(socket) {
+                        Ok(_) => {}
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(taken)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if let Self::Tls(socket, tls) = self {
+            while tls.wants_write() {
+                tls.write_tls(socket)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// TLS settings of both roles.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// For connecting to Asterisk.
+    pub client: Arc<ClientConfig>,
+    /// For being connected to.
+    pub server: Arc<ServerConfig>,
+}
+
+impl Tls {
+    /// With the certificate that the instances have too. It is not verified: what it says is not what is measured.
+    pub fn new() -> Result<Self> {
+        let provider = Arc::new(rustls_graviola::default_provider());
+        let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(Arc::clone(&provider))))
+            .with_no_client_auth();
+        let certificate = CertificateDer::from_pem_slice(SERVER.cert.as_bytes())?;
+        let key = PrivateKeyDer::from_pem_slice(SERVER.key.as_bytes())?;
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)?;
+        Ok(Self { client: Arc::new(client), server: Arc::new(server) })
+    }
+}
+
+/// Takes any certificate; signatures are checked.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,61 @@
+//! When and where it was measured.
+
+use std::fs;
+use std::process::Command;
+
+use serde::Serialize;
+
+/// A run's circumstances.
+#[derive(Debug, Clone, Serialize)]
+pub struct Machine {
+    /// UTC.
+    pub date: String,
+    /// How it was started.
+    pub command: String,
+    /// Processors that may be used.
+    pub cores: usize,
+    /// What they are.
+    pub processor: String,
+    /// All of it, GiB.
+    pub memory_gib: f64,
+    /// The kernel's release.
+    pub kernel: String,
+    /// What Asterisk says it is.
+    pub asterisk: String,
+    /// Processes that were ready to run, per core, in the minute before: others at work make for bad figures.
+    pub load_before: f64,
+}
+
+impl Machine {
+    /// This one, now.
+    pub fn here(asterisk: String) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let field = |text: &str, name: &str| {
+            let line = text.lines().find(|line| line.starts_with(name));
+            line.and_then(|line| line.split_once(':'))
+                .map_or_else(String::new, |(_, value)| value.trim().to_owned())
+        };
+        let memory = field(&read("/proc/meminfo"), "MemTotal");
+        let kib: f64 = memory.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0.0);
+        let load: f64 =
+            read("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0);
+        let arguments: Vec<String> =
+            std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+        Self {
+            date: output("date", &["-u", "+%F %H:%M UTC"]),
+            command: format!("cargo bench --no-default-features --bench media -- {}", arguments.join(" ")),
+            cores,
+            processor: field(&read("/proc/cpuinfo"), "model name"),
+            memory_gib: (kib / 1024.0 / 1024.0 * 10.0).round() / 10.0,
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            asterisk,
+            load_before: load / cores as f64,
+        }
+    }
+}
+
+fn output(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    output.map_or_else(|_| String::new(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}

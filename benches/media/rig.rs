@@ -1,0 +1,319 @@
+//! One Asterisk with one of the modules, the generator at the other end, and the calls between them.
+
+use std::collections::HashMap;
+use std::fs;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Result;
+use crate::ari::Ari;
+use crate::generator::app::Life;
+use crate::generator::stats::Window;
+use crate::generator::worker::{Command, Event, Who};
+use crate::generator::{Connector, Generator, WORKER_NAME};
+use crate::harness::InstanceConfig;
+use crate::harness::asterisk::Asterisk;
+use crate::harness::conf::DRIVER;
+use crate::procfs::{self, Difference, Snapshot};
+use crate::variant::Variant;
+
+/// What the calls are connected to.
+const DIALPLAN: &str = "
+[bench]
+; Plays back to the app what it says.
+exten => echo,1,Echo()
+; Calls a second app and bridges the two.
+exten => pair,1,Dial(WebSocket/bench/c(ulaw))
+; Calls a telephone, so to speak.
+exten => phone,1,Dial(UnicastRTP/127.0.0.1:${GLOBAL(PHONE_PORT)}/c(ulaw))
+";
+
+/// How long calls may take to come up or to end.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How many calls may be on their way up at a time: more would only wait for each other.
+const PENDING: usize = 8;
+
+/// Who connects to whom, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Asterisk connects to the app.
+    Out,
+    /// The app connects to Asterisk.
+    In,
+    /// As `Out`, with TLS.
+    OutTls,
+    /// As `In`, with TLS.
+    InTls,
+}
+
+impl Way {
+    /// What is dialled, with these options.
+    pub fn endpoint(self, options: &str) -> String {
+        let connection = match self {
+            Self::Out => "bench",
+            Self::OutTls => "bench_tls",
+            Self::In | Self::InTls => "INCOMING",
+        };
+        format!("WebSocket/{connection}/{options}")
+    }
+
+    /// Whether the app connects.
+    pub fn is_in(self) -> bool {
+        matches!(self, Self::In | Self::InTls)
+    }
+}
+
+/// Asterisk at rest, to compare with.
+#[derive(Debug, Clone)]
+pub struct Idle {
+    /// Its threads.
+    pub snapshot: Snapshot,
+    /// Anonymous memory, KiB.
+    pub memory_kib: u64,
+    /// Open descriptors.
+    pub descriptors: usize,
+}
+
+/// What was used during a window.
+#[derive(Debug)]
+pub struct Measured {
+    /// By Asterisk.
+    pub asterisk: Difference,
+    /// By the generator: the processor time of its workers, as a share of the time.
+    pub generator_load: f64,
+    /// What the apps saw.
+    pub window: Window,
+}
+
+/// An instance under load.
+#[derive(Debug)]
+pub struct Rig {
+    /// The instance.
+    pub asterisk: Arc<Asterisk>,
+    /// The other end.
+    pub generator: Generator,
+    /// For one thread.
+    pub ari: Ari,
+    /// Asterisk before the calls, after one call of each way in use.
+    pub idle: Option<Idle>,
+    /// Apps that have started, and their channels' unique ids.
+    pub apps: HashMap<u32, String>,
+    /// What was not as it should be.
+    pub notes: Vec<String>,
+    calls: usize,
+}
+
+impl Rig {
+    /// Starts Asterisk and the generator. `phone_port` is where `extension phone` sends RTP to, if anywhere.
+    pub fn start(variant: &Variant, workers: usize, phone_port: Option<u16>) -> Result<Self> {
+        let generator = Generator::start(workers)?;
+        let client = |name: &str, scheme: &str, port: u16, more: &str| {
+            format!(
+                "[{name}]\ntype = websocket_client\nconnection_type = per_call_config\n\
+                 uri = {scheme}://127.0.0.1:{port}/media\nprotocols = media\nconnection_timeout = 5000\n{more}"
+            )
+        };
+        let plain = client("bench", "ws", generator.address.port(), "");
+        let tls = "tls_enabled = yes\nverify_server_cert = no\n";
+        let tls = client("bench_tls", "wss", generator.tls_address.port(), tls);
+        let mut config = InstanceConfig::new()
+            .file("websocket_client.conf", &format!("{plain}{tls}"))
+            .file("chan_websocket.conf", &variant.config())
+            .dialplan(&format!("[globals]\nPHONE_PORT = {}\n{DIALPLAN}", phone_port.unwrap_or(9)));
+        if phone_port.is_some() {
+            config = config.file("rtp.conf", "[general]\n").module("res_rtp_asterisk").module("chan_rtp");
+        }
+        if variant.file.is_some() {
+            config = config.without(DRIVER);
+        }
+        let asterisk = Asterisk::start(variant.module, &config);
+        if let Some(file) = &variant.file {
+            fs::copy(file, asterisk.folder().join(format!("modules/{DRIVER}.so")))?;
+            asterisk.driver("load");
+        }
+        if !asterisk.driver_status().is_some_and(|status| status.running) {
+            return Err(format!("the module does not run\n{}", asterisk.report(0)).into());
+        }
+        let ari = Ari::new(asterisk.http, asterisk.path("ari"));
+        Ok(Self { asterisk, generator, ari, idle: None, apps: HashMap::new(), notes: Vec::new(), calls: 0 })
+    }
+
+    /// Asterisk's process.
+    pub fn pid(&self) -> u32 {
+        self.asterisk.pid()
+    }
+
+    /// Makes a call and ends it, so that what Asterisk does once is done, and notes what Asterisk is without calls.
+    pub fn warm_up(&mut self, way: Way) -> Result<()> {
+        self.call(way, "c(ulaw)", "echo", 2, 1)?;
+        self.end_calls()?;
+        let snapshot = Snapshot::take(self.pid())?;
+        let memory_kib = procfs::memory_kib(self.pid())?;
+        let descriptors = procfs::descriptors(self.pid())?;
+        self.idle = Some(Idle { snapshot, memory_kib, descriptors });
+        Ok(())
+    }
+
+    /// Makes `count` calls, each of which brings `apps` apps up, and waits until they are.
+    pub fn call(
+        &mut self,
+        way: Way,
+        options: &str,
+        extension: &str,
+        count: usize,
+        apps: usize,
+    ) -> Result<()> {
+        let before = self.apps.len();
+        for number in 0..count {
+            self.originate(way, options, extension)?;
+            // INCOMING calls one after the other: the C module deadlocks when they come in parallel.
+            let pending = if way.is_in() { 0 } else { PENDING };
+            self.wait_for_apps(before + ((number + 1) * apps).saturating_sub(pending))?;
+        }
+        self.wait_for_apps(before + count * apps)
+    }
+
+    fn originate(&mut self, way: Way, options: &str, extension: &str) -> Result<()> {
+        self.calls += 1;
+        let id = format!("call-{}", self.calls);
+        let connector = self.generator.connector();
+        originate(&mut self.ari, &self.asterisk, &connector, &Call { way, options, extension, id: &id })
+    }
+
+    fn wait_for_apps(&mut self, count: usize) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.apps.len() < count {
+            match self.generator.event(deadline) {
+                Some(event) => self.note(event),
+                None => {
+                    let refused = self.generator.refused().join(", ");
+                    let have = self.apps.len();
+                    return Err(format!("only {have} of {count} apps came up {refused}").into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of an event.
+    pub fn note(&mut self, event: Event) {
+        match event {
+            Event::Started { id, channel, .. } => drop(self.apps.insert(id, channel)),
+            Event::Ended { id, how } => {
+                self.apps.remove(&id);
+                match how {
+                    Ok(1000 | 1001) => {}
+                    Ok(code) => self.complain(format!("a connection was closed with {code}")),
+                    Err(why) => self.complain(format!("a connection ended: {why}")),
+                }
+            }
+            Event::Fault { what } => self.complain(what),
+            Event::Heard { .. } => {}
+        }
+    }
+
+    /// Notes something that is not as it should be, once.
+    pub fn complain(&mut self, what: String) {
+        if !self.notes.contains(&what) && self.notes.len() < 20 {
+            self.notes.push(what);
+        }
+    }
+
+    /// Notes all events that have come.
+    pub fn note_events(&mut self) {
+        while let Some(event) = self.generator.event(Instant::now()) {
+            self.note(event);
+        }
+    }
+
+    /// Ends all calls and waits until Asterisk has no channel left.
+    pub fn end_calls(&mut self) -> Result<()> {
+        self.generator.tell(|| Command::Close(Who::All));
+        let deadline = Instant::now() + PATIENCE;
+        while !self.apps.is_empty() {
+            let Some(event) = self.generator.event(deadline) else {
+                return Err(format!("{} connections were not closed", self.apps.len()).into());
+            };
+            self.note(event);
+        }
+        self.wait_for_no_channels()
+    }
+
+    /// Waits until Asterisk has no channel left.
+    pub fn wait_for_no_channels(&mut self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.ari.channels()? {
+                0 => return Ok(()),
+                left if Instant::now() > deadline => return Err(format!("{left} channels are left").into()),
+                _ => thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+
+    /// Measures for a while.
+    pub fn measure(&mut self, duration: Duration) -> Result<Measured> {
+        self.measure_while(|_| {
+            thread::sleep(duration);
+            Ok(())
+        })
+    }
+
+    /// Measures while something is done.
+    pub fn measure_while(&mut self, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<Measured> {
+        let own = std::process::id();
+        let own_before = Snapshot::take(own)?;
+        let before = Snapshot::take(self.pid())?;
+        self.generator.open_window();
+        work(self)?;
+        let window = self.generator.close_window()?;
+        let after = Snapshot::take(self.pid())?;
+        let own_after = Snapshot::take(own)?;
+        self.note_events();
+        let asterisk = Difference::between(&before, &after, self.idle.as_ref().map(|idle| &idle.snapshot));
+        let workers = own_after.cpu_of(&own_before, WORKER_NAME).as_secs_f64();
+        Ok(Measured { generator_load: workers / asterisk.elapsed.as_secs_f64(), asterisk, window })
+    }
+
+    /// Stops Asterisk. Returns what was not as it should be.
+    pub fn finish(self) -> Vec<String> {
+        let mut notes = self.notes;
+        drop(self.generator);
+        if let Err(report) = self.asterisk.stop() {
+            notes.extend(report.lines().filter(|line| !line.is_empty()).take(5).map(str::to_owned));
+        }
+        notes
+    }
+
+    /// For the scenario that makes calls in several threads.
+    pub fn set_life(&self, life: Life) {
+        self.generator.set_life(life);
+    }
+}
+
+/// A call to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// Who connects.
+    pub way: Way,
+    /// The dial string's options.
+    pub options: &'a str,
+    /// What it is connected to.
+    pub extension: &'a str,
+    /// The channel's unique id.
+    pub id: &'a str,
+}
+
+/// Makes a call, and connects the app if that is the app's part. Any thread may do it, with an `ari` of its own.
+pub fn originate(ari: &mut Ari, asterisk: &Asterisk, connector: &Connector, call: &Call<'_>) -> Result<()> {
+    ari.originate(&call.way.endpoint(call.options), call.id, call.extension)?;
+    if !call.way.is_in() {
+        return Ok(());
+    }
+    let id = ari.variable(call.id, "MEDIA_WEBSOCKET_CONNECTION_ID")?;
+    let encrypted = call.way == Way::InTls;
+    let address = if encrypted { asterisk.https } else { asterisk.http };
+    connector.connect(address, encrypted, &asterisk.path(&format!("media/{id}")))
+}

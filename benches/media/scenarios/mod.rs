@@ -1,0 +1,185 @@
+//! What is done to the modules.
+
+mod bulk;
+mod ingest;
+mod media;
+mod phone;
+mod saturation;
+mod setup;
+mod slow;
+mod stall;
+mod syscalls;
+
+use std::time::Duration;
+
+use crate::Result;
+use crate::figures::Outcome;
+use crate::variant::Variant;
+
+/// One run's circumstances.
+#[derive(Debug, Clone)]
+pub struct Setting<'a> {
+    /// The module.
+    pub variant: &'a Variant,
+    /// How many channels; for call set-up, how many calls at a time.
+    pub channels: usize,
+    /// How long to measure.
+    pub duration: Duration,
+    /// Threads of the generator.
+    pub workers: usize,
+}
+
+/// A kind of load.
+#[derive(Debug)]
+pub struct Scenario {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, for people.
+    pub about: &'static str,
+    /// How many channels in the full benchmark.
+    pub channels: &'static [usize],
+    /// How many in the quick one; none: it is left out.
+    pub quick: &'static [usize],
+    /// Does it.
+    pub run: fn(&Setting<'_>) -> Result<Outcome>,
+}
+
+/// All of them, in the order in which they are run.
+pub static ALL: &[Scenario] = &[
+    Scenario {
+        name: "echo-out",
+        about: "Asterisk connects; every app speaks and hears itself",
+        channels: &[100, 200],
+        quick: &[50],
+        run: media::echo_out,
+    },
+    Scenario {
+        name: "echo-in",
+        about: "the same, the apps connect",
+        channels: &[100, 200],
+        quick: &[50],
+        run: media::echo_in,
+    },
+    Scenario {
+        name: "idle",
+        about: "connected, and nobody speaks",
+        channels: &[100, 200],
+        quick: &[50],
+        run: media::idle,
+    },
+    Scenario {
+        name: "talk",
+        about: "echo; every app speaks for 1.2 s and is silent for 1.8 s",
+        channels: &[100, 200],
+        quick: &[],
+        run: media::talk,
+    },
+    Scenario {
+        name: "pair",
+        about: "two apps bridged; both speak",
+        channels: &[100, 200, 300],
+        quick: &[50],
+        run: media::pair,
+    },
+    Scenario {
+        name: "echo-out-wss",
+        about: "echo-out with TLS",
+        channels: &[100],
+        quick: &[],
+        run: media::echo_out_tls,
+    },
+    Scenario {
+        name: "echo-in-wss",
+        about: "echo-in with TLS",
+        channels: &[100],
+        quick: &[],
+        run: media::echo_in_tls,
+    },
+    Scenario {
+        name: "syscalls-echo-out",
+        about: "echo-out under strace",
+        channels: &[10],
+        quick: &[10],
+        run: syscalls::echo_out,
+    },
+    Scenario {
+        name: "syscalls-echo-in",
+        about: "echo-in under strace",
+        channels: &[10],
+        quick: &[],
+        run: syscalls::echo_in,
+    },
+    Scenario {
+        name: "syscalls-idle",
+        about: "idle under strace",
+        channels: &[10],
+        quick: &[],
+        run: syscalls::idle,
+    },
+    Scenario {
+        name: "syscalls-pair",
+        about: "pair under strace",
+        channels: &[10],
+        quick: &[],
+        run: syscalls::pair,
+    },
+    Scenario {
+        name: "ingest",
+        about: "18 s of ulaw in 1000-byte messages, STATUS, FLUSH_MEDIA, and again, 20 times a second per app",
+        channels: &[10],
+        quick: &[10],
+        run: ingest::run,
+    },
+    Scenario {
+        name: "bulk",
+        about: "STATUS while live and while 18 s are queued; FLUSH_MEDIA",
+        channels: &[100],
+        quick: &[50],
+        run: bulk::run,
+    },
+    Scenario {
+        name: "setup-out",
+        about: "Asterisk connects, one frame is echoed, HANGUP; so many calls at a time",
+        channels: &[1, 20],
+        quick: &[20],
+        run: setup::out,
+    },
+    Scenario {
+        name: "setup-in",
+        about: "the same, the apps connect",
+        channels: &[1, 20],
+        quick: &[],
+        run: setup::incoming,
+    },
+    Scenario {
+        name: "slow",
+        about: "echo, while one more app, of 48 kHz, stops reading: what the others see",
+        channels: &[50],
+        quick: &[],
+        run: slow::run,
+    },
+    Scenario {
+        name: "stall",
+        about: "echo, while all of Asterisk stands still for 500 ms",
+        channels: &[50],
+        quick: &[20],
+        run: stall::echo,
+    },
+    Scenario {
+        name: "stall-phone",
+        about: "the same, heard at an RTP leg bridged to the app",
+        channels: &[50],
+        quick: &[],
+        run: stall::phone,
+    },
+    Scenario {
+        name: "saturation",
+        about: "echo-out with 50 more channels at a time, until p99 latency passes 40 ms",
+        channels: &[100],
+        quick: &[],
+        run: saturation::run,
+    },
+];
+
+/// Shorter than this, half a second of warming up is left.
+const WARM_UP: Duration = Duration::from_secs(1);
