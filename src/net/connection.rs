@@ -202,16 +202,22 @@ impl Connection {
 
     /// Writes what waits, and moves an ending connection on.
     pub fn on_writable(&mut self) -> Turn {
-        match self.out.flush() {
-            Flushed::Empty(dropped) => {
-                self.blocked_since = None;
-                if dropped.messages > 0 && self.state == State::Open {
-                    self.guarded(|connection| connection.handler.on_media_dropped(dropped));
+        loop {
+            match self.out.flush() {
+                Flushed::Empty(dropped) => {
+                    self.blocked_since = None;
+                    if dropped.messages > 0 && self.state == State::Open {
+                        self.guarded(|connection| connection.handler.on_media_dropped(dropped));
+                    }
+                    self.linger_once_written();
+                    if self.queue_waiting_pong() {
+                        continue;
+                    }
                 }
-                self.linger_once_written();
+                Flushed::Blocked(since) => self.blocked_since = Some(since),
+                Flushed::Failed => self.lose("the application's side of the connection is gone".into()),
             }
-            Flushed::Blocked(since) => self.blocked_since = Some(since),
-            Flushed::Failed => self.lose("the application's side of the connection is gone".into()),
+            break;
         }
         if self.state == State::Done {
             Turn::Done
@@ -221,6 +227,17 @@ impl Connection {
         } else {
             Turn::Idle
         }
+    }
+
+    /// Queues the pong that had to wait inside tungstenite for room, if there is one: nothing else would bring it out
+    /// before the application sends again. True if there is something to write.
+    fn queue_waiting_pong(&mut self) -> bool {
+        if self.state != State::Open {
+            return false;
+        }
+        let mut io = WriteOnly { out: &self.out, force: false };
+        let _ = self.ws.flush(&mut io);
+        self.out.is_waiting()
     }
 
     /// Starts the close handshake with `code` (RFC 6455 section 7.1.2). Queued messages go out before it.

@@ -205,6 +205,11 @@ impl Outbound {
         self.congested.load(Ordering::Relaxed)
     }
 
+    /// Whether a message waits that has not begun to be written.
+    pub fn is_waiting(&self) -> bool {
+        self.pending_len.load(Ordering::Acquire) > 0
+    }
+
     /// Whether pongs can be queued without piling up behind an application that does not read.
     pub fn is_backed_up(&self) -> bool {
         self.pending_len.load(Ordering::Acquire) > 16
