@@ -4,6 +4,7 @@
 mod codecs;
 mod direction;
 mod flow;
+mod framing;
 mod marks;
 mod table;
 mod text;
@@ -18,6 +19,7 @@ pub fn tests(suite: &mut Suite) {
     codecs::tests(suite);
     direction::tests(suite);
     flow::tests(suite);
+    framing::tests(suite);
     marks::tests(suite);
     table::tests(suite);
     text::tests(suite);
