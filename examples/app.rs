@@ -88,18 +88,19 @@ pub struct Call<W> {
     /// How many times it has been begun.
     plays: usize,
     may_send: bool,
+    /// What has been heard so far.
+    pub heard: Vec<u8>,
     watch: W,
 }
 
 impl<W: FnMut(Note<'_>)> Call<W> {
     /// A call on a connection made by [`accept`] or [`connect`].
     pub fn new(socket: WebSocket<TcpStream>, recording: Vec<u8>, watch: W) -> Self {
-        Self { socket, recording, playing: None, plays: 0, may_send: true, watch }
+        Self { socket, recording, playing: None, plays: 0, may_send: true, heard: Vec::new(), watch }
     }
 
-    /// Runs the call to its end. Returns what was heard.
-    pub fn run(mut self) -> Result<Vec<u8>, Error> {
-        let mut heard = Vec::new();
+    /// Runs the call to its end.
+    pub fn run(&mut self) -> Result<(), Error> {
         loop {
             // With something to send, only look whether there is something to read.
             let sending = self.may_send && self.playing.is_some_and(|sent| sent < self.recording.len());
@@ -107,16 +108,17 @@ impl<W: FnMut(Note<'_>)> Call<W> {
             match self.socket.read() {
                 Ok(Message::Text(text)) => {
                     (self.watch)(Note::Event(text.as_str()));
-                    self.react(serde_json::from_str(text.as_str())?)?;
+                    let event = serde_json::from_str(text.as_str());
+                    self.react(event.map_err(|why| format!("{why}: was it dialled with f(json)?"))?)?;
                 }
                 Ok(Message::Binary(media)) => {
                     (self.watch)(Note::Heard(&media));
-                    heard.extend_from_slice(&media);
+                    self.heard.extend_from_slice(&media);
                 }
                 // Pings and close frames are answered by tungstenite: read on.
                 Ok(Message::Close(frame)) => (self.watch)(Note::Closed(frame.map(|frame| frame.code.into()))),
                 Ok(_) => {}
-                Err(tungstenite::Error::ConnectionClosed) => return Ok(heard),
+                Err(tungstenite::Error::ConnectionClosed) => return Ok(()),
                 Err(tungstenite::Error::Io(why)) if is_timeout(&why) => self.say_more()?,
                 Err(why) => return Err(why.into()),
             }
@@ -239,5 +241,8 @@ fn run(socket: WebSocket<TcpStream>, recording: Vec<u8>, number: usize) -> Resul
         Note::Closed(code) => println!("call {number}: closed, code {code:?}"),
         Note::Heard(_) | Note::Said(_) => {}
     };
-    Ok(fs::write(format!("heard-{number}.ulaw"), Call::new(socket, recording, watch).run()?)?)
+    let mut call = Call::new(socket, recording, watch);
+    let outcome = call.run();
+    fs::write(format!("heard-{number}.ulaw"), &call.heard)?;
+    outcome
 }

@@ -180,8 +180,8 @@ fn prompt(timeline: &Timeline, asterisk: &Asterisk, name: &str) -> Result<Vec<u8
 struct App {
     name: &'static str,
     prompt: Vec<u8>,
-    /// What it returned.
-    outcome: mpsc::Receiver<Result<Vec<u8>, app::Error>>,
+    /// How it ended.
+    outcome: mpsc::Receiver<Result<(), app::Error>>,
 }
 
 impl App {
@@ -307,7 +307,7 @@ impl<'t> Leg<'t> {
             problems.push(format!("{} ended with cause {} instead of {cause}", self.name, ending.cause));
         }
         match self.app.outcome.recv_timeout(PATIENCE) {
-            Ok(Ok(_)) => {}
+            Ok(Ok(())) => {}
             Ok(Err(why)) => problems.push(format!("{} failed: {why}", self.app.name)),
             Err(_) => problems.push(format!("{} did not end", self.app.name)),
         }
