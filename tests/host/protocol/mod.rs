@@ -6,6 +6,8 @@ mod direction;
 mod flow;
 mod framing;
 mod marks;
+mod media_out;
+mod rtp;
 mod table;
 mod text;
 mod unframed;
@@ -21,6 +23,7 @@ pub fn tests(suite: &mut Suite) {
     flow::tests(suite);
     framing::tests(suite);
     marks::tests(suite);
+    media_out::tests(suite);
     table::tests(suite);
     text::tests(suite);
     unframed::tests(suite);
