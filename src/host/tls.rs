@@ -1,6 +1,6 @@
 //! TLS with the OpenSSL that Asterisk has in the process.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_int, c_ulong};
 use std::io;
 use std::ptr::NonNull;
 
@@ -115,15 +115,25 @@ fn outcome(ssl: *const ffi::SSL, n: c_int) -> io::Result<usize> {
     }
 }
 
-/// OpenSSL's own words for the last error of this thread.
+/// OpenSSL's own words for the first error in this thread's queue.
 pub(crate) fn error_text() -> String {
-    // SAFETY: the error queue of this thread; the string is a static of OpenSSL's or NULL.
+    text_of(next_error())
+}
+
+/// Takes the first error out of this thread's queue; 0 if there is none.
+pub(crate) fn next_error() -> c_ulong {
+    // SAFETY: the error queue of this thread.
+    unsafe { ffi::ERR_get_error() }
+}
+
+/// OpenSSL's own words for an error.
+pub(crate) fn text_of(code: c_ulong) -> String {
+    if ffi::ERR_SYSTEM_ERROR(code) {
+        let errno = i32::try_from(code & ffi::ERR_SYSTEM_MASK).unwrap_or_default();
+        return io::Error::from_raw_os_error(errno).to_string();
+    }
+    // SAFETY: the string is a static of OpenSSL's or NULL.
     unsafe {
-        let code = ffi::ERR_get_error();
-        if ffi::ERR_SYSTEM_ERROR(code) {
-            let errno = i32::try_from(code & ffi::ERR_SYSTEM_MASK).unwrap_or_default();
-            return io::Error::from_raw_os_error(errno).to_string();
-        }
         let reason = ffi::ERR_reason_error_string(code);
         if reason.is_null() {
             format!("TLS error {code:#x}")

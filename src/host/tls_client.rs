@@ -1,7 +1,7 @@
 //! TLS for outgoing calls, with the OpenSSL that Asterisk has in the process.
 
 use std::collections::HashMap;
-use std::ffi::{CStr, CString, c_long, c_uint};
+use std::ffi::{CStr, CString, c_int, c_long, c_uint};
 use std::io;
 use std::net::{IpAddr, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use openssl_sys as ffi;
 use parking_lot::Mutex;
 
-use super::tls::{TlsSession, error_text};
+use super::tls::{TlsSession, error_text, next_error, text_of};
 use crate::driver::client::ClientSettings;
 use crate::net::connector::{TlsConnector, TlsContext, TlsHandshake, TlsProgress};
 use crate::net::transport::Transport;
@@ -271,7 +271,7 @@ impl TlsHandshake for Handshake {
         match error {
             ffi::SSL_ERROR_WANT_READ | ffi::SSL_ERROR_WANT_WRITE => TlsProgress::Pending(self),
             ffi::SSL_ERROR_SYSCALL if result == 0 || os_error.raw_os_error() == Some(0) => {
-                TlsProgress::Failed("the server closed the connection during the TLS handshake".into())
+                TlsProgress::Failed(CLOSED.into())
             }
             ffi::SSL_ERROR_SYSCALL => TlsProgress::Failed(format!("TLS handshake: {os_error}")),
             _ => TlsProgress::Failed(self.why()),
@@ -289,12 +289,36 @@ impl Handshake {
             (verdict, reason.to_string_lossy())
         };
         match verdict {
-            verdict if verdict == c_long::from(ffi::X509_V_OK) => format!("TLS handshake: {}", error_text()),
+            verdict if verdict == c_long::from(ffi::X509_V_OK) => handshake_fault(),
             verdict if verdict == c_long::from(ffi::X509_V_ERR_HOSTNAME_MISMATCH) => {
                 not_for(&self.host, &reason)
             }
             _ => format!("the certificate of '{}' is not trusted: {reason}", self.host.to_string_lossy()),
         }
+    }
+}
+
+const CLOSED: &str = "the server closed the connection during the TLS handshake";
+
+/// openssl/err.h
+const ERR_LIB_SSL: c_int = 20;
+/// Reasons of that library (openssl/sslerr.h), by which a server turns out to speak something else.
+const UNEXPECTED_EOF_WHILE_READING: c_int = 294;
+const NO_TLS: [c_int; 4] = [HTTP_REQUEST, PACKET_LENGTH_TOO_LONG, UNKNOWN_PROTOCOL, WRONG_VERSION_NUMBER];
+const HTTP_REQUEST: c_int = 156;
+const PACKET_LENGTH_TOO_LONG: c_int = 198;
+const UNKNOWN_PROTOCOL: c_int = 252;
+const WRONG_VERSION_NUMBER: c_int = 267;
+
+/// Why a handshake failed without a verdict on a certificate, by the first error in this thread's queue.
+fn handshake_fault() -> String {
+    let code = next_error();
+    match (ffi::ERR_GET_LIB(code), ffi::ERR_GET_REASON(code)) {
+        (ERR_LIB_SSL, UNEXPECTED_EOF_WHILE_READING) => CLOSED.to_owned(),
+        (ERR_LIB_SSL, reason) if NO_TLS.contains(&reason) => {
+            format!("the server does not speak TLS ({})", text_of(code))
+        }
+        _ => format!("TLS handshake: {}", text_of(code)),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Outgoing connections as people run them: TLS, load balancers, proxies, name servers, and servers that misbehave.
 
+mod misbehaving;
 mod name_server;
 mod names;
 mod nginx;
+mod peer;
 mod pki;
 mod tls;
 
@@ -13,6 +15,7 @@ use super::harness::call::{Call, DialResult};
 use super::harness::{Context, InstanceConfig, Suite};
 
 pub fn tests(suite: &mut Suite) {
+    misbehaving::tests(suite);
     names::tests(suite);
     tls::tests(suite);
 }
