@@ -37,6 +37,8 @@ pub struct Slot {
 /// their length as long as the queue never runs empty.
 #[derive(Debug, Clone, Default)]
 pub struct Schedule {
+    /// A schedule that begins, or is moved, does so at a multiple of this; zero: at any time.
+    grid: Duration,
     /// When a frame behind the last one is due; `None` before there was any.
     next_due: Option<MonoTime>,
     /// The next frame is not read before this, however late it is: at most one extra frame per frame length.
@@ -46,10 +48,28 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// A schedule whose due times lie on a grid, as long as frames last a multiple of it. Calls that share a grid
+    /// share wake-ups of the processor: with 5 ms, that is a quarter of a call's cost for 2.5 ms of delay.
+    pub fn on_grid(grid: Duration) -> Self {
+        Self { grid, ..Self::default() }
+    }
+
+    fn next_on_grid(&self, at: MonoTime) -> MonoTime {
+        let below = self.last_on_grid(at);
+        if below == at { at } else { below + self.grid }
+    }
+
+    fn last_on_grid(&self, at: MonoTime) -> MonoTime {
+        let grid = u64::try_from(self.grid.as_nanos()).unwrap_or(u64::MAX);
+        at.as_nanos().checked_rem(grid).map_or(at, |over| at - Duration::from_nanos(over))
+    }
+
     /// There is something to play from `now` on, after there was not: a queue that was empty, paused or
     /// stopped by the direction at its due time is not late.
     pub fn resume(&mut self, now: MonoTime) {
-        self.next_due = Some(self.next_due.map_or(now, |due| due.max(now)));
+        if self.next_due.is_none_or(|due| due < now) {
+            self.next_due = Some(self.next_on_grid(now));
+        }
     }
 
     /// The earliest time at which a paced frame, or an event that stands where one could, may go; `None`
@@ -75,9 +95,9 @@ impl Schedule {
         }
         let behind = now.since(planned);
         let due = match pace {
-            Pace::Live if behind > MAX_CATCH_UP => now - MAX_CATCH_UP,
+            Pace::Live if behind > MAX_CATCH_UP => self.last_on_grid(now - MAX_CATCH_UP),
             // Less than a frame is the timer's jitter: moving the schedule by it would be drift.
-            Pace::Bulk if behind >= duration => now,
+            Pace::Bulk if behind >= duration => self.last_on_grid(now),
             _ => planned,
         };
         self.next_due = Some(due + duration);
@@ -103,6 +123,22 @@ mod tests {
         schedule.resume(ms(1000));
         assert_eq!(schedule.take(ms(1000), pace, PTIME).due, ms(1000));
         schedule
+    }
+
+    #[test]
+    fn calls_on_a_grid_begin_together_and_stay_on_it() {
+        let mut schedule = Schedule::on_grid(Duration::from_millis(5));
+        schedule.resume(ms(1001));
+        assert_eq!(schedule.next_slot(), Some(ms(1005)));
+        assert_eq!(schedule.take(ms(1005), Pace::Live, PTIME).due, ms(1005));
+        schedule.resume(ms(1010));
+        assert_eq!(schedule.next_slot(), Some(ms(1025)), "never before the last frame is over");
+        schedule.resume(ms(1040));
+        assert_eq!(schedule.next_slot(), Some(ms(1040)), "what is on the grid stays");
+        let late = schedule.take(ms(1083), Pace::Bulk, PTIME);
+        assert_eq!(late.due, ms(1080), "a moved schedule goes back to the grid");
+        let later = schedule.take(ms(5002), Pace::Live, PTIME);
+        assert_eq!(later.due, ms(4000));
     }
 
     #[test]

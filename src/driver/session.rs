@@ -33,6 +33,8 @@ pub struct SessionConfig {
     pub limits: QueueLimits,
     /// Longest command, bytes.
     pub max_command_size: usize,
+    /// Media that begins after silence, does so at a multiple of this on the monotonic clock; zero: at once.
+    pub clock_grid: Duration,
 }
 
 /// What a binary message of the app is, and how it is timed.
@@ -144,8 +146,15 @@ impl Session {
     ///
     /// A format that cannot be cut makes [`MediaMode::Framed`] passthrough.
     pub fn new(config: SessionConfig, samples: Box<dyn SampleCounter>) -> Self {
-        let SessionConfig { format, mode, direction, control_message_format, limits, max_command_size } =
-            config;
+        let SessionConfig {
+            format,
+            mode,
+            direction,
+            control_message_format,
+            limits,
+            max_command_size,
+            clock_grid,
+        } = config;
         let reframer = match mode {
             MediaMode::Passthrough => None,
             MediaMode::Framed | MediaMode::Unbuffered => Reframer::new(format.optimal_frame_size),
@@ -161,7 +170,7 @@ impl Session {
             samples,
             reframer,
             queue: FrameQueue::new(limits),
-            schedule: Schedule::default(),
+            schedule: Schedule::on_grid(clock_grid),
             clock: ClockSetting::default(),
             buffering: false,
             paused: false,

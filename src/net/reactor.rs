@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use parking_lot::Mutex;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::connection::{Connection, Turn};
 use super::outbound::Wake;
@@ -20,6 +21,16 @@ use super::outbound::Wake;
 /// What one turn of one connection may read, and the buffer it reads into.
 const SCRATCH_BYTES: usize = 64 * 1024;
 const EVENTS_PER_POLL: usize = 256;
+
+/// A reactor has its fill of connections with this many: about a fifth of a core if all of them talk.
+const CONNECTIONS_PER_REACTOR: usize = 200;
+
+/// A busy reactor wakes at multiples of this and finds what has come meanwhile, instead of once per message.
+const COALESCE: Duration = Duration::from_micros(500);
+/// Busy is who had at least `BUSY_EVENTS` in the last `BUSY_WINDOW`: more than one per `COALESCE`.
+const BUSY_WINDOW: Duration = Duration::from_millis(20);
+const BUSY_EVENTS: usize = 40;
+
 const WAKE_TOKEN: Token = Token(0);
 
 /// A connection's number: unique in the process, never used again.
@@ -136,9 +147,12 @@ impl Reactors {
         Ok(Self { handles, threads: Mutex::new(threads) })
     }
 
-    /// A slot on the reactor with the fewest connections.
+    /// A slot on the first reactor that has few connections, else on the one with the fewest: connections that share
+    /// a reactor share its wake-ups.
     pub fn slot(&self) -> Option<Slot> {
-        let reactor = self.handles.iter().min_by_key(|handle| handle.connections())?.clone();
+        let with_room = self.handles.iter().find(|handle| handle.connections() < CONNECTIONS_PER_REACTOR);
+        let fewest = || self.handles.iter().min_by_key(|handle| handle.connections());
+        let reactor = with_room.or_else(fewest)?.clone();
         Some(Slot { key: ConnectionKey::next(), reactor })
     }
 
@@ -170,6 +184,41 @@ struct Reactor {
     scratch: Vec<u8>,
 }
 
+/// How many events a reactor has had lately.
+struct Load {
+    since: Instant,
+    events: usize,
+    busy: bool,
+}
+
+impl Load {
+    fn new() -> Self {
+        Self { since: Instant::now(), events: 0, busy: false }
+    }
+
+    fn count(&mut self, events: usize) {
+        self.events += events;
+        if self.since.elapsed() >= BUSY_WINDOW {
+            // A window that was slept through in silence is longer, and its events are fewer per time.
+            let windows = self.since.elapsed().as_secs_f64() / BUSY_WINDOW.as_secs_f64();
+            self.busy = self.events as f64 >= BUSY_EVENTS as f64 * windows;
+            (self.since, self.events) = (Instant::now(), 0);
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.busy
+    }
+}
+
+/// Sleeps to the next multiple of `step` on the monotonic clock, which the channels' clocks tick on too.
+fn sleep_to_multiple(step: Duration) {
+    let now = clock_gettime(ClockId::Monotonic);
+    let step_ns = u64::from(step.subsec_nanos()).max(1);
+    let over = now.tv_nsec.unsigned_abs() % step_ns;
+    std::thread::sleep(Duration::from_nanos(step_ns - over));
+}
+
 struct Entry {
     connection: Box<Connection>,
     /// The earliest entry in `deadlines` that stands for this connection.
@@ -190,6 +239,7 @@ impl Reactor {
 
     fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_PER_POLL);
+        let mut load = Load::new();
         loop {
             match self.poll.poll(&mut events, self.timeout()) {
                 Ok(()) => {}
@@ -199,6 +249,7 @@ impl Reactor {
                     std::thread::sleep(Duration::from_millis(100));
                 }
             }
+            load.count(events.iter().count());
             for event in &events {
                 if event.token() != WAKE_TOKEN {
                     self.on_event(event);
@@ -209,6 +260,9 @@ impl Reactor {
             }
             self.run_deadlines();
             self.run_readable();
+            if load.is_busy() && self.readable.is_empty() {
+                sleep_to_multiple(COALESCE);
+            }
         }
     }
 

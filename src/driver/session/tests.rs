@@ -40,6 +40,7 @@ pub(super) fn format(name: &'static str) -> MediaFormat {
 
 pub(super) fn config() -> SessionConfig {
     SessionConfig {
+        clock_grid: Duration::ZERO,
         format: format("ulaw"),
         mode: MediaMode::Framed,
         direction: MediaDirection::Both,
