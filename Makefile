@@ -15,6 +15,10 @@ help: ## Show this list
 setup: ## Install what this machine lacks and make the sandbox, a private Asterisk for tests and demo
 	@scripts/setup
 
+.PHONY: clients
+clients: ## Install the WebSocket libraries for Python and Node that tests use, into target/clients
+	@scripts/clients
+
 .PHONY: headers
 headers: ## Fetch Asterisk's headers out of the sandbox into asterisk-headers/
 	@asterisk-headers/fetch
@@ -28,7 +32,7 @@ demo: setup build ## Run two calls through the module in the sandbox's Asterisk 
 	$(CARGO) run --release $(NO_MODULE) --example demo
 
 .PHONY: test
-test: setup build faults ## Set up, build and run every test
+test: setup clients build faults ## Set up, build and run every test
 	$(CARGO) test $(NO_MODULE)
 
 .PHONY: faults
@@ -40,8 +44,16 @@ unittest: ## Run the tests that need no Asterisk
 	$(CARGO) test $(NO_MODULE) --lib
 
 .PHONY: hosttest
-hosttest: setup build faults ## Run the tests against a real Asterisk; TEST=<name> for some of them
+hosttest: setup clients build faults ## Run the tests against a real Asterisk; TEST=<name> for some of them
 	$(CARGO) test $(NO_MODULE) --test host $(TEST)
+
+.PHONY: bench
+bench: setup build ## Measure the C module and ours under the same load (an hour and a half); BENCH="--help" for choices
+	$(CARGO) bench $(NO_MODULE) --bench media -- $(BENCH)
+
+.PHONY: bench-quick
+bench-quick: setup build ## The same, but little of everything (three minutes)
+	$(CARGO) bench $(NO_MODULE) --bench media -- --quick
 
 .PHONY: fmt-check
 fmt-check: ## Check the formatting
