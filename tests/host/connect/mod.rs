@@ -1,11 +1,12 @@
 //! Outgoing connections as people run them: TLS, load balancers, proxies, name servers, and servers that misbehave.
 
+mod daemon;
 mod misbehaving;
 mod name_server;
 mod names;
-mod nginx;
 mod peer;
 mod pki;
+mod proxy;
 mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -17,6 +18,7 @@ use super::harness::{Context, InstanceConfig, Suite};
 pub fn tests(suite: &mut Suite) {
     misbehaving::tests(suite);
     names::tests(suite);
+    proxy::tests(suite);
     tls::tests(suite);
 }
 

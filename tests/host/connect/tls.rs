@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::super::harness::server::AppServer;
 use super::super::harness::{Context, Frame, Suite};
 use super::super::media::noise;
-use super::nginx::Nginx;
+use super::daemon::{Daemon, nginx};
 use super::{LOCALHOST, ONCE, dial_string, expect_failure, instance, pki};
 
 pub fn tests(suite: &mut Suite) {
@@ -47,10 +47,10 @@ const LISTENERS: &[(&str, &str)] = &[
 ];
 
 /// nginx with all of them. The first part of a path says which app's server it leads to: `/127.0.0.1:8000/media`.
-static TERMINATOR: LazyLock<(Nginx, Vec<u16>)> = LazyLock::new(|| {
+static TERMINATOR: LazyLock<(Daemon, Vec<u16>)> = LazyLock::new(|| {
     let folder = pki::FILES.path("");
     // The last one is for two names: the first certificate is for who does not say which.
-    Nginx::start(LISTENERS.len() + 1, |ports| {
+    nginx(LISTENERS.len() + 1, |ports| {
         let (by_name, ports) = ports.split_last().expect("ports");
         let server = |port: &u16, name: &str, directives: &str| {
             let directives = directives.replace('@', &folder);
@@ -91,7 +91,8 @@ struct Case {
 }
 
 const TLS: (&str, &str) = ("tls_enabled", "yes");
-const CA: (&str, &str) = ("ca_list_file", "@root.crt");
+/// Our authority is trusted.
+pub const CA: (&str, &str) = ("ca_list_file", "@root.crt");
 const NO_CERT: (&str, &str) = ("verify_server_cert", "no");
 const NO_NAME: (&str, &str) = ("verify_server_hostname", "no");
 
@@ -258,8 +259,18 @@ impl Case {
     }
 }
 
+/// The path to an app's server by way of this listener, whose certificate ought to be for app.test.
+pub fn uri(listener: &str) -> String {
+    format!("wss://app.test:{}/{{address}}/media", port(listener))
+}
+
+/// The same, with a certificate that is in order.
+pub fn trusted_uri() -> String {
+    uri("plain")
+}
+
 /// An app's server that is reached by this URI.
-fn server(t: &Context, uri: &str, options: &[(&str, &str)]) -> AppServer {
+pub fn server(t: &Context, uri: &str, options: &[(&str, &str)]) -> AppServer {
     let folder = pki::FILES.path("");
     let options: Vec<_> = options.iter().map(|(name, value)| (*name, value.replace('@', &folder))).collect();
     let mut all = vec![("uri", uri), ONCE, ("connection_timeout", "2000")];
@@ -277,7 +288,7 @@ fn connect(t: &Context, server: &AppServer) {
 
 /// An app's server behind a listener whose certificate is in order.
 fn trusted(t: &Context) -> AppServer {
-    server(t, &format!("wss://app.test:{}/{{address}}/media", port("plain")), &[TLS, CA])
+    server(t, &trusted_uri(), &[TLS, CA])
 }
 
 /// Media in both directions.
@@ -315,26 +326,26 @@ fn burst(t: &Context) {
 }
 
 /// nginx in front of these servers, reached at this port.
-fn balancer(servers: &[String]) -> (Nginx, u16) {
+fn balancer(servers: &[String]) -> (Daemon, u16) {
     let folder = pki::FILES.path("");
     let servers: String = servers.iter().map(|server| format!("server {server};\n")).collect();
-    let (nginx, ports) = Nginx::start(1, |ports| {
+    let (daemon, ports) = nginx(1, |ports| {
         format!(
             "upstream apps {{\n{servers}}}\nserver {{\nlisten 127.0.0.1:{} ssl;\nssl_certificate {folder}plain.crt;\n\
              ssl_certificate_key {folder}key.pem;\nlocation / {{ proxy_pass http://apps; }}\n}}\n",
             ports[0]
         )
     });
-    (nginx, ports[0])
+    (daemon, ports[0])
 }
 
 /// A client whose URI leads to a load balancer in front of these servers.
-fn balanced_client(t: &Context, servers: &[String]) -> (Nginx, String) {
-    let (nginx, port) = balancer(servers);
+fn balanced_client(t: &Context, servers: &[String]) -> (Daemon, String) {
+    let (daemon, port) = balancer(servers);
     let (uri, ca) = (format!("wss://app.test:{port}/media"), pki::FILES.path("root.crt"));
     let client =
         super::client(t, &[("uri", &uri), TLS, ("ca_list_file", &ca), ONCE, ("connection_timeout", "2000")]);
-    (nginx, client)
+    (daemon, client)
 }
 
 /// Two apps share the calls; each has its own to the end.

@@ -10,7 +10,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -94,7 +94,7 @@ impl Asterisk {
         install_modules(&folder.join("modules"), module, config);
 
         let console = File::create(folder.join("log/console")).expect("console");
-        let mut command = command(&folder, config);
+        let mut command = sandbox::command(&folder, config.name_server());
         command
             .args(["asterisk", "-C", &format!("{home}/etc/asterisk.conf"), "-f", "-n"])
             .env("LANG", "C.UTF-8")
@@ -376,26 +376,6 @@ impl Resources {
     fn counts(&self) -> (usize, usize) {
         (self.threads.len(), self.files.len())
     }
-}
-
-/// chroot, up to its first operand: in a mount namespace of its own if the instance has a name server of its own.
-fn command(folder: &Path, config: &InstanceConfig) -> Command {
-    let Some(server) = config.name_server() else {
-        let mut command = process::command("chroot");
-        command.arg(sandbox::root());
-        return command;
-    };
-    let file = folder.join("etc/resolv.conf");
-    fs::write(&file, format!("nameserver {server}\n")).expect("resolv.conf");
-    let mut command = process::command("unshare");
-    command.args([
-        "--mount",
-        "sh",
-        "-ec",
-        r#"mount --bind "$1" "$2/etc/resolv.conf"; shift; exec chroot "$@""#,
-    ]);
-    command.arg("sh").arg(file).arg(sandbox::root());
-    command
 }
 
 /// Fills an instance's module folder: links to Debian's modules, and the driver under test.

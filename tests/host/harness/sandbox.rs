@@ -1,6 +1,8 @@
 //! Where things are: the sandbox with Debian's Asterisk, our module, and a folder for each instance.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs};
@@ -82,6 +84,27 @@ pub fn instance_folder() -> (PathBuf, String) {
     let here = root().join(&inside[1..]);
     fs::create_dir_all(&here).unwrap_or_else(|err| panic!("{}: {err}", here.display()));
     (here, inside)
+}
+
+/// A command that runs what is added to it inside the sandbox, for [`process::spawn`]. With a name server of its own it
+/// has a mount namespace of its own, and a resolv.conf in `folder`.
+pub fn command(folder: &Path, name_server: Option<IpAddr>) -> Command {
+    let Some(server) = name_server else {
+        let mut command = process::command("chroot");
+        command.arg(root());
+        return command;
+    };
+    let file = folder.join("resolv.conf");
+    fs::write(&file, format!("nameserver {server}\n")).expect("resolv.conf");
+    let mut command = process::command("unshare");
+    command.args([
+        "--mount",
+        "sh",
+        "-ec",
+        r#"mount --bind "$1" "$2/etc/resolv.conf"; shift; exec chroot "$@""#,
+    ]);
+    command.arg("sh").arg(file).arg(root());
+    command
 }
 
 /// A path inside the sandbox for one here.
