@@ -1,6 +1,10 @@
 //! Outgoing connections as people run them: TLS, load balancers, proxies, name servers, and servers that misbehave.
 
+mod bystander;
+mod cancel;
 mod daemon;
+mod figures;
+mod keepalive;
 mod misbehaving;
 mod name_server;
 mod names;
@@ -16,6 +20,9 @@ use super::harness::call::{Call, DialResult};
 use super::harness::{Context, InstanceConfig, Suite};
 
 pub fn tests(suite: &mut Suite) {
+    cancel::tests(suite);
+    figures::tests(suite);
+    keepalive::tests(suite);
     misbehaving::tests(suite);
     names::tests(suite);
     proxy::tests(suite);

@@ -1,0 +1,97 @@
+//! What everybody else notices while calls are being connected: another call's audio, ARI and the CLI.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::super::harness::Context;
+use super::super::harness::app::Item;
+
+/// The worst that befell each of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Figures {
+    /// The longest time between two frames of a call that plays back what its app says.
+    pub audio: Duration,
+    /// The longest time that ARI took to tell a channel's state.
+    pub ari: Duration,
+    /// The longest time that the CLI took to list the channels.
+    pub cli: Duration,
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { audio, ari, cli } = self;
+        write!(
+            f,
+            "audio gap {} ms, ARI {} ms, CLI {} ms",
+            audio.as_millis(),
+            ari.as_millis(),
+            cli.as_millis()
+        )
+    }
+}
+
+impl Figures {
+    /// Fails the test when somebody was held up for longer than a busy machine explains.
+    #[track_caller]
+    pub fn expect_undisturbed(&self) {
+        assert!(self.audio < Duration::from_millis(400), "{self}");
+        assert!(self.ari.max(self.cli) < Duration::from_secs(1), "{self}");
+    }
+}
+
+const PTIME: Duration = Duration::from_millis(20);
+
+/// Does something while a call goes on, ARI is asked and the CLI is used.
+pub fn during<T>(t: &Context, work: impl FnOnce() -> T) -> (T, Figures) {
+    let (call, app) = t.incoming_echo("c(ulaw)");
+    let over = AtomicBool::new(false);
+    let goes_on = || !over.load(Ordering::SeqCst);
+    // What a slow answer is about is known when it comes, or when the time is over.
+    let watch = |ask: &(dyn Fn() + Sync)| {
+        let mut worst = Duration::ZERO;
+        while goes_on() {
+            let start = Instant::now();
+            ask();
+            worst = worst.max(start.elapsed());
+            thread::sleep(Duration::from_millis(50));
+        }
+        worst
+    };
+    let ask_ari = || {
+        let path = format!("channels/{}", call.id);
+        let _ = t.ari().try_request("GET", &path, &[], &Value::Null);
+    };
+    let ask_cli = || drop(t.asterisk.try_cli("core show channels concise"));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let start = Instant::now();
+            for number in 1.. {
+                if !goes_on() {
+                    return;
+                }
+                app.send_media(&[0x55; 160]);
+                thread::sleep((start + PTIME * number).saturating_duration_since(Instant::now()));
+            }
+        });
+        let ari = scope.spawn(|| watch(&ask_ari));
+        let cli = scope.spawn(|| watch(&ask_cli));
+        // Until the audio has come round.
+        app.wait_item(Duration::from_secs(5), |item| matches!(item, Item::Media(_)).then_some(()));
+        thread::sleep(Duration::from_millis(200));
+        let start = Instant::now();
+        let result = work();
+        let end = Instant::now();
+        thread::sleep(Duration::from_millis(100));
+        over.store(true, Ordering::SeqCst);
+        let frames = app.received().into_iter().filter(|received| matches!(received.item, Item::Media(_)));
+        let inner = frames.map(|received| received.at).filter(|at| (start..end).contains(at));
+        let times: Vec<Instant> = [start].into_iter().chain(inner).chain([end]).collect();
+        let audio = times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default();
+        let (ari, cli) = (ari.join().expect("thread"), cli.join().expect("thread"));
+        (result, Figures { audio, ari, cli })
+    })
+}

@@ -1,0 +1,156 @@
+//! Whatever connecting is at, the Dial timeout and a hangup end it at once.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+use super::super::harness::{Context, Suite, wait};
+use super::peer::Peer;
+use super::{Hole, LOCALHOST, allow_failure, caller, client, instance};
+
+pub fn tests(suite: &mut Suite) {
+    for phase in Phase::ALL {
+        suite
+            .ours(format!("connect/cancel/{}/dial_timeout", phase.name()), LOCKED, move |t| {
+                dial_timeout(t, phase)
+            })
+            .shares("connect", instance);
+        suite
+            .ours(format!("connect/cancel/{}/hangup", phase.name()), LOCKED, move |t| hangup(t, phase))
+            .shares("connect", instance);
+    }
+}
+
+const LOCKED: &str = "the C module connects in the caller's thread, with the channel locked (11.1)";
+
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    Lookup,
+    Tcp,
+    Proxy,
+    Tls,
+    Upgrade,
+    BetweenAttempts,
+}
+
+/// Somebody who keeps a call in a phase.
+enum Keeper {
+    NameServer,
+    Hole(Hole),
+    Peer(Peer),
+    Nobody,
+}
+
+impl Phase {
+    const ALL: [Self; 6] =
+        [Self::Lookup, Self::Tcp, Self::Proxy, Self::Tls, Self::Upgrade, Self::BetweenAttempts];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lookup => "lookup",
+            Self::Tcp => "tcp",
+            Self::Proxy => "proxy",
+            Self::Tls => "tls",
+            Self::Upgrade => "upgrade",
+            Self::BetweenAttempts => "between_attempts",
+        }
+    }
+
+    /// A client whose calls stay in this phase for a minute.
+    fn client(self, t: &Context) -> (Keeper, String) {
+        let minute = ("connection_timeout", "60000");
+        let silent = || Peer::listen(|_| {});
+        let (keeper, uri) = match self {
+            Self::Lookup => (Keeper::NameServer, "ws://silent.test:80/media".to_owned()),
+            Self::Tcp => {
+                let hole = Hole::at((LOCALHOST, 0)).expect("127.0.0.1");
+                let uri = format!("ws://{}/media", hole.address);
+                (Keeper::Hole(hole), uri)
+            }
+            Self::Proxy => (Keeper::Peer(silent()), "ws://app.test/media".to_owned()),
+            Self::Tls | Self::Upgrade => {
+                let peer = silent();
+                let scheme = if matches!(self, Self::Tls) { "wss" } else { "ws" };
+                let uri = format!("{scheme}://{}/media", peer.address);
+                (Keeper::Peer(peer), uri)
+            }
+            Self::BetweenAttempts => {
+                let closed =
+                    TcpListener::bind((LOCALHOST, 0)).expect("listen").local_addr().expect("address");
+                (Keeper::Nobody, format!("ws://{closed}/media"))
+            }
+        };
+        let client = client(t, &[("uri", &uri), minute, ("reconnect_interval", "60000")]);
+        let mut options = vec![("handshake_timeout", "60000".to_owned())];
+        if let (Self::Proxy, Keeper::Peer(peer)) = (self, &keeper) {
+            options.push(("proxy_host", peer.address.to_string()));
+        }
+        let options: Vec<_> = options.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        t.asterisk.add_connection(&client, &options);
+        (keeper, client)
+    }
+}
+
+impl Keeper {
+    /// Waits until a call is kept.
+    fn wait_kept(&self) {
+        match self {
+            Self::NameServer | Self::Nobody => std::thread::sleep(Duration::from_millis(200)),
+            Self::Hole(hole) => wait::until("Asterisk connects", || connecting(hole.address)),
+            Self::Peer(peer) => peer.wait_visits(1),
+        }
+    }
+
+    /// Fails the test unless the connection is soon closed.
+    fn expect_closed(&self) {
+        match self {
+            Self::NameServer | Self::Nobody => {}
+            Self::Hole(hole) => wait::until("Asterisk gives up connecting", || !connecting(hole.address)),
+            Self::Peer(peer) => {
+                peer.wait_ended();
+            }
+        }
+    }
+}
+
+/// Whether there is a socket that has sent its SYN to this address and waits.
+fn connecting(to: SocketAddr) -> bool {
+    let sockets = std::fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
+    // As the kernel writes it: 0100007F:1F90 and SYN_SENT.
+    let wanted = format!(" 0100007F:{:04X} 02 ", to.port());
+    sockets.contains(&wanted)
+}
+
+fn dial_timeout(t: &Context, phase: Phase) {
+    let (keeper, client) = phase.client(t);
+    let start = Instant::now();
+    let result = caller(t, &client, "1").dial_result();
+    let took = start.elapsed();
+    assert_eq!(result.status, "NOANSWER");
+    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(2), "it took {took:?}");
+    expect_forgotten(t, &keeper, &client, Instant::now());
+}
+
+fn hangup(t: &Context, phase: Phase) {
+    let (keeper, client) = phase.client(t);
+    let caller = caller(t, &client, "60");
+    keeper.wait_kept();
+    let start = Instant::now();
+    caller.hangup();
+    caller.ending();
+    expect_forgotten(t, &keeper, &client, start);
+}
+
+/// The channel is gone at once, and its connection.
+#[track_caller]
+fn expect_forgotten(t: &Context, keeper: &Keeper, client: &str, since: Instant) {
+    let name = format!("WebSocket/{client}/");
+    t.ari().wait("ChannelDestroyed", |event| {
+        event["channel"]["name"].as_str().is_some_and(|channel| channel.starts_with(&name))
+    });
+    keeper.expect_closed();
+    let took = since.elapsed();
+    assert!(took < Duration::from_millis(800), "it took {took:?}");
+    // Nobody asked why.
+    allow_failure(t);
+    assert!(!t.log_contains(&["connection failed", &name]));
+}
