@@ -236,11 +236,12 @@ impl<'a> Sheet<'a> {
             };
             Some(Mark { x: self.x(entry.at), text, colour })
         });
-        // Each label in the highest row in which there is room for it.
+        // Each label below those that reach under it, which its line would cross out.
         let mut ends = [LEFT; LABEL_ROWS];
         for mark in marks.collect::<Vec<_>>() {
             let width = mark.text.len() as i32 * 7 + 4;
-            let free = ends.iter().position(|end| *end <= mark.x).unwrap_or(LABEL_ROWS - 1);
+            let free =
+                ends.iter().rposition(|end| *end > mark.x).map_or(0, |above| above + 1).min(LABEL_ROWS - 1);
             let x = mark.x.min(RIGHT - width);
             let y = top + free as i32 * LABEL_HEIGHT;
             self.canvas.fill(mark.x, y, 1, bottom - y, mark.colour);
