@@ -18,6 +18,9 @@ pub use super::queue::QueueLimits;
 use super::queue::{FrameQueue, Head};
 use super::reframe::Reframer;
 
+/// How long after a stall of the process media may need from the socket to the queue.
+const STALL_GRACE: Duration = Duration::from_millis(200);
+
 /// What a call is set up with; fixed while it lives but for the direction.
 #[derive(Debug, Clone)]
 pub struct SessionConfig {
@@ -135,6 +138,8 @@ pub struct Session {
     dropping: bool,
     /// There was media to play when the session was last looked at.
     playable: bool,
+    /// The process has stood still; what comes before this had been waiting outside, and is late itself.
+    stalled_until: Option<MonoTime>,
     /// The clock is to tick once more after the last frame: a steady stream then needs no new setting for
     /// each message.
     trailing_tick: bool,
@@ -177,6 +182,7 @@ impl Session {
             report_queue_drained: false,
             dropping: false,
             playable: false,
+            stalled_until: None,
             trailing_tick: false,
             stats: SessionStats::default(),
         }
@@ -185,6 +191,7 @@ impl Session {
     /// Takes a binary message from the app. Called on the reactor thread.
     pub fn on_media(&mut self, message: Bytes, now: MonoTime, effects: &mut Vec<Effect>) {
         let len_bytes = message.len();
+        self.notice_stall(now);
         self.stats.messages += 1;
         self.stats.bytes += len_bytes as u64;
         if message.is_empty() {
@@ -223,6 +230,7 @@ impl Session {
     /// Everything that is wrong with it is told the app by an ERROR event; nothing is ever answered by
     /// silence.
     pub fn on_command(&mut self, text: &str, now: MonoTime, effects: &mut Vec<Effect>) {
+        self.notice_stall(now);
         self.stats.commands += 1;
         let command = match command::parse(text, self.control_message_format, self.max_command_size) {
             Ok(command) => command,
@@ -242,7 +250,7 @@ impl Session {
             Command::MarkMedia { correlation_id } => {
                 self.push_mark("MARK_MEDIA", Event::MediaMarkProcessed { correlation_id }, effects);
             }
-            Command::FlushMedia => self.flush_media(effects),
+            Command::FlushMedia => self.flush_media(now, effects),
             Command::PauseMedia => self.paused = true,
             Command::ContinueMedia => self.paused = false,
             Command::ReportQueueDrained => self.report_queue_drained = true,
@@ -260,6 +268,7 @@ impl Session {
         if self.clock.deadline.is_none_or(|deadline| now < deadline) {
             return None;
         }
+        self.notice_stall(now);
         let frame = self.take_frame(now, effects);
         if let Some((_, pace)) = &frame {
             self.trailing_tick = *pace != Pace::Unpaced;
@@ -372,7 +381,10 @@ impl Session {
         self.push_mark("STOP_MEDIA_BUFFERING", Event::MediaBufferingCompleted { correlation_id }, effects);
     }
 
-    fn flush_media(&mut self, effects: &mut Vec<Effect>) {
+    fn flush_media(&mut self, now: MonoTime, effects: &mut Vec<Effect>) {
+        // Nothing that comes now was meant for an earlier time.
+        self.stalled_until = None;
+        self.schedule.resume(now);
         self.buffering = false;
         // DIVERGES: the C module goes on pausing, though its documentation says otherwise.
         self.paused = false;
@@ -448,18 +460,32 @@ impl Session {
         }
     }
 
+    /// Looks whether the clock's tick is late by a whole frame. Then the process has stood still, the socket was not
+    /// read either, and a live stream that was just being played is on its way through it: the queue was not empty
+    /// because the app was silent.
+    fn notice_stall(&mut self, now: MonoTime) {
+        let late = |deadline| now.since(deadline) >= self.format.ptime();
+        if self.clock.deadline.is_some_and(late) {
+            self.stalled_until = Some(now + STALL_GRACE);
+        }
+    }
+
     /// After anything has changed: does what can be done at once.
     fn settle(&mut self, now: MonoTime, effects: &mut Vec<Effect>) {
         let plays = self.plays();
         let playable = plays && self.queue.len_frames() > 0;
         if playable && !self.playable {
-            self.schedule.resume(now);
+            let held_up = self.stalled_until.is_some_and(|until| now < until);
+            if !held_up || self.schedule.next_slot().is_none() {
+                self.schedule.resume(now);
+            }
         }
         self.playable = playable;
         if plays {
             self.send_due_marks(now, effects);
         } else {
             self.trailing_tick = false;
+            self.stalled_until = None;
         }
         // DIVERGES: the C module looks at the queue at unpaused ticks only, and loses the report behind a
         // pause.

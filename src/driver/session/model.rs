@@ -94,6 +94,8 @@ struct Model {
     hold: u64,
     /// Since when there has been something to play without a break.
     playable_since: Option<u64>,
+    /// What comes before this is late because the process stood still.
+    stalled_until: u64,
     anything_read: bool,
     trailing_tick: bool,
     effects: Vec<Effect>,
@@ -118,6 +120,7 @@ impl Model {
             free_at: 0,
             hold: 0,
             playable_since: None,
+            stalled_until: 0,
             anything_read: false,
             trailing_tick: false,
             effects: Vec::new(),
@@ -236,6 +239,8 @@ impl Model {
             }
             Op::Mark => self.entries.push_back(Entry::Mark(Event::MediaMarkProcessed { correlation_id: id })),
             Op::Flush => {
+                self.stalled_until = 0;
+                self.free_at = self.free_at.max(now);
                 self.flushed += self.frames() as u64;
                 self.entries.clear();
                 self.rest.clear();
@@ -263,9 +268,17 @@ impl Model {
         self.settle(now);
     }
 
+    /// The clock should have fired at `deadline`, and nobody has come.
+    fn notice_stall(&mut self, deadline: Option<MonoTime>, now: u64) {
+        if deadline.is_some_and(|deadline| deadline.as_nanos() + 20_000_000 <= now) {
+            self.stalled_until = now + 200_000_000;
+        }
+    }
+
     fn settle(&mut self, now: u64) {
         if self.plays() && self.frames() > 0 {
-            self.playable_since.get_or_insert(now);
+            let since = if now < self.stalled_until { 0 } else { now };
+            self.playable_since.get_or_insert(since);
         } else {
             self.playable_since = None;
         }
@@ -273,6 +286,7 @@ impl Model {
             self.send_marks(now);
         } else {
             self.trailing_tick = false;
+            self.stalled_until = 0;
         }
         let over = !self.plays() || self.slot() <= now;
         if self.report && self.entries.is_empty() && over {
@@ -371,6 +385,9 @@ impl Both {
     fn apply(&mut self, op: &Op) -> Result<(), TestCaseError> {
         let mut effects = Vec::new();
         let (now, before) = (self.time(), self.session.clock());
+        if !matches!(op, Op::Run(..) | Op::Stall(_) | Op::Read) {
+            self.model.notice_stall(before.deadline, self.now);
+        }
         let name = match op {
             Op::Media(len) => {
                 let message: Vec<u8> = (0..*len).map(|n| (n * 7 + self.ids) as u8).collect();
@@ -426,6 +443,7 @@ impl Both {
             return Ok(());
         }
         prop_assert_eq!(self.session.clock().seq, before.seq + 1);
+        self.model.notice_stall(before.deadline, self.now);
         let expected = self.model.read(self.now);
         if let Some((payload, pace, due)) = &expected {
             prop_assert!(*due >= self.last_due && *due <= self.now);

@@ -833,6 +833,64 @@ fn a_stall_of_live_media_is_caught_up() {
 }
 
 #[test]
+fn a_live_stream_that_waited_outside_during_a_stall_is_caught_up() {
+    // What came while the process stood still is read from the socket before the channel is, or after it.
+    for reads_first in [false, true] {
+        let mut call = Call::ulaw();
+        call.media(160).wait(0).skip();
+        call.wait(19).stall(81);
+        if reads_first {
+            call.read().expect(&[]);
+        }
+        for _ in 0..5 {
+            call.media(160);
+        }
+        call.wait(60).media(160).wait(20).media(160).wait(0);
+        call.expect(&[
+            "1100 frame 160 due 1020",
+            "1110 frame 160 due 1040",
+            "1120 frame 160 due 1060",
+            "1130 frame 160 due 1080",
+            "1140 frame 160 due 1100",
+            "1160 frame 160 due 1120",
+            "1180 frame 160 due 1140",
+        ]);
+    }
+}
+
+#[test]
+fn after_a_stall_only_what_had_waited_is_late() {
+    let stalled = || {
+        let mut call = Call::ulaw();
+        call.media(160).wait(0).stall(500).wait(0).skip();
+        call
+    };
+    stalled().wait(199).media(320).wait(20).expect(&["1699 frame 160 due 1020", "1709 frame 160 due 1040"]);
+    stalled().wait(200).media(320).wait(20).expect(&["1700 frame 160", "1720 frame 160"]);
+    // A flush, a pause or the other direction says that something else begins.
+    stalled()
+        .command("FLUSH_MEDIA")
+        .wait(9)
+        .media(320)
+        .wait(20)
+        .expect(&["1509 frame 160", "1529 frame 160"]);
+    let mut paused = stalled();
+    paused.command("PAUSE_MEDIA").wait(9).command("CONTINUE_MEDIA").media(320).wait(20);
+    paused.expect(&["1509 frame 160", "1529 frame 160"]);
+    // Bulk media is never late.
+    let mut bulk = stalled();
+    bulk.command("START_MEDIA_BUFFERING").media(320).wait(20).expect(&["1500 frame 160", "1520 frame 160"]);
+}
+
+#[test]
+fn silence_is_no_stall() {
+    let mut call = Call::playing();
+    // The clock has ticked once more and is off.
+    call.wait(500).expect_clock(None).media(480).wait(40);
+    call.expect(&["1500 frame 160", "1520 frame 160", "1540 frame 160"]);
+}
+
+#[test]
 fn at_most_one_second_is_caught_up() {
     let mut call = Call::ulaw();
     call.media(600 * 160).wait(0).stall(8000).wait(2000);
