@@ -7,6 +7,7 @@ mod flow;
 mod framing;
 mod marks;
 mod media_out;
+mod pacing;
 mod rtp;
 mod table;
 mod text;
@@ -24,6 +25,7 @@ pub fn tests(suite: &mut Suite) {
     framing::tests(suite);
     marks::tests(suite);
     media_out::tests(suite);
+    pacing::tests(suite);
     table::tests(suite);
     text::tests(suite);
     unframed::tests(suite);

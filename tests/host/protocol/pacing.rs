@@ -1,0 +1,241 @@
+//! The clock: how long frames take, what a stall of the process does to them, and what RTP and conferences make of it.
+//! Times are compared as ratios and with generous bounds.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::super::harness::{App, Context, Item, Suite};
+use super::super::media::noise;
+use super::rtp::{self, Packet, Phone};
+use super::slope_ms;
+
+pub fn tests(suite: &mut Suite) {
+    suite.same("pace/20_ms", |t| frames_take(t, "ulaw", 160, 20.0));
+    suite.differs("pace/30_ms", "11.10", |t| frames_take(t, "g723", 20, 30.0));
+    suite.same("pace/rtp/continuous", continuous).shares("rtp", rtp::instance);
+    suite.same("pace/rtp/silence_between", silence_between).shares("rtp", rtp::instance);
+    suite.differs("pace/rtp/stall_live", "11.10", stall_live).private_with(rtp::instance());
+    suite.differs("pace/rtp/stall_queued", "11.10", stall_queued).private_with(rtp::instance());
+    suite.same("pace/rtp/stall_bulk", stall_bulk).private_with(rtp::instance());
+    suite.differs("pace/conference_stall", "11.10", conference_stall).private();
+}
+
+const FRAME: usize = 160;
+const PTIME: Duration = Duration::from_millis(20);
+const STALL: Duration = Duration::from_millis(500);
+
+/// Stops the process of Asterisk for a while.
+fn stall(t: &Context) {
+    let pid = Pid::from_raw(i32::try_from(t.asterisk.pid()).unwrap()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    thread::sleep(STALL);
+    kill_process(pid, Signal::CONT).unwrap();
+}
+
+/// n frames take n times their length: no drift. The C module's timer ticks a whole number of times a second.
+fn frames_take(t: &Context, codec: &str, size: usize, ms: f64) {
+    const FRAMES: usize = 150;
+    let drifts = ms == 30.0 && !t.is_ours();
+    // Somebody else may have needed the machine.
+    let measured = (0..3).map(|_| {
+        let (_call, app) = t.incoming_echo(&format!("c({codec})"));
+        app.send_media(&noise(size * FRAMES));
+        app.collect_media(size * FRAMES);
+        let media = |item: &Item| matches!(item, Item::Media(_));
+        let times = app.received().into_iter().filter(|received| media(&received.item));
+        slope_ms(&times.map(|received| received.at).collect::<Vec<_>>())
+    });
+    let (low, high) = if drifts { (30.2, 32.0) } else { (ms - 0.1, ms + 0.1) };
+    let measured: Vec<f64> = measured
+        .scan(false, |done, slope| {
+            let before = *done;
+            *done = (low..high).contains(&slope);
+            (!before).then_some(slope)
+        })
+        .collect();
+    assert!((low..high).contains(measured.last().unwrap()), "frames of {ms} ms take {measured:?} ms");
+}
+
+/// An app and a phone in a bridge.
+fn phone_and_app(t: &Context) -> (Phone<'_>, super::super::harness::call::Call<'_>, App) {
+    let (call, app) = t.incoming_app("c(ulaw)");
+    call.wait_up();
+    let phone = Phone::new(t);
+    t.ari().bridge(&[&call.id, &phone.call.id]);
+    (phone, call, app)
+}
+
+/// Steps of sequence number and time stamp.
+fn steps(packets: &[Packet]) -> Vec<(u16, u32)> {
+    let step = |pair: &[Packet]| {
+        (pair[1].sequence.wrapping_sub(pair[0].sequence), pair[1].timestamp.wrapping_sub(pair[0].timestamp))
+    };
+    packets.windows(2).map(step).collect()
+}
+
+fn continuous(t: &Context) {
+    let (phone, _call, app) = phone_and_app(t);
+    let media = noise(FRAME * 50);
+    app.send_media(&media);
+    let packets = phone.collect(50);
+    t.note(format!("{:?}", steps(&packets)));
+    assert_eq!(packets.into_iter().flat_map(|packet| packet.payload).collect::<Vec<_>>(), media);
+}
+
+/// Time stamps go on over a silence.
+fn silence_between(t: &Context) {
+    let (phone, _call, app) = phone_and_app(t);
+    app.send_media(&noise(FRAME * 10));
+    let before = phone.collect(10);
+    thread::sleep(Duration::from_millis(600));
+    app.send_media(&noise(FRAME * 10));
+    let after = phone.collect(10);
+    let (last, first) = (&before[9], &after[0]);
+    assert_eq!(first.sequence.wrapping_sub(last.sequence), 1);
+    let samples = f64::from(first.timestamp.wrapping_sub(last.timestamp));
+    let expected = (first.at - last.at).as_secs_f64() * 8000.0;
+    assert!((samples / expected - 1.0).abs() < 0.2, "{samples} samples for {expected}");
+    t.note(format!("{:?}", steps(&after)));
+}
+
+/// Sends a frame every 20 ms, and says when.
+fn speak(app: &App, media: &[u8]) -> Vec<Instant> {
+    let start = Instant::now();
+    let frames = (0..).zip(media.chunks(FRAME));
+    frames
+        .map(|(number, frame)| {
+            thread::sleep((start + PTIME * number).saturating_duration_since(Instant::now()));
+            app.send_media(frame);
+            Instant::now()
+        })
+        .collect()
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// An app speaks as people do, and Asterisk stands still for half a second. What it heard late it catches up: the
+/// delay is gone after a while. With the C module it stays for the rest of the call.
+fn stall_live(t: &Context) {
+    const FRAMES: usize = 175;
+    let (phone, _call, app) = phone_and_app(t);
+    let media = noise(FRAME * FRAMES);
+    let (sent, packets) = thread::scope(|scope| {
+        let spoken = scope.spawn(|| speak(&app, &media));
+        let heard = scope.spawn(|| phone.collect(FRAMES));
+        thread::sleep(PTIME * 50);
+        stall(t);
+        (spoken.join().unwrap(), heard.join().unwrap())
+    });
+    let delay = |range: std::ops::Range<usize>| {
+        median(range.map(|number| packets[number].at.saturating_duration_since(sent[number])).collect())
+    };
+    let (before, after) = (delay(10..40), delay(FRAMES - 30..FRAMES));
+    if t.is_ours() {
+        assert!(after < before + STALL / 4, "a delay of {before:?} became one of {after:?}");
+        let steps = steps(&packets);
+        // The app's own clock is not perfect; the stall would be a step of 4160.
+        assert!(steps.iter().all(|step| step.0 == 1 && (160..800).contains(&step.1)), "{steps:?}");
+    } else {
+        assert!(after > before + STALL / 2, "a delay of {before:?} became one of {after:?}");
+    }
+    assert_eq!(packets.into_iter().flat_map(|packet| packet.payload).collect::<Vec<_>>(), media);
+}
+
+/// The same with what an app has sent ahead, without saying that it is bulk media.
+fn stall_queued(t: &Context) {
+    const FRAMES: usize = 125;
+    let (phone, _call, app) = phone_and_app(t);
+    let media = noise(FRAME * FRAMES);
+    let packets = thread::scope(|scope| {
+        let heard = scope.spawn(|| phone.collect(FRAMES));
+        app.send_media(&media);
+        thread::sleep(PTIME * 40);
+        stall(t);
+        heard.join().unwrap()
+    });
+    let took = packets[FRAMES - 1].at - packets[0].at;
+    let plan = PTIME * (FRAMES as u32 - 1);
+    if t.is_ours() {
+        assert!(took < plan + STALL / 2, "{FRAMES} frames took {took:?}");
+        let steps = steps(&packets);
+        assert!(steps.iter().all(|step| *step == (1, 160)), "{steps:?}");
+    } else {
+        assert!(took > plan + STALL / 2, "{FRAMES} frames took {took:?}");
+    }
+    assert_eq!(packets.into_iter().flat_map(|packet| packet.payload).collect::<Vec<_>>(), media);
+}
+
+/// Bulk media is not hurried: it goes on from where it was, at its own pace.
+fn stall_bulk(t: &Context) {
+    const FRAMES: usize = 100;
+    let (phone, _call, app) = phone_and_app(t);
+    let media = noise(FRAME * FRAMES);
+    let packets = thread::scope(|scope| {
+        let heard = scope.spawn(|| phone.collect(FRAMES));
+        app.command("START_MEDIA_BUFFERING");
+        app.send_media(&media);
+        app.command("STOP_MEDIA_BUFFERING");
+        thread::sleep(PTIME * 30);
+        stall(t);
+        heard.join().unwrap()
+    });
+    app.expect_event("MEDIA_BUFFERING_COMPLETED");
+    let took = packets[FRAMES - 1].at - packets[0].at;
+    let plan = PTIME * (FRAMES as u32 - 1) + STALL;
+    assert!((plan - STALL / 4..plan + STALL).contains(&took), "{FRAMES} frames took {took:?}");
+    assert_eq!(packets.into_iter().flat_map(|packet| packet.payload).collect::<Vec<_>>(), media);
+}
+
+/// In a conference, what cannot be mixed in time is lost, but not more than the stall, and the delay does not stay.
+fn conference_stall(t: &Context) {
+    const FRAMES: usize = 200;
+    let room = t.unique("room");
+    t.name(&room, "room");
+    let join = || {
+        let call =
+            t.call("WebSocket/INCOMING/c(ulaw)").extension("conference").variable("ROOM", &room).originate();
+        let app = call.connect();
+        app.expect_media_start();
+        t.ari().wait_channel("ChannelEnteredBridge", &call.id);
+        (call, app)
+    };
+    let ((_a, talker), (_b, listener)) = (join(), join());
+    // Each frame is one tone of its own, for they are mixed and not handed on.
+    let media: Vec<u8> =
+        (0..FRAMES).flat_map(|number| [u8::try_from(number / 2).unwrap() + 0x10; FRAME]).collect();
+    let sent = thread::scope(|scope| {
+        let spoken = scope.spawn(|| speak(&talker, &media));
+        thread::sleep(PTIME * 50);
+        stall(t);
+        spoken.join().unwrap()
+    });
+    thread::sleep(STALL * 2);
+    let heard: Vec<(Instant, u8)> = listener
+        .received()
+        .into_iter()
+        .filter_map(|received| match received.item {
+            Item::Media(bytes) if bytes.iter().all(|byte| *byte == bytes[0] && *byte != 0xff) => {
+                Some((received.at, bytes[0]))
+            }
+            _ => None,
+        })
+        .collect();
+    let lost = FRAMES - heard.len();
+    let allowed = if t.is_ours() { 50 } else { 0 };
+    assert!(lost <= allowed, "{lost} of {FRAMES} frames are lost");
+    let delay = |tones: std::ops::Range<usize>| {
+        let delay_of = |tone: usize| {
+            let (at, _) = heard.iter().rfind(|(_, byte)| usize::from(*byte) == tone + 0x10)?;
+            Some(at.saturating_duration_since(sent[tone * 2 + 1]))
+        };
+        median(tones.filter_map(delay_of).collect())
+    };
+    let (before, after) = (delay(5..20), delay(FRAMES / 2 - 15..FRAMES / 2));
+    let limit = before + STALL / 2;
+    assert_eq!(after < limit, t.is_ours(), "a delay of {before:?} became one of {after:?}");
+}
