@@ -5,12 +5,14 @@ mod cancel;
 mod daemon;
 mod figures;
 mod keepalive;
+mod many;
 mod misbehaving;
 mod name_server;
 mod names;
 mod peer;
 mod pki;
 mod proxy;
+mod settings;
 mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -23,9 +25,11 @@ pub fn tests(suite: &mut Suite) {
     cancel::tests(suite);
     figures::tests(suite);
     keepalive::tests(suite);
+    many::tests(suite);
     misbehaving::tests(suite);
     names::tests(suite);
     proxy::tests(suite);
+    settings::tests(suite);
     tls::tests(suite);
 }
 

@@ -37,13 +37,21 @@ pub struct Peer {
 impl Peer {
     /// Listens on a port of its own.
     pub fn listen(behave: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Self {
+        Self::listen_slowly(Duration::ZERO, behave)
+    }
+
+    /// The same, with a pause before each connection that is accepted and room for many that wait for it.
+    pub fn listen_slowly(pause: Duration, behave: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((LOCALHOST, 0)).expect("listen");
+        rustix::net::listen(&listener, 1024).expect("listen");
         let address = listener.local_addr().expect("address");
         let shared = Arc::<Shared>::default();
         let inner = Arc::clone(&shared);
         let behave = Arc::new(behave);
         let serve = move || {
-            for stream in listener.incoming().flatten() {
+            loop {
+                thread::sleep(pause);
+                let Ok((stream, _)) = listener.accept() else { continue };
                 if inner.closed.load(Ordering::SeqCst) {
                     return;
                 }

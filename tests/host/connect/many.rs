@@ -1,0 +1,145 @@
+//! Five hundred calls dialled in about a second: everybody else goes on, and each ends at its own deadline.
+
+use std::collections::HashSet;
+use std::env;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::super::harness::{Context, InstanceConfig, Suite, ports, wait};
+use super::peer::{Peer, read_request, write};
+use super::{LOCALHOST, ONCE, allow_failure, bystander, client, dial_string};
+
+pub fn tests(suite: &mut Suite) {
+    const BLOCKS: &str = "the C module has a thread for each, with its channel locked (11.1)";
+    suite.ours("connect/many/never_answered", BLOCKS, never_answered).private_with(instance());
+    suite.ours("connect/many/refused", BLOCKS, refused).private_with(instance());
+    suite.ours("connect/many/accepted_slowly", BLOCKS, accepted_slowly).private_with(instance());
+}
+
+const CALLS: usize = 500;
+
+fn instance() -> InstanceConfig {
+    InstanceConfig::new().our_file("chan_websocket.conf", "[global]\nhandshake_timeout = 3000\n")
+}
+
+/// Makes the calls and returns their ids.
+fn dial_all(t: &Context, client: &str) -> Vec<String> {
+    const THREADS: usize = 4;
+    let dial = dial_string(client);
+    let some = || {
+        let call = || t.call(&dial).try_originate().ok()["id"].as_str().expect("id").to_owned();
+        (0..CALLS / THREADS).map(|_| call()).collect::<Vec<_>>()
+    };
+    t.ari();
+    let start = Instant::now();
+    let ids = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(some)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("calls")).collect()
+    });
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(5), "it took {took:?} to dial");
+    ids
+}
+
+/// Each has failed, not before this time and not long after it, and the log says so for each.
+fn expect_all_failed(t: &Context, ids: &[String], words: &str, after: Duration) {
+    let mut lifetimes = Vec::new();
+    for id in ids {
+        let event = t.ari().wait_channel("ChannelDestroyed", id);
+        assert_eq!(event["cause"], 3);
+        lifetimes.push(lifetime(&event));
+    }
+    let (shortest, longest) =
+        (lifetimes.iter().min().expect("calls"), lifetimes.iter().max().expect("calls"));
+    report(t, &format!("ended after {} to {} ms", shortest.as_millis(), longest.as_millis()));
+    assert!(*shortest >= after, "one ended after {shortest:?}");
+    assert!(*longest < after + Duration::from_secs(2), "one ended after {longest:?}");
+    let channels = || -> HashSet<String> {
+        let log = t.asterisk.log.since(t.log_mark);
+        let lines = log.lines().filter(|line| line.contains("connection failed to") && line.contains(words));
+        lines
+            .filter_map(|line| line.split_whitespace().find(|word| word.starts_with("WebSocket/")))
+            .map(str::to_owned)
+            .collect()
+    };
+    wait::until("each failure is in the log", || channels().len() >= CALLS);
+}
+
+/// How long the channel lived that this event is about.
+fn lifetime(event: &Value) -> Duration {
+    let read = |time: &Value| time_of_day(time.as_str().expect("a time"));
+    let (from, to) = (read(&event["channel"]["creationtime"]), read(&event["timestamp"]));
+    let day = Duration::from_secs(24 * 3600);
+    if to < from { to + day - from } else { to - from }
+}
+
+/// Of `2026-11-23T08:03:24.739+0000`.
+fn time_of_day(text: &str) -> Duration {
+    let time = text.get(11..23).expect("a time");
+    let number = |range: std::ops::Range<usize>| time[range].parse::<u64>().expect("digits");
+    let seconds = (number(0..2) * 60 + number(3..5)) * 60 + number(6..8);
+    Duration::from_millis(seconds * 1000 + number(9..12))
+}
+
+fn report(_: &Context, text: &str) {
+    if env::var_os("HOST_TABLE").is_some() {
+        println!("{CALLS} calls: {text}");
+    }
+}
+
+/// A server that accepts and says nothing.
+fn never_answered(t: &Context) {
+    allow_failure(t);
+    let peer = Peer::listen(|_| {});
+    let uri = format!("ws://{}/media", peer.address);
+    let client = client(t, &[("uri", &uri), ONCE]);
+    let ((), others) = bystander::during(t, || {
+        let ids = dial_all(t, &client);
+        expect_all_failed(t, &ids, "did not come within 3000 ms", Duration::from_millis(3000));
+    });
+    report(t, &format!("never answered: {others}"));
+    others.expect_undisturbed();
+    peer.wait_ended();
+    assert_eq!(peer.visits(), CALLS);
+}
+
+/// A port where nobody listens; three attempts.
+fn refused(t: &Context) {
+    allow_failure(t);
+    let uri = format!("ws://{LOCALHOST}:{}/media", ports::free());
+    let client = client(t, &[("uri", &uri), ("reconnect_attempts", "3"), ("reconnect_interval", "500")]);
+    let ((), others) = bystander::during(t, || {
+        let ids = dial_all(t, &client);
+        expect_all_failed(t, &ids, "failed 3 times, at last: TCP connection", Duration::from_millis(1000));
+    });
+    report(t, &format!("refused: {others}"));
+    others.expect_undisturbed();
+}
+
+/// A server that needs a while for each: they wait in line, and all are connected in the end.
+fn accepted_slowly(t: &Context) {
+    let peer = Peer::listen_slowly(Duration::from_millis(4), |stream| {
+        let answer = read_request(stream);
+        write(stream, answer);
+    });
+    let uri = format!("ws://{}/media", peer.address);
+    let client = client(t, &[("uri", &uri), ONCE, ("connection_timeout", "5000")]);
+    t.asterisk.add_connection(&client, &[("handshake_timeout", "20000")]);
+    let ((), others) = bystander::during(t, || {
+        let ids = dial_all(t, &client);
+        for id in &ids {
+            t.ari().wait("ChannelStateChange", |event| {
+                event["channel"]["id"] == **id && event["channel"]["state"] == "Up"
+            });
+        }
+        assert_eq!(peer.visits(), CALLS);
+        for id in &ids {
+            t.ari().hangup(id);
+        }
+        peer.wait_ended();
+    });
+    report(t, &format!("accepted slowly: {others}"));
+    others.expect_undisturbed();
+}
