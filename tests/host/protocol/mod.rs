@@ -1,8 +1,10 @@
 //! The whole protocol: every command in every mode and format, odd and hostile input, flow control, directions, codecs,
 //! what reaches the app, and the clock.
 
+mod bulk;
 mod codecs;
 mod direction;
+mod ends;
 mod flow;
 mod framing;
 mod marks;
@@ -19,8 +21,10 @@ use super::harness::call::Call;
 use super::harness::{App, Context, Format, Item, Suite};
 
 pub fn tests(suite: &mut Suite) {
+    bulk::tests(suite);
     codecs::tests(suite);
     direction::tests(suite);
+    ends::tests(suite);
     flow::tests(suite);
     framing::tests(suite);
     marks::tests(suite);
