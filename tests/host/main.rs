@@ -21,6 +21,7 @@ mod config;
 mod connect;
 mod dial_string;
 mod ending;
+mod examples;
 mod fault;
 mod harness;
 mod incoming;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     connect::tests(&mut suite);
     dial_string::tests(&mut suite);
     ending::tests(&mut suite);
+    examples::tests(&mut suite);
     fault::tests(&mut suite);
     incoming::tests(&mut suite);
     masquerade::tests(&mut suite);

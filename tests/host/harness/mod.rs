@@ -31,6 +31,7 @@ pub mod http;
 pub mod log;
 pub mod ports;
 pub mod process;
+pub mod program;
 pub mod sandbox;
 pub mod server;
 pub mod stream;

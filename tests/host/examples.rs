@@ -1,0 +1,164 @@
+//! The example applications, as the README has people start them. They are the party at one end of a bridge; at the
+//! other end is a caller who listens, speaks and presses keys.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::harness::call::Call;
+use super::harness::program::Program;
+use super::harness::{App, Context, Suite, ports, wait};
+use super::media::noise;
+
+pub fn tests(suite: &mut Suite) {
+    for (name, script) in [("python", "examples/python/app.py"), ("node", "examples/node/app.js")] {
+        suite.same(format!("examples/{name}/keys"), move |t| keys(t, script));
+        suite.same(format!("examples/{name}/barge_in"), move |t| barge_in(t, script));
+        suite.same(format!("examples/{name}/tone"), move |t| tone(t, script));
+    }
+}
+
+/// A caller, the application at the other end, and the folder that the application runs in.
+struct Talk<'t> {
+    caller: App,
+    call: Call<'t>,
+    app: Program,
+    folder: TempDir,
+    _caller: Call<'t>,
+}
+
+/// Who connects, and what is played.
+enum Start<'a> {
+    Connect(Option<&'a [u8]>),
+    Listen(&'a [u8]),
+}
+
+impl<'t> Talk<'t> {
+    /// Bridges the two before the application is connected, so that the caller hears it from its first word.
+    #[track_caller]
+    fn new(t: &'t Context, script: &str, start: &Start<'_>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let recording = match start {
+            Start::Connect(recording) => *recording,
+            Start::Listen(recording) => Some(*recording),
+        };
+        if let Some(recording) = recording {
+            fs::write(folder.path().join("prompt.ulaw"), recording).unwrap();
+        }
+        let run = |role: &str, address: &str| {
+            let arguments = [role, address, "prompt.ulaw"];
+            let count = if recording.is_some() { 3 } else { 2 };
+            Program::start(script, &arguments[..count], folder.path())
+        };
+        let (_caller, caller) = t.incoming_app("c(ulaw)");
+        _caller.wait_up();
+        let create = |id: &str| {
+            let call = t.call(&format!("WebSocket/{id}/c(ulaw)f(json)")).create();
+            t.ari().bridge(&[&_caller.id, &call.id]);
+            call
+        };
+        let (call, app) = match start {
+            Start::Connect(_) => {
+                let call = create("INCOMING");
+                call.dial();
+                let path = t.asterisk.path(&format!("media/{}", call.connection_id()));
+                let app = run("connect", &format!("ws://{}{path}", t.asterisk.http));
+                (call, app)
+            }
+            Start::Listen(_) => {
+                let client = t.unique("client");
+                let port = ports::free();
+                let address = format!("127.0.0.1:{port}");
+                let uri = format!("ws://{address}/media");
+                t.asterisk.add_client(&client, &[("uri", &uri), ("protocols", "media")]);
+                let app = run("listen", &address);
+                wait::until("the application listens", || is_listening(port));
+                let call = create(&client);
+                call.dial();
+                (call, app)
+            }
+        };
+        app.wait_line("<- {\"event\":\"MEDIA_START\"");
+        Self { caller, call, app, folder, _caller }
+    }
+
+    /// Presses a key of the caller's.
+    fn press(&self, t: &Context, digit: &str) {
+        t.ari().post(&format!("channels/{}/dtmf", self.call.id), &[("dtmf", digit)]).ok();
+    }
+
+    /// Hangs up with the key for that. What the application has heard is in its file then.
+    #[track_caller]
+    fn hang_up(&self, t: &Context) -> Vec<u8> {
+        self.press(t, "#");
+        self.app.wait_line("HANGUP");
+        self.app.wait_line("closed, code 1000");
+        let ending = self.call.ending();
+        t.note(format!("{ending:?}"));
+        fs::read(self.folder.path().join("heard-1.ulaw")).unwrap()
+    }
+}
+
+/// Whether somebody listens on 127.0.0.1, by the kernel's table: a connection would be a call for the application.
+fn is_listening(port: u16) -> bool {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let local = format!("0100007F:{port:04X}");
+    table.lines().any(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next() == Some(&local) && words.nth(1) == Some("0A")
+    })
+}
+
+/// Silence in ulaw, and what an application takes for speech.
+const SILENCE: u8 = 0xff;
+const LOUD: u8 = 0x90;
+
+/// It greets, tells when half of it has been heard, plays again, hangs up, and has kept what the caller said.
+fn keys(t: &Context, script: &str) {
+    let recording = noise(4000);
+    let talk = Talk::new(t, script, &Start::Connect(Some(&recording)));
+    let said = [&[SILENCE; 800][..], &[0xe7; 800]].concat();
+    talk.caller.send_media(&said);
+    for id in ["1", "2"] {
+        talk.app.wait_line("START_MEDIA_BUFFERING");
+        assert!(talk.app.wait_line("MEDIA_MARK_PROCESSED").contains("\"half\""));
+        let completed = talk.app.wait_line("MEDIA_BUFFERING_COMPLETED");
+        assert!(completed.contains(&format!("\"correlation_id\":\"{id}\"")), "{completed}");
+        assert_eq!(talk.caller.collect_media(recording.len()), recording);
+        if id == "1" {
+            talk.press(t, "1");
+        }
+    }
+    assert_eq!(talk.hang_up(t), said);
+}
+
+/// A recording that is too long for the queue stops when the caller speaks, and not before.
+fn barge_in(t: &Context, script: &str) {
+    let recording = noise(250_000);
+    let talk = Talk::new(t, script, &Start::Listen(&recording));
+    talk.app.wait_line("MEDIA_XOFF");
+    talk.caller.send_media(&[SILENCE; 3200]);
+    talk.app.wait_line("MEDIA_XON");
+    talk.caller.send_media(&[LOUD; 3200]);
+    talk.app.wait_line("FLUSH_MEDIA");
+    // And so does a key.
+    talk.press(t, "1");
+    talk.app.wait_line("START_MEDIA_BUFFERING");
+    talk.press(t, "5");
+    talk.app.wait_line("FLUSH_MEDIA");
+    let heard = talk.hang_up(t);
+    assert_eq!(heard, [&[SILENCE; 3200][..], &[LOUD; 3200]].concat());
+    assert_eq!(talk.caller.collect_media(8000), recording[..8000]);
+}
+
+/// Without a recording.
+fn tone(t: &Context, script: &str) {
+    let talk = Talk::new(t, script, &Start::Connect(None));
+    let heard = talk.caller.collect_media(8000);
+    // 400 Hz, 20 samples.
+    assert!(heard.windows(21).all(|period| period[0] == period[20]));
+    let differing: std::collections::BTreeSet<u8> = heard.iter().copied().collect();
+    assert!(differing.len() > 6, "{differing:?}");
+    talk.app.wait_line("MEDIA_BUFFERING_COMPLETED");
+    talk.hang_up(t);
+}

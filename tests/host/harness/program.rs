@@ -1,0 +1,108 @@
+//! Programs in Python and Node, which stand for apps that share no code with ours. What they run on is installed by
+//! `scripts/clients`.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::NamedTempFile;
+
+use super::{process, wait};
+
+/// How long a program may take to say the next thing: it is an interpreter that has to start on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A program, running. It is killed when it is dropped.
+#[derive(Debug)]
+pub struct Program {
+    name: String,
+    process: Child,
+    lines: Receiver<String>,
+    stderr: NamedTempFile,
+}
+
+impl Program {
+    /// Starts a script, given by its path from the repository's root, in this folder.
+    #[track_caller]
+    pub fn start(script: &str, arguments: &[&str], folder: &Path) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let clients = root.join("target/clients");
+        assert!(clients.join("stamp").exists(), "nothing in {}: run scripts/clients", clients.display());
+        let script = root.join(script);
+        let mut command = match script.extension().and_then(OsStr::to_str) {
+            Some("js") => process::command("node"),
+            _ => process::command(clients.join("venv/bin/python").to_str().expect("a path in UTF-8")),
+        };
+        let stderr = NamedTempFile::new().expect("temporary file");
+        command
+            .arg(&script)
+            .args(arguments)
+            .current_dir(folder)
+            .env("NODE_PATH", clients.join("node_modules"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(stderr.reopen().expect("temporary file"));
+        let mut process = process::spawn(command).expect("an interpreter");
+        let output = BufReader::new(process.stdout.take().expect("piped"));
+        let (sender, lines) = channel();
+        let read = move || {
+            for line in output.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("program".into()).spawn(read).expect("a thread for reading");
+        Self { name: script.display().to_string(), process, lines, stderr }
+    }
+
+    /// The next line that it prints.
+    #[track_caller]
+    pub fn line(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).unwrap_or_else(|why| self.fail(&why.to_string()))
+    }
+
+    /// Passes lines by, up to one that holds `text`, and returns that.
+    #[track_caller]
+    pub fn wait_line(&self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let mut passed = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(line) => passed.push(line),
+                Err(why) => self.fail(&format!("{why}: no {text:?}, but\n{}", passed.join("\n"))),
+            }
+        }
+    }
+
+    /// Waits until it ends, as it should.
+    #[track_caller]
+    pub fn end(&mut self) {
+        let status = wait::poll(PATIENCE, || self.process.try_wait().expect("wait"));
+        if !status.as_ref().is_some_and(ExitStatus::success) {
+            self.fail(&format!("it ended with {status:?}"));
+        }
+    }
+
+    /// Fails the test, with what the program complained of.
+    #[track_caller]
+    pub fn fail(&self, what: &str) -> ! {
+        let stderr = fs::read_to_string(self.stderr.path()).unwrap_or_default();
+        panic!("{}: {what}\n{stderr}", self.name);
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
