@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_int, c_long, c_uint};
+use std::fs;
 use std::io;
 use std::net::{IpAddr, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use openssl_sys as ffi;
 use parking_lot::Mutex;
@@ -17,8 +18,8 @@ use crate::driver::client::ClientSettings;
 use crate::net::connector::{TlsConnector, TlsContext, TlsHandshake, TlsProgress};
 use crate::net::transport::Transport;
 
-/// How long a loaded trust store and certificate serve further calls: loading the system's store takes milliseconds,
-/// and a renewed file should be seen soon.
+/// How long a loaded trust store and certificate serve further calls: loading the system's store takes milliseconds. A
+/// file that is named in the settings is loaded anew once it has changed; a folder and the system's store after this.
 const CONTEXT_LIFETIME: Duration = Duration::from_secs(60);
 
 /// The settings that make a context.
@@ -30,6 +31,16 @@ struct ContextKey {
     priv_key_file: Option<String>,
     verify_cert: bool,
     verify_hostname: bool,
+    /// Of the files, in this order.
+    stamps: [Option<Stamp>; 3],
+}
+
+/// Tells a file from the one that was there before: modification time, length.
+type Stamp = (SystemTime, u64);
+
+fn stamp(file: Option<&String>) -> Option<Stamp> {
+    let metadata = fs::metadata(file?).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 impl ContextKey {
@@ -41,6 +52,8 @@ impl ContextKey {
             priv_key_file: settings.priv_key_file.clone(),
             verify_cert: settings.verify_server_cert,
             verify_hostname: settings.verify_server_hostname,
+            stamps: [&settings.ca_list_file, &settings.cert_file, &settings.priv_key_file]
+                .map(|file| stamp(file.as_ref())),
         }
     }
 }

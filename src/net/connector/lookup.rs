@@ -34,6 +34,10 @@ pub(super) type Found = Result<Vec<SocketAddr>, String>;
 
 type Name = (String, u16);
 
+/// Look-ups of one name at the same time, of which all but the newest have been given up. A resolver may hang for much
+/// longer than `handshake_timeout`.
+const MAX_LOOKUPS_OF_A_NAME: usize = 4;
+
 /// Look-ups under way, and who waits for them.
 pub(super) struct Lookups {
     helpers: Helpers,
@@ -46,7 +50,7 @@ pub(super) struct Lookups {
 }
 
 /// Names one look-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct LookupId(u64);
 
 struct Lookup {
@@ -67,12 +71,21 @@ impl Lookups {
     /// No thread can be started.
     pub(super) fn join(&mut self, job: JobId, host: &str, port: u16) -> io::Result<LookupId> {
         let name = (host.to_owned(), port);
-        let shared = self.joinable.get(&name).and_then(|id| Some((*id, self.running.get_mut(id)?)));
+        let id = self.joinable.get(&name).copied().or_else(|| self.last_of_many(&name));
+        let shared = id.and_then(|id| Some((id, self.running.get_mut(&id)?)));
         if let Some((id, lookup)) = shared {
             lookup.waiting.push(job);
             return Ok(id);
         }
         self.start(job, name)
+    }
+
+    /// The newest look-up of a name that so many hang in that one more would not help: they would take all threads.
+    fn last_of_many(&self, name: &Name) -> Option<LookupId> {
+        let of_name = self.running.iter().filter(|(_, lookup)| lookup.name == *name).map(|(id, _)| *id);
+        let (count, newest) =
+            of_name.fold((0, None), |(count, newest), id| (count + 1, newest.max(Some(id))));
+        newest.filter(|_| count >= MAX_LOOKUPS_OF_A_NAME)
     }
 
     fn start(&mut self, job: JobId, name: Name) -> io::Result<LookupId> {

@@ -41,7 +41,10 @@ pub fn tests(suite: &mut Suite) {
 /// After this the servers let go: the C module would wait for as long as they do not.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-const SERVERS: [(&str, &str, fn(&mut TcpStream)); 5] = [
+type Behave = fn(&mut TcpStream);
+
+/// Name, scheme, and what they do.
+const SERVERS: [(&str, &str, Behave); 5] = [
     ("accepts_and_never_reads", "ws", |_| {}),
     ("half_a_header", "ws", |s| {
         read_request(s);

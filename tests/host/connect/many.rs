@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::super::harness::{Context, InstanceConfig, Suite, ports, wait};
+use super::bystander::{self, Figures};
 use super::peer::{Peer, read_request, write};
-use super::{LOCALHOST, ONCE, allow_failure, bystander, client, dial_string};
+use super::{LOCALHOST, ONCE, allow_failure, client, dial_string, pki, tls};
 
 pub fn tests(suite: &mut Suite) {
     const BLOCKS: &str = "the C module has a thread for each, with its channel locked (11.1)";
     suite.ours("connect/many/never_answered", BLOCKS, never_answered).private_with(instance());
     suite.ours("connect/many/refused", BLOCKS, refused).private_with(instance());
     suite.ours("connect/many/accepted_slowly", BLOCKS, accepted_slowly).private_with(instance());
+    suite.ours("connect/many/tls", BLOCKS, encrypted).private_with(instance());
 }
 
 const CALLS: usize = 500;
@@ -127,8 +129,29 @@ fn accepted_slowly(t: &Context) {
     let uri = format!("ws://{}/media", peer.address);
     let client = client(t, &[("uri", &uri), ONCE, ("connection_timeout", "5000")]);
     t.asterisk.add_connection(&client, &[("handshake_timeout", "20000")]);
+    let others = connect_all(t, &client, &peer);
+    report(t, &format!("accepted slowly: {others}"));
+}
+
+/// As many TLS handshakes, by way of nginx.
+fn encrypted(t: &Context) {
+    let peer = Peer::listen(|stream| {
+        let answer = read_request(stream);
+        write(stream, answer);
+    });
+    let uri =
+        tls::uri("address").replace("app.test", "127.0.0.1").replace("{address}", &peer.address.to_string());
+    let ca = pki::FILES.path("root.crt");
+    let client = client(t, &[("uri", &uri), ("ca_list_file", &ca), ONCE, ("connection_timeout", "5000")]);
+    t.asterisk.add_connection(&client, &[("handshake_timeout", "20000")]);
+    let others = connect_all(t, &client, &peer);
+    report(t, &format!("TLS: {others}"));
+}
+
+/// All calls are answered, and hung up.
+fn connect_all(t: &Context, client: &str, peer: &Peer) -> Figures {
     let ((), others) = bystander::during(t, || {
-        let ids = dial_all(t, &client);
+        let ids = dial_all(t, client);
         for id in &ids {
             t.ari().wait("ChannelStateChange", |event| {
                 event["channel"]["id"] == **id && event["channel"]["state"] == "Up"
@@ -140,6 +163,6 @@ fn accepted_slowly(t: &Context) {
         }
         peer.wait_ended();
     });
-    report(t, &format!("accepted slowly: {others}"));
     others.expect_undisturbed();
+    others
 }

@@ -20,6 +20,7 @@ pub fn tests(suite: &mut Suite) {
             .ours(format!("connect/hangs/{name}"), HANGS, move |t| hangs(t, scheme, behave, words))
             .shares("connect", instance);
     }
+    suite.ours("connect/hangs/each_attempt", HANGS, each_attempt).shares("connect", instance);
     for (name, behave, words) in SPEAKING_NO_TLS {
         suite
             .same(format!("connect/no_tls/{name}"), move |t| no_tls(t, behave, words))
@@ -281,6 +282,22 @@ fn hangs(t: &Context, scheme: &str, behave: Behave, words: &str) {
     expect_no_secrets_logged(t);
     peer.wait_ended();
     assert_eq!(peer.visits(), 1);
+}
+
+/// Each attempt has its own time.
+fn each_attempt(t: &Context) {
+    let peer = Peer::listen(|_| {});
+    let client = client_of(t, "ws", &peer, &[]);
+    let again = format!("ws://{}/media", peer.address);
+    t.asterisk
+        .add_client(&client, &[("uri", &again), ("reconnect_attempts", "3"), ("reconnect_interval", "100")]);
+    t.asterisk.add_connection(&client, &[("handshake_timeout", "300")]);
+    let start = Instant::now();
+    expect_failure(t, &client, &["failed 3 times, at last: ", "did not come within 300 ms"]);
+    let took = start.elapsed();
+    assert!(took >= Duration::from_millis(1100) && took < Duration::from_secs(3), "it took {took:?}");
+    peer.wait_ended();
+    assert_eq!(peer.visits(), 3);
 }
 
 /// Servers that are asked for TLS and speak something else, or nothing.

@@ -2,8 +2,10 @@
 
 use std::sync::LazyLock;
 
+use super::super::harness::http::Request;
 use super::super::harness::server::AppServer;
-use super::super::harness::{Context, Frame, Suite};
+use super::super::harness::stream::Stream;
+use super::super::harness::{Context, Frame, Suite, sandbox};
 use super::super::media::noise;
 use super::daemon::{Daemon, nginx};
 use super::{LOCALHOST, ONCE, dial_string, expect_failure, instance, pki};
@@ -18,6 +20,16 @@ pub fn tests(suite: &mut Suite) {
         }
         .shares("connect", instance);
     }
+    suite.same("connect/tls/renewed_file", renewed_file).shares("connect", instance);
+    suite
+        .ours(
+            "connect/tls/behind_handshake",
+            "the C module may leave part of a TLS record unread (11.3)",
+            |t| {
+                behind_handshake(t);
+            },
+        )
+        .shares("connect", instance);
     suite.same("connect/tls/audio", audio).shares("connect", instance);
     suite
         .ours("connect/tls/burst", "the C module may leave part of a TLS record unread (11.3)", burst)
@@ -323,6 +335,61 @@ fn burst(t: &Context) {
     assert_eq!(app.expect_event("STATUS").get("queue_length"), "5");
     assert_eq!(app.collect_media(media.len()), media);
     assert_eq!(app.expect_event("MEDIA_MARK_PROCESSED").get("correlation_id"), "end");
+}
+
+/// A list of authorities that is replaced counts for the next call.
+fn renewed_file(t: &Context) {
+    let file = t.asterisk.folder().join("etc/authorities.crt");
+    let path = sandbox::inside(&file);
+    let copy = |name: &str| {
+        std::fs::copy(sandbox::root().join(&pki::FILES.path(name)[1..]), &file).expect("copy");
+    };
+    copy("self_signed.crt");
+    let server = server(t, &trusted_uri(), &[TLS]);
+    let uri = trusted_uri().replace("{address}", &server.address.to_string());
+    let client = super::client(
+        t,
+        &[("uri", &uri), TLS, ("ca_list_file", &path), ONCE, ("connection_timeout", "2000")],
+    );
+    expect_failure(t, &client, &["is not trusted"]);
+    copy("root.crt");
+    let call = t.call(&dial_string(&client)).originate();
+    let app = server.accept();
+    app.expect_media_start();
+    call.wait_up();
+}
+
+/// A record that begins with the 101 and goes on with many messages: OpenSSL has them all at once, the socket has nothing
+/// more.
+fn behind_handshake(t: &Context) {
+    let (listener, port) = tls_listener();
+    let (uri, ca) = (format!("wss://app.test:{port}/media"), pki::FILES.path("root.crt"));
+    let client =
+        super::client(t, &[("uri", &uri), ("ca_list_file", &ca), ONCE, ("connection_timeout", "2000")]);
+    let call = t.call(&dial_string(&client)).originate();
+    let mut request = Request::read(listener).expect("a request");
+    let mut frames = vec![Frame::text("PAUSE_MEDIA")];
+    frames.extend((0..70).map(|_| Frame::binary(vec![0x55; 160])));
+    frames.push(Frame::text("GET_STATUS"));
+    let behind: Vec<u8> = frames.into_iter().flat_map(|frame| frame.unmasked().encode()).collect();
+    assert!((8192..16000).contains(&behind.len()), "{} bytes", behind.len());
+    let answer = request.accepted("Sec-WebSocket-Protocol: media\r\n", &behind);
+    request.respond(&answer);
+    let mut next = || {
+        let frame = Frame::read(&mut request.stream).expect("a frame");
+        String::from_utf8(frame.payload).expect("an event")
+    };
+    assert!(next().starts_with("MEDIA_START "));
+    let status = next();
+    assert!(status.starts_with("STATUS ") && status.contains(" queue_length:70 "), "{status}");
+    drop(call);
+}
+
+/// A TLS server for one connection: what is written to the stream goes out as one record.
+fn tls_listener() -> (Stream, u16) {
+    let folder = pki::FILES.path("");
+    let (cert, key) = (format!("{folder}plain.crt"), format!("{folder}key.pem"));
+    Stream::tls_listener(&cert, &key).expect("openssl s_server")
 }
 
 /// nginx in front of these servers, reached at this port.

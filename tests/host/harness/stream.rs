@@ -30,6 +30,12 @@ impl Stream {
         Ok(Self::Tls(stream, Arc::new(tunnel)))
     }
 
+    /// The connection that is going to come to this port, with TLS; certificate and key are paths inside the sandbox.
+    pub fn tls_listener(cert: &str, key: &str) -> io::Result<(Self, u16)> {
+        let (stream, tunnel, port) = tls::listen(cert, key)?;
+        Ok((Self::Tls(stream, Arc::new(tunnel)), port))
+    }
+
     /// A connection that came to us.
     pub fn accepted(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;

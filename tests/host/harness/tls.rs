@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 
-use super::process;
+use super::{ports, process, sandbox, wait};
 
 /// A key and its self-signed certificate, as PEM.
 #[derive(Debug, Clone)]
@@ -61,4 +61,36 @@ pub fn connect(address: SocketAddr) -> io::Result<(UnixStream, Tunnel)> {
         .stdout(Stdio::from(OwnedFd::from(theirs)))
         .stderr(Stdio::null());
     Ok((ours, Tunnel(process::spawn(command)?)))
+}
+
+/// Waits for a TLS client on a port of its own. Certificate and key are paths inside the sandbox.
+pub fn listen(cert: &str, key: &str) -> io::Result<(UnixStream, Tunnel, u16)> {
+    for _ in 0..3 {
+        let port = ports::free();
+        let (ours, theirs) = UnixStream::pair()?;
+        let mut command = process::command("chroot");
+        command
+            .arg(sandbox::root())
+            .args(["openssl", "s_server", "-quiet", "-naccept", "1", "-cert", cert, "-key", key])
+            .args(["-accept", &format!("127.0.0.1:{port}")])
+            .stdin(Stdio::from(OwnedFd::from(theirs.try_clone()?)))
+            .stdout(Stdio::from(OwnedFd::from(theirs)))
+            .stderr(Stdio::null());
+        let mut tunnel = Tunnel(process::spawn(command)?);
+        // A connection of ours would be the one that it waits for.
+        let listens = wait::poll(wait::PATIENCE, || match tunnel.0.try_wait() {
+            Ok(None) => is_listening(port).then_some(true),
+            _ => Some(false),
+        });
+        if listens == Some(true) {
+            return Ok((ours, tunnel, port));
+        }
+    }
+    Err(io::Error::other("openssl s_server does not listen"))
+}
+
+/// Whether somebody listens on this port of 127.0.0.1.
+fn is_listening(port: u16) -> bool {
+    let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    sockets.contains(&format!(" 0100007F:{port:04X} 00000000:0000 0A "))
 }

@@ -1,6 +1,8 @@
 //! Names: with several addresses, unknown ones, and name servers that do not answer.
 
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -140,4 +142,42 @@ fn calls_to_one_name_share_a_look_up_until_somebody_gives_it_up() {
         outcome.recv_timeout(LONG).unwrap().unwrap();
     }
     assert_eq!(resolver.asked.lock().len(), 2);
+}
+
+/// Hangs for every name but one for as long as somebody holds the lock.
+struct Stuck {
+    known: SocketAddr,
+    lock: parking_lot::Mutex<()>,
+    hanging: AtomicUsize,
+}
+
+impl Resolve for Stuck {
+    fn resolve(&self, host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+        if host != "app.example" {
+            self.hanging.fetch_add(1, Ordering::Relaxed);
+            drop(self.lock.lock());
+        }
+        Ok(vec![self.known])
+    }
+}
+
+#[test]
+fn a_name_that_hangs_again_and_again_does_not_take_all_threads() {
+    let server = Server::start(|_, stream| welcome(stream));
+    let (lock, hanging) = (parking_lot::Mutex::new(()), AtomicUsize::new(0));
+    let resolver = Arc::new(Stuck { known: server.addr, lock, hanging });
+    let stuck = resolver.lock.lock();
+    let connector = Connector::start_with("ws-connector", resolver.clone(), SETTINGS_TIMEOUT).unwrap();
+    let mut hangs = destination("hangs.example", 80);
+    hangs.client.handshake_timeout = Duration::from_millis(5);
+    for _ in 0..100 {
+        let error = connect(&connector, hangs.clone()).unwrap_err();
+        assert!(matches!(error.failure, Failure::LookupTimeout { .. }), "{error}");
+    }
+    connect(&connector, destination("app.example", 80)).unwrap();
+    assert_eq!(resolver.hanging.load(Ordering::Relaxed), 4);
+    // All that hangs has come to an end: the next call is answered.
+    drop(stuck);
+    hangs.client.handshake_timeout = LONG;
+    connect(&connector, hangs).unwrap();
 }
