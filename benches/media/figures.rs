@@ -92,8 +92,8 @@ figures! {
     ARI_MAX "ari_max_ms" "ARI list of channels, longest" "ms" Lower table;
     // A stall of the whole process.
     RECOVERED "recovered_percent" "calls back to normal within 1 s" "%" Higher table;
-    RECOVERY_P50 "recovery_p50_ms" "back to normal after, p50" "ms" Lower table;
-    RECOVERY_MAX "recovery_max_ms" "back to normal after, longest" "ms" Lower table;
+    RECOVERY_P50 "recovery_p50_ms" "back to normal after (3000: never), p50" "ms" Lower table;
+    RECOVERY_MAX "recovery_max_ms" "back to normal after (3000: never), longest" "ms" Lower table;
     RESIDUAL_P50 "residual_p50_ms" "delay that stays, p50" "ms" Lower table;
     RESIDUAL_MAX "residual_max_ms" "delay that stays, longest" "ms" Lower file;
     TIMESTAMP_SHIFT "timestamp_shift_ms" "shift of the RTP timestamps that stays, longest" "ms" Lower table;
@@ -101,7 +101,9 @@ figures! {
     CAPACITY "capacity_channels" "channels with p99 latency up to 40 ms" "" Higher table;
     // The generator.
     OWN_LATENESS "generator_lateness_p99_ms" "the generator's own lateness p99" "ms" Lower file;
+    OWN_TURN "generator_turn_p99_ms" "time from the generator's waking up to its having read all, p99" "ms" Lower file;
     OWN_LOAD "generator_cores" "cores used by the generator" "" Lower file;
+    OTHERS "other_cores" "cores used by other processes" "" Lower file;
 }
 
 /// The figures of one run, in the order in which they were set.

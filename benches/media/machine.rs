@@ -20,6 +20,8 @@ pub struct Machine {
     pub memory_gib: f64,
     /// The kernel's release.
     pub kernel: String,
+    /// The commit that was checked out, with a plus if something was changed since.
+    pub commit: String,
     /// What Asterisk says it is.
     pub asterisk: String,
     /// Processes that were ready to run, per core, in the minute before: others at work make for bad figures.
@@ -44,14 +46,31 @@ impl Machine {
             std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
         Self {
             date: output("date", &["-u", "+%F %H:%M UTC"]),
-            command: format!("cargo bench --no-default-features --bench media -- {}", arguments.join(" ")),
+            command: command(&arguments),
             cores,
             processor: field(&read("/proc/cpuinfo"), "model name"),
             memory_gib: (kib / 1024.0 / 1024.0 * 10.0).round() / 10.0,
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            commit: commit(),
             asterisk,
             load_before: load / cores as f64,
         }
+    }
+}
+
+fn commit() -> String {
+    let git = |arguments: &[&str]| output("git", &[&["-C", env!("CARGO_MANIFEST_DIR")], arguments].concat());
+    let changed = !git(&["status", "--porcelain", "--untracked-files=no"]).is_empty();
+    let commit = git(&["rev-parse", "--short", "HEAD"]);
+    if changed { format!("{commit}+") } else { commit }
+}
+
+/// As one would type it.
+fn command(arguments: &[String]) -> String {
+    match arguments {
+        [] => "make bench".into(),
+        [quick] if quick == "--quick" => "make bench-quick".into(),
+        more => format!("make bench BENCH=\"{}\"", more.join(" ")),
     }
 }
 

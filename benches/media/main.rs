@@ -23,13 +23,7 @@ mod clock;
 mod figures;
 mod generator;
 // Shared with the tests, which use more of it, and panic when Asterisk does not start.
-#[allow(
-    unused_imports,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#[allow(unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #[path = "../../tests/host/harness/mod.rs"]
 mod harness;
 mod machine;
@@ -64,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<ExitCode> {
-    let options = Options::parse(std::env::args().skip(1))?;
+    let mut options = Options::parse(std::env::args().skip(1))?;
     match options.only {
         Some(Only::Help) => {
             print!("{HELP}");
@@ -77,6 +71,8 @@ fn run() -> Result<ExitCode> {
         None => {}
     }
     raise_descriptor_limit();
+    fs::create_dir_all(&options.output)?;
+    options.keep_builds()?;
     let version =
         fs::read_to_string(harness::sandbox::root().join(".chan_websocket-sandbox")).unwrap_or_default();
     let mut results = Results {
@@ -86,7 +82,6 @@ fn run() -> Result<ExitCode> {
         seconds: options.duration.as_secs_f64(),
         runs: Vec::new(),
     };
-    fs::create_dir_all(&options.output)?;
     let keep = |results: &Results| {
         fs::write(options.output.join("results.json"), format!("{:#}\n", json::render(results)))?;
         fs::write(options.output.join("results.md"), markdown::render(results))?;

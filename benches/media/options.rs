@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Result;
+use crate::harness::sandbox;
 use crate::scenarios;
 use crate::variant::Variant;
 
@@ -44,6 +45,19 @@ pub struct Options {
     pub output: PathBuf,
     /// Say what there is, and do nothing.
     pub only: Option<Only>,
+}
+
+impl Options {
+    /// Keeps copies of the builds of ours that are measured, for the whole run: somebody may build meanwhile.
+    pub fn keep_builds(&mut self) -> Result<()> {
+        for variant in self.variants.iter_mut().filter(|variant| variant.is_ours()) {
+            let file = variant.file.clone().unwrap_or_else(sandbox::our_module);
+            let copy = self.output.join(format!("{}.so", variant.name));
+            std::fs::copy(&file, &copy).map_err(|error| format!("{}: {error}", file.display()))?;
+            variant.file = Some(copy);
+        }
+        Ok(())
+    }
 }
 
 /// Something that is done instead of measuring.

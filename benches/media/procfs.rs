@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::Result;
 
 /// Length of a tick in /proc/<pid>/stat (USER_HZ, always 100 for user space on Linux).
-const TICK: Duration = Duration::from_millis(10);
+const TICK_MS: u64 = 10;
 
 /// One thread's counts since it began, or the difference of two.
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,9 +80,10 @@ impl Snapshot {
         self.tasks.len()
     }
 
-    /// How many threads whose name begins so.
-    pub fn threads_named(&self, prefix: &str) -> usize {
-        self.tasks.values().filter(|task| task.name.starts_with(prefix)).count()
+    /// Names of threads that begin so.
+    pub fn threads_named(&self, prefix: &str) -> Vec<&str> {
+        let names = self.tasks.values().map(|task| task.name.as_str());
+        names.filter(|name| name.starts_with(prefix)).collect()
     }
 
     /// Processor time, since `earlier`, of the threads whose name begins so.
@@ -144,11 +145,11 @@ impl Difference {
             }
         }
         let [driver, channels, core] = groups;
-        // The sum of the threads is exact, but some kernels do not count it, and threads that came and went are not in
-        // it. The process's own clock knows them, in ticks.
+        // The sum of the threads is exact, but threads that came and went are not in it, and some kernels do not count
+        // it at all. The process's own clock knows all, in ticks.
         let sum = Duration::from_nanos(driver.cpu_ns + channels.cpu_ns + core.cpu_ns);
-        let exact = before.tasks.keys().eq(after.tasks.keys()) && !sum.is_zero();
-        let cpu = if exact { sum } else { after.ticks.saturating_sub(before.ticks) };
+        let ticks = after.ticks.saturating_sub(before.ticks);
+        let cpu = if ticks > sum + Duration::from_millis(2 * TICK_MS) { ticks } else { sum };
         Self { elapsed: after.at.saturating_duration_since(before.at), cpu, driver, channels, core }
     }
 
@@ -188,13 +189,24 @@ pub fn is_traced(pid: u32) -> bool {
     tasks.all(|status| number_after(&status, "TracerPid:").is_some_and(|tracer| tracer != 0))
 }
 
+/// Processor time used on the whole machine since it was started.
+pub fn machine_cpu() -> Result<Duration> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let fields = stat.lines().next().ok_or("no first line in stat")?.split_whitespace().skip(1);
+    let ticks: Vec<u64> = fields.filter_map(|field| field.parse().ok()).collect();
+    // user, nice, system, idle, iowait, irq, softirq, steal; guests are in the first two already.
+    let busy =
+        ticks.iter().enumerate().take(8).filter(|(field, _)| !matches!(field, 3 | 4)).map(|(_, ticks)| ticks);
+    Ok(Duration::from_millis(TICK_MS * busy.sum::<u64>()))
+}
+
 fn process_ticks(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name, in parentheses, may hold anything; utime and stime are the 12th and 13th field behind it.
     let fields = stat.rsplit_once(')').map(|(_, fields)| fields).ok_or("no fields in stat")?;
-    let ticks: u32 =
-        fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u32>().ok()).sum();
-    Ok(TICK * ticks)
+    let ticks: u64 =
+        fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Ok(Duration::from_millis(TICK_MS * ticks))
 }
 
 fn read_task(folder: &std::path::Path) -> Option<Task> {

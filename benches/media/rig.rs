@@ -26,7 +26,7 @@ exten => echo,1,Echo()
 ; Calls a second app and bridges the two.
 exten => pair,1,Dial(WebSocket/bench/c(ulaw))
 ; Calls a telephone, so to speak.
-exten => phone,1,Dial(UnicastRTP/127.0.0.1:${GLOBAL(PHONE_PORT)}/c(ulaw))
+exten => phone,1,Dial(UnicastRTP/127.0.0.1:${PHONE_PORT}/c(ulaw))
 ";
 
 /// How long calls may take to come up or to end.
@@ -83,6 +83,8 @@ pub struct Measured {
     pub asterisk: Difference,
     /// By the generator: the processor time of its workers, as a share of the time.
     pub generator_load: f64,
+    /// Cores used by processes that have nothing to do with it.
+    pub others: f64,
     /// What the apps saw.
     pub window: Window,
 }
@@ -123,7 +125,10 @@ impl Rig {
             .file("chan_websocket.conf", &variant.config())
             .dialplan(&format!("[globals]\nPHONE_PORT = {}\n{DIALPLAN}", phone_port.unwrap_or(9)));
         if phone_port.is_some() {
-            config = config.file("rtp.conf", "[general]\n").module("res_rtp_asterisk").module("chan_rtp");
+            config = config.file("rtp.conf", "[general]\n").file("pjproject.conf", "");
+            for module in ["res_pjproject", "res_rtp_asterisk", "res_rtp_multicast", "chan_rtp"] {
+                config = config.module(module);
+            }
         }
         if variant.file.is_some() {
             config = config.without(DRIVER);
@@ -265,16 +270,26 @@ impl Rig {
     pub fn measure_while(&mut self, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<Measured> {
         let own = std::process::id();
         let own_before = Snapshot::take(own)?;
+        let machine_before = procfs::machine_cpu()?;
         let before = Snapshot::take(self.pid())?;
         self.generator.open_window();
         work(self)?;
         let window = self.generator.close_window()?;
         let after = Snapshot::take(self.pid())?;
+        let machine = procfs::machine_cpu()?.saturating_sub(machine_before);
         let own_after = Snapshot::take(own)?;
         self.note_events();
         let asterisk = Difference::between(&before, &after, self.idle.as_ref().map(|idle| &idle.snapshot));
+        let seconds = asterisk.elapsed.as_secs_f64();
         let workers = own_after.cpu_of(&own_before, WORKER_NAME).as_secs_f64();
-        Ok(Measured { generator_load: workers / asterisk.elapsed.as_secs_f64(), asterisk, window })
+        let all_own = own_after.cpu_of(&own_before, "").as_secs_f64();
+        let others = machine.as_secs_f64() - asterisk.cpu.as_secs_f64() - all_own;
+        Ok(Measured {
+            generator_load: workers / seconds,
+            others: others.max(0.0) / seconds,
+            asterisk,
+            window,
+        })
     }
 
     /// Stops Asterisk. Returns what was not as it should be.

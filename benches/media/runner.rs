@@ -20,10 +20,14 @@ struct Item {
 /// Does it all. `results` grows, and `keep` is called with it after every repetition.
 pub fn run(options: &Options, results: &mut Results, keep: impl Fn(&Results) -> Result<()>) -> Result<()> {
     let plan = plan(options);
-    let total = plan.len() * options.variants.len() * options.repetitions;
+    let is_left_out =
+        |item: &Item, repetition| options.quick && repetition > 0 && !item.scenario.quick_repeats;
+    let rounds = (0..options.repetitions)
+        .map(|repetition| plan.iter().filter(|item| !is_left_out(item, repetition)).count());
+    let total = rounds.sum::<usize>() * options.variants.len();
     let begin = Instant::now();
     for repetition in 0..options.repetitions {
-        for item in &plan {
+        for item in plan.iter().filter(|item| !is_left_out(item, repetition)) {
             // Now the one first and now the other: what comes second finds a warmer machine.
             let mut variants: Vec<&Variant> = options.variants.iter().collect();
             if repetition % 2 == 1 {

@@ -64,6 +64,8 @@ pub struct Window {
     pub overrun: u64,
     /// How late the generator itself sent.
     pub own_lateness: Times,
+    /// How long the generator took from waking up to having read everything.
+    pub own_turns: Times,
 }
 
 impl Window {
@@ -78,6 +80,7 @@ impl Window {
         self.status.merge(&other.status);
         self.ingest.merge(&other.ingest);
         self.own_lateness.merge(&other.own_lateness);
+        self.own_turns.merge(&other.own_turns);
     }
 }
 

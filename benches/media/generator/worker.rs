@@ -174,6 +174,7 @@ impl Worker {
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(error) => return Err(error.into()),
             }
+            let woken = clock::now();
             // What is due first: being late with sending would look like Asterisk's lateness.
             self.run_timers();
             for event in &ready {
@@ -188,6 +189,7 @@ impl Worker {
                     id => self.on_ready(id as u32, event.flags)?,
                 }
             }
+            self.window.own_turns.record(clock::now().saturating_sub(woken));
         }
     }
 

@@ -21,13 +21,14 @@ fn write(text: &mut String, results: &Results) -> fmt::Result {
     writeln!(text, "`{}`, {}", machine.command, machine.date)?;
     writeln!(
         text,
-        "\n{} cores ({}), {} GiB, Linux {}, {}; {} repetitions of {} s in alternation; medians, smallest and largest \
-         in parentheses\n",
+        "\n{} cores ({}), {} GiB, Linux {}, {}, commit {}; {} repetitions of {} s in alternation; medians, smallest \
+         and largest in parentheses\n",
         machine.cores,
         machine.processor,
         machine.memory_gib,
         machine.kernel,
         machine.asterisk,
+        machine.commit,
         results.repetitions,
         results.seconds
     )?;

@@ -154,7 +154,14 @@ impl<'a> Chart<'a> {
         for number in 0..=steps as i32 {
             let value = step * f64::from(number);
             canvas.fill(left + AXIS - 6, y(value), right - left - AXIS, 1, GRID);
-            canvas.text(&rounded(value), left + AXIS - 12, y(value) - 5, &FONT_6X10, GREY, Alignment::Right);
+            canvas.text(
+                &axis_label(value),
+                left + AXIS - 12,
+                y(value) - 5,
+                &FONT_6X10,
+                GREY,
+                Alignment::Right,
+            );
         }
         // Many cases share what width there is.
         let width = ((right - left - AXIS) / self.groups.len().max(1) as i32).min(self.group_width());
@@ -192,6 +199,11 @@ fn whisker(canvas: &mut Canvas, x: i32, top: i32, bottom: i32) {
         canvas.fill(x - 3, top, 7, 1, INK);
         canvas.fill(x - 3, bottom, 7, 1, INK);
     }
+}
+
+/// Without the digits that say nothing.
+fn axis_label(value: f64) -> String {
+    ((value * 1000.0).round() / 1000.0).to_string()
 }
 
 /// A round number of which about five make up `most`.

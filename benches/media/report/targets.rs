@@ -45,6 +45,9 @@ const LIMITS: &[(&str, &Figure, f64)] = &[
     ("stall-phone", &figures::RECOVERY_MAX, 1000.0),
 ];
 
+/// What was counted over some seconds is not more precise than this: a limit of 8 syscalls is met by 8.02.
+const PRECISION: f64 = 1.005;
+
 /// From so many channels on, the jitter is compared.
 const JITTER_CHANNELS: usize = 300;
 
@@ -106,7 +109,7 @@ impl Judge<'_> {
                     what: format!("{scenario}, {}, n = {}", figure.title, case.channels),
                     target: format!("≤ {limit}{unit}"),
                     measured: format!("{}{unit}{base}", rounded(spread.median)),
-                    met: spread.median <= *limit,
+                    met: spread.median <= *limit * PRECISION,
                 });
             }
         }

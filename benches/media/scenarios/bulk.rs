@@ -37,7 +37,7 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Outcome> {
     }
 
     rig.generator.tell(|| Command::Flush(Who::All));
-    thread::sleep(Duration::from_millis(1500));
+    thread::sleep(Duration::from_millis(500));
     let mut silences = Times::default();
     rig.generator.silences()?.into_iter().for_each(|nanos| silences.record(nanos));
     outcome.set(&figures::FLUSH_P50, silences.percentile_ms(50.0));

@@ -17,6 +17,9 @@ const OWN_LATENESS_MS: f64 = 5.0;
 /// Busy by this share of a core per worker, too.
 const OWN_LOAD: f64 = 0.9;
 
+/// When others use so many cores, the figures say less.
+const OTHERS: f64 = 0.1;
+
 /// The app speaks 40 % of the time.
 const TALK: Manner = Manner {
     bursts: Some(Bursts { speaking: Duration::from_millis(1200), silent: Duration::from_millis(1800) }),
@@ -99,6 +102,7 @@ fn run(setting: &Setting<'_>, load: Load) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     cost(&mut outcome, &measured, setting.channels);
     footprint(&mut outcome, &rig, setting.channels)?;
+    judge_generator(&mut outcome, &measured);
     if load.manner.is_some() {
         heard(&mut outcome, &measured);
         account(&mut outcome, &rig)?;
@@ -130,13 +134,15 @@ fn footprint(outcome: &mut Outcome, rig: &Rig, channels: usize) -> Result<()> {
     let now = procfs::Snapshot::take(rig.pid())?;
     let each = |now: u64, idle: u64| (now as f64 - idle as f64) / channels as f64;
     outcome.set(&figures::THREADS, each(now.threads() as u64, idle.snapshot.threads() as u64));
-    outcome.set(&figures::DRIVER_THREADS, now.threads_named(procfs::DRIVER_THREADS) as f64);
+    let own = now.threads_named(procfs::DRIVER_THREADS);
+    outcome.set(&figures::DRIVER_THREADS, own.len() as f64);
+    outcome.details.insert("driver threads".into(), own.into());
     outcome.set(&figures::DESCRIPTORS, each(procfs::descriptors(rig.pid())? as u64, idle.descriptors as u64));
     outcome.set(&figures::MEMORY, each(procfs::memory_kib(rig.pid())?, idle.memory_kib));
     Ok(())
 }
 
-/// What the apps heard, and how good the generator was.
+/// What the apps heard.
 pub(super) fn heard(outcome: &mut Outcome, measured: &Measured) {
     let window = &measured.window;
     outcome.set(&figures::FRAMES, window.received as f64);
@@ -154,20 +160,26 @@ pub(super) fn heard(outcome: &mut Outcome, measured: &Measured) {
             outcome.set(figure, times.percentile_ms(percentile));
         }
     }
-    judge_generator(outcome, measured);
 }
 
-/// Says when the generator was the bottleneck. True if it was.
+/// Says when the generator was the bottleneck, or the machine busy with other things. True in the first case.
 pub(super) fn judge_generator(outcome: &mut Outcome, measured: &Measured) -> bool {
     let lateness = measured.window.own_lateness.percentile_ms(99.0);
+    let turn = measured.window.own_turns.percentile_ms(99.0);
     outcome.set(&figures::OWN_LATENESS, lateness);
+    outcome.set(&figures::OWN_TURN, turn);
     outcome.set(&figures::OWN_LOAD, measured.generator_load);
-    let late = lateness > OWN_LATENESS_MS || measured.generator_load > OWN_LOAD;
+    outcome.set(&figures::OTHERS, measured.others);
+    let late = lateness.max(turn) > OWN_LATENESS_MS || measured.generator_load > OWN_LOAD;
     if late {
         outcome.note(format!(
-            "the generator was a bottleneck: late by {lateness:.1} ms (p99), {:.2} cores busy",
+            "the generator was a bottleneck: sending late by {lateness:.1} ms, reading by {turn:.1} ms (p99), {:.2} \
+             cores busy",
             measured.generator_load
         ));
+    }
+    if measured.others > OTHERS {
+        outcome.note(format!("other processes used {:.2} cores", measured.others));
     }
     late
 }

@@ -40,6 +40,8 @@ pub struct Scenario {
     pub channels: &'static [usize],
     /// How many in the quick one; none: it is left out.
     pub quick: &'static [usize],
+    /// Whether the quick one repeats it: some figures hardly vary, and others show what they show at once.
+    pub quick_repeats: bool,
     /// Does it.
     pub run: fn(&Setting<'_>) -> Result<Outcome>,
 }
@@ -51,6 +53,7 @@ pub static ALL: &[Scenario] = &[
         about: "Asterisk connects; every app speaks and hears itself",
         channels: &[100, 200],
         quick: &[50],
+        quick_repeats: true,
         run: media::echo_out,
     },
     Scenario {
@@ -58,6 +61,7 @@ pub static ALL: &[Scenario] = &[
         about: "the same, the apps connect",
         channels: &[100, 200],
         quick: &[50],
+        quick_repeats: true,
         run: media::echo_in,
     },
     Scenario {
@@ -65,6 +69,7 @@ pub static ALL: &[Scenario] = &[
         about: "connected, and nobody speaks",
         channels: &[100, 200],
         quick: &[50],
+        quick_repeats: true,
         run: media::idle,
     },
     Scenario {
@@ -72,6 +77,7 @@ pub static ALL: &[Scenario] = &[
         about: "echo; every app speaks for 1.2 s and is silent for 1.8 s",
         channels: &[100, 200],
         quick: &[],
+        quick_repeats: false,
         run: media::talk,
     },
     Scenario {
@@ -79,6 +85,7 @@ pub static ALL: &[Scenario] = &[
         about: "two apps bridged; both speak",
         channels: &[100, 200, 300],
         quick: &[50],
+        quick_repeats: true,
         run: media::pair,
     },
     Scenario {
@@ -86,6 +93,7 @@ pub static ALL: &[Scenario] = &[
         about: "echo-out with TLS",
         channels: &[100],
         quick: &[],
+        quick_repeats: false,
         run: media::echo_out_tls,
     },
     Scenario {
@@ -93,6 +101,7 @@ pub static ALL: &[Scenario] = &[
         about: "echo-in with TLS",
         channels: &[100],
         quick: &[],
+        quick_repeats: false,
         run: media::echo_in_tls,
     },
     Scenario {
@@ -100,6 +109,7 @@ pub static ALL: &[Scenario] = &[
         about: "echo-out under strace",
         channels: &[10],
         quick: &[10],
+        quick_repeats: false,
         run: syscalls::echo_out,
     },
     Scenario {
@@ -107,6 +117,7 @@ pub static ALL: &[Scenario] = &[
         about: "echo-in under strace",
         channels: &[10],
         quick: &[],
+        quick_repeats: false,
         run: syscalls::echo_in,
     },
     Scenario {
@@ -114,6 +125,7 @@ pub static ALL: &[Scenario] = &[
         about: "idle under strace",
         channels: &[10],
         quick: &[],
+        quick_repeats: false,
         run: syscalls::idle,
     },
     Scenario {
@@ -121,6 +133,7 @@ pub static ALL: &[Scenario] = &[
         about: "pair under strace",
         channels: &[10],
         quick: &[],
+        quick_repeats: false,
         run: syscalls::pair,
     },
     Scenario {
@@ -128,6 +141,7 @@ pub static ALL: &[Scenario] = &[
         about: "18 s of ulaw in 1000-byte messages, STATUS, FLUSH_MEDIA, and again, 20 times a second per app",
         channels: &[10],
         quick: &[10],
+        quick_repeats: true,
         run: ingest::run,
     },
     Scenario {
@@ -135,6 +149,7 @@ pub static ALL: &[Scenario] = &[
         about: "STATUS while live and while 18 s are queued; FLUSH_MEDIA",
         channels: &[100],
         quick: &[50],
+        quick_repeats: false,
         run: bulk::run,
     },
     Scenario {
@@ -142,6 +157,7 @@ pub static ALL: &[Scenario] = &[
         about: "Asterisk connects, one frame is echoed, HANGUP; so many calls at a time",
         channels: &[1, 20],
         quick: &[20],
+        quick_repeats: false,
         run: setup::out,
     },
     Scenario {
@@ -149,6 +165,7 @@ pub static ALL: &[Scenario] = &[
         about: "the same, the apps connect",
         channels: &[1, 20],
         quick: &[],
+        quick_repeats: false,
         run: setup::incoming,
     },
     Scenario {
@@ -156,6 +173,7 @@ pub static ALL: &[Scenario] = &[
         about: "echo, while one more app, of 48 kHz, stops reading: what the others see",
         channels: &[50],
         quick: &[],
+        quick_repeats: false,
         run: slow::run,
     },
     Scenario {
@@ -163,6 +181,7 @@ pub static ALL: &[Scenario] = &[
         about: "echo, while all of Asterisk stands still for 500 ms",
         channels: &[50],
         quick: &[20],
+        quick_repeats: false,
         run: stall::echo,
     },
     Scenario {
@@ -170,6 +189,7 @@ pub static ALL: &[Scenario] = &[
         about: "the same, heard at an RTP leg bridged to the app",
         channels: &[50],
         quick: &[],
+        quick_repeats: false,
         run: stall::phone,
     },
     Scenario {
@@ -177,9 +197,10 @@ pub static ALL: &[Scenario] = &[
         about: "echo-out with 50 more channels at a time, until p99 latency passes 40 ms",
         channels: &[100],
         quick: &[],
+        quick_repeats: false,
         run: saturation::run,
     },
 ];
 
-/// Shorter than this, half a second of warming up is left.
+/// How long media runs before it is measured.
 const WARM_UP: Duration = Duration::from_secs(1);

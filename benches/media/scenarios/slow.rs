@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::media::{Load, account, heard};
+use super::media::{Load, account, heard, judge_generator};
 use super::{Setting, WARM_UP};
 use crate::Result;
 use crate::figures::{self, Outcome};
@@ -41,6 +41,7 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Outcome> {
         Ok(())
     })?;
     heard(&mut outcome, &measured);
+    judge_generator(&mut outcome, &measured);
     outcome.set(&figures::ARI_P50, answers.percentile_ms(50.0));
     outcome.set(&figures::ARI_MAX, answers.max_ms());
 

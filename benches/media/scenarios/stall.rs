@@ -20,10 +20,10 @@ use crate::rig::Rig;
 const STALL: Duration = Duration::from_millis(500);
 
 /// How long is watched what was normal before.
-const BEFORE: Duration = Duration::from_secs(2);
+const BEFORE: Duration = Duration::from_secs(1);
 
 /// How long is watched what becomes of it.
-const AFTER: Duration = Duration::from_secs(5);
+const AFTER: Duration = Duration::from_secs(3);
 
 /// A frame is back to normal if it is not later than the latest one before the stall and this.
 const TOLERANCE: Duration = Duration::from_millis(10);
@@ -31,7 +31,7 @@ const TOLERANCE: Duration = Duration::from_millis(10);
 /// What has not recovered this long before the end of watching has not recovered.
 const END: Duration = Duration::from_millis(500);
 
-/// A call whose own limit on recovery is asked for.
+/// Calls are to be back to normal within this.
 const WANTED: Duration = Duration::from_secs(1);
 
 pub(super) fn echo(setting: &Setting<'_>) -> Result<Outcome> {

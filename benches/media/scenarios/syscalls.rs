@@ -41,14 +41,18 @@ fn run(setting: &Setting<'_>, load: Load) -> Result<Outcome> {
     let mut rig = load.start(setting)?;
     load.speak(&rig);
     let report = rig.asterisk.folder().join("strace");
-    let begin = Instant::now();
     let strace = attach(rig.pid(), &report)?;
-    // Threads are attached one by one: half of that time counts.
-    let attaching = begin.elapsed() / 2;
+    rig.generator.open_window();
+    let begin = Instant::now();
     thread::sleep(setting.duration);
-    let elapsed = begin.elapsed() - attaching;
+    let elapsed = begin.elapsed();
+    let window = rig.generator.close_window()?;
     detach(strace)?;
-    let frames = elapsed.as_secs_f64() / PTIME.as_secs_f64() * setting.channels as f64;
+    // Frames that really came; strace can slow Asterisk down.
+    let frames = match load.manner {
+        Some(_) => window.received as f64,
+        None => elapsed.as_secs_f64() / PTIME.as_secs_f64() * setting.channels as f64,
+    };
     let calls = parse(&fs::read_to_string(&report)?);
     outcome.set(&figures::SYSCALLS, calls.iter().map(|(_, count)| *count as f64).sum::<f64>() / frames);
     for (name, count) in calls {
