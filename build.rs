@@ -209,6 +209,7 @@ mod module {
         "__ast_cli_register_multiple",
         "ast_cli_unregister_multiple",
         "ast_cli",
+        "__ast_strdup",
     ];
 
     const TYPES: &[&str] = &[

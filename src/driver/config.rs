@@ -78,6 +78,49 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Names and values as they are written in the file, for people to read.
+    pub fn listing(&self) -> Vec<(&'static str, String)> {
+        let ms = |time: Duration| format!("{} ms", time.as_millis());
+        let seconds = |time: Duration| format!("{} s", time.as_secs());
+        let or = |text: Option<String>, otherwise: &str| text.unwrap_or_else(|| otherwise.to_owned());
+        let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+        let pings =
+            self.pings.as_ref().map(|p| format!("yes, every {}, {} probes", seconds(p.interval), p.probes));
+        let keepalives = self.tcp_keepalives.as_ref().map(|k| {
+            format!("yes, after {}, every {}, {} probes", seconds(k.time), seconds(k.interval), k.probes)
+        });
+        let acl: Vec<String> =
+            self.incoming_acl.iter().map(|r| format!("{} {}", r.sense.as_str(), r.value)).collect();
+        vec![
+            ("control_message_format", self.control_message_format.as_str().to_owned()),
+            ("write_timeout", ms(self.write_timeout)),
+            ("handshake_timeout", ms(self.handshake_timeout)),
+            ("close_timeout", ms(self.close_timeout)),
+            ("max_message_size", format!("{} bytes", self.max_message_size)),
+            ("max_command_size", format!("{} bytes", self.max_command_size)),
+            ("queue_max, queue_xoff, queue_xon", {
+                format!("{}, {}, {} frames", self.queue_max, self.queue_xoff, self.queue_xon)
+            }),
+            ("out_queue", ms(self.out_queue)),
+            ("incoming_timeout", or(self.incoming_timeout.map(seconds), "never")),
+            (
+                "incoming access by address",
+                if acl.is_empty() { "everybody".to_owned() } else { acl.join("; ") },
+            ),
+            ("incoming_require_tls", yes(self.incoming_require_tls)),
+            ("incoming_origins", {
+                if self.incoming_origins.is_empty() {
+                    "any".to_owned()
+                } else {
+                    self.incoming_origins.join(", ")
+                }
+            }),
+            ("enable_pingpongs", or(pings, "no")),
+            ("enable_tcp_keepalives", or(keepalives, "no")),
+            ("reactor_threads", self.reactor_threads.to_string()),
+        ]
+    }
+
     /// The defaults, with the checks on who may connect of `self`.
     fn access_checks_only(self) -> Self {
         Self {

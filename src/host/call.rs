@@ -7,7 +7,7 @@ use std::ffi::CString;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -18,6 +18,7 @@ use super::effects::Job;
 use super::engine::Engine;
 use super::format::Format;
 use super::frame::FrameSlot;
+use super::view::{CallView, LinkView};
 use super::{fault, sys};
 use crate::driver::command::ControlMessageFormat;
 use crate::driver::config::Settings;
@@ -37,6 +38,13 @@ const CLOSE_INTERNAL_ERROR: u16 = 1011;
 
 /// A warning about frames in a wrong format is given once in this many frames (20 s of them).
 const FORMAT_WARNING_EVERY: u64 = 1000;
+
+/// How the HANGUP command, and an operator, end a call.
+pub(crate) const NORMAL_HANGUP: HangupCause =
+    HangupCause { cause: sys::AST_CAUSE_NORMAL_CLEARING, tech_cause: Some(CLOSE_NORMAL) };
+
+/// Calls that were ever made.
+static CALLS: AtomicU64 = AtomicU64::new(0);
 
 /// Why and how a call is to be hung up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +88,9 @@ struct Link {
 /// One call. The channel owns one reference (its `tech_pvt`), the connection another.
 pub(crate) struct Call {
     me: Weak<Call>,
+    /// Unique in the process.
+    pub(crate) number: u64,
+    since: Instant,
     pub(crate) engine: Arc<Engine>,
     pub(crate) role: CallRole,
     pub(crate) connection_id: String,
@@ -106,6 +117,8 @@ pub(crate) struct Call {
     link: OnceLock<Link>,
     connecting: Mutex<Option<ConnectHandle>>,
     wrong_format_frames: AtomicU64,
+    /// Of the last ping that was answered; 0 before there was one.
+    round_trip_ns: AtomicU64,
 }
 
 /// Name and unique id of the channel at its creation: what the application knows the call by, also after a
@@ -126,6 +139,8 @@ impl Call {
     pub(crate) fn new(new: NewCall) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
+            number: CALLS.fetch_add(1, Ordering::Relaxed) + 1,
+            since: Instant::now(),
             engine: new.engine,
             role: new.role,
             connection_id_c: CString::new(new.connection_id.as_str()).unwrap_or_default(),
@@ -149,6 +164,7 @@ impl Call {
             link: OnceLock::new(),
             connecting: Mutex::new(None),
             wrong_format_frames: AtomicU64::new(0),
+            round_trip_ns: AtomicU64::new(0),
         })
     }
 
@@ -181,6 +197,50 @@ impl Call {
         locked.set_clock_fd(Some(self.clock.as_raw_fd()));
         *self.owner.lock() = Some(channel);
         true
+    }
+
+    /// How many calls there ever were.
+    pub(crate) fn count() -> u64 {
+        CALLS.load(Ordering::Relaxed)
+    }
+
+    /// The call as it is now, for an operator.
+    pub(crate) fn view(&self) -> CallView {
+        let (status, stats, direction) = {
+            let session = self.session.lock();
+            (session.status(), session.stats(), session.direction())
+        };
+        CallView {
+            name: self.name().to_owned(),
+            role: match self.role {
+                CallRole::Incoming => "incoming",
+                CallRole::Outgoing => "outgoing",
+            },
+            connection_id: self.connection_id.clone(),
+            format: self.media_format.clone(),
+            direction: direction.as_str(),
+            mode: self.mode,
+            control_message_format: self.control_message_format,
+            age: self.since.elapsed(),
+            status,
+            stats,
+            link: self.link.get().map(|link| self.link_view(link)),
+        }
+    }
+
+    fn link_view(&self, link: &Link) -> LinkView {
+        let counters = &link.out.counters;
+        let round_trip_ns = self.round_trip_ns.load(Ordering::Relaxed);
+        LinkView {
+            peer: link.peer.clone(),
+            tls: link.out.tls_description(),
+            frames_out: counters.media_messages.load(Ordering::Relaxed),
+            bytes_out: counters.media_bytes.load(Ordering::Relaxed),
+            frames_out_dropped: counters.media_dropped.load(Ordering::Relaxed),
+            out_queue: link.out.queued_media(),
+            events: counters.events.load(Ordering::Relaxed),
+            round_trip: (round_trip_ns > 0).then(|| Duration::from_nanos(round_trip_ns)),
+        }
     }
 
     /// The channel's name, for log lines.
@@ -387,7 +447,7 @@ impl Call {
             match effect {
                 Effect::Send(event) => self.send_event(&event),
                 Effect::Answer => self.post(|call| Job::Answer { call }),
-                Effect::Hangup => self.end(sys::AST_CAUSE_NORMAL_CLEARING, CLOSE_NORMAL),
+                Effect::Hangup => self.post(|call| Job::Hangup { call, cause: NORMAL_HANGUP }),
             }
         }
     }
@@ -427,6 +487,7 @@ impl Handler for Call {
     }
 
     fn on_pong(&self, round_trip: Duration) {
+        self.round_trip_ns.store(u64::try_from(round_trip.as_nanos()).unwrap_or(0), Ordering::Relaxed);
         log::trace!("{}: ping answered after {} ms", self.name(), round_trip.as_millis());
     }
 

@@ -1,6 +1,6 @@
 //! What lives from load to unload: threads, configuration, and the calls that wait for their application.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
 
@@ -28,6 +28,8 @@ pub(crate) struct Engine {
     pub(crate) tls: Arc<OpenSslConnector>,
     config: RwLock<Arc<Config>>,
     acl: RwLock<Arc<Acl>>,
+    /// Every call that has a channel, in the order of their channels' numbers.
+    calls: Mutex<BTreeMap<u64, Arc<Call>>>,
     /// INCOMING calls by connection id.
     incoming: Mutex<HashMap<String, Arc<Call>>>,
 }
@@ -50,6 +52,7 @@ impl Engine {
             tls: Arc::default(),
             acl: RwLock::new(Arc::new(Acl::new(&config.settings))),
             config: RwLock::new(Arc::new(config)),
+            calls: Mutex::default(),
             incoming: Mutex::default(),
         });
         *ENGINE.write() = Some(engine.clone());
@@ -88,8 +91,14 @@ impl Engine {
         self.acl.read().clone()
     }
 
-    /// Lets an application find an INCOMING call by its connection id.
-    pub(crate) fn expect(&self, call: &Arc<Call>) {
+    /// The calls that are up or coming up.
+    pub(crate) fn calls(&self) -> Vec<Arc<Call>> {
+        self.calls.lock().values().cloned().collect()
+    }
+
+    /// Takes a new call into the books, and lets an application find an INCOMING one by its connection id.
+    pub(crate) fn enter(&self, call: &Arc<Call>) {
+        self.calls.lock().insert(call.number, call.clone());
         if call.role == CallRole::Incoming {
             self.incoming.lock().insert(call.connection_id.clone(), call.clone());
         }
@@ -102,6 +111,8 @@ impl Engine {
 
     /// The call is over: its connection id is unknown from now on.
     pub(crate) fn forget(&self, call: &Call) {
+        let forgotten = self.calls.lock().remove(&call.number);
+        drop(forgotten);
         if call.role == CallRole::Incoming {
             let forgotten = self.incoming.lock().remove(&call.connection_id);
             drop(forgotten);

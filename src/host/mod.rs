@@ -9,6 +9,7 @@
 //! | `access` | who may connect |
 //! | `call` | one call: session, connection and channel together |
 //! | `effects` | what needs a channel's lock, done without waiting for it |
+//! | `cli`, `view` | what an operator sees |
 //! | `channel`, `format`, `frame`, `json`, `ao2`, `stream`, `tls`, `tls_client`, `clock`, `client`, `config`, `log` | one newtype or service each |
 //! | `guard`, `sys` | the edge itself: panic guard, bindings |
 //! | `fault` | faults on demand, for tests |
@@ -17,6 +18,7 @@ mod access;
 mod ao2;
 mod call;
 mod channel;
+mod cli;
 mod client;
 mod clock;
 mod config;
@@ -38,3 +40,4 @@ mod sys;
 mod tech;
 mod tls;
 mod tls_client;
+mod view;

@@ -1,12 +1,12 @@
 //! Load, reload, unload, and the references that keep the module in memory (asterisk/module.h).
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::mem::MaybeUninit;
 
 use super::channel::owned_string;
 use super::engine::Engine;
 use super::guard::{guard, here};
-use super::{config, http, log as host_log, sys, tech};
+use super::{cli, config, http, log as host_log, sys, tech};
 
 /// What this build calls itself in the log and the CLI.
 pub(crate) const BUILD: &str = env!("CHAN_WEBSOCKET_BUILD");
@@ -40,6 +40,7 @@ extern "C" fn cw_module_reload() -> c_int {
 #[unsafe(no_mangle)]
 extern "C" fn cw_module_unload() -> c_int {
     guard("unload", -1, || {
+        cli::unregister();
         http::unlink();
         tech::unregister();
         Engine::stop();
@@ -61,6 +62,7 @@ fn load() -> Result<(), String> {
         return Err("another module has the channel technology 'WebSocket'; unload that first".into());
     }
     http::link();
+    cli::register();
     log::info!("chan_websocket {BUILD} is running");
     Ok(())
 }
@@ -121,6 +123,14 @@ pub(crate) fn new_uuid() -> String {
         sys::ast_uuid_generate_str(text.as_mut_ptr(), text.len());
         CStr::from_ptr(text.as_ptr()).to_string_lossy().into_owned()
     }
+}
+
+/// A string in the core's memory, for the core to free.
+pub(crate) fn core_string(text: &str) -> *mut c_char {
+    let Ok(text) = CString::new(text) else { return std::ptr::null_mut() };
+    let (file, line, function) = here!();
+    // SAFETY: copies the string; astmm.h.
+    unsafe { sys::__ast_strdup(text.as_ptr(), file, line, function) }
 }
 
 /// Blocks every signal of this thread while it lives.

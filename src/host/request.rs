@@ -1,7 +1,6 @@
 //! A channel is asked for: dial string in, channel out.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::call::{Call, CallRole, NewCall};
@@ -166,8 +165,7 @@ fn session_config(dial: &DialString, settings: &Settings, format: &MediaFormat) 
 
 fn create_channel(request: &Request, dial: &DialString, call: Arc<Call>) -> Option<*mut sys::ast_channel> {
     // Channel names must be unique; connection ids of clients are not.
-    static NUMBER: AtomicU64 = AtomicU64::new(1);
-    let name = format!("WebSocket/{}/{:#010x}", dial.connection_id, NUMBER.fetch_add(1, Ordering::Relaxed));
+    let name = format!("WebSocket/{}/{:#010x}", dial.connection_id, call.number);
     let new = NewChannel {
         name: &name,
         assigned_ids: request.assigned_ids,
@@ -186,7 +184,7 @@ fn create_channel(request: &Request, dial: &DialString, call: Arc<Call>) -> Opti
     // From here on the channel's hangup callback cleans up: it gives this reference back.
     module::hold();
     tech::set_call(setup.locked(), call.clone());
-    call.engine.expect(&call);
+    call.engine.enter(&call);
     watch_incoming(&call);
     Some(setup.finish())
 }

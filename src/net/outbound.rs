@@ -215,6 +215,11 @@ impl Outbound {
         self.pending_len.load(Ordering::Acquire) > 16
     }
 
+    /// TLS version and cipher for people to read; `None` on a plain socket.
+    pub fn tls_description(&self) -> Option<String> {
+        self.transport.tls_description()
+    }
+
     /// Playing time of the media that waits.
     pub fn queued_media(&self) -> Duration {
         self.pending.lock().media

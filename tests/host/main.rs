@@ -5,8 +5,8 @@
 //! | `ASTERISK_SANDBOX` | root folder with Debian's Asterisk, as made by `make setup` |
 //! | `CHAN_WEBSOCKET_MODULE` | our module, instead of `target/release/chan_websocket.so` |
 //! | `CHAN_WEBSOCKET_FAULTS` | the build for tests of faults, instead of `target/faults/debug/libchan_websocket.so` |
-//! | `HOST_MODULES` | `oracle` or `ours`: run on one module only |
-//! | `HOST_RECORD` | set: keep the oracle's traces in `tests/host/golden` |
+//! | `HOST_MODULES` | `oracle` or `ours`: run on one module only; ours is then compared with the kept traces |
+//! | `HOST_RECORD` | set: keep the oracle's traces in `tests/host/golden`, for where there is no oracle |
 //! | `HOST_TABLE` | set: print how the modules compare, test by test |
 //! | `HOST_KEEP` | set: keep the instances' folders |
 //!
@@ -15,6 +15,7 @@
 // Tests say what is wrong by panicking, and a test binary exports nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
+mod cli;
 mod clients;
 mod commands;
 mod config;
@@ -36,6 +37,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut suite = harness::Suite::default();
     clients::tests(&mut suite);
+    cli::tests(&mut suite);
     commands::tests(&mut suite);
     config::tests(&mut suite);
     connect::tests(&mut suite);
