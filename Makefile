@@ -55,6 +55,10 @@ bench: setup build ## Measure the C module and ours under the same load (an hour
 bench-quick: setup build ## The same, but little of everything (three minutes)
 	$(CARGO) bench $(NO_MODULE) --bench media -- --quick
 
+.PHONY: difftest
+difftest: setup build ## Compare with the C module, scenario by scenario; HOST_RECORD=1 keeps its traces
+	HOST_TABLE=1 $(CARGO) test $(NO_MODULE) --test host
+
 .PHONY: fmt-check
 fmt-check: ## Check the formatting
 	$(CARGO) fmt --check

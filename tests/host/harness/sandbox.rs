@@ -62,6 +62,12 @@ pub fn our_faulty_module() -> PathBuf {
     path
 }
 
+/// Whether the sandbox has Debian's chan_websocket.so to compare with.
+pub fn has_oracle() -> bool {
+    let modules = debian_modules();
+    root().join(modules.strip_prefix("/").unwrap_or(&modules)).join("chan_websocket.so").exists()
+}
+
 /// Where Debian keeps Asterisk's modules, as a path inside the sandbox.
 pub fn debian_modules() -> PathBuf {
     let lib = root().join("usr/lib");

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -137,7 +137,7 @@ impl Suite {
     }
 }
 
-/// Which modules to run on, from HOST_MODULES: `oracle`, `ours`, or both when it is not set.
+/// Which modules to run on, from HOST_MODULES: `oracle`, `ours` or `both`; when it is not set, those that are there.
 #[derive(Debug, Clone, Copy)]
 struct Chosen {
     oracle: bool,
@@ -147,7 +147,9 @@ struct Chosen {
 impl Chosen {
     fn from_environment() -> Self {
         match env::var("HOST_MODULES").as_deref() {
-            Err(_) | Ok("" | "both") => Self { oracle: true, ours: true },
+            // Where the C module is missing, the kept traces stand for it.
+            Err(_) | Ok("") => Self { oracle: caught(sandbox::has_oracle).unwrap_or(true), ours: true },
+            Ok("both") => Self { oracle: true, ours: true },
             Ok("oracle") => Self { oracle: true, ours: false },
             Ok("ours") => Self { oracle: false, ours: true },
             Ok(other) => panic!("HOST_MODULES={other}: say oracle, ours or both"),
@@ -188,17 +190,17 @@ fn run(test: &Test, chosen: Chosen) -> Result<(), Failed> {
     }
     let recorded = if oracle { None } else { golden.read() };
     let verdict = match (trace_of(Module::Oracle).or(recorded.as_ref()), trace_of(Module::Ours), test.on) {
-        _ if !problems.is_empty() => "FAILED",
+        _ if !problems.is_empty() => Verdict::Failed,
         (Some(oracle), Some(ours), On::Same) => match trace::difference(oracle, ours) {
-            None => "same",
+            None => Verdict::Same,
             Some(text) => {
                 let _ = writeln!(problems, "the traces differ (- oracle, + ours):\n{text}");
-                "DIFFERS"
+                Verdict::Differs
             }
         },
-        (_, _, On::Differs(number)) => &format!("differs on purpose: {number}"),
-        (_, _, On::Ours(reason)) => &format!("ours only: {reason}"),
-        _ => "not compared",
+        (_, Some(_), On::Differs(number)) => Verdict::OnPurpose(number),
+        (_, Some(_), On::Ours(reason)) => Verdict::OursOnly(reason),
+        _ => Verdict::NotCompared,
     };
     TABLE.lock().push((test.name.clone(), verdict.to_owned()));
     if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
@@ -316,7 +318,35 @@ impl Golden {
 
 // ---- the table
 
-static TABLE: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+/// How the modules compare in one test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Verdict {
+    Same,
+    /// By this number of the list of differences.
+    OnPurpose(&'static str),
+    /// For this reason.
+    OursOnly(&'static str),
+    /// One of them has not run, and there is no kept trace.
+    NotCompared,
+    /// Without a reason.
+    Differs,
+    Failed,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Same => f.write_str("same"),
+            Self::OnPurpose(number) => write!(f, "differs on purpose ({number})"),
+            Self::OursOnly(reason) => write!(f, "differs on purpose, ours alone was run: {reason}"),
+            Self::NotCompared => f.write_str("not compared"),
+            Self::Differs => f.write_str("DIFFERS"),
+            Self::Failed => f.write_str("FAILED"),
+        }
+    }
+}
+
+static TABLE: Mutex<Vec<(String, Verdict)>> = Mutex::new(Vec::new());
 
 /// With HOST_TABLE set: one line for each test, and how the modules compare.
 fn print_table() {
@@ -325,7 +355,20 @@ fn print_table() {
     }
     let mut table = TABLE.lock().clone();
     table.sort();
-    for (name, verdict) in table {
+    println!();
+    for (name, verdict) in &table {
         println!("{name:<60} {verdict}");
     }
+    let count = |wanted: fn(&Verdict) -> bool| table.iter().filter(|(_, verdict)| wanted(verdict)).count();
+    println!(
+        "\n{} scenarios: {} same, {} differ on purpose ({} of them were run on ours alone), {} differ, {} failed, \
+         {} not compared",
+        table.len(),
+        count(|verdict| *verdict == Verdict::Same),
+        count(|verdict| matches!(verdict, Verdict::OnPurpose(_) | Verdict::OursOnly(_))),
+        count(|verdict| matches!(verdict, Verdict::OursOnly(_))),
+        count(|verdict| *verdict == Verdict::Differs),
+        count(|verdict| *verdict == Verdict::Failed),
+        count(|verdict| *verdict == Verdict::NotCompared),
+    );
 }
