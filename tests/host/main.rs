@@ -15,6 +15,7 @@
 // Tests say what is wrong by panicking, and a test binary exports nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
+mod access;
 mod cli;
 mod clients;
 mod commands;
@@ -37,6 +38,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut suite = harness::Suite::default();
     clients::tests(&mut suite);
+    access::tests(&mut suite);
     cli::tests(&mut suite);
     commands::tests(&mut suite);
     config::tests(&mut suite);
