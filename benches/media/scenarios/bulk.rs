@@ -17,6 +17,7 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let load = Load::ECHO_OUT;
     let mut rig = load.start(setting)?;
+    rig.generator.tell(|| Command::LookAtOnce);
     load.speak(&rig);
     rig.generator.tell(|| Command::AskStatus(Who::All, PERIOD));
     let live = rig.measure(setting.duration)?;
