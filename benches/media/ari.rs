@@ -1,6 +1,6 @@
 //! ARI over one kept-alive connection: a connection for each request would be measured with the calls.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -56,10 +56,16 @@ impl Ari {
             format!("{method} {}/{path}?{KEY}&{query} HTTP/1.1\r\nHost: localhost\r\n\r\n", self.root);
         // Asterisk ends a connection that was quiet for a while.
         let answer = match self.socket.take() {
-            Some(socket) => exchange(socket, &request).or_else(|_| exchange(self.connect()?, &request)),
+            Some(socket) => match exchange(socket, &request) {
+                Err(error) if !is_timeout(&*error) => exchange(self.connect()?, &request),
+                answer => answer,
+            },
             None => exchange(self.connect()?, &request),
         };
-        let (socket, status, body) = answer.map_err(|error| format!("ARI {method} {path}: {error}"))?;
+        let (socket, status, body) = answer.map_err(|error| match is_timeout(&*error) {
+            true => format!("ARI {method} {path}: no answer within {} s", PATIENCE.as_secs()),
+            false => format!("ARI {method} {path}: {error}"),
+        })?;
         self.socket = socket;
         if !(200..300).contains(&status) {
             return Err(format!("ARI {method} {path}: {status} {}", String::from_utf8_lossy(&body)).into());
@@ -73,6 +79,11 @@ impl Ari {
         socket.set_read_timeout(Some(PATIENCE))?;
         Ok(socket)
     }
+}
+
+fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut))
 }
 
 /// Sends a request and reads the answer: the connection if it can be used again, the status, the body.

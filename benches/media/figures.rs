@@ -88,8 +88,10 @@ figures! {
     SETUP_CALLS "setup_calls" "calls made" "" Neither file;
     SETUP_FAILED "setup_failed" "calls that did not come up or end" "" Lower table;
     // One app that does not read.
-    ARI_P50 "ari_p50_ms" "ARI list of channels, p50" "ms" Lower file;
-    ARI_MAX "ari_max_ms" "ARI list of channels, longest" "ms" Lower table;
+    LIST_P50 "list_p50_ms" "ARI list of channels, p50" "ms" Lower file;
+    LIST_MAX "list_max_ms" "ARI list of channels, longest" "ms" Lower table;
+    VARIABLE_P50 "variable_p50_ms" "ARI variable of the slow channel, p50" "ms" Lower table;
+    VARIABLE_MAX "variable_max_ms" "ARI variable of the slow channel, longest" "ms" Lower table;
     // A stall of the whole process.
     RECOVERED "recovered_percent" "calls back to normal within 1 s" "%" Higher table;
     RECOVERY_P50 "recovery_p50_ms" "back to normal after (3000: never), p50" "ms" Lower table;

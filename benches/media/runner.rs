@@ -79,7 +79,7 @@ fn progress(run: &Run, number: usize, total: usize, elapsed: Duration) {
         &figures::INGEST_CPU,
         &figures::STATUS_P99,
         &figures::SETUP_CPU,
-        &figures::ARI_MAX,
+        &figures::VARIABLE_MAX,
         &figures::RECOVERY_MAX,
         &figures::CAPACITY,
     ];

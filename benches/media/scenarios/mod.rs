@@ -170,7 +170,7 @@ pub static ALL: &[Scenario] = &[
     },
     Scenario {
         name: "slow",
-        about: "echo, while one more app, of 48 kHz, stops reading: what the others see",
+        about: "echo, while one more app, of 192 kHz, stops reading: what the others see",
         channels: &[50],
         quick: &[],
         quick_repeats: false,

@@ -6,13 +6,17 @@ use std::time::{Duration, Instant};
 use super::media::{Load, account, heard, judge_generator};
 use super::{Setting, WARM_UP};
 use crate::Result;
+use crate::clock::nanos;
 use crate::figures::{self, Outcome};
 use crate::generator::speech::Manner;
 use crate::generator::stats::Times;
 use crate::generator::worker::{Command, Who};
 
-/// 20 ms of `slin48`: enough to fill the socket's buffers in about a second.
-const WIDE: Manner = Manner { frame_bytes: 1920, ..Manner::STEADY };
+/// 20 ms of `slin192`: enough to fill the sockets' buffers, 4 MB on the loopback interface, in [`FILLING`].
+const WIDE: Manner = Manner { frame_bytes: 7680, ..Manner::STEADY };
+
+/// Until the buffers are full, nobody notices anything.
+const FILLING: Duration = Duration::from_secs(12);
 
 pub(super) fn run(setting: &Setting<'_>) -> Result<Outcome> {
     let mut outcome = Outcome::default();
@@ -21,29 +25,37 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Outcome> {
     load.speak(&rig);
 
     let known: Vec<u32> = rig.apps.keys().copied().collect();
-    rig.call(load.way, "c(slin48)", load.extension, 1, 1)?;
-    let slow: Vec<u32> = rig.apps.keys().copied().filter(|id| !known.contains(id)).collect();
-    let slow = Who::These(slow.into());
+    rig.call(load.way, "c(slin192)", load.extension, 1, 1)?;
+    let slow = rig.apps.iter().find(|(id, _)| !known.contains(id));
+    let (slow, channel) = slow.map(|(id, channel)| (*id, channel.clone())).ok_or("no slow app")?;
+    let slow = Who::These([slow].into());
     rig.generator.tell(|| Command::Speak(slow.clone(), WIDE));
     thread::sleep(WARM_UP);
     rig.generator.tell(|| Command::StopReading(slow.clone()));
+    thread::sleep(FILLING);
 
-    let mut answers = Times::default();
+    let (mut lists, mut variables) = (Times::default(), Times::default());
+    let mut unanswered = None;
     let measured = rig.measure_while(|rig| {
-        // Longer than elsewhere: the buffers fill first.
-        let deadline = Instant::now() + setting.duration + Duration::from_secs(2);
+        let deadline = Instant::now() + setting.duration;
         while Instant::now() < deadline {
-            let begin = Instant::now();
-            rig.ari.channels()?;
-            answers.record(crate::clock::nanos(begin.elapsed()));
+            timed(&mut lists, || rig.ari.channels())?;
+            // That takes the channel's lock.
+            if let Err(error) = timed(&mut variables, || rig.ari.variable(&channel, "CHANNEL(channeltype)")) {
+                unanswered = Some(error.to_string());
+                break;
+            }
             thread::sleep(Duration::from_millis(100));
         }
         Ok(())
     })?;
+    outcome.notes.extend(unanswered);
     heard(&mut outcome, &measured);
     judge_generator(&mut outcome, &measured);
-    outcome.set(&figures::ARI_P50, answers.percentile_ms(50.0));
-    outcome.set(&figures::ARI_MAX, answers.max_ms());
+    outcome.set(&figures::LIST_P50, lists.percentile_ms(50.0));
+    outcome.set(&figures::LIST_MAX, lists.max_ms());
+    outcome.set(&figures::VARIABLE_P50, variables.percentile_ms(50.0));
+    outcome.set(&figures::VARIABLE_MAX, variables.max_ms());
 
     // Its frames would count as lost.
     rig.generator.tell(|| Command::Drop(slow.clone()));
@@ -52,4 +64,11 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Outcome> {
     rig.end_calls()?;
     outcome.notes.extend(rig.finish());
     Ok(outcome)
+}
+
+fn timed<T>(times: &mut Times, act: impl FnOnce() -> T) -> T {
+    let begin = Instant::now();
+    let result = act();
+    times.record(nanos(begin.elapsed()));
+    result
 }
