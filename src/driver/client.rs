@@ -322,6 +322,20 @@ impl ClientSettings {
     }
 }
 
+/// A dial string as it may stand in the log: what `v()` adds to the URI may be a token.
+pub fn dialled_for_log(dialled: &str) -> String {
+    let Some((client, options)) = dialled.split_once('/') else { return dialled.to_owned() };
+    let mut shown = format!("{client}/");
+    let mut rest = options;
+    while let Some((letters, argument)) = rest.split_once('(') {
+        let (argument, after) = argument.split_once(')').unwrap_or((argument, ""));
+        let hide = letters.ends_with('v') && !argument.is_empty();
+        shown.push_str(&format!("{letters}({})", if hide { HIDDEN } else { argument }));
+        rest = after;
+    }
+    shown + rest
+}
+
 /// The defaults of res_websocket_client.
 const CONNECTION_TIMEOUT: Duration = Duration::from_millis(500);
 const RECONNECT_ATTEMPTS: u32 = 4;
@@ -863,6 +877,22 @@ mod tests {
         }
         assert_eq!(settings(&[("uri", uris[0])]).uri_for_log(), "ws://app.example/x");
         assert_eq!(settings(&[("uri", "ws://a/b?c@d")]).uri_for_log(), "ws://a/b?c@d");
+    }
+
+    #[test]
+    fn parameters_of_a_dial_string_are_not_shown() {
+        let rows = [
+            ("app", "app"),
+            ("app/", "app/"),
+            ("app/c(ulaw)n", "app/c(ulaw)n"),
+            ("app/c(ulaw)v(token=hush,a=b)nf(json)", "app/c(ulaw)v(***)nf(json)"),
+            ("app/v()", "app/v()"),
+            ("app/nv(hush", "app/nv(***)"),
+            ("v(x/y", "v(x/y"),
+        ];
+        for (dialled, shown) in rows {
+            assert_eq!(dialled_for_log(dialled), shown);
+        }
     }
 
     proptest! {

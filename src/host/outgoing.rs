@@ -8,7 +8,7 @@ use super::call::{Call, CallRole};
 use super::effects::Job;
 use super::link::NewLink;
 use super::{client, fault};
-use crate::driver::client::ClientSettings;
+use crate::driver::client::{ClientSettings, dialled_for_log};
 use crate::driver::config::Pings;
 use crate::net::connection::PingConfig;
 use crate::net::connector::{ConnectError, ConnectJob, Connected, Destination};
@@ -21,7 +21,7 @@ pub(crate) fn start(call: &Arc<Call>, dialled: &str) {
         return;
     }
     let (for_settings, for_done) = (call.clone(), call.clone());
-    let dialled = dialled.to_owned();
+    let dialled = dialled_for_log(dialled);
     let job = ConnectJob {
         settings: Box::new(move || destination(&for_settings)),
         tls: call.engine.tls.clone(),

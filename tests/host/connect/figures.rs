@@ -22,20 +22,20 @@ pub fn tests(suite: &mut Suite) {
                 let uri = format!("{scheme}://{}/media", peer.address);
                 measure(t, name, &uri, &[]);
             })
-            .private_with(instance());
+            .private_from(instance);
     }
     suite
         .differs("connect/figures/slow_name_server", "11.1", |t| {
             measure(t, "slow_name_server", "ws://3000.slow.test:80/media", &[]);
         })
-        .private_with(instance());
+        .private_from(instance);
     suite
         .differs("connect/figures/no_answer_to_syn", "11.1", |t| {
             let hole = Hole::at((LOCALHOST, 0)).expect("127.0.0.1");
             let uri = format!("ws://{}/media", hole.address);
             measure(t, "no_answer_to_syn", &uri, &[("connection_timeout", "3000")]);
         })
-        .private_with(instance());
+        .private_from(instance);
 }
 
 /// After this the servers let go: the C module would wait for as long as they do not.

@@ -201,6 +201,26 @@ impl Ari {
         }
     }
 
+    /// Waits for this many events of a type that `wanted` accepts, each looked at once.
+    #[track_caller]
+    pub fn wait_many(&self, kind: &str, count: usize, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let deadline = Instant::now() + 3 * wait::PATIENCE;
+        let (mut found, mut seen) = (Vec::new(), 0);
+        let mut events = self.inbox.events.lock();
+        while found.len() < count {
+            found.extend(
+                events[seen..].iter().filter(|event| event["type"] == *kind && wanted(event)).cloned(),
+            );
+            seen = events.len();
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{} of {count} {kind} came", found.len());
+            if found.len() < count {
+                self.inbox.arrival.wait_for(&mut events, left);
+            }
+        }
+        found
+    }
+
     /// All events so far.
     pub fn events(&self) -> Vec<Value> {
         self.inbox.events.lock().clone()
