@@ -65,7 +65,8 @@ impl Recorder {
                 for (value, name) in &names {
                     line = line.replace(value, name);
                 }
-                lines.push(line);
+                // A line stays one, also in a file.
+                lines.push(line.replace('\n', "\\n").replace('\r', "\\r"));
             }
         }
         lines

@@ -12,7 +12,7 @@ use super::rtp::{self, Packet, Phone};
 use super::slope_ms;
 
 pub fn tests(suite: &mut Suite) {
-    suite.same("pace/20_ms", |t| frames_take(t, "ulaw", 160, 20.0));
+    suite.differs("pace/20_ms", "11.10", |t| frames_take(t, "ulaw", 160, 20.0));
     suite.differs("pace/30_ms", "11.10", |t| frames_take(t, "g723", 20, 30.0));
     suite.same("pace/rtp/continuous", continuous).shares("rtp", rtp::instance);
     suite.same("pace/rtp/silence_between", silence_between).shares("rtp", rtp::instance);
@@ -34,11 +34,12 @@ fn stall(t: &Context) {
     kill_process(pid, Signal::CONT).unwrap();
 }
 
-/// n frames take n times their length: no drift. The C module's timer ticks a whole number of times a second.
+/// n frames take n times their length: no drift. The C module's timer ticks a whole number of times a second, and when
+/// the machine is busy it loses ticks.
 fn frames_take(t: &Context, codec: &str, size: usize, ms: f64) {
     const FRAMES: usize = 150;
-    let drifts = ms == 30.0 && !t.is_ours();
-    let range = if drifts { 30.2..32.0 } else { ms - 0.1..ms + 0.1 };
+    let at_best = if ms == 30.0 { 30.2 } else { 19.9 };
+    let range = t.either(at_best..ms * 1.5, ms - 0.1..ms + 0.1);
     let (_call, app) = t.incoming_echo(&format!("c({codec})"));
     let mut measured = Vec::new();
     // Somebody else may need the machine for a while.
@@ -70,12 +71,21 @@ fn steps(packets: &[Packet]) -> Vec<(u16, u32)> {
     packets.windows(2).map(step).collect()
 }
 
+/// None is lost, and each is 20 ms behind the one before it. (The C module gives no times: a read that comes late because
+/// the machine is busy makes a step.)
+#[track_caller]
+fn assert_continuous(t: &Context, packets: &[Packet]) {
+    let steps = steps(packets);
+    let continuous = |step: &(u16, u32)| step.0 == 1 && (step.1 == 160 || !t.is_ours() && step.1 > 160);
+    assert!(steps.iter().all(continuous), "{steps:?}");
+}
+
 fn continuous(t: &Context) {
     let (phone, _call, app) = phone_and_app(t);
     let media = noise(FRAME * 50);
     app.send_media(&media);
     let packets = phone.collect(50);
-    t.note(format!("{:?}", steps(&packets)));
+    assert_continuous(t, &packets);
     assert_eq!(packets.into_iter().flat_map(|packet| packet.payload).collect::<Vec<_>>(), media);
 }
 
@@ -92,7 +102,7 @@ fn silence_between(t: &Context) {
     let samples = f64::from(first.timestamp.wrapping_sub(last.timestamp));
     let expected = (first.at - last.at).as_secs_f64() * 8000.0;
     assert!((samples / expected - 1.0).abs() < 0.2, "{samples} samples for {expected}");
-    t.note(format!("{:?}", steps(&after)));
+    assert_continuous(t, &after);
 }
 
 /// Sends a frame every 20 ms, and says when.
@@ -221,8 +231,7 @@ fn conference_stall(t: &Context) {
         })
         .collect();
     let lost = FRAMES - heard.len();
-    let allowed = if t.is_ours() { 50 } else { 0 };
-    assert!(lost <= allowed, "{lost} of {FRAMES} frames are lost");
+    assert!(lost <= FRAMES / 3, "{lost} of {FRAMES} frames are lost");
     let delay = |tones: std::ops::Range<usize>| {
         let delay_of = |tone: usize| {
             let (at, _) = heard.iter().rfind(|(_, byte)| usize::from(*byte) == tone + 0x10)?;
@@ -231,6 +240,11 @@ fn conference_stall(t: &Context) {
         median(tones.filter_map(delay_of).collect())
     };
     let (before, after) = (delay(5..20), delay(FRAMES / 2 - 15..FRAMES / 2));
-    let limit = before + STALL / 2;
-    assert_eq!(after < limit, t.is_ours(), "a delay of {before:?} became one of {after:?}");
+    let what = format!("{lost} frames are lost, and a delay of {before:?} became one of {after:?}");
+    if t.is_ours() {
+        assert!(after < before + STALL / 2, "{what}");
+    } else {
+        // What a busy machine made it lose is not late.
+        assert!(after + PTIME * u32::try_from(lost).unwrap() > before + STALL / 2, "{what}");
+    }
 }
