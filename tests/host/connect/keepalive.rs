@@ -120,7 +120,7 @@ fn pings(app: &App) {
     for pair in times.windows(2) {
         let interval = pair[1] - pair[0];
         assert!(
-            interval > Duration::from_millis(700) && interval < Duration::from_millis(1300),
+            interval > Duration::from_millis(600) && interval < Duration::from_millis(1900),
             "{interval:?}"
         );
     }
@@ -140,5 +140,5 @@ fn missed(t: &Context, call: &Call<'_>, app: &App) {
         &call.name,
         "WebSocket connection given up: the application answered none of 2 pings",
     ]);
-    assert!(took > Duration::from_millis(1800) && took < Duration::from_millis(4800), "it took {took:?}");
+    assert!(took > Duration::from_millis(1800) && took < Duration::from_millis(8000), "it took {took:?}");
 }

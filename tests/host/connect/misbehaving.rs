@@ -278,7 +278,7 @@ fn hangs(t: &Context, scheme: &str, behave: Behave, words: &str) {
     let start = Instant::now();
     expect_failure(t, &client, &[words, "(handshake_timeout)", &peer.address.to_string()]);
     let took = start.elapsed();
-    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(3), "it took {took:?}");
+    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(8), "it took {took:?}");
     expect_no_secrets_logged(t);
     peer.wait_ended();
     assert_eq!(peer.visits(), 1);
@@ -295,7 +295,7 @@ fn each_attempt(t: &Context) {
     let start = Instant::now();
     expect_failure(t, &client, &["failed 3 times, at last: ", "did not come within 300 ms"]);
     let took = start.elapsed();
-    assert!(took >= Duration::from_millis(1100) && took < Duration::from_secs(3), "it took {took:?}");
+    assert!(took >= Duration::from_millis(1100) && took < Duration::from_secs(8), "it took {took:?}");
     peer.wait_ended();
     assert_eq!(peer.visits(), 3);
 }

@@ -86,21 +86,20 @@ fn first_hangs(t: &Context) {
     app.expect_media_start();
     call.wait_up();
     let took = start.elapsed();
-    assert!(took >= Duration::from_millis(300) && took < Duration::from_secs(2), "it took {took:?}");
+    assert!(took >= Duration::from_millis(300) && took < Duration::from_secs(6), "it took {took:?}");
 }
 
 /// A name server that says nothing holds up this call alone, and not for longer than handshake_timeout.
 fn silent(t: &Context) {
     let client = client(t, &[("uri", "ws://silent.test:80/media"), ONCE]);
-    t.asterisk.add_connection(&client, &[("handshake_timeout", "1000")]);
+    t.asterisk.add_connection(&client, &[("handshake_timeout", "2000")]);
     super::allow_failure(t);
     let start = Instant::now();
     let waiting = caller(t, &client, "10");
     connects(t, "app.test");
-    let others = start.elapsed();
-    assert!(others < Duration::from_millis(900), "another call took {others:?}");
+    assert!(waiting.try_dial_result(Duration::ZERO).is_none(), "another call took as long");
     assert_eq!(waiting.dial_result(), unavailable());
     let took = start.elapsed();
-    assert!(took >= Duration::from_millis(1000) && took < Duration::from_secs(3), "it took {took:?}");
-    expect_failure_logged(t, &client, &["look-up of the name silent.test did not end within 1000 ms"]);
+    assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(6), "it took {took:?}");
+    expect_failure_logged(t, &client, &["look-up of the name silent.test did not end within 2000 ms"]);
 }

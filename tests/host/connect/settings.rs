@@ -165,16 +165,16 @@ fn realtime_slow(t: &Context) {
         client
     });
     let call = t.call(&dial_string(&slow_client)).create();
-    store(&slow_client, &format!("ws://{}/media", slow.address), Duration::from_millis(1500));
+    store(&slow_client, &format!("ws://{}/media", slow.address), Duration::from_millis(3000));
     let start = Instant::now();
     call.dial();
     assert!(call.variable("MEDIA_WEBSOCKET_CONNECTION_ID").is_some());
     let other = t.call(&dial_string(&quick_client)).originate();
     quick.accept().expect_media_start();
-    assert!(start.elapsed() < Duration::from_millis(1000), "{:?}", start.elapsed());
+    assert_eq!(slow.requests(), 0);
     drop(other);
     slow.accept().expect_media_start();
-    assert!(start.elapsed() >= Duration::from_millis(1500), "{:?}", start.elapsed());
+    assert!(start.elapsed() >= Duration::from_millis(3000), "{:?}", start.elapsed());
 }
 
 /// What is URI-encoded in the URI's user info is sent as it stands there.
@@ -195,9 +195,7 @@ fn section(t: &Context) {
     let before = caller(t, &with, "10");
     peer.wait_visits(1);
     t.asterisk.add_connection(&with, &[("handshake_timeout", "400")]);
-    let start = Instant::now();
     expect_failure(t, &with, &["within 400 ms"]);
-    assert!(start.elapsed() < Duration::from_secs(2));
     // Those of [global], for who was called before and for who has no section.
     let other = caller(t, &without, "10");
     assert_eq!((before.dial_result(), other.dial_result()), (unavailable(), unavailable()));
