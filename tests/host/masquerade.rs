@@ -5,7 +5,7 @@ use super::harness::{App, Context, Suite};
 use super::media::noise;
 
 pub fn tests(suite: &mut Suite) {
-    const WHY: &str = "the C module goes on with the channel that is gone (11.16)";
+    const WHY: &str = "the C module goes on with the channel that is gone (16)";
     suite.ours("masquerade/hangup_command", WHY, hangup_command);
     suite.ours("masquerade/app_closes", WHY, app_closes);
     suite.ours("masquerade/core_hangs_up", WHY, core_hangs_up);

@@ -9,7 +9,7 @@ pub fn tests(suite: &mut Suite) {
     suite.same("module/load", load).private_with(InstanceConfig::new().without(DRIVER));
     suite.same("module/unload", unload).private();
     suite.ours("module/cycles", "the C module is not meant to be held to it", cycles).private();
-    suite.ours("module/unload_refused", "the C module is unmapped under the call (11.15)", refused).private();
+    suite.ours("module/unload_refused", "the C module is unmapped under the call (15)", refused).private();
     suite.ours("module/stop_with_calls", "the C module is not under test", stop_with_calls).private();
 }
 

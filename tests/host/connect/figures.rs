@@ -13,7 +13,7 @@ use super::{Hole, LOCALHOST, ONCE, allow_failure, caller, client, instance, pki}
 pub fn tests(suite: &mut Suite) {
     for (name, scheme, behave) in SERVERS {
         suite
-            .differs(format!("connect/figures/{name}"), "11.1", move |t| {
+            .differs(format!("connect/figures/{name}"), "1", move |t| {
                 let peer = Peer::listen(move |stream| {
                     behave(stream);
                     thread::sleep(PATIENCE);
@@ -25,12 +25,12 @@ pub fn tests(suite: &mut Suite) {
             .private_from(instance);
     }
     suite
-        .differs("connect/figures/slow_name_server", "11.1", |t| {
+        .differs("connect/figures/slow_name_server", "1", |t| {
             measure(t, "slow_name_server", "ws://3000.slow.test:80/media", &[]);
         })
         .private_from(instance);
     suite
-        .differs("connect/figures/no_answer_to_syn", "11.1", |t| {
+        .differs("connect/figures/no_answer_to_syn", "1", |t| {
             let hole = Hole::at((LOCALHOST, 0)).expect("127.0.0.1");
             let uri = format!("ws://{}/media", hole.address);
             measure(t, "no_answer_to_syn", &uri, &[("connection_timeout", "3000")]);

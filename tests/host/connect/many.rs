@@ -13,7 +13,7 @@ use super::peer::{Peer, read_request, write};
 use super::{LOCALHOST, ONCE, allow_failure, client, dial_string, pki, tls};
 
 pub fn tests(suite: &mut Suite) {
-    const BLOCKS: &str = "the C module has a thread for each, with its channel locked (11.1)";
+    const BLOCKS: &str = "the C module has a thread for each, with its channel locked (1)";
     suite.ours("connect/many", BLOCKS, many).private_from(instance);
 }
 

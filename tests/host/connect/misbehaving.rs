@@ -29,11 +29,11 @@ pub fn tests(suite: &mut Suite) {
     suite.same("connect/tls/alert", alert).shares("connect", instance);
     suite.same("connect/byte_by_byte", byte_by_byte).shares("connect", instance);
     suite
-        .ours("connect/closed_behind_101", "the C module does not always notice (11.3)", closed_behind_101)
+        .ours("connect/closed_behind_101", "the C module does not always notice (3)", closed_behind_101)
         .shares("connect", instance);
 }
 
-const HANGS: &str = "the C module waits for ever, with locks held (11.1)";
+const HANGS: &str = "the C module waits for ever, with locks held (1)";
 
 type Behave = fn(&mut TcpStream);
 

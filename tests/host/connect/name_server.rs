@@ -35,6 +35,7 @@ fn answer(name: &str) -> Option<Answer> {
         ["empty", "test"] => now(0, &[]),
         // Servers listen on the last one; whoever asks puts the IPv6 address first.
         ["many", "test"] => now(0, &[v6, v4(5), v4(4), v4(3), v4(2), v4(1)]),
+        ["four", "test"] => now(0, &[v4(5), v4(4), v4(3), v4(2)]),
         ["both", "test"] => now(0, &[v6, v4(1)]),
         ["app" | "other", "test"] | [_, "wild", "test"] | [_, _, "wild", "test"] => now(0, &[v4(1)]),
         _ => now(NO_SUCH_NAME, &[]),

@@ -24,7 +24,7 @@ pub fn tests(suite: &mut Suite) {
     suite
         .ours(
             "connect/settings/realtime/slow",
-            "the C module reads it with the channel locked (11.1)",
+            "the C module reads it with the channel locked (1)",
             realtime_slow,
         )
         .shares("realtime", realtime_instance);

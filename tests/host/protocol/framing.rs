@@ -14,23 +14,23 @@ pub fn tests(suite: &mut Suite) {
         suite.same(format!("framing/fragments/{name}"), move |t| fragments(t, sizes));
     }
     for &(name, sizes) in LARGE_FRAGMENTS {
-        suite.ours(format!("framing/fragments/{name}"), "the C module loses them (11.14)", move |t| {
+        suite.ours(format!("framing/fragments/{name}"), "the C module loses them (14)", move |t| {
             fragments(t, sizes);
         });
     }
     suite.ours(
         "framing/ping_between_fragments",
-        "the C module mixes them up (11.14)",
+        "the C module mixes them up (14)",
         ping_between_fragments,
     );
-    suite.ours("framing/command_in_fragments", "the C module takes the first one for all (11.14)", |t| {
+    suite.ours("framing/command_in_fragments", "the C module takes the first one for all (14)", |t| {
         command_in_fragments(t);
     });
-    suite.ours("framing/command_between_fragments", "no app may do it (11.9)", command_between_fragments);
-    suite.ours("framing/byte_by_byte", "the C module gives up (11.14)", byte_by_byte);
-    suite.ours("framing/half_a_header", "the C module waits with the channel locked (11.1)", |t| half(t, 1));
+    suite.ours("framing/command_between_fragments", "no app may do it (9)", command_between_fragments);
+    suite.ours("framing/byte_by_byte", "the C module gives up (14)", byte_by_byte);
+    suite.ours("framing/half_a_header", "the C module waits with the channel locked (1)", |t| half(t, 1));
     suite
-        .ours("framing/half_a_message", "the C module waits with the channel locked (11.1)", |t| half(t, 40));
+        .ours("framing/half_a_message", "the C module waits with the channel locked (1)", |t| half(t, 40));
     suite.same("framing/long_form_of_length", long_form_of_length);
     for size in [0, 1, 125, 126, 127, 65_535 - 8] {
         suite.same(format!("framing/message_of_{size}_bytes"), move |t| one_message(t, size));
@@ -38,7 +38,7 @@ pub fn tests(suite: &mut Suite) {
     for size in [65_536, 65_537, 1 << 20] {
         suite.ours(
             format!("framing/message_of_{size}_bytes"),
-            "the C module ends the call (11.6)",
+            "the C module ends the call (6)",
             move |t| {
                 one_message(t, size);
             },
@@ -47,11 +47,11 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("framing/fragments_over_the_limit", "the C module knows no such limit (9)", over_the_limit);
     suite.same("framing/pings", pings);
     suite.same("framing/pong_unasked", pong_unasked);
-    suite.ours("framing/many_pings", "the C module takes one per poll (11.3)", many_pings);
+    suite.ours("framing/many_pings", "the C module takes one per poll (3)", many_pings);
     for format in Format::ALL {
         let name = |test: &str| format!("framing/{}/{test}", format.name());
         suite.same(name("commands_in_one_segment"), move |t| commands_in_one_segment(t, format));
-        suite.differs(name("close_behind_commands"), "11.19", move |t| close_behind_commands(t, format));
+        suite.differs(name("close_behind_commands"), "19", move |t| close_behind_commands(t, format));
         suite.same(name("hangup_behind_media"), move |t| hangup_behind_media(t, format));
     }
 }
@@ -245,7 +245,7 @@ fn commands_in_one_segment(t: &Context, format: Format) {
         let status = app.expect_event("STATUS");
         assert_eq!(status.get("queue_length"), length);
         assert_eq!(status.get("bulk_media"), bulk);
-        // The C module goes on pausing behind a flush (11.5): that is not what this is about.
+        // The C module goes on pausing behind a flush (5): that is not what this is about.
         t.name(&status.raw[status.raw.find("media_paused").unwrap()..], "paused");
     }
 }

@@ -12,14 +12,14 @@ use super::rtp::{self, Packet, Phone};
 use super::slope_ms;
 
 pub fn tests(suite: &mut Suite) {
-    suite.differs("pace/20_ms", "11.10", |t| frames_take(t, "ulaw", 160, 20.0));
-    suite.differs("pace/30_ms", "11.10", |t| frames_take(t, "g723", 20, 30.0));
+    suite.differs("pace/20_ms", "10", |t| frames_take(t, "ulaw", 160, 20.0));
+    suite.differs("pace/30_ms", "10", |t| frames_take(t, "g723", 20, 30.0));
     suite.same("pace/rtp/continuous", continuous).shares("rtp", rtp::instance);
     suite.same("pace/rtp/silence_between", silence_between).shares("rtp", rtp::instance);
-    suite.differs("pace/rtp/stall_live", "11.10", stall_live).private_with(rtp::instance());
-    suite.differs("pace/rtp/stall_queued", "11.10", stall_queued).private_with(rtp::instance());
+    suite.differs("pace/rtp/stall_live", "10", stall_live).private_with(rtp::instance());
+    suite.differs("pace/rtp/stall_queued", "10", stall_queued).private_with(rtp::instance());
     suite.same("pace/rtp/stall_bulk", stall_bulk).private_with(rtp::instance());
-    suite.differs("pace/conference_stall", "11.10", conference_stall).private();
+    suite.differs("pace/conference_stall", "10", conference_stall).private();
 }
 
 const FRAME: usize = 160;

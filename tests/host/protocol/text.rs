@@ -32,7 +32,7 @@ use Answer::{Differs, Error, Mark, Silence, Status};
 /// The C module is silent, ours says what is wrong.
 macro_rules! ours_error {
     ($text:expr) => {
-        Differs("11.7", &Silence, &Error($text))
+        Differs("7", &Silence, &Error($text))
     };
 }
 
@@ -69,7 +69,7 @@ const PLAIN_TEXT: &[Case] = &[
 const UNPARSABLE: Answer = Error("Unable to parse JSON command");
 const NO_COMMAND: Answer = ours_error!("JSON command requires a 'command' string");
 const NO_OBJECT: Answer = ours_error!("JSON command is not an object");
-const NOT_EVEN_AN_ARRAY: Answer = Differs("11.7", &UNPARSABLE, &Error("JSON command is not an object"));
+const NOT_EVEN_AN_ARRAY: Answer = Differs("7", &UNPARSABLE, &Error("JSON command is not an object"));
 
 const JSON: &[Case] = &[
     ("empty", "", ours_error!("Empty command")),
