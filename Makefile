@@ -48,7 +48,7 @@ hosttest: setup clients build faults ## Run the tests against a real Asterisk; T
 	$(CARGO) test $(NO_MODULE) --test host $(TEST)
 
 .PHONY: bench
-bench: setup build ## Measure the C module and ours under the same load (an hour and a half); BENCH="--help" for choices
+bench: setup build ## Measure the C module and ours under the same load (an hour); BENCH="--help" for choices
 	$(CARGO) bench $(NO_MODULE) --bench media -- $(BENCH)
 
 .PHONY: bench-quick

@@ -126,13 +126,23 @@ const TIMER: u64 = u64::MAX - 1;
 const SCRATCH_BYTES: usize = 64 * 1024;
 const EVENTS_PER_TURN: usize = 256;
 
+/// What the timer is set for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Armed {
+    /// This time, or none.
+    For(Option<u64>),
+    /// It has expired, and stays readable until it is set again.
+    Expired,
+}
+
 /// The thread's own side.
 pub struct Worker {
     epoll: OwnedFd,
     wake: Arc<OwnedFd>,
     timer: OwnedFd,
-    /// For when the timer is set.
-    armed: Option<u64>,
+    armed: Armed,
+    /// When this turn began.
+    woken: u64,
     commands: Receiver<Command>,
     events: Sender<Event>,
     connections: HashMap<u32, Box<Connection>>,
@@ -157,7 +167,8 @@ impl Worker {
             epoll,
             wake: Arc::clone(&wake),
             timer,
-            armed: None,
+            armed: Armed::For(None),
+            woken: 0,
             commands,
             events,
             connections: HashMap::new(),
@@ -174,16 +185,20 @@ impl Worker {
     pub fn run(mut self) -> Result<()> {
         let _ = rustix::process::setpriority_process(None, NICE);
         let mut ready = Vec::with_capacity(EVENTS_PER_TURN);
-        let mut last = 0;
         loop {
-            self.arm()?;
+            // The timer costs more than all else together when it has to be set for each frame.
+            let nothing = Timespec { tv_sec: 0, tv_nsec: 0 };
+            let timeout = if self.rest() { Some(&nothing) } else { None };
+            if timeout.is_none() {
+                self.arm()?;
+            }
             ready.clear();
-            match epoll::wait(&self.epoll, spare_capacity(&mut ready), None) {
+            match epoll::wait(&self.epoll, spare_capacity(&mut ready), timeout) {
                 Ok(_) => {}
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(error) => return Err(error.into()),
             }
-            let woken = clock::now();
+            self.woken = clock::now();
             // What is due first: being late with sending would look like Asterisk's lateness.
             self.run_timers();
             for event in &ready {
@@ -193,25 +208,32 @@ impl Worker {
                             return Ok(());
                         }
                     }
-                    // Run already, and set anew, which takes the readiness back.
-                    TIMER => self.armed = None,
+                    // Run already. Setting it anew takes its readiness back.
+                    TIMER => self.armed = Armed::Expired,
                     id => self.on_ready(id as u32, event.flags)?,
                 }
             }
-            let done = clock::now();
-            self.window.own_turns.record(done.saturating_sub(woken));
-            let rest = (woken + nanos(BUSY_TURN)).saturating_sub(done);
-            if woken - last < 2 * nanos(BUSY_TURN) && rest > 0 && !self.looks_at_once {
-                std::thread::sleep(Duration::from_nanos(rest));
-            }
-            last = woken;
+            self.window.own_turns.record(clock::now().saturating_sub(self.woken));
         }
+    }
+
+    /// Rests until the next turn, if there is so much to do that turns come by the clock. False if not.
+    fn rest(&self) -> bool {
+        let now = clock::now();
+        let is_near = |due: u64| due.saturating_sub(now) < 4 * nanos(BUSY_TURN);
+        let busy = self.timers.peek().is_some_and(|Reverse((due, ..))| is_near(*due));
+        if !busy || self.looks_at_once {
+            return false;
+        }
+        let rest = (self.woken + nanos(BUSY_TURN)).saturating_sub(now);
+        std::thread::sleep(Duration::from_nanos(rest));
+        true
     }
 
     /// Sets the timer for what is due next.
     fn arm(&mut self) -> Result<()> {
         let due = self.timers.peek().map(|Reverse((due, ..))| *due);
-        if due == self.armed {
+        if self.armed == Armed::For(due) {
             return Ok(());
         }
         // Relative, for our clock has an origin of its own. All zero would unset it.
@@ -221,7 +243,7 @@ impl Worker {
         let never = Timespec { tv_sec: 0, tv_nsec: 0 };
         let setting = Itimerspec { it_interval: never, it_value: value };
         timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &setting)?;
-        self.armed = due;
+        self.armed = Armed::For(due);
         Ok(())
     }
 

@@ -108,7 +108,8 @@ fn syscalls_table(text: &mut String, results: &Results) -> fmt::Result {
         if names.is_empty() {
             continue;
         }
-        writeln!(text, "| {} | {} |", case.scenario, results.variants.join(" | "))?;
+        let variants = results.variants.join(" | ");
+        writeln!(text, "| {}, n = {} | {variants} |", case.scenario, case.channels)?;
         writeln!(text, "| --- |{}", " --- |".repeat(results.variants.len()))?;
         for (name, _) in names {
             write!(text, "| {name} |")?;
