@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::super::harness::asterisk::Resources;
 use super::super::harness::{Context, InstanceConfig, Suite, ports, wait};
 use super::bystander::{self, Figures};
 use super::peer::{Peer, read_request, write};
@@ -19,11 +20,18 @@ pub fn tests(suite: &mut Suite) {
 
 /// One after the other: they are enough for a machine with two cores.
 fn many(t: &Context) {
+    let before = t.asterisk.settled();
     for (name, dial) in KINDS {
         let others = dial(t);
         report(&format!("{name}: {others}"));
         others.expect_undisturbed();
     }
+    // Whatever a connection left behind would be there two thousand times.
+    let left = t.asterisk.settled();
+    let count = |now: &Resources| format!("{} files and {} threads", now.files.len(), now.threads.len());
+    report(&format!("{} before, {} after", count(&before), count(&left)));
+    assert!(left.files.len() < before.files.len() + 50, "{:#?}", left.files);
+    assert!(left.threads.len() < before.threads.len() + 50, "{:#?}", left.threads);
 }
 
 type Kind = fn(&Context) -> Figures;

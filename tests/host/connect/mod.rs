@@ -96,6 +96,11 @@ fn expect_failure_logged(t: &Context, client: &str, words: &[&str]) {
     }
 }
 
+/// Whether this machine has an IPv6 address of its own: many a container has none.
+fn has_ipv6() -> bool {
+    TcpListener::bind("[::1]:0").is_ok()
+}
+
 /// Where the servers of these tests listen.
 const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
 

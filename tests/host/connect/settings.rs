@@ -28,6 +28,9 @@ pub fn tests(suite: &mut Suite) {
             realtime_slow,
         )
         .shares("realtime", realtime_instance);
+    suite
+        .ours("connect/settings/realtime/slow_and_cancelled", CALL_TIME, realtime_cancelled)
+        .shares("realtime", realtime_instance);
     suite.same("connect/settings/encoded_credentials", encoded_credentials);
     suite.ours("connect/settings/section", SECTION, section).shares("connect", instance);
     suite
@@ -175,6 +178,24 @@ fn realtime_slow(t: &Context) {
     drop(other);
     slow.accept().expect_media_start();
     assert!(start.elapsed() >= Duration::from_millis(3000), "{:?}", start.elapsed());
+}
+
+/// A hangup does not wait for the database, and what that says later is of no interest any more.
+fn realtime_cancelled(t: &Context) {
+    let server = t.server(&[]);
+    let client = t.unique("stored");
+    let uri = format!("ws://{}/media", server.address);
+    store(&client, &uri, Duration::ZERO);
+    let call = t.call(&dial_string(&client)).create();
+    store(&client, &uri, Duration::from_millis(2000));
+    let start = Instant::now();
+    call.dial();
+    thread::sleep(Duration::from_millis(200));
+    call.hangup();
+    call.ending();
+    assert!(start.elapsed() < Duration::from_millis(2000), "{:?}", start.elapsed());
+    thread::sleep(Duration::from_millis(2200));
+    assert_eq!(server.requests(), 0);
 }
 
 /// What is URI-encoded in the URI's user info is sent as it stands there.
