@@ -117,6 +117,18 @@ pub struct SessionStats {
     pub queue_high_water: usize,
 }
 
+/// Where the first answer to a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Answering {
+    /// Nobody has answered yet.
+    #[default]
+    No,
+    /// The caller of the session has been told, or knows, and has not done it yet.
+    Due,
+    /// The core knows.
+    Done,
+}
+
 /// The state of one call.
 pub struct Session {
     format: MediaFormat,
@@ -133,6 +145,7 @@ pub struct Session {
     /// Between START_ and STOP_MEDIA_BUFFERING.
     buffering: bool,
     paused: bool,
+    answer: Answering,
     report_queue_drained: bool,
     /// Media is being dropped, and the app has been told.
     dropping: bool,
@@ -179,6 +192,7 @@ impl Session {
             clock: ClockSetting::default(),
             buffering: false,
             paused: false,
+            answer: Answering::default(),
             report_queue_drained: false,
             dropping: false,
             playable: false,
@@ -240,7 +254,10 @@ impl Session {
             return send_error(effects, error_text);
         }
         match command {
-            Command::Answer => effects.push(Effect::Answer),
+            Command::Answer => {
+                self.answering();
+                effects.push(Effect::Answer);
+            }
             Command::Hangup => effects.push(Effect::Hangup),
             Command::GetStatus => effects.push(Effect::Send(Event::Status(self.status()))),
             Command::StartMediaBuffering => self.start_media_buffering(effects),
@@ -284,6 +301,21 @@ impl Session {
         self.clock =
             ClockSetting { seq: self.clock.seq.wrapping_add(1), deadline: self.wanted_deadline(now) };
         frame.map(|(frame, _)| frame)
+    }
+
+    /// The channel is to be answered: media that comes from now on waits for [`Self::answered`]. Whoever waits for
+    /// the answer reads the channel and throws away what was faster than it.
+    pub fn answering(&mut self) {
+        if self.answer == Answering::No {
+            self.answer = Answering::Due;
+        }
+    }
+
+    /// The answer stands in the channel's own queue, which is read before us. Called on any thread.
+    pub fn answered(&mut self, now: MonoTime, effects: &mut Vec<Effect>) {
+        self.answer = Answering::Done;
+        self.settle(now, effects);
+        self.set_clock(now);
     }
 
     /// When [`Self::read`] wants to be called next. Look at it again after every call of the three above.
@@ -436,6 +468,7 @@ impl Session {
         }
         self.send_due_marks(now, effects);
         match self.queue.head()? {
+            Head::Frame(_) if self.answer == Answering::Due => return None,
             Head::Frame(Pace::Unpaced) => {}
             Head::Frame(_) if self.schedule.is_reached(now) => {}
             _ => return None,
@@ -473,7 +506,7 @@ impl Session {
     /// After anything has changed: does what can be done at once.
     fn settle(&mut self, now: MonoTime, effects: &mut Vec<Effect>) {
         let plays = self.plays();
-        let playable = plays && self.queue.len_frames() > 0;
+        let playable = plays && self.answer != Answering::Due && self.queue.len_frames() > 0;
         if playable && !self.playable {
             let held_up = self.stalled_until.is_some_and(|until| now < until);
             if !held_up || self.schedule.next_slot().is_none() {
@@ -510,6 +543,7 @@ impl Session {
             return None;
         }
         match self.queue.head() {
+            Some(Head::Frame(_)) if self.answer == Answering::Due => None,
             Some(Head::Frame(Pace::Unpaced)) => Some(now),
             Some(Head::Frame(_) | Head::Mark) => self.schedule.next_slot(),
             None if self.report_queue_drained || self.trailing_tick => self.schedule.next_slot(),

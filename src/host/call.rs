@@ -429,6 +429,16 @@ impl Call {
         }
     }
 
+    /// The channel is about to be answered without the application's asking.
+    pub(crate) fn answering(&self) {
+        self.session.lock().answering();
+    }
+
+    /// The channel has been answered: media that came behind the answer may follow it.
+    pub(crate) fn answered(&self) {
+        self.with_session(|session, effects| session.answered(clock::now(), effects));
+    }
+
     /// Sets the clock's descriptor outside the session's lock. Two threads may do so at once, in any order: whoever
     /// finds a newer setting afterwards applies that, so that the newest wins.
     fn apply_clock(&self, mut setting: ClockSetting) {

@@ -155,6 +155,9 @@ fn run_job(job: Job, call: Arc<Call>) -> Option<Job> {
     match job {
         Job::Start { link, .. } => match with_channel(&call, |channel| variables_for(&call, channel)) {
             Some(variables) => {
+                if call.auto_answer {
+                    call.answering();
+                }
                 link::start(&call, *link, variables);
                 // Answering needs the lock again, which somebody may have taken meanwhile: a job of its own.
                 if call.auto_answer { attempt(Job::Answer { call }) } else { None }
@@ -162,7 +165,11 @@ fn run_job(job: Job, call: Arc<Call>) -> Option<Job> {
             None => Some(Job::Start { call, link }),
         },
         Job::Answer { .. } => {
-            with_channel(&call, |channel| channel.queue_answer()).is_none().then_some(Job::Answer { call })
+            if with_channel(&call, |channel| channel.queue_answer()).is_none() {
+                return Some(Job::Answer { call });
+            }
+            call.answered();
+            None
         }
         Job::Hangup { cause, .. } => with_channel(&call, |channel| hang_up(channel, cause))
             .is_none()

@@ -556,6 +556,9 @@ proptest! {
             } else if let Some(text) = text {
                 effects.clear();
                 session.on_command(&text, now, &mut effects);
+                if effects.contains(&Effect::Answer) {
+                    session.answered(now, &mut effects);
+                }
             } else {
                 session.read(now, &mut effects);
             }

@@ -128,6 +128,13 @@ impl Call {
         self
     }
 
+    fn answered(&mut self) -> &mut Self {
+        let mut effects = Vec::new();
+        self.session.answered(self.now, &mut effects);
+        self.record(effects);
+        self
+    }
+
     fn direction(&mut self, direction: MediaDirection) -> &mut Self {
         let format = std::mem::replace(&mut self.session.control_message_format, ControlMessageFormat::Json);
         self.command(&format!(r#"{{"command":"SET_MEDIA_DIRECTION","direction":"{}"}}"#, direction.as_str()));
@@ -587,6 +594,33 @@ fn answer_and_hangup_are_the_callers_to_do() {
 }
 
 // Passthrough
+
+#[test]
+fn media_does_not_overtake_the_answer() {
+    for mode in [MediaMode::Framed, MediaMode::Passthrough, MediaMode::Unbuffered] {
+        let mut call = Call::mode(mode);
+        call.command("ANSWER").media(160).media(160).expect(&["1000 Answer"]).expect_clock(None);
+        // Marks and commands do not wait for it, only what they stand behind.
+        call.command("MARK_MEDIA a").wait(5).read().expect(&[]).answered().expect_clock(Some(1005));
+        let second = if mode == MediaMode::Unbuffered { 1005 } else { 1025 };
+        let (frame, mark) = (format!("{second} frame 160"), call.wait(100).transcript.pop().unwrap());
+        assert!(mark.ends_with("MEDIA_MARK_PROCESSED a"), "{mark}");
+        call.expect(&["1005 frame 160", &frame]);
+        // Nobody waits for a second one.
+        call.command("ANSWER").media(160).wait(0).expect(&["1105 Answer", "1105 frame 160"]);
+    }
+}
+
+#[test]
+fn what_came_before_the_answer_is_read_by_who_waits_for_it() {
+    Call::ulaw()
+        .media(160)
+        .wait(30)
+        .expect(&["1000 frame 160"])
+        .command("ANSWER")
+        .command("MARK_MEDIA a")
+        .expect(&["1030 Answer", "1030 MEDIA_MARK_PROCESSED a"]);
+}
 
 #[test]
 fn passthrough_messages_are_frames_and_last_as_long_as_they_are() {

@@ -18,31 +18,22 @@ pub fn tests(suite: &mut Suite) {
             fragments(t, sizes);
         });
     }
-    suite.ours(
-        "framing/ping_between_fragments",
-        "the C module mixes them up (14)",
-        ping_between_fragments,
-    );
+    suite.ours("framing/ping_between_fragments", "the C module mixes them up (14)", ping_between_fragments);
     suite.ours("framing/command_in_fragments", "the C module takes the first one for all (14)", |t| {
         command_in_fragments(t);
     });
     suite.ours("framing/command_between_fragments", "no app may do it (9)", command_between_fragments);
     suite.ours("framing/byte_by_byte", "the C module gives up (14)", byte_by_byte);
     suite.ours("framing/half_a_header", "the C module waits with the channel locked (1)", |t| half(t, 1));
-    suite
-        .ours("framing/half_a_message", "the C module waits with the channel locked (1)", |t| half(t, 40));
+    suite.ours("framing/half_a_message", "the C module waits with the channel locked (1)", |t| half(t, 40));
     suite.same("framing/long_form_of_length", long_form_of_length);
     for size in [0, 1, 125, 126, 127, 65_535 - 8] {
         suite.same(format!("framing/message_of_{size}_bytes"), move |t| one_message(t, size));
     }
     for size in [65_536, 65_537, 1 << 20] {
-        suite.ours(
-            format!("framing/message_of_{size}_bytes"),
-            "the C module ends the call (6)",
-            move |t| {
-                one_message(t, size);
-            },
-        );
+        suite.ours(format!("framing/message_of_{size}_bytes"), "the C module ends the call (6)", move |t| {
+            one_message(t, size);
+        });
     }
     suite.ours("framing/fragments_over_the_limit", "the C module knows no such limit (9)", over_the_limit);
     suite.same("framing/pings", pings);
