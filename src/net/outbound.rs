@@ -478,9 +478,7 @@ mod tests {
         assert_eq!(out.flush(), Flushed::Empty(dropped));
         let bytes = pipe.out.lock().clone();
         let mut expected = Vec::new();
-        for number in [0u8] {
-            encode(&mut expected, OpCode::Data(Data::Binary), &[number; 50], None).unwrap();
-        }
+        encode(&mut expected, OpCode::Data(Data::Binary), &[0; 50], None).unwrap();
         encode(&mut expected, OpCode::Data(Data::Text), b"event", None).unwrap();
         for number in 5u8..10 {
             encode(&mut expected, OpCode::Data(Data::Binary), &[number; 50], None).unwrap();

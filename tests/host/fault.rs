@@ -2,8 +2,10 @@
 
 use super::harness::{Context, InstanceConfig, Suite};
 
+type Body = fn(&Context);
+
 /// Where the build for these tests can be made to panic: src/host/fault.rs.
-const POINTS: &[(&str, fn(&Context))] = &[
+const POINTS: &[(&str, Body)] = &[
     ("read", |t| media(t, 1000)),
     ("write", |t| media(t, 1000)),
     ("media", |t| media(t, 1011)),
