@@ -184,8 +184,9 @@ impl TlsContext for Context {
             ffi::SSL_set_bio(ssl.as_ptr(), bio, bio);
             ffi::SSL_set_connect_state(ssl.as_ptr());
         }
-        // The zone of an IPv6 address is a matter of this machine.
+        // The zone of an IPv6 address is a matter of this machine, the dot of an absolute name one of the resolver.
         let host = host.split('%').next().unwrap_or_default();
+        let host = host.strip_suffix('.').unwrap_or(host);
         let name = CString::new(host).map_err(|_| failed("the server's name"))?;
         let is_address = host.parse::<IpAddr>().is_ok();
         let verify = self.verify_cert && self.verify_hostname;

@@ -27,6 +27,7 @@ pub fn tests(suite: &mut Suite) {
             .shares("connect", instance);
     }
     suite.same("connect/tls/alert", alert).shares("connect", instance);
+    suite.same("connect/no_answer_to_syn", no_answer_to_syn).shares("connect", instance);
     suite.same("connect/byte_by_byte", byte_by_byte).shares("connect", instance);
     suite
         .ours("connect/closed_behind_101", "the C module does not always notice (3)", closed_behind_101)
@@ -364,6 +365,22 @@ fn alert(t: &Context) {
     expect_failure(t, &client, &["alert certificate required"]);
     let _ = server.kill();
     let _ = server.wait();
+}
+
+/// connection_timeout is for each attempt.
+fn no_answer_to_syn(t: &Context) {
+    let hole = super::Hole::at((super::LOCALHOST, 0)).expect("127.0.0.1");
+    let uri = format!("ws://{}/media", hole.address);
+    let options = [("connection_timeout", "300"), ("reconnect_attempts", "2"), ("reconnect_interval", "100")];
+    let client = client(t, &[&[("uri", &*uri)], &options[..]].concat());
+    let start = Instant::now();
+    let words = format!(
+        "failed 2 times, at last: no TCP connection to {} within 300 ms (connection_timeout)",
+        hole.address
+    );
+    expect_failure(t, &client, &[&words]);
+    let took = start.elapsed();
+    assert!(took >= Duration::from_millis(700) && took < Duration::from_secs(5), "it took {took:?}");
 }
 
 /// A whole answer, a byte at a time.

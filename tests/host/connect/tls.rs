@@ -182,6 +182,7 @@ const CASES: &[Case] = &[
         &[TLS, ("ca_list_file", "@missing.crt"), NO_CERT],
     ),
     ours_connects("wss_is_tls", "plain", "wss://app.test", &[CA], "12"),
+    ours_connects("absolute_name", "plain", "wss://app.test.", &[TLS, CA], "12"),
     ours_connects("wildcard", "wildcard", "wss://app.wild.test", &[TLS, CA], "12"),
     ours_connects("address", "address", "wss://127.0.0.1", &[TLS, CA], "12"),
     ours_connects("address_v6", "address", "wss://[::1]", &[TLS, CA], "12, 13"),
