@@ -22,7 +22,7 @@ pub fn tests(suite: &mut Suite) {
     suite.differs("direction/before_answer", "3", before_answer);
     suite.differs("direction/report_while_in", "17", report_while_in);
     for (name, json, text) in REFUSED {
-        suite.differs(format!("direction/refused/{name}"), "7", move |t| refused(t, json, text));
+        suite.differs(format!("direction/refused/{name}"), "30", move |t| refused(t, json, text));
     }
 }
 

@@ -41,7 +41,7 @@ pub fn tests(suite: &mut Suite) {
         .ours("ends/reads_nothing", "the C module waits in the channel's thread (1)", reads_nothing)
         .private_with(InstanceConfig::new().file("chan_websocket.conf", "[global]\nwrite_timeout = 1000\n"));
     suite
-        .ours("ends/nobody_connects", "the C module waits for ever (9)", nobody_connects)
+        .ours("ends/nobody_connects", "the C module has no such setting", nobody_connects)
         .private_with(InstanceConfig::new().file("chan_websocket.conf", "[global]\nincoming_timeout = 1\n"));
 }
 

@@ -28,7 +28,7 @@ pub fn tests(suite: &mut Suite) {
             });
         }
     }
-    suite.ours("flow/configured", "the C module's levels are fixed (9)", configured).private_with(
+    suite.ours("flow/configured", "the C module's levels are fixed", configured).private_with(
         InstanceConfig::new()
             .file("chan_websocket.conf", "[global]\nqueue_max = 50\nqueue_xoff = 40\nqueue_xon = 30\n"),
     );

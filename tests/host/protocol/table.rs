@@ -110,7 +110,7 @@ fn answers(format: Format, mode: Mode, command: &str) -> (Vec<Answer>, Option<(&
         "FLUSH_MEDIA" => (Vec::new(), None),
         "SET_MEDIA_DIRECTION" if format == Format::PlainText => {
             let text = "SET_MEDIA_DIRECTION only supports JSON format.";
-            (vec![error(text)], Some(("7", vec![error(&format!("{text}\n"))])))
+            (vec![error(text)], Some(("30", vec![error(&format!("{text}\n"))])))
         }
         "SET_MEDIA_DIRECTION" => (Vec::new(), None),
         _ if mode.is_in() => (direction(), None),
