@@ -52,6 +52,8 @@ const PLAIN_TEXT: &[Case] = &[
     ("json", r#"{"command":"GET_STATUS"}"#, ours_error!(r#"Unknown command '{"command":"GET_STATUS"}'"#)),
     ("printf", "%s%s%n%n%x", ours_error!("Unknown command '%s%s%n%n%x'")),
     ("emoji", "😀", ours_error!("Unknown command '😀'")),
+    ("nul_behind", "GET_STATUS\0", Status),
+    ("byte_order_mark", "\u{feff}GET_STATUS", ours_error!("Unknown command '\u{feff}GET_STATUS'")),
     ("argument_to_spare", "GET_STATUS now", Status),
     ("white_space_around", " \t\r\nGET_STATUS \r\n", Status),
     ("id_of_spaces", "MARK_MEDIA   ", Mark("")),
@@ -131,6 +133,27 @@ const JSON: &[Case] = &[
         Differs("32", &UNPARSABLE, &Mark("a\0b")),
     ),
     ("id_like_printf", r#"{"command":"MARK_MEDIA","correlation_id":"%s%n%d"}"#, Mark("%s%n%d")),
+    ("nul_behind", "{\"command\":\"GET_STATUS\"}\0", Status),
+    ("byte_order_mark", "\u{feff}{\"command\":\"GET_STATUS\"}", UNPARSABLE),
+    (
+        "number_of_30_digits",
+        r#"{"command":"GET_STATUS","x":123456789012345678901234567890}"#,
+        Differs("32", &UNPARSABLE, &Status),
+    ),
+    ("number_out_of_range", r#"{"command":"GET_STATUS","x":1e999}"#, UNPARSABLE),
+    ("number_with_leading_zero", r#"{"command":"GET_STATUS","x":01}"#, UNPARSABLE),
+    ("not_a_number", r#"{"command":"GET_STATUS","x":NaN}"#, UNPARSABLE),
+    (
+        "nested_40_deep",
+        concat!(
+            r#"{"command":"GET_STATUS","x":"#,
+            "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
+            "}"
+        ),
+        Status,
+    ),
+    ("empty_key", r#"{"":1,"command":"GET_STATUS"}"#, Status),
+    ("id_of_escapes", r#"{"command":"MARK_MEDIA","correlation_id":"\u0041\/\\"}"#, Mark("A/\\")),
     ("id_twice", r#"{"command":"MARK_MEDIA","correlation_id":"a","correlation_id":"b"}"#, Mark("b")),
 ];
 
