@@ -141,6 +141,10 @@ fn barge_in(t: &Context, script: &str) {
     talk.app.wait_line("MEDIA_XON");
     talk.caller.send_media(&[LOUD; 3200]);
     talk.app.wait_line("FLUSH_MEDIA");
+    // What is left of the loud part would stop the next one too.
+    talk.caller.command("REPORT_QUEUE_DRAINED");
+    talk.caller.expect_event("QUEUE_DRAINED");
+    std::thread::sleep(std::time::Duration::from_millis(500));
     // And so does a key.
     talk.press(t, "1");
     talk.app.wait_line("START_MEDIA_BUFFERING");
