@@ -269,7 +269,16 @@ fn media_for_an_application_that_does_not_read_is_dropped_and_told_once() {
     };
     assert_eq!(event.as_str(), "an event is never dropped");
     assert!(numbers.is_sorted() && numbers.first() == Some(&0) && numbers.last() == Some(&2999));
-    pair.expect(&Told::Dropped(3000 - numbers.len() as u64));
+    // More than one episode, if the kernel's buffers grew meanwhile; each frame is told of once.
+    let lost = 3000 - numbers.len() as u64;
+    let mut told = 0;
+    while told < lost {
+        match pair.told.recv_timeout(PATIENCE).unwrap() {
+            Told::Dropped(messages) => told += messages,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(told, lost);
     reactors.stop();
 }
 
@@ -278,11 +287,16 @@ fn an_application_that_takes_nothing_is_given_up() {
     let reactors = Reactors::start(1).unwrap();
     let config = ConnectionConfig { write_timeout: Duration::from_millis(300), ..config() };
     let pair = pair(&reactors, Role::Server, config, Vec::new());
+    let mut neighbour = self::pair(&reactors, Role::Server, self::config(), Vec::new());
     for _ in 0..1000 {
         pair.out.send_media(&[0; 16_000], Duration::from_millis(20));
     }
-    let told = pair.told.recv_timeout(PATIENCE).unwrap();
+    let ended = |told: &Told| !matches!(told, Told::Dropped(_));
+    let told = pair.told.iter().find(ended).unwrap();
     assert!(matches!(told, Told::Closed(Closed::Unresponsive(_))), "{told:?}");
+    // While its end is waited for, the reactor is there for the others.
+    neighbour.app.send(Message::text("reply still here")).unwrap();
+    assert_eq!(neighbour.app.read().unwrap(), Message::text("still here"));
     reactors.stop();
 }
 
@@ -306,10 +320,21 @@ fn commands_of_an_application_that_does_not_read_its_answers_wait() {
             Err(error) => panic!("{error}"),
         }
     }
-    pair.app.get_ref().set_nonblocking(false).unwrap();
-    pair.app.flush().unwrap();
-    for _ in 0..sent {
-        assert_eq!(pair.app.read().unwrap().into_text().unwrap().len(), answer.len());
+    // The application reads again, and what it could not send goes out as there is room.
+    let mut answers = 0;
+    while answers < sent {
+        assert!(begin.elapsed() < PATIENCE, "{answers} answers to {sent} commands");
+        match pair.app.read() {
+            Ok(message) => {
+                assert_eq!(message.into_text().unwrap().len(), answer.len());
+                answers += 1;
+            }
+            Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                let _ = pair.app.flush();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(error) => panic!("{error}"),
+        }
     }
     reactors.stop();
 }

@@ -256,7 +256,11 @@ impl Connection {
             State::CloseSent { until } | State::Lingering { until, .. } => Some(until),
             State::Open | State::Done => None,
         };
-        let blocked = self.blocked_since.map(|since| since + self.config.write_timeout);
+        // Once it is ending, only the end's own deadline counts: this one may have passed already.
+        let blocked = self
+            .blocked_since
+            .filter(|_| self.state == State::Open)
+            .map(|since| since + self.config.write_timeout);
         let ping = self.ping.as_ref().filter(|_| self.state == State::Open).map(|ping| ping.due);
         [ending, blocked, ping].into_iter().flatten().min()
     }

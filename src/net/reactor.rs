@@ -312,18 +312,24 @@ impl Reactor {
         self.turn(key, |connection, scratch| connection.on_readable(scratch, false));
     }
 
+    /// Each connection gets one turn at most, whatever deadline it has next: none can keep the reactor from the others.
     fn run_deadlines(&mut self) {
         let now = Instant::now();
+        let mut due = Vec::new();
         while let Some(Reverse((at, key))) = self.deadlines.peek().copied() {
             if at > now {
                 break;
             }
             self.deadlines.pop();
-            let Some(entry) = self.connections.get_mut(&key) else { continue };
-            if entry.deadline == Some(at) {
+            if let Some(entry) = self.connections.get_mut(&key)
+                && entry.deadline == Some(at)
+            {
                 entry.deadline = None;
-                self.turn(key, |connection, _| connection.on_deadline(now));
+                due.push(key);
             }
+        }
+        for key in due {
+            self.turn(key, |connection, _| connection.on_deadline(now));
         }
     }
 
