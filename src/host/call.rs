@@ -31,7 +31,7 @@ use crate::net::outbound::{Dropped, Outbound};
 use crate::net::reactor::Slot;
 
 /// Close codes of RFC 6455 section 7.4.1 that serve as the driver's own hangup cause.
-const CLOSE_NORMAL: u16 = 1000;
+pub(crate) const CLOSE_NORMAL: u16 = 1000;
 const CLOSE_GOING_AWAY: u16 = 1001;
 const CLOSE_ABNORMAL: u16 = 1006;
 const CLOSE_INTERNAL_ERROR: u16 = 1011;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tungstenite::protocol::Role;
 
-use super::call::Call;
+use super::call::{CLOSE_NORMAL, Call};
 use super::fault;
 use crate::net::connection::{Connection, ConnectionConfig, PingConfig};
 use crate::net::outbound::Outbound;
@@ -52,7 +52,6 @@ pub(crate) fn start(call: &Arc<Call>, link: NewLink, variables: Vec<(String, Str
     slot.add(Connection::new(link.transport, out, call.clone(), link.role, link.leftover, config));
     // A hangup that came between found no connection to close.
     if call.is_hung_up() {
-        const NORMAL: u16 = 1000;
-        slot.close(NORMAL);
+        slot.close(CLOSE_NORMAL);
     }
 }

@@ -6,7 +6,7 @@ use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_uint};
 use std::sync::Arc;
 
-use super::call::Call;
+use super::call::{CLOSE_NORMAL, Call};
 use super::channel::{Channel, Locked, owned_string};
 use super::format::{Capabilities, Format};
 use super::guard::trampoline;
@@ -202,7 +202,6 @@ trampoline! {
 }
 
 fn hang_up(channel: Locked<'_>) {
-    const CLOSE_NORMAL: u16 = 1000;
     let Some(call) = take_call(channel) else { return };
     // Before the clock's descriptor is closed, or the core would poll a stranger's.
     channel.set_clock_fd(None);
