@@ -26,6 +26,8 @@ mod module {
         // Rust's thread-local destructors would pin the library and let it be unmapped later, under running code.
         // Never unmapping it makes `module unload` and `module load` safe any number of times.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+        // What `websocket show settings` tells two builds apart by; not every linker writes one unasked.
+        println!("cargo::rustc-cdylib-link-arg=-Wl,--build-id=sha1");
         // Asterisk itself resolves the ast_* symbols; say at link time which library this is.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,chan_websocket.so");
         println!("cargo::rustc-env=CHAN_WEBSOCKET_BUILD={}", build_name());
@@ -158,6 +160,8 @@ mod module {
         "ast_channel_callid",
         "ast_channel_release",
         "ast_channel_state",
+        "ast_state2str",
+        "ast_channel_bridge_peer",
         "ast_channel_caller",
         "ast_hangup",
         "ast_queue_control",

@@ -26,6 +26,7 @@ enum Told {
     Text(String),
     Binary(Bytes),
     Dropped(u64),
+    Ping { missed: bool },
     Pong,
     Closed(Closed),
 }
@@ -50,6 +51,9 @@ impl Handler for Call {
     }
     fn on_media_dropped(&self, dropped: Dropped) {
         self.told.lock().send(Told::Dropped(dropped.messages)).unwrap();
+    }
+    fn on_ping(&self, missed: bool) {
+        let _ = self.told.lock().send(Told::Ping { missed });
     }
     fn on_pong(&self, _: Duration) {
         let _ = self.told.lock().send(Told::Pong);
@@ -156,13 +160,13 @@ fn the_applications_close_code_comes_back() {
         for code in [1000u16, 1001, 4001] {
             let mut pair = pair(&reactors, role, config(), Vec::new());
             pair.app.close(Some(CloseFrame { code: code.into(), reason: "bye".into() })).unwrap();
-            pair.expect(&Told::Closed(Closed::ByPeer(code)));
+            pair.expect(&Told::Closed(Closed::ByPeer { code, reason: "bye".into() }));
             assert_eq!(pair.read_to_end(), (Some(code), true), "{role:?}");
         }
     }
     let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
     pair.app.close(None).unwrap();
-    pair.expect(&Told::Closed(Closed::ByPeer(1005)));
+    pair.expect(&Told::Closed(Closed::ByPeer { code: 1005, reason: String::new() }));
     assert_eq!(pair.read_to_end(), (None, true));
     reactors.stop();
 }
@@ -349,8 +353,10 @@ fn pings_are_sent_answered_and_counted() {
     for _ in 0..3 {
         assert!(matches!(alive.app.read().unwrap(), Message::Ping(_)));
         alive.app.flush().unwrap();
-        alive.expect(&Told::Pong);
+        while alive.told.recv_timeout(PATIENCE).unwrap() != Told::Pong {}
     }
+    mute.expect(&Told::Ping { missed: false });
+    mute.expect(&Told::Ping { missed: true });
     let told = mute.told.recv_timeout(PATIENCE).unwrap();
     assert!(matches!(told, Told::Closed(Closed::Unresponsive(_))), "{told:?}");
     alive.app.send(Message::Ping(Bytes::from_static(b"and back"))).unwrap();

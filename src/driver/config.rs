@@ -121,6 +121,12 @@ impl Settings {
         ]
     }
 
+    /// Of [`Self::listing`], what matters to a call that is up.
+    pub fn of_calls(&self) -> Vec<(&'static str, String)> {
+        let only_new = |name: &str| name.starts_with("incoming") || name == "reactor_threads";
+        self.listing().into_iter().filter(|(name, _)| !only_new(name)).collect()
+    }
+
     /// The defaults, with the checks on who may connect of `self`.
     fn access_checks_only(self) -> Self {
         Self {

@@ -4,15 +4,18 @@
 
 #![forbid(unsafe_code)]
 
+pub mod build_id;
 pub mod client;
 pub mod clock;
 pub mod command;
 pub mod config;
 pub mod dial;
 pub mod event;
+pub mod figure;
 pub mod media_format;
 pub mod opus;
 pub mod pacing;
 pub mod queue;
 pub mod reframe;
 pub mod session;
+pub mod text;

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::clock::MonoTime;
 use super::event::Event;
 use super::pacing::Pace;
 
@@ -78,6 +79,8 @@ pub struct QueuedFrame {
     pub payload: Bytes,
     /// How it is timed.
     pub pace: Pace,
+    /// When its message came.
+    pub came: MonoTime,
 }
 
 #[derive(Debug)]
@@ -87,6 +90,7 @@ enum Item {
         bytes: Bytes,
         frame_len: usize,
         pace: Pace,
+        came: MonoTime,
     },
     Mark(Event),
 }
@@ -162,7 +166,13 @@ impl FrameQueue {
 
     /// Adds media that is to be cut into frames of `frame_len` bytes (0: all of it is one frame) and returns
     /// how many these are. Takes no notice of the maximum, see [`Self::refuses_media`].
-    pub fn push_media(&mut self, bytes: Bytes, frame_len: usize, pace: Pace) -> (usize, Option<Flow>) {
+    pub fn push_media(
+        &mut self,
+        bytes: Bytes,
+        frame_len: usize,
+        pace: Pace,
+        came: MonoTime,
+    ) -> (usize, Option<Flow>) {
         if bytes.is_empty() {
             return (0, None);
         }
@@ -171,7 +181,7 @@ impl FrameQueue {
         self.frames += frames;
         self.media_bytes += bytes.len();
         self.high_water = self.high_water.max(self.frames);
-        self.items.push_back(Item::Media { bytes, frame_len, pace });
+        self.items.push_back(Item::Media { bytes, frame_len, pace, came });
         let flow = (!self.xoff_sent && self.frames >= self.limits.xoff).then(|| {
             self.xoff_sent = true;
             Flow::Xoff
@@ -212,10 +222,10 @@ impl FrameQueue {
 
     /// Takes the frame that stands first, if one does.
     pub fn pop_frame(&mut self) -> Option<(QueuedFrame, Option<Flow>)> {
-        let Some(Item::Media { bytes, frame_len, pace }) = self.items.front_mut() else {
+        let Some(Item::Media { bytes, frame_len, pace, came }) = self.items.front_mut() else {
             return None;
         };
-        let pace = *pace;
+        let (pace, came) = (*pace, *came);
         let payload = if bytes.len() > *frame_len {
             bytes.split_to(*frame_len)
         } else {
@@ -226,7 +236,7 @@ impl FrameQueue {
         };
         self.frames = self.frames.saturating_sub(1);
         self.media_bytes = self.media_bytes.saturating_sub(payload.len());
-        Some((QueuedFrame { payload, pace }, self.check_xon()))
+        Some((QueuedFrame { payload, pace, came }, self.check_xon()))
     }
 
     /// Drops everything. Returns how many frames that were.
@@ -272,13 +282,14 @@ mod tests {
     use proptest::prelude::*;
 
     const LIMITS: QueueLimits = QueueLimits { max: 10, xoff: 9, xon: 8 };
+    const NOW: MonoTime = MonoTime::from_nanos(0);
 
     fn frames(count: usize) -> Bytes {
         Bytes::from(vec![7; count * 4])
     }
 
     fn push(queue: &mut FrameQueue, count: usize) -> Option<Flow> {
-        let (pushed, flow) = queue.push_media(frames(count), 4, Pace::Live);
+        let (pushed, flow) = queue.push_media(frames(count), 4, Pace::Live, NOW);
         assert_eq!(pushed, count);
         flow
     }
@@ -296,7 +307,7 @@ mod tests {
     fn a_message_is_one_entry_and_is_not_copied() {
         let message = Bytes::from((0..=99).collect::<Vec<u8>>());
         let mut queue = FrameQueue::new(LIMITS);
-        assert_eq!(queue.push_media(message.clone(), 16, Pace::Bulk), (7, None));
+        assert_eq!(queue.push_media(message.clone(), 16, Pace::Bulk, NOW), (7, None));
         assert_eq!((queue.items.len(), queue.len_frames(), queue.media_bytes()), (1, 7, 100));
         for n in 0..7 {
             let (frame, _) = queue.pop_frame().unwrap();
@@ -311,10 +322,10 @@ mod tests {
     #[test]
     fn odd_pieces() {
         let mut queue = FrameQueue::new(LIMITS);
-        assert_eq!(queue.push_media(Bytes::new(), 4, Pace::Live), (0, None));
+        assert_eq!(queue.push_media(Bytes::new(), 4, Pace::Live, NOW), (0, None));
         assert!(queue.is_empty());
-        assert_eq!(queue.push_media(frames(3), 0, Pace::Live), (1, None), "all of it is one frame");
-        assert_eq!(queue.push_media(frames(1), 1000, Pace::Live), (1, None), "shorter than a frame");
+        assert_eq!(queue.push_media(frames(3), 0, Pace::Live, NOW), (1, None), "all of it is one frame");
+        assert_eq!(queue.push_media(frames(1), 1000, Pace::Live, NOW), (1, None), "shorter than a frame");
         assert_eq!(queue.pop_frame().unwrap().0.payload.len(), 12);
         assert_eq!(queue.pop_frame().unwrap().0.payload.len(), 4);
         assert_eq!(queue.pop_frame(), None);
@@ -373,7 +384,7 @@ mod tests {
         let huge = Bytes::from(vec![0; 1 << 20]);
         let kept = (0..1000).take_while(|_| {
             let refused = queue.refuses_media();
-            queue.push_media(huge.clone(), 0, Pace::Live);
+            queue.push_media(huge.clone(), 0, Pace::Live, NOW);
             !refused
         });
         assert_eq!(kept.count(), 64);
@@ -403,7 +414,7 @@ mod tests {
                 let flow = match op {
                     0 | 1 if queue.refuses_media() => None,
                     0 | 1 => {
-                        let (count, flow) = queue.push_media(Bytes::from(vec![0; a * 3]), b, Pace::Live);
+                        let (count, flow) = queue.push_media(Bytes::from(vec![0; a * 3]), b, Pace::Live, NOW);
                         let lens = vec![0; a * 3].chunks(b).map(|c: &[u8]| Some(c.len())).collect::<Vec<_>>();
                         prop_assert_eq!(count, lens.len());
                         model.extend(lens);

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::clock::MonoTime;
 use super::command::{self, Command, ControlMessageFormat, MediaDirection};
 use super::event::{Event, Status};
+use super::figure::Histogram;
 use super::media_format::{MediaFormat, SampleCounter};
 use super::pacing::{Pace, Schedule};
 pub use super::queue::QueueLimits;
@@ -93,6 +94,10 @@ pub struct SessionStats {
     pub bytes: u64,
     /// Text messages that came.
     pub commands: u64,
+    /// Those of them that were answered with an ERROR.
+    pub commands_refused: u64,
+    /// The last one that was understood.
+    pub last_command: Option<&'static str>,
     /// Frames that were queued: those that were played, those that were flushed and those that still wait.
     pub frames_in: u64,
     /// Frames that went to the core.
@@ -115,6 +120,10 @@ pub struct SessionStats {
     pub longest_lateness: Duration,
     /// The most frames that ever waited.
     pub queue_high_water: usize,
+    /// How long played frames had waited since their message came.
+    pub queue_wait: Histogram,
+    /// The longest that one of them had.
+    pub longest_queue_wait: Duration,
 }
 
 /// Where the first answer to a call is.
@@ -230,10 +239,10 @@ impl Session {
                 let frame_size = reframer.frame_size();
                 let pieces = if self.buffering { reframer.join(message) } else { reframer.cut(message) };
                 self.stats.bytes_cut_off += pieces.cut_off_bytes as u64;
-                self.push_media(pieces.joined, frame_size, pace, effects);
-                self.push_media(pieces.body, frame_size, pace, effects);
+                self.push_media(pieces.joined, frame_size, pace, now, effects);
+                self.push_media(pieces.body, frame_size, pace, now, effects);
             }
-            _ => self.push_media(message, len_bytes, pace, effects),
+            _ => self.push_media(message, len_bytes, pace, now, effects),
         }
         self.settle(now, effects);
         self.set_clock(now);
@@ -248,10 +257,11 @@ impl Session {
         self.stats.commands += 1;
         let command = match command::parse(text, self.control_message_format, self.max_command_size) {
             Ok(command) => command,
-            Err(error) => return send_error(effects, error.to_string()),
+            Err(error) => return self.refuse(effects, error.to_string()),
         };
+        self.stats.last_command = Some(command.name());
         if let Some(error_text) = self.refusal(&command) {
-            return send_error(effects, error_text);
+            return self.refuse(effects, error_text);
         }
         match command {
             Command::Answer => {
@@ -262,7 +272,7 @@ impl Session {
             Command::GetStatus => effects.push(Effect::Send(Event::Status(self.status()))),
             Command::StartMediaBuffering => self.start_media_buffering(effects),
             Command::StopMediaBuffering { correlation_id } => {
-                self.stop_media_buffering(correlation_id, effects);
+                self.stop_media_buffering(correlation_id, now, effects);
             }
             Command::MarkMedia { correlation_id } => {
                 self.push_mark("MARK_MEDIA", Event::MediaMarkProcessed { correlation_id }, effects);
@@ -272,7 +282,7 @@ impl Session {
             Command::ContinueMedia => self.paused = false,
             Command::ReportQueueDrained => self.report_queue_drained = true,
             Command::SetMediaDirection(Ok(direction)) => self.direction = direction,
-            Command::SetMediaDirection(Err(error)) => send_error(effects, error.to_string()),
+            Command::SetMediaDirection(Err(error)) => self.refuse(effects, error.to_string()),
         }
         self.settle(now, effects);
         self.set_clock(now);
@@ -389,6 +399,11 @@ impl Session {
         }
     }
 
+    fn refuse(&mut self, effects: &mut Vec<Effect>, error_text: String) {
+        self.stats.commands_refused += 1;
+        send_error(effects, error_text);
+    }
+
     fn start_media_buffering(&mut self, effects: &mut Vec<Effect>) {
         // DIVERGES: the C module (22.10) takes a second START in silence; newer ones do not.
         if self.buffering {
@@ -397,7 +412,12 @@ impl Session {
         self.buffering = true;
     }
 
-    fn stop_media_buffering(&mut self, correlation_id: Option<String>, effects: &mut Vec<Effect>) {
+    fn stop_media_buffering(
+        &mut self,
+        correlation_id: Option<String>,
+        now: MonoTime,
+        effects: &mut Vec<Effect>,
+    ) {
         // DIVERGES: the C module (22.10) takes a STOP without START in silence; newer ones do not. The app
         // waits for the event in any case, so it gets it.
         if !self.buffering {
@@ -407,7 +427,7 @@ impl Session {
         if let Some(reframer) = &mut self.reframer {
             let frame_size = reframer.frame_size();
             if let Some(last) = reframer.finish(self.format.silence) {
-                self.push_media(last, frame_size, Pace::Bulk, effects);
+                self.push_media(last, frame_size, Pace::Bulk, now, effects);
             }
         }
         self.push_mark("STOP_MEDIA_BUFFERING", Event::MediaBufferingCompleted { correlation_id }, effects);
@@ -444,8 +464,15 @@ impl Session {
         }
     }
 
-    fn push_media(&mut self, bytes: Bytes, frame_len: usize, pace: Pace, effects: &mut Vec<Effect>) {
-        let (frames, flow) = self.queue.push_media(bytes, frame_len, pace);
+    fn push_media(
+        &mut self,
+        bytes: Bytes,
+        frame_len: usize,
+        pace: Pace,
+        came: MonoTime,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (frames, flow) = self.queue.push_media(bytes, frame_len, pace, came);
         self.stats.frames_in += frames as u64;
         effects.extend(flow.map(|flow| Effect::Send(flow.into())));
     }
@@ -480,6 +507,9 @@ impl Session {
         let duration =
             if self.reframer.is_some() { self.format.ptime() } else { self.format.duration_of(samples) };
         let slot = self.schedule.take(now, frame.pace, duration);
+        let waited = now.since(frame.came);
+        self.stats.queue_wait.record(waited);
+        self.stats.longest_queue_wait = self.stats.longest_queue_wait.max(waited);
         self.stats.frames_played += 1;
         self.stats.late_reads += u64::from(slot.lateness >= duration);
         self.stats.longest_lateness = self.stats.longest_lateness.max(slot.lateness);

@@ -18,15 +18,17 @@ use super::effects::Job;
 use super::engine::Engine;
 use super::format::Format;
 use super::frame::FrameSlot;
+use super::link::NewLink;
+use super::record::{EndedBy, Ending, Record};
 use super::view::{CallView, LinkView};
-use super::{fault, sys};
+use super::{fault, log as host_log, sys};
 use crate::driver::command::ControlMessageFormat;
 use crate::driver::config::Settings;
 use crate::driver::event::{Event, MediaStart};
 use crate::driver::media_format::MediaFormat;
 use crate::driver::session::{ClockSetting, Effect, MediaMode, Session};
 use crate::net::connection::{Closed, Handler};
-use crate::net::connector::ConnectHandle;
+use crate::net::connector::{ConnectError, ConnectHandle};
 use crate::net::outbound::{Dropped, Outbound};
 use crate::net::reactor::Slot;
 
@@ -64,6 +66,16 @@ pub(crate) enum CallRole {
     Outgoing,
 }
 
+impl CallRole {
+    /// The word for it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Incoming => "incoming",
+            Self::Outgoing => "outgoing",
+        }
+    }
+}
+
 /// What a call is made of; see [`Call::new`].
 pub(crate) struct NewCall {
     pub(crate) engine: Arc<Engine>,
@@ -83,6 +95,8 @@ struct Link {
     out: Arc<Outbound>,
     slot: Slot,
     peer: String,
+    write_timeout: Duration,
+    ping_interval: Option<Duration>,
 }
 
 /// One call. The channel owns one reference (its `tech_pvt`), the connection another.
@@ -117,8 +131,9 @@ pub(crate) struct Call {
     link: OnceLock<Link>,
     connecting: Mutex<Option<ConnectHandle>>,
     wrong_format_frames: AtomicU64,
-    /// Of the last ping that was answered; 0 before there was one.
-    round_trip_ns: AtomicU64,
+    pub(crate) record: Record,
+    /// `websocket set debug` asked for this call's control messages.
+    debug: AtomicBool,
 }
 
 /// Name and unique id of the channel at its creation: what the application knows the call by, also after a
@@ -164,7 +179,8 @@ impl Call {
             link: OnceLock::new(),
             connecting: Mutex::new(None),
             wrong_format_frames: AtomicU64::new(0),
-            round_trip_ns: AtomicU64::new(0),
+            record: Record::default(),
+            debug: AtomicBool::new(false),
         })
     }
 
@@ -179,7 +195,8 @@ impl Call {
     }
 
     /// The application was lost between claim and connection.
-    pub(crate) fn connection_lost_in_handshake(&self) {
+    pub(crate) fn connection_lost_in_handshake(&self, what: &str) {
+        self.ended(EndedBy::Lost, None, what.to_owned());
         self.end(sys::AST_CAUSE_NETWORK_OUT_OF_ORDER, CLOSE_ABNORMAL);
     }
 
@@ -199,11 +216,6 @@ impl Call {
         true
     }
 
-    /// How many calls there ever were.
-    pub(crate) fn count() -> u64 {
-        CALLS.load(Ordering::Relaxed)
-    }
-
     /// The call as it is now, for an operator.
     pub(crate) fn view(&self) -> CallView {
         let (status, stats, direction) = {
@@ -212,40 +224,106 @@ impl Call {
         };
         CallView {
             name: self.name().to_owned(),
-            role: match self.role {
-                CallRole::Incoming => "incoming",
-                CallRole::Outgoing => "outgoing",
-            },
+            uniqueid: self.uniqueid().to_owned(),
+            role: self.role,
             connection_id: self.connection_id.clone(),
             format: self.media_format.clone(),
             direction: direction.as_str(),
             mode: self.mode,
             control_message_format: self.control_message_format,
+            auto_answer: self.auto_answer,
+            debug: self.is_debugged(),
+            settings: self.settings.clone(),
             age: self.since.elapsed(),
+            connect_time: self.record.connected_at().map(|at| at.duration_since(self.since)),
             status,
             stats,
+            wrong_format_frames: self.wrong_format_frames.load(Ordering::Relaxed),
+            errors: self.record.errors(),
+            last_error: self.record.last_error(),
+            pings: self.record.pings(),
+            ending: self.record.ending().cloned(),
             link: self.link.get().map(|link| self.link_view(link)),
         }
     }
 
     fn link_view(&self, link: &Link) -> LinkView {
         let counters = &link.out.counters;
-        let round_trip_ns = self.round_trip_ns.load(Ordering::Relaxed);
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let time = |counter: &AtomicU64| Duration::from_nanos(count(counter));
         LinkView {
             peer: link.peer.clone(),
             tls: link.out.tls_description(),
-            frames_out: counters.media_messages.load(Ordering::Relaxed),
-            bytes_out: counters.media_bytes.load(Ordering::Relaxed),
-            frames_out_dropped: counters.media_dropped.load(Ordering::Relaxed),
+            write_timeout: link.write_timeout,
+            ping_interval: link.ping_interval,
+            age: self.record.connected_at().map(|at| at.elapsed()).unwrap_or_default(),
+            frames_out: count(&counters.media_messages),
+            bytes_out: count(&counters.media_bytes),
+            frames_out_dropped: count(&counters.media_dropped),
             out_queue: link.out.queued_media(),
-            events: counters.events.load(Ordering::Relaxed),
-            round_trip: (round_trip_ns > 0).then(|| Duration::from_nanos(round_trip_ns)),
+            out_queue_high_water: time(&counters.queue_high_water_ns),
+            events: count(&counters.events),
+            write_blocked: time(&counters.blocked_ns),
+            longest_write_block: time(&counters.longest_block_ns),
         }
+    }
+
+    /// What only the channel knows, for a console: waits for its lock.
+    pub(crate) fn channel_facts(&self) -> Vec<(String, String)> {
+        let Some(channel) = self.channel() else { return Vec::new() };
+        let (name, state) = {
+            let guard = channel.lock();
+            (guard.locked().name(), guard.locked().state())
+        };
+        let mut facts = vec![("channel_state".to_owned(), state)];
+        if name != self.name() {
+            facts.push(("channel_now".to_owned(), name));
+        }
+        facts.push(("bridged_with".to_owned(), channel.bridge_peer().unwrap_or_else(|| "-".to_owned())));
+        facts
+    }
+
+    /// The application's address, once it is connected.
+    pub(crate) fn peer(&self) -> Option<&str> {
+        self.link.get().map(|link| link.peer.as_str())
+    }
+
+    /// Whether this call's control messages are shown at the console.
+    pub(crate) fn is_debugged(&self) -> bool {
+        self.debug.load(Ordering::Relaxed) || self.engine.debug.wants_all()
+    }
+
+    /// Shows something of them, if that is asked for.
+    pub(crate) fn show(&self, what: std::fmt::Arguments<'_>) {
+        if self.is_debugged() {
+            host_log::verbose(&format!("{}: {what}", self.name()));
+        }
+    }
+
+    /// Shows them, or shows them no more.
+    pub(crate) fn set_debug(&self, on: bool) {
+        self.debug.store(on, Ordering::Relaxed);
+    }
+
+    /// Hangs up as the application's own HANGUP does.
+    pub(crate) fn hang_up_by_operator(&self) {
+        self.ended(EndedBy::Operator, Some(CLOSE_NORMAL), String::new());
+        self.post(|call| Job::Hangup { call, cause: NORMAL_HANGUP });
+    }
+
+    /// Notes what ends the call; the first one counts.
+    pub(crate) fn ended(&self, by: EndedBy, code: Option<u16>, reason: String) {
+        self.record.end(Ending { by, code, reason });
     }
 
     /// The channel's name, for log lines.
     pub(crate) fn name(&self) -> &str {
         self.identity.get().map_or("<unknown>", |identity| &identity.name)
+    }
+
+    /// The channel's unique id, as the application knows it.
+    pub(crate) fn uniqueid(&self) -> &str {
+        self.identity.get().map_or("", |identity| &identity.uniqueid)
     }
 
     /// The channel as it is now; `None` after the hangup.
@@ -318,23 +396,34 @@ impl Call {
     }
 
     /// The connection is up and MEDIA_START is out: events and media may follow.
-    pub(crate) fn open_link(&self, out: Arc<Outbound>, slot: Slot, peer: String) {
-        log::debug!("{}: WebSocket connection with {peer} established", self.name());
-        let _ = self.link.set(Link { out, slot, peer });
+    pub(crate) fn open_link(&self, out: Arc<Outbound>, slot: Slot, link: &NewLink) {
+        log::debug!("{}: WebSocket connection with {} established", self.name(), link.peer);
+        self.record.connected();
+        self.engine.count_connected(self.role);
+        let _ = self.link.set(Link {
+            out,
+            slot,
+            peer: link.peer.clone(),
+            write_timeout: link.write_timeout,
+            ping_interval: link.ping.map(|ping| ping.interval),
+        });
     }
 
     /// Sends an event to the application, if it is connected.
     pub(crate) fn send_event(&self, event: &Event) {
         if let Some(link) = self.link.get() {
+            if let Event::Error { error_text } = event {
+                self.record.error(error_text);
+            }
             let text = self.render(event);
             log::debug!("{}: sent {text}", self.name());
+            self.show(format_args!("event to {}: {text}", link.peer));
             link.out.send_text(&text);
         }
     }
 
     fn render(&self, event: &Event) -> String {
-        let channel_id = self.identity.get().map_or("", |identity| &identity.uniqueid);
-        event.render(self.control_message_format, channel_id)
+        event.render(self.control_message_format, self.uniqueid())
     }
 
     /// The core reads (channel locked, its thread): the frame that is due, if one is.
@@ -386,6 +475,7 @@ impl Call {
     /// The core hangs up (channel locked). Closes the connection, cancels an attempt, lets go of the channel.
     pub(crate) fn hangup(&self, close_code: u16) {
         self.hung_up.store(true, Ordering::Release);
+        self.ended(EndedBy::Core, self.link.get().map(|_| close_code), String::new());
         self.engine.forget(self);
         self.cancel_connecting();
         if let Some(link) = self.link.get() {
@@ -401,7 +491,8 @@ impl Call {
     }
 
     /// An attempt to connect has failed for good.
-    pub(crate) fn connecting_failed(&self) {
+    pub(crate) fn connecting_failed(&self, error: &ConnectError) {
+        self.ended(EndedBy::NotConnected, None, error.to_string());
         self.post(|call| Job::Hangup {
             call,
             cause: HangupCause { cause: sys::AST_CAUSE_NO_ROUTE_DESTINATION, tech_cause: None },
@@ -457,7 +548,10 @@ impl Call {
             match effect {
                 Effect::Send(event) => self.send_event(&event),
                 Effect::Answer => self.post(|call| Job::Answer { call }),
-                Effect::Hangup => self.post(|call| Job::Hangup { call, cause: NORMAL_HANGUP }),
+                Effect::Hangup => {
+                    self.ended(EndedBy::HangupCommand, Some(CLOSE_NORMAL), String::new());
+                    self.post(|call| Job::Hangup { call, cause: NORMAL_HANGUP });
+                }
             }
         }
     }
@@ -478,6 +572,7 @@ impl Handler for Call {
     fn on_text(&self, text: &str) {
         fault::point("command");
         log::debug!("{}: received {text}", self.name());
+        self.show(format_args!("command from {}: {text}", self.peer().unwrap_or("-")));
         self.with_session(|session, effects| session.on_command(text, clock::now(), effects));
     }
 
@@ -496,17 +591,23 @@ impl Handler for Call {
         self.send_event(&Event::Error { error_text });
     }
 
+    fn on_ping(&self, missed: bool) {
+        self.record.ping(missed);
+    }
+
     fn on_pong(&self, round_trip: Duration) {
-        self.round_trip_ns.store(u64::try_from(round_trip.as_nanos()).unwrap_or(0), Ordering::Relaxed);
+        self.record.pong(round_trip);
         log::trace!("{}: ping answered after {} ms", self.name(), round_trip.as_millis());
     }
 
     fn on_closed(&self, closed: Closed) {
         let network = sys::AST_CAUSE_NETWORK_OUT_OF_ORDER;
+        self.show(format_args!("connection with {} over: {closed}", self.peer().unwrap_or("-")));
         match closed {
             Closed::ByUs(_) => {}
-            Closed::ByPeer(code) => {
+            Closed::ByPeer { code, reason } => {
                 log::debug!("{}: WebSocket closed by the application, code {code}", self.name());
+                self.ended(EndedBy::Application, Some(code), reason);
                 self.end(sys::AST_CAUSE_NORMAL_CLEARING, code);
             }
             Closed::Fault { code, what } => {
@@ -514,17 +615,23 @@ impl Handler for Call {
                     "{}: WebSocket protocol fault by the application: {what}; closed with {code}",
                     self.name()
                 );
+                self.ended(EndedBy::ProtocolFault, Some(code), what);
                 self.end(network, code);
             }
             Closed::Lost(what) => {
                 log::debug!("{}: WebSocket connection lost: {what}", self.name());
+                self.ended(EndedBy::Lost, Some(CLOSE_ABNORMAL), what);
                 self.end(network, CLOSE_ABNORMAL);
             }
             Closed::Unresponsive(what) => {
                 log::warn!("{}: WebSocket connection given up: {what}", self.name());
+                self.ended(EndedBy::Unresponsive, Some(CLOSE_GOING_AWAY), what);
                 self.end(network, CLOSE_GOING_AWAY);
             }
-            Closed::Panicked => self.end(network, CLOSE_INTERNAL_ERROR),
+            Closed::Panicked => {
+                self.ended(EndedBy::InternalError, Some(CLOSE_INTERNAL_ERROR), String::new());
+                self.end(network, CLOSE_INTERNAL_ERROR);
+            }
         }
     }
 }

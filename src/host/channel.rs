@@ -48,6 +48,14 @@ impl Channel {
         (busy == 0).then_some(ChannelGuard(self))
     }
 
+    /// The name of the one other channel in its bridge, if there is one and no third. Waits for the channel's and the
+    /// bridge's lock, so neither may be held.
+    pub(crate) fn bridge_peer(&self) -> Option<String> {
+        // SAFETY: the channel is alive through our reference; the result is a reference of ours.
+        let peer = unsafe { Ao2::from_owned(sys::ast_channel_bridge_peer(self.0.as_ptr())) }.map(Self)?;
+        Some(peer.lock().locked().name())
+    }
+
     fn raw(&self) -> *mut c_void {
         self.0.as_ptr().cast()
     }
@@ -98,6 +106,12 @@ impl Locked<'_> {
     pub(crate) fn name(self) -> String {
         // SAFETY: a string field: never NULL, stable while the channel is locked.
         unsafe { owned_string(sys::ast_channel_name(self.as_ptr())) }
+    }
+
+    /// State, in the core's word for it.
+    pub(crate) fn state(self) -> String {
+        // SAFETY: a getter under the channel lock; the text is the core's, static or this thread's.
+        unsafe { owned_string(sys::ast_state2str(sys::ast_channel_state(self.as_ptr()))) }
     }
 
     /// Unique id.

@@ -1,17 +1,16 @@
-//! The CLI: `websocket show channels|channel|stats|settings` and `websocket hangup` (asterisk/cli.h).
+//! The CLI commands `websocket …`: how the core calls them (asterisk/cli.h). What they print is in [`commands`].
+
+mod commands;
 
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, CString, c_char, c_int};
-use std::fmt::Write as _;
-use std::sync::Arc;
 
-use super::call::Call;
 use super::channel::owned_string;
-use super::effects::Job;
 use super::engine::Engine;
 use super::guard::guard;
-use super::view::CallView;
 use super::{module, sys};
+use crate::driver::text::ascii;
+use commands::COMMANDS;
 
 /// What the core asks a handler for, and its answers (the enum and macros of cli.h).
 const CLI_INIT: c_int = -2;
@@ -22,58 +21,25 @@ const CLI_FAILURE: *mut c_char = std::ptr::without_provenance_mut(2);
 
 /// One command: what it is called, what it prints.
 struct Command {
+    /// As the core matches it: `{a|b}` is one of these words, which it completes itself.
     command: &'static CStr,
     summary: &'static CStr,
     usage: &'static CStr,
-    /// Words of the command, before its argument.
+    /// Words before the arguments.
     words: usize,
-    takes_channel: bool,
-    /// The text to print; `Err` is printed too, and the command has failed.
-    run: fn(&Engine, &str) -> Result<String, String>,
+    run: fn(&Engine, &[String]) -> Outcome,
+    /// What the word behind these arguments may be; the third is what is there of it. The caller filters.
+    complete: fn(&Engine, &[String], &str) -> Vec<String>,
 }
 
-const COMMANDS: [Command; 5] = [
-    Command {
-        command: c"websocket show channels",
-        summary: c"List the WebSocket channels",
-        usage: c"Usage: websocket show channels\n       Lists the channels of chan_websocket, a line each.\n",
-        words: 3,
-        takes_channel: false,
-        run: |engine, _| Ok(channels(engine)),
-    },
-    Command {
-        command: c"websocket show channel",
-        summary: c"Show all about one WebSocket channel",
-        usage: c"Usage: websocket show channel <name>\n       Shows settings, totals and the connection of one channel.\n",
-        words: 3,
-        takes_channel: true,
-        run: |engine, name| Ok(find(engine, name)?.view().to_string()),
-    },
-    Command {
-        command: c"websocket show stats",
-        summary: c"Show chan_websocket's totals",
-        usage: c"Usage: websocket show stats\n       Shows calls and threads of chan_websocket.\n",
-        words: 3,
-        takes_channel: false,
-        run: |engine, _| Ok(stats(engine)),
-    },
-    Command {
-        command: c"websocket show settings",
-        summary: c"Show chan_websocket's build and settings",
-        usage: c"Usage: websocket show settings\n       Shows the running build and the settings for new calls.\n",
-        words: 3,
-        takes_channel: false,
-        run: |engine, _| Ok(settings(engine)),
-    },
-    Command {
-        command: c"websocket hangup",
-        summary: c"Hang up a WebSocket channel",
-        usage: c"Usage: websocket hangup <name>\n       Hangs up, as the application's own HANGUP does.\n",
-        words: 2,
-        takes_channel: true,
-        run: hangup,
-    },
-];
+/// What came of a command.
+enum Outcome {
+    Text(String),
+    /// Printed, too.
+    Failure(String),
+    /// The arguments are none of this command's.
+    Usage,
+}
 
 /// The entries that the core links into its list.
 struct Entries(UnsafeCell<Option<[sys::ast_cli_entry; COMMANDS.len()]>>);
@@ -148,100 +114,58 @@ unsafe fn command_of(entry: *const sys::ast_cli_entry) -> Option<&'static Comman
 /// # Safety
 /// `args` are the core's, for one call.
 unsafe fn run(command: &Command, args: &sys::ast_cli_args) -> *mut c_char {
-    let argc = usize::try_from(args.argc).unwrap_or(0);
-    if argc != command.words + usize::from(command.takes_channel) {
-        return CLI_SHOWUSAGE;
-    }
-    let argument = if command.takes_channel {
-        // SAFETY: argv has argc strings, and the channel's name is the last.
-        unsafe { owned_string(*args.argv.add(argc - 1)) }
-    } else {
-        String::new()
-    };
     let Some(engine) = Engine::current() else { return CLI_FAILURE };
-    let (text, result) = match (command.run)(&engine, &argument) {
-        Ok(text) => (text, CLI_SUCCESS),
-        Err(text) => (text, CLI_FAILURE),
+    // SAFETY: the caller's promise; argv has argc strings.
+    let arguments = unsafe { arguments(command, args, usize::try_from(args.argc).unwrap_or(0)) };
+    let (text, result) = match (command.run)(&engine, &arguments) {
+        Outcome::Text(text) => (text, CLI_SUCCESS),
+        Outcome::Failure(text) => (text, CLI_FAILURE),
+        Outcome::Usage => return CLI_SHOWUSAGE,
     };
     for line in text.lines() {
-        let Ok(line) = CString::new(line) else { continue };
+        let Ok(line) = CString::new(ascii(line)) else { continue };
         // SAFETY: the format is ours and takes one string.
         unsafe { sys::ast_cli(args.fd, c"%s\n".as_ptr(), line.as_ptr()) };
     }
     result
 }
 
-/// The `n`-th channel name that begins with the word at the cursor, in the core's memory.
+/// What stands behind the command's own words, up to the word number `end`.
+///
+/// # Safety
+/// `args` are the core's, for one call, and have at least `end` words or a NULL before that.
+unsafe fn arguments(command: &Command, args: &sys::ast_cli_args, end: usize) -> Vec<String> {
+    let mut arguments = Vec::new();
+    for number in command.words..end {
+        // SAFETY: the caller's promise.
+        let word = unsafe { *args.argv.add(number) };
+        if word.is_null() {
+            break;
+        }
+        // SAFETY: a string of the core's.
+        arguments.push(unsafe { owned_string(word) });
+    }
+    arguments
+}
+
+/// The `n`-th word that may stand at the cursor, in the core's memory. Case does not count, as in the core.
 ///
 /// # Safety
 /// As for `run`.
 unsafe fn completion(command: &Command, args: &sys::ast_cli_args) -> *mut c_char {
-    let at_argument = command.takes_channel && usize::try_from(args.pos) == Ok(command.words);
-    let Some(engine) = Engine::current().filter(|_| at_argument) else { return std::ptr::null_mut() };
-    // SAFETY: the core's string lives across the call.
-    let word = unsafe { owned_string(args.word) };
-    let calls = engine.calls();
-    let mut matching = calls.iter().map(|call| call.name()).filter(|name| name.starts_with(&word));
-    let nth = matching.nth(usize::try_from(args.n).unwrap_or(usize::MAX));
-    nth.map_or(std::ptr::null_mut(), module::core_string)
-}
-
-fn find(engine: &Engine, name: &str) -> Result<Arc<Call>, String> {
-    let found = engine.calls().into_iter().find(|call| call.name() == name);
-    found.ok_or_else(|| format!("There is no WebSocket channel '{name}'; see 'websocket show channels'"))
-}
-
-fn channels(engine: &Engine) -> String {
-    let views: Vec<CallView> = engine.calls().iter().map(|call| call.view()).collect();
-    let mut rows = vec![CallView::HEADINGS.map(str::to_owned).to_vec()];
-    rows.extend(views.iter().map(|view| view.row().to_vec()));
-    format!("{}{} WebSocket channels\n", table(&rows), views.len())
-}
-
-fn stats(engine: &Engine) -> String {
-    let mut text = String::new();
-    let views: Vec<CallView> = engine.calls().iter().map(|call| call.view()).collect();
-    let connected = views.iter().filter(|view| view.is_connected()).count();
-    // Writing into a String cannot fail.
-    let _ = writeln!(text, "Channels:     {} up, {connected} connected", views.len());
-    let _ = writeln!(text, "              {} since Asterisk was started", Call::count());
-    let reactors: Vec<String> = engine.reactors.connections().iter().map(usize::to_string).collect();
-    let _ = writeln!(text, "Reactors:     {}, with {} connections", reactors.len(), reactors.join(", "));
-    text
-}
-
-fn settings(engine: &Engine) -> String {
-    let config = engine.config();
-    let mut text = format!("Build: {}\n\n", module::BUILD);
-    let rows: Vec<Vec<String>> =
-        config.settings.listing().into_iter().map(|(name, value)| vec![name.into(), value]).collect();
-    text.push_str(&table(&rows));
-    for name in config.connections.keys() {
-        let _ = writeln!(text, "Connection section: [{name}]");
-    }
-    text
-}
-
-fn hangup(engine: &Engine, name: &str) -> Result<String, String> {
-    let call = find(engine, name)?;
-    engine.effects.post(Job::Hangup { call, cause: super::call::NORMAL_HANGUP });
-    Ok(format!("Hanging up {name}"))
-}
-
-/// Lines up columns, two spaces between.
-fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| {
-            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-        })
-        .collect();
-    let mut text = String::new();
-    for row in rows {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}", width = *width)).collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
+    let position = usize::try_from(args.pos).unwrap_or(0);
+    let known = position.min(usize::try_from(args.argc).unwrap_or(0));
+    let Some(engine) = Engine::current().filter(|_| position >= command.words) else {
+        return std::ptr::null_mut();
+    };
+    // SAFETY: the core's string lives across the call; argv has argc strings.
+    let (word, arguments) = unsafe { (owned_string(args.word), arguments(command, args, known)) };
+    let begins = |candidate: &String| {
+        let start = candidate.as_bytes().get(..word.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let candidates = (command.complete)(&engine, &arguments, &word);
+    let nth =
+        candidates.iter().filter(|candidate| begins(candidate)).nth(usize::try_from(args.n).unwrap_or(0));
+    nth.map_or(std::ptr::null_mut(), |name| module::core_string(name))
 }

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use super::call::{Call, HangupCause};
 use super::channel::Locked;
 use super::guard::guard;
 use super::link::{self, NewLink};
+use super::record::EndedBy;
 use super::sys;
 
 /// How soon a job is tried again whose channel was locked.
@@ -53,6 +55,8 @@ struct Queue {
 struct Shared {
     queue: Mutex<Queue>,
     changed: Condvar,
+    /// Jobs that the thread has taken and could not do yet.
+    aside: AtomicUsize,
 }
 
 /// The thread and its queue.
@@ -85,6 +89,12 @@ impl Effects {
         self.shared.changed.notify_one();
     }
 
+    /// Jobs that are not done: queued, put aside, or for later.
+    pub(crate) fn waiting(&self) -> usize {
+        let queue = self.shared.queue.lock();
+        queue.jobs.len() + queue.later.len() + self.shared.aside.load(Ordering::Relaxed)
+    }
+
     /// Stops and joins the thread; what is still queued is dropped.
     pub(crate) fn stop(&self) {
         self.shared.queue.lock().stopping = true;
@@ -111,6 +121,7 @@ fn run(shared: &Shared) {
             }
         }
         aside = busy;
+        shared.aside.store(aside.len(), Ordering::Relaxed);
     }
 }
 
@@ -179,6 +190,7 @@ fn run_job(job: Job, call: Arc<Call>) -> Option<Job> {
                 return None;
             }
             log::warn!("{}: no application has connected in time; hanging up", call.name());
+            call.ended(EndedBy::IncomingTimeout, None, String::new());
             let cause = HangupCause { cause: sys::AST_CAUSE_NO_ANSWER, tech_cause: None };
             attempt(Job::Hangup { call, cause })
         }

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
 use super::access::Acl;
 use super::call::{Call, CallRole};
+use super::debug::DebugSettings;
 use super::effects::Effects;
 use super::tls_client::OpenSslConnector;
+use super::totals::{ModuleView, PerRole, Refusals, Totals};
 use crate::driver::config::Config;
 use crate::net::connector::Connector;
 use crate::net::reactor::Reactors;
@@ -28,10 +31,22 @@ pub(crate) struct Engine {
     pub(crate) tls: Arc<OpenSslConnector>,
     config: RwLock<Arc<Config>>,
     acl: RwLock<Arc<Acl>>,
-    /// Every call that has a channel, in the order of their channels' numbers.
-    calls: Mutex<BTreeMap<u64, Arc<Call>>>,
+    books: Mutex<Books>,
     /// INCOMING calls by connection id.
     incoming: Mutex<HashMap<String, Arc<Call>>>,
+    /// Requests to connect that got no 101.
+    pub(crate) refusals: Refusals,
+    requests_failed: AtomicU64,
+    /// What `websocket set debug` asked for.
+    pub(crate) debug: DebugSettings,
+}
+
+/// The calls, and what remains of those that are over. One lock, so that each call's figures count once.
+#[derive(Default)]
+struct Books {
+    /// Every call that has a channel, in the order of their channels' numbers.
+    calls: BTreeMap<u64, Arc<Call>>,
+    totals: Totals,
 }
 
 impl Engine {
@@ -52,8 +67,11 @@ impl Engine {
             tls: Arc::default(),
             acl: RwLock::new(Arc::new(Acl::new(&config.settings))),
             config: RwLock::new(Arc::new(config)),
-            calls: Mutex::default(),
+            books: Mutex::default(),
             incoming: Mutex::default(),
+            refusals: Refusals::default(),
+            requests_failed: AtomicU64::new(0),
+            debug: DebugSettings::default(),
         });
         *ENGINE.write() = Some(engine.clone());
         Ok(engine)
@@ -93,12 +111,61 @@ impl Engine {
 
     /// The calls that are up or coming up.
     pub(crate) fn calls(&self) -> Vec<Arc<Call>> {
-        self.calls.lock().values().cloned().collect()
+        self.books.lock().calls.values().cloned().collect()
+    }
+
+    /// The call whose channel has this name or unique id, whatever its case.
+    pub(crate) fn call_by_name(&self, name: &str) -> Option<Arc<Call>> {
+        let calls = self.calls();
+        let by_name = calls.iter().find(|call| call.name().eq_ignore_ascii_case(name));
+        by_name.or_else(|| calls.iter().find(|call| call.uniqueid() == name)).cloned()
+    }
+
+    /// A dial string got no channel.
+    pub(crate) fn count_failed_request(&self) {
+        self.requests_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A call's WebSocket has come up.
+    pub(crate) fn count_connected(&self, role: CallRole) {
+        self.books.lock().totals.connected.count(role);
+    }
+
+    /// The module as it is now, its totals those of all calls there ever were.
+    pub(crate) fn view(&self) -> ModuleView {
+        let (calls, mut totals) = {
+            let books = self.books.lock();
+            (books.calls.values().cloned().collect::<Vec<_>>(), books.totals.clone())
+        };
+        let (mut up, mut up_connected) = (PerRole::default(), PerRole::default());
+        for call in calls {
+            let view = call.view();
+            totals.traffic += view.traffic();
+            up.count(view.role);
+            if view.is_connected() {
+                up_connected.count(view.role);
+            }
+        }
+        ModuleView {
+            totals,
+            up,
+            up_connected,
+            requests_failed: self.requests_failed.load(Ordering::Relaxed),
+            refused: self.refusals.all(),
+            connector: self.connector.stats(),
+            reactors: self.reactors.connections(),
+            effects_waiting: self.effects.waiting(),
+        }
     }
 
     /// Takes a new call into the books, and lets an application find an INCOMING one by its connection id.
     pub(crate) fn enter(&self, call: &Arc<Call>) {
-        self.calls.lock().insert(call.number, call.clone());
+        {
+            let Books { calls, totals } = &mut *self.books.lock();
+            calls.insert(call.number, call.clone());
+            totals.calls.count(call.role);
+            totals.calls_high_water = totals.calls_high_water.max(calls.len() as u64);
+        }
         if call.role == CallRole::Incoming {
             self.incoming.lock().insert(call.connection_id.clone(), call.clone());
         }
@@ -111,7 +178,12 @@ impl Engine {
 
     /// The call is over: its connection id is unknown from now on.
     pub(crate) fn forget(&self, call: &Call) {
-        let forgotten = self.calls.lock().remove(&call.number);
+        let traffic = call.view().traffic();
+        let forgotten = {
+            let Books { calls, totals } = &mut *self.books.lock();
+            totals.end(call.record.ending(), traffic);
+            calls.remove(&call.number)
+        };
         drop(forgotten);
         if call.role == CallRole::Incoming {
             let forgotten = self.incoming.lock().remove(&call.connection_id);

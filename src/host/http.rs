@@ -127,7 +127,7 @@ fn answer(request: &HttpRequest) -> c_int {
         }
         Err(what) => {
             log::warn!("{}: the application's connection ended during the handshake: {what}", call.name());
-            call.connection_lost_in_handshake();
+            call.connection_lost_in_handshake(&what);
             -1
         }
     }
@@ -184,9 +184,12 @@ fn conflict(request: &HttpRequest, call: &Call) -> c_int {
     refuse(request, 409, c"Conflict", c"Another websocket connection exists for this connection id")
 }
 
-fn refuse(request: &HttpRequest, status: c_int, title: &std::ffi::CStr, text: &std::ffi::CStr) -> c_int {
+fn refuse(request: &HttpRequest, status: u16, title: &std::ffi::CStr, text: &std::ffi::CStr) -> c_int {
+    if let Some(engine) = Engine::current() {
+        engine.refusals.count(status);
+    }
     // SAFETY: the session is this callback's; the strings live across the call.
-    unsafe { sys::ast_http_error(request.session, status, title.as_ptr(), text.as_ptr()) };
+    unsafe { sys::ast_http_error(request.session, c_int::from(status), title.as_ptr(), text.as_ptr()) };
     -1
 }
 
@@ -203,8 +206,9 @@ fn refuse_upgrade(request: &HttpRequest, call: &Call, refusal: &Refusal) -> c_in
         else {
             return -1;
         };
-        return refuse(request, c_int::from(refusal.status), &title, &text);
+        return refuse(request, refusal.status, &title, &text);
     }
+    call.engine.refusals.count(refusal.status);
     let response = refusal.response();
     // SAFETY: the session's own stream, on the session's thread.
     unsafe {

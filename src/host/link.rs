@@ -39,9 +39,13 @@ pub(crate) fn start(call: &Arc<Call>, link: NewLink, variables: Vec<(String, Str
     let hung_up_before = call.is_hung_up();
     if !hung_up_before {
         let text = call.media_start(variables);
+        if call.engine.debug.wants_peer(&link.peer) {
+            call.set_debug(true);
+        }
         log::debug!("{}: sent {text}", call.name());
+        call.show(format_args!("event to {}: {text}", link.peer));
         out.send_text(&text);
-        call.open_link(out.clone(), slot.clone(), link.peer);
+        call.open_link(out.clone(), slot.clone(), &link);
     }
     let config = ConnectionConfig {
         max_message_size: settings.max_message_size,

@@ -68,11 +68,23 @@ impl Log for AsteriskLog {
     fn flush(&self) {}
 }
 
+/// Shows a line at every console and in the logs that take verbose messages, whatever the verbosity.
+pub(crate) fn verbose(message: &str) {
+    const ALWAYS: c_int = -1;
+    let (file, line, function) = here!();
+    let Ok(message) = CString::new(one_line(message)) else { return };
+    // SAFETY: the format is ours and takes one string; all pointers live across the call. logger.h: any thread.
+    unsafe { sys::__ast_verbose(file, line as c_int, function, ALWAYS, c"%s\n".as_ptr(), message.as_ptr()) };
+}
+
+/// A peer's text must not forge log lines.
+fn one_line(message: &str) -> String {
+    message.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
 fn write_line(level: c_int, file: &str, line: u32, message: &str) {
-    // A peer's text must not forge log lines.
-    let clean: String = message.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
     let file = file.rsplit('/').next().unwrap_or(file);
-    let (Ok(message), Ok(file)) = (CString::new(clean), CString::new(file)) else { return };
+    let (Ok(message), Ok(file)) = (CString::new(one_line(message)), CString::new(file)) else { return };
     let (_, _, function) = here!();
     // SAFETY: the format is ours and takes one string; all pointers live across the call. logger.h: any thread.
     unsafe {

@@ -9,19 +9,22 @@
 //! | `access` | who may connect |
 //! | `call` | one call: session, connection and channel together |
 //! | `effects` | what needs a channel's lock, done without waiting for it |
-//! | `cli`, `view` | what an operator sees |
+//! | `record`, `view`, `totals` | what is known about a call and about the module, as named figures |
+//! | `cli`, `debug`, `build` | where an operator sees it, asks for more, and which build runs |
 //! | `channel`, `format`, `frame`, `json`, `ao2`, `stream`, `tls`, `tls_client`, `clock`, `client`, `config`, `log` | one newtype or service each |
 //! | `guard`, `sys` | the edge itself: panic guard, bindings |
 //! | `fault` | faults on demand, for tests |
 
 mod access;
 mod ao2;
+mod build;
 mod call;
 mod channel;
 mod cli;
 mod client;
 mod clock;
 mod config;
+mod debug;
 mod effects;
 mod engine;
 mod fault;
@@ -34,10 +37,12 @@ mod link;
 mod log;
 mod module;
 mod outgoing;
+mod record;
 mod request;
 mod stream;
 mod sys;
 mod tech;
 mod tls;
 mod tls_client;
+mod totals;
 mod view;

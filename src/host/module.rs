@@ -3,13 +3,11 @@
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::mem::MaybeUninit;
 
+use super::build::BUILD;
 use super::channel::owned_string;
 use super::engine::Engine;
 use super::guard::{guard, here};
 use super::{cli, config, http, log as host_log, sys, tech};
-
-/// What this build calls itself in the log and the CLI.
-pub(crate) const BUILD: &str = env!("CHAN_WEBSOCKET_BUILD");
 
 const SUCCESS: c_int = sys::ast_module_load_result::AST_MODULE_LOAD_SUCCESS as c_int;
 const DECLINE: c_int = sys::ast_module_load_result::AST_MODULE_LOAD_DECLINE as c_int;

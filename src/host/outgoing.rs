@@ -59,7 +59,7 @@ fn on_done(call: &Arc<Call>, dialled: &str, result: Result<Connected, ConnectErr
         }
         Err(error) => {
             log::warn!("{}: WebSocket connection failed to {dialled}: {error}", call.name());
-            call.connecting_failed();
+            call.connecting_failed(&error);
         }
     }
 }

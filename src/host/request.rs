@@ -53,8 +53,16 @@ pub(crate) unsafe fn requestor_name(
 /// Makes the channel, unlocked, for the core. `None`: the request failed, the log says why, nothing is left behind.
 pub(crate) fn request(request: &Request) -> Option<*mut sys::ast_channel> {
     fault::point("requester");
-    let who = &request.requestor_name;
     let engine = Engine::current()?;
+    let channel = make_channel(request, &engine);
+    if channel.is_none() {
+        engine.count_failed_request();
+    }
+    channel
+}
+
+fn make_channel(request: &Request, engine: &Arc<Engine>) -> Option<*mut sys::ast_channel> {
+    let who = &request.requestor_name;
     let dial = match dial::parse(&request.data) {
         Ok(dial) => dial,
         Err(error) => {
@@ -73,7 +81,7 @@ pub(crate) fn request(request: &Request) -> Option<*mut sys::ast_channel> {
         );
         return None;
     }
-    let call = new_call(who, engine, &dial, format, media_format)?;
+    let call = new_call(who, engine.clone(), &dial, format, media_format)?;
     create_channel(request, &dial, call)
 }
 

@@ -11,7 +11,7 @@ use super::channel::{Channel, Locked, owned_string};
 use super::format::{Capabilities, Format};
 use super::guard::trampoline;
 use super::request::{self, Request};
-use super::sys;
+use super::{sys, view};
 use crate::driver::event::Event;
 
 /// The tech table in memory that never moves; the core keeps a pointer to it from register to unregister.
@@ -32,6 +32,7 @@ static TECH: Tech = Tech(UnsafeCell::new(sys::ast_channel_tech {
     fixup: Some(fixup),
     indicate: Some(indicate),
     send_digit_end: Some(send_digit_end),
+    func_channel_read: Some(func_channel_read),
     get_pvt_uniqueid: Some(get_pvt_uniqueid),
     // SAFETY: all-zero is a valid table: no callback, no capability.
     ..unsafe { std::mem::zeroed() }
@@ -241,6 +242,37 @@ trampoline! {
             }
             None => -1,
         }
+    }
+}
+
+trampoline! {
+    /// Not locked. `CHANNEL(websocket,<figure>)`; the core passes what stands between the parentheses. -1: it says
+    /// that there is no such item.
+    fn func_channel_read(
+        chan: *mut sys::ast_channel, _function: *const c_char, data: *mut c_char, buf: *mut c_char, len: usize,
+    ) -> c_int, fail -1, {
+        // SAFETY: the core's string lives across the callback.
+        let item = unsafe { owned_string(data) };
+        let text = call_of_unlocked(chan).and_then(|call| view::channel_function(&call, &item));
+        match text {
+            // SAFETY: the core's buffer of `len` bytes.
+            Some(text) => { unsafe { fill(buf, len, &text) }; 0 }
+            None => -1,
+        }
+    }
+}
+
+/// Copies as much of `text` as fits, up to a whole character.
+///
+/// # Safety
+/// `buf` has room for `len` bytes.
+unsafe fn fill(buf: *mut c_char, len: usize, text: &str) {
+    let Some(room) = len.checked_sub(1) else { return };
+    let end = (0..=text.len().min(room)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    // SAFETY: `end` bytes and a NUL fit, and `text` has that many.
+    unsafe {
+        std::ptr::copy_nonoverlapping(text.as_ptr().cast(), buf, end);
+        *buf.add(end) = 0;
     }
 }
 

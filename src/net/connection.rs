@@ -32,6 +32,8 @@ pub trait Handler: Send + Sync {
     fn on_binary(&self, message: Bytes);
     /// The application reads again after media for it had to be dropped.
     fn on_media_dropped(&self, dropped: Dropped);
+    /// A ping goes out; `missed`: the one before was not answered.
+    fn on_ping(&self, missed: bool);
     /// A ping was answered after this long.
     fn on_pong(&self, round_trip: Duration);
     /// The connection is over for the call. Called once, last.
@@ -41,8 +43,13 @@ pub trait Handler: Send + Sync {
 /// How a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closed {
-    /// The application sent a close frame with this code (1005 if it had none); it was answered.
-    ByPeer(u16),
+    /// The application sent a close frame; it was answered.
+    ByPeer {
+        /// Its code; 1005 if it had none.
+        code: u16,
+        /// Its reason; may be empty.
+        reason: String,
+    },
     /// We asked for it, with this code.
     ByUs(u16),
     /// The application broke RFC 6455 or a limit; this code was sent.
@@ -58,6 +65,24 @@ pub enum Closed {
     Unresponsive(String),
     /// A panic inside; the connection was given up.
     Panicked,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByPeer { code, reason } if reason.is_empty() => {
+                write!(f, "closed by the application, code {code}")
+            }
+            Self::ByPeer { code, reason } => write!(f, "closed by the application, code {code} ({reason})"),
+            Self::ByUs(code) => write!(f, "closed by Asterisk, code {code}"),
+            Self::Fault { code, what } => {
+                write!(f, "protocol fault by the application: {what}; closed with {code}")
+            }
+            Self::Lost(what) => write!(f, "lost: {what}"),
+            Self::Unresponsive(what) => write!(f, "given up: {what}"),
+            Self::Panicked => f.write_str("given up after an internal fault"),
+        }
+    }
 }
 
 /// Limits and times of one connection.
@@ -357,7 +382,10 @@ impl Connection {
             self.tell(if forbidden {
                 Closed::Fault { code, what: "a close frame with a forbidden code".into() }
             } else {
-                Closed::ByPeer(code)
+                Closed::ByPeer {
+                    code,
+                    reason: frame.map_or_else(String::new, |frame| frame.reason.to_string()),
+                }
             });
         }
         self.linger();
@@ -455,10 +483,12 @@ impl Connection {
             self.give_up(what);
             return;
         }
+        let missed = ping.unanswered > 0;
         ping.unanswered += 1;
         ping.sent = now;
         ping.due = now + ping.config.interval;
         self.out.queue_ping(b"ping");
+        self.guarded(|connection| connection.handler.on_ping(missed));
     }
 
     fn tell(&mut self, closed: Closed) {

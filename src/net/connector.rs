@@ -12,6 +12,7 @@
 //! | [`SETTINGS_TIMEOUT`] | reading the settings |
 
 mod attempts;
+mod counters;
 mod engine;
 mod error;
 mod helpers;
@@ -41,6 +42,7 @@ use engine::{Engine, JobId, Mailbox, News, Settled};
 use helpers::Helpers;
 use lookup::Lookups;
 
+pub use counters::ConnectorStats;
 pub use error::{ConnectError, Failure, Phase};
 pub use link::set_tcp_keepalives;
 pub use lookup::{Resolve, SystemResolver};
@@ -206,6 +208,11 @@ impl Connector {
             log::error!("{label}: not connected: the connector was stopped");
         }
         ConnectHandle { id, mailbox: self.mailbox.clone(), settled }
+    }
+
+    /// Totals, and what it is doing now. Any thread.
+    pub fn stats(&self) -> ConnectorStats {
+        self.mailbox.counters.stats(self.resolvers.live(), self.settings.live())
     }
 
     /// Ends all jobs with [`Failure::Stopped`] and joins all threads, but for helper threads that still hang after a

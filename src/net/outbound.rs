@@ -98,6 +98,12 @@ pub struct OutCounters {
     pub media_dropped: AtomicU64,
     /// Text messages (events).
     pub events: AtomicU64,
+    /// The most media that ever waited, ns of playing time.
+    pub queue_high_water_ns: AtomicU64,
+    /// How long the application took nothing although something waited for it, ns, all times together.
+    pub blocked_ns: AtomicU64,
+    /// The longest of these times, ns.
+    pub longest_block_ns: AtomicU64,
 }
 
 /// What a flush came to.
@@ -233,7 +239,7 @@ impl Outbound {
                 return Flushed::Failed;
             }
             if writer.sent == writer.buf.len() && !self.refill(&mut writer) {
-                writer.blocked_since = None;
+                self.end_block(&mut writer);
                 drop(writer);
                 let dropped = std::mem::take(&mut self.pending.lock().dropped);
                 return Flushed::Empty(dropped);
@@ -290,11 +296,12 @@ impl Outbound {
         match self.transport.send(rest) {
             Ok(written) if writer.sent + written >= writer.buf.len() => {
                 writer.sent = writer.buf.len();
-                writer.blocked_since = None;
+                self.end_block(writer);
                 return None;
             }
             Ok(written) => {
                 writer.sent += written;
+                self.end_block(writer);
                 writer.blocked_since = Some(Instant::now());
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
@@ -304,6 +311,15 @@ impl Outbound {
             }
         }
         Some(*writer.blocked_since.get_or_insert_with(Instant::now))
+    }
+
+    /// The application has taken something; in the common case it had not kept us waiting.
+    fn end_block(&self, writer: &mut Writer) {
+        if let Some(since) = writer.blocked_since.take() {
+            let blocked_ns = as_nanos(since.elapsed());
+            self.counters.blocked_ns.fetch_add(blocked_ns, Ordering::Relaxed);
+            self.counters.longest_block_ns.fetch_max(blocked_ns, Ordering::Relaxed);
+        }
     }
 
     /// Encodes queued messages into the writer's buffer; false if there are none.
@@ -328,7 +344,10 @@ impl Outbound {
 
     fn append(&self, pending: &mut Pending, message: Message) {
         match message.media() {
-            Some(duration) => pending.media += duration,
+            Some(duration) => {
+                pending.media += duration;
+                self.counters.queue_high_water_ns.fetch_max(as_nanos(pending.media), Ordering::Relaxed);
+            }
             None => pending.control_bytes += message.len(),
         }
         pending.messages.push_back(message);
@@ -357,6 +376,10 @@ impl Outbound {
             self.counters.media_dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
+
+fn as_nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A generator for masking keys. The kernel's randomness seeds it; no thread-local state is involved, for that would
@@ -476,6 +499,8 @@ mod tests {
         *pipe.room.lock() = 100_000;
         let dropped = Dropped { messages: 4, media: FRAME * 4 };
         assert_eq!(out.flush(), Flushed::Empty(dropped));
+        // The frame that makes the queue too long is in it for a moment.
+        assert_eq!(out.counters.queue_high_water_ns.load(Ordering::Relaxed), 120_000_000);
         let bytes = pipe.out.lock().clone();
         let mut expected = Vec::new();
         encode(&mut expected, OpCode::Data(Data::Binary), &[0; 50], None).unwrap();
@@ -497,6 +522,14 @@ mod tests {
         std::thread::sleep(Duration::from_millis(2));
         let Flushed::Blocked(second) = out.flush() else { panic!() };
         assert!(second > first);
+        let longest = || out.counters.longest_block_ns.load(Ordering::Relaxed);
+        let first_block = longest();
+        assert!(first_block >= 2_000_000, "{first_block}");
+        std::thread::sleep(Duration::from_millis(1));
+        *pipe.room.lock() = 100;
+        assert_eq!(out.flush(), Flushed::Empty(Dropped::default()));
+        let all = out.counters.blocked_ns.load(Ordering::Relaxed);
+        assert!(all >= first_block + 1_000_000 && longest() < all, "{all}");
     }
 
     #[test]

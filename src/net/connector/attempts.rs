@@ -8,6 +8,7 @@ use mio::unix::SourceFd;
 use mio::{Registry, Token};
 
 use super::Connected;
+use super::counters::Counters;
 use super::error::{ConnectError, Failure};
 use super::link::{Link, Opened, Plan, Step};
 
@@ -16,6 +17,7 @@ pub(super) struct Context<'a> {
     pub(super) registry: &'a Registry,
     pub(super) token: Token,
     pub(super) now: Instant,
+    pub(super) counters: &'a Counters,
 }
 
 /// What has to happen next.
@@ -68,6 +70,7 @@ impl Attempts {
     /// Begins the next attempt.
     pub(super) fn begin(&mut self, ctx: &Context<'_>) -> Next {
         self.attempt = self.attempt.saturating_add(1);
+        Counters::count(&ctx.counters.attempts);
         self.budget = Budget::new(self.plan.destination.client.handshake_timeout);
         self.tried = 0;
         let (host, port) = self.endpoint();
@@ -145,6 +148,7 @@ impl Attempts {
                 log::debug!("{}: {failure}; trying {addr} next", self.label);
             }
             self.tried = self.tried.saturating_add(1);
+            Counters::count(&ctx.counters.addresses);
             match Link::open(addr, ctx.registry, ctx.token) {
                 Ok(link) => {
                     let deadline = ctx.now + self.plan.destination.client.connection_timeout;
@@ -189,6 +193,7 @@ impl Attempts {
     }
 
     fn attempt_failed(&mut self, failure: Failure, ctx: &Context<'_>) -> Next {
+        Counters::count(&ctx.counters.attempts_failed);
         let client = &self.plan.destination.client;
         if failure.is_final() || self.attempt >= client.reconnect_attempts {
             return Next::Done(Err(self.failed(failure)));

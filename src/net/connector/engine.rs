@@ -12,6 +12,7 @@ use mio::{Events, Poll, Token, Waker};
 use parking_lot::Mutex;
 
 use super::attempts::{Attempts, Context, Next};
+use super::counters::Counters;
 use super::error::{ConnectError, Failure};
 use super::helpers::{Helpers, Ticket};
 use super::link::Plan;
@@ -57,6 +58,7 @@ pub(super) enum News {
 pub(super) struct Mailbox {
     inbox: Mutex<Inbox>,
     waker: Waker,
+    pub(super) counters: Counters,
 }
 
 #[derive(Default)]
@@ -126,7 +128,7 @@ impl Engine {
     pub(super) fn mailbox() -> io::Result<(Poll, Arc<Mailbox>)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), MAIL)?;
-        Ok((poll, Arc::new(Mailbox { inbox: Mutex::default(), waker })))
+        Ok((poll, Arc::new(Mailbox { inbox: Mutex::default(), waker, counters: Counters::default() })))
     }
 
     /// Not yet running; `settings` runs the jobs' `settings`.
@@ -183,6 +185,9 @@ impl Engine {
             News::Job(id, job, settled) => self.take_on(id, job, settled),
             News::Cancelled(id) => {
                 let job = self.remove(id);
+                if job.is_some() {
+                    Counters::count(&self.mailbox.counters.cancelled);
+                }
                 contained("Dropping a cancelled call", || drop(job));
             }
             News::Planned(id, plan) => self.planned(id, plan),
@@ -201,9 +206,13 @@ impl Engine {
         match self.settings.run(task) {
             Ok(ticket) => {
                 self.jobs.insert(id, Job { on_done, settled, stage: Stage::Settings { ticket, label } });
+                self.mailbox.counters.under_way.store(self.jobs.len(), Ordering::Relaxed);
                 self.timers.arm(id, Instant::now() + self.settings_timeout);
             }
-            Err(err) => report(on_done, &settled, Err(before_any_attempt(no_thread(&err)))),
+            Err(err) => {
+                Counters::count(&self.mailbox.counters.failed);
+                report(on_done, &settled, Err(before_any_attempt(no_thread(&err))));
+            }
         }
     }
 
@@ -241,7 +250,12 @@ impl Engine {
         let Some(Job { stage: Stage::Attempts { attempts, .. }, .. }) = self.jobs.get_mut(&id) else {
             return;
         };
-        let ctx = Context { registry: self.poll.registry(), token: Token(id.0), now: Instant::now() };
+        let ctx = Context {
+            registry: self.poll.registry(),
+            token: Token(id.0),
+            now: Instant::now(),
+            counters: &self.mailbox.counters,
+        };
         match catch_unwind(AssertUnwindSafe(|| go_on(attempts, &ctx))) {
             Ok(None) => {}
             Ok(Some(next)) => self.follow(id, next),
@@ -293,12 +307,15 @@ impl Engine {
     fn finish(&mut self, id: JobId, result: Result<Connected, ConnectError>) {
         let Some(Job { on_done, settled, stage }) = self.remove(id) else { return };
         drop(stage); // closes the socket of what has failed
+        let counters = &self.mailbox.counters;
+        Counters::count(if result.is_ok() { &counters.connected } else { &counters.failed });
         report(on_done, &settled, result);
     }
 
     /// Forgets a job. What it had going on ends: dropped, its socket is closed.
     fn remove(&mut self, id: JobId) -> Option<Job> {
         let job = self.jobs.remove(&id)?;
+        self.mailbox.counters.under_way.store(self.jobs.len(), Ordering::Relaxed);
         self.timers.disarm(id);
         match &job.stage {
             Stage::Settings { ticket, .. } => {

@@ -84,6 +84,11 @@ impl Helpers {
         Ok(())
     }
 
+    /// Threads that there are now.
+    pub(super) fn live(&self) -> usize {
+        self.0.state.lock().live
+    }
+
     /// Drops a task that no thread has begun yet. `false`: it has begun, or is done.
     pub(super) fn forget(&self, ticket: Ticket) -> bool {
         let mut state = self.0.state.lock();

@@ -1,7 +1,7 @@
 //! The application at the other end of the WebSocket.
 
 use std::io::{self, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -136,6 +136,12 @@ impl App {
             next_event: Mutex::new(0),
             next_media: Mutex::new((0, 0)),
         }
+    }
+
+    /// The address that Asterisk sees. Only of a plain connection.
+    #[track_caller]
+    pub fn local_address(&self) -> SocketAddr {
+        self.shared.writer.lock().local_address().expect("a plain connection")
     }
 
     // ---- sending

@@ -180,6 +180,27 @@ impl Asterisk {
         })
     }
 
+    /// Replaces the driver's file by a changed copy of it, as an installation does: never written into. The result
+    /// puts the first one back.
+    pub fn replace_driver(&self, change: impl FnOnce(&mut Vec<u8>)) -> Box<dyn FnOnce()> {
+        let path = self.folder.join("modules").join(format!("{DRIVER}.so"));
+        let before = fs::read(&path).expect("the driver");
+        let mut changed = before.clone();
+        change(&mut changed);
+        let put = move |bytes: &[u8]| {
+            let new = path.with_extension("new");
+            fs::write(&new, bytes).expect("a copy of the driver");
+            fs::rename(&new, &path).expect("the driver's new file");
+        };
+        put(&changed);
+        Box::new(move || put(&before))
+    }
+
+    /// Removes the driver's file.
+    pub fn remove_driver(&self) {
+        fs::remove_file(self.folder.join("modules").join(format!("{DRIVER}.so"))).expect("the driver");
+    }
+
     /// Overwrites a configuration file. Nothing is reloaded.
     pub fn write_config(&self, name: &str, text: &str) {
         fs::write(self.folder.join("etc").join(name), text).expect("configuration");

@@ -42,6 +42,7 @@ pub mod wait;
 pub mod wire;
 
 pub use app::{App, Item};
+pub use asterisk::Asterisk;
 pub use conf::InstanceConfig;
 pub use context::Context;
 pub use event::Format;

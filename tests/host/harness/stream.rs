@@ -50,6 +50,14 @@ impl Stream {
         })
     }
 
+    /// Our own address, which is the application's for Asterisk. Only of a plain connection.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr(),
+            Self::Tls(..) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// How long reads and writes wait; `None` for ever.
     pub fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         match self {

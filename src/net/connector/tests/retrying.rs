@@ -33,7 +33,10 @@ fn server(answers: &'static [&'static str]) -> (Server, mpsc::Receiver<Instant>)
 #[test]
 fn as_many_attempts_as_configured_with_the_interval_between() {
     let (server, times) = server(&["HTTP/1.1 503 Busy\r\n\r\n"; 4]);
-    let error = connect(&connector(), three_attempts(&server)).unwrap_err();
+    let connector = connector();
+    let error = connect(&connector, three_attempts(&server)).unwrap_err();
+    let stats = connector.stats();
+    assert_eq!((stats.attempts_failed, stats.connected, stats.failed, stats.under_way), (3, 0, 1, 0));
     let addr = server.addr;
     assert_eq!(
         error.to_string(),
@@ -52,8 +55,18 @@ fn as_many_attempts_as_configured_with_the_interval_between() {
 #[test]
 fn an_attempt_that_succeeds_is_the_last() {
     let (server, times) = server(&["HTTP/1.1 503 Busy\r\n\r\n", "garbage"]);
-    connect(&connector(), three_attempts(&server)).unwrap();
+    let connector = connector();
+    connect(&connector, three_attempts(&server)).unwrap();
     drop(server);
+    let stats = ConnectorStats { resolver_threads: 0, settings_threads: 0, ..connector.stats() };
+    let expected = ConnectorStats {
+        attempts: 3,
+        addresses: 3,
+        attempts_failed: 2,
+        connected: 1,
+        ..ConnectorStats::default()
+    };
+    assert_eq!(stats, expected);
     assert_eq!(times.iter().count(), 3);
 }
 

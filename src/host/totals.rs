@@ -1,0 +1,311 @@
+//! The module's totals: what all calls did together, those that are over included, and what its threads are doing.
+
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::call::CallRole;
+use super::record::{EndedBy, Ending};
+use crate::driver::figure::{Histogram, Kind, Unit, Value};
+use crate::net::connector::ConnectorStats;
+
+/// Close codes of an application's own are counted together per thousand from here on, so that no application can
+/// make the list long.
+const OWN_CLOSE_CODES: u16 = 3000;
+
+/// What one call, or many together, have moved. All of it only grows.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Traffic {
+    /// From the application.
+    pub(crate) messages_in: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) commands: u64,
+    pub(crate) commands_refused: u64,
+    pub(crate) frames_in: u64,
+    pub(crate) frames_played: u64,
+    pub(crate) frames_flushed: u64,
+    pub(crate) frames_dropped_in: u64,
+    pub(crate) underruns: u64,
+    pub(crate) late_reads: u64,
+    pub(crate) queue_wait: Histogram,
+    /// To the application.
+    pub(crate) frames_out: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) frames_dropped_out: u64,
+    pub(crate) events: u64,
+    pub(crate) errors: u64,
+    pub(crate) pings: u64,
+    pub(crate) pongs_missed: u64,
+    pub(crate) write_blocked: Duration,
+}
+
+impl AddAssign for Traffic {
+    fn add_assign(&mut self, other: Self) {
+        self.messages_in += other.messages_in;
+        self.bytes_in += other.bytes_in;
+        self.commands += other.commands;
+        self.commands_refused += other.commands_refused;
+        self.frames_in += other.frames_in;
+        self.frames_played += other.frames_played;
+        self.frames_flushed += other.frames_flushed;
+        self.frames_dropped_in += other.frames_dropped_in;
+        self.underruns += other.underruns;
+        self.late_reads += other.late_reads;
+        self.queue_wait += other.queue_wait;
+        self.frames_out += other.frames_out;
+        self.bytes_out += other.bytes_out;
+        self.frames_dropped_out += other.frames_dropped_out;
+        self.events += other.events;
+        self.errors += other.errors;
+        self.pings += other.pings;
+        self.pongs_missed += other.pongs_missed;
+        self.write_blocked += other.write_blocked;
+    }
+}
+
+/// A number for each role.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PerRole {
+    pub(crate) incoming: u64,
+    pub(crate) outgoing: u64,
+}
+
+impl PerRole {
+    /// Counts one.
+    pub(crate) fn count(&mut self, role: CallRole) {
+        match role {
+            CallRole::Incoming => self.incoming += 1,
+            CallRole::Outgoing => self.outgoing += 1,
+        }
+    }
+}
+
+/// What is kept of calls beyond their end. Its lock is held for an addition.
+#[derive(Debug, Clone)]
+pub(crate) struct Totals {
+    pub(crate) since: Instant,
+    /// Channels ever made, and the most at one time.
+    pub(crate) calls: PerRole,
+    pub(crate) calls_high_water: u64,
+    /// Of them, those whose WebSocket came up.
+    pub(crate) connected: PerRole,
+    /// Calls that are over, by how and by close code (0: none).
+    pub(crate) ended: BTreeMap<(EndedBy, u16), u64>,
+    /// Of calls that are over.
+    pub(crate) traffic: Traffic,
+}
+
+impl Default for Totals {
+    fn default() -> Self {
+        Self {
+            since: Instant::now(),
+            calls: PerRole::default(),
+            calls_high_water: 0,
+            connected: PerRole::default(),
+            ended: BTreeMap::new(),
+            traffic: Traffic::default(),
+        }
+    }
+}
+
+impl Totals {
+    /// A call is over.
+    pub(crate) fn end(&mut self, ending: Option<&Ending>, traffic: Traffic) {
+        let by = ending.map_or(EndedBy::Core, |ending| ending.by);
+        let code = ending.and_then(|ending| ending.code).unwrap_or(0);
+        let code = if code >= OWN_CLOSE_CODES { code - code % 1000 } else { code };
+        *self.ended.entry((by, code)).or_default() += 1;
+        self.traffic += traffic;
+    }
+}
+
+/// Requests to connect to INCOMING channels that were refused, by HTTP status.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals(Mutex<BTreeMap<u16, u64>>);
+
+impl Refusals {
+    /// Counts one.
+    pub(crate) fn count(&self, status: u16) {
+        *self.0.lock().entry(status).or_default() += 1;
+    }
+
+    /// All so far.
+    pub(crate) fn all(&self) -> Vec<(u16, u64)> {
+        self.0.lock().iter().map(|(status, count)| (*status, *count)).collect()
+    }
+}
+
+/// The module at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct ModuleView {
+    /// Of calls that are over and those that are up, together.
+    pub(crate) totals: Totals,
+    /// Channels now, and how many of them are connected.
+    pub(crate) up: PerRole,
+    pub(crate) up_connected: PerRole,
+    pub(crate) requests_failed: u64,
+    pub(crate) refused: Vec<(u16, u64)>,
+    pub(crate) connector: ConnectorStats,
+    /// Connections of each reactor.
+    pub(crate) reactors: Vec<usize>,
+    /// What waits for a channel's lock, or for its time.
+    pub(crate) effects_waiting: usize,
+}
+
+/// One of the module's figures.
+#[derive(Debug, Clone)]
+pub(crate) struct ModuleFigure {
+    pub(crate) name: &'static str,
+    /// What tells figures of one name apart.
+    pub(crate) labels: Vec<(&'static str, String)>,
+    pub(crate) kind: Kind,
+    pub(crate) unit: Unit,
+    pub(crate) help: &'static str,
+    pub(crate) value: Value,
+}
+
+impl ModuleView {
+    /// All figures, those of one name together. The histogram of waiting times is beside it, in `totals`.
+    pub(crate) fn figures(&self) -> Vec<ModuleFigure> {
+        let mut list = Figures(Vec::new());
+        let (gauge, counter) = (Kind::Gauge, Kind::Counter);
+        list.one("uptime", gauge, Unit::Seconds, "Since the module was loaded", {
+            Value::Seconds(self.totals.since.elapsed())
+        });
+        self.call_figures(&mut list);
+        self.connection_figures(&mut list);
+        self.traffic_figures(&mut list);
+        list.one("effects_waiting", gauge, Unit::None, "What waits for a channel's lock, or its time", {
+            self.effects_waiting.into()
+        });
+        for (name, kind, help, value) in [
+            ("connect_jobs", gauge, "Outgoing calls being connected", self.connector.under_way as u64),
+            ("connect_attempts", counter, "Attempts to connect to applications", self.connector.attempts),
+            ("connect_attempts_failed", counter, "Attempts that failed", self.connector.attempts_failed),
+            ("connect_addresses", counter, "Addresses that were tried", self.connector.addresses),
+            ("connects", counter, "Outgoing calls that were connected", self.connector.connected),
+            ("connects_failed", counter, "Outgoing calls that could not be", self.connector.failed),
+            ("connects_cancelled", counter, "Outgoing calls hung up before they were", {
+                self.connector.cancelled
+            }),
+            ("resolver_threads", gauge, "Threads that look names up", self.connector.resolver_threads as u64),
+            ("settings_threads", gauge, "Threads that read settings", self.connector.settings_threads as u64),
+        ] {
+            list.one(name, kind, Unit::None, help, value.into());
+        }
+        list.0
+    }
+
+    fn call_figures(&self, list: &mut Figures) {
+        let totals = &self.totals;
+        for (name, kind, help, count) in [
+            ("channels", Kind::Gauge, "Channels now", self.up),
+            ("channels_connected", Kind::Gauge, "Channels whose WebSocket is up", self.up_connected),
+            ("calls", Kind::Counter, "Channels that were made", totals.calls),
+            ("calls_connected", Kind::Counter, "Channels whose WebSocket came up", totals.connected),
+        ] {
+            list.labelled(
+                name,
+                kind,
+                help,
+                "role",
+                [
+                    (CallRole::Incoming.as_str().to_owned(), count.incoming),
+                    (CallRole::Outgoing.as_str().to_owned(), count.outgoing),
+                ],
+            );
+        }
+        list.one("channels_high_water", Kind::Gauge, Unit::None, "The most channels at one time", {
+            totals.calls_high_water.into()
+        });
+        for ((by, code), count) in &totals.ended {
+            list.0.push(ModuleFigure {
+                name: "calls_ended",
+                labels: vec![("by", by.as_str().to_owned()), ("close_code", code.to_string())],
+                kind: Kind::Counter,
+                unit: Unit::None,
+                help: "Channels that are over, by what ended them and the WebSocket's close code (0: none)",
+                value: (*count).into(),
+            });
+        }
+        list.one("requests_failed", Kind::Counter, Unit::None, "Dial strings that got no channel", {
+            self.requests_failed.into()
+        });
+    }
+
+    fn connection_figures(&self, list: &mut Figures) {
+        list.labelled(
+            "upgrades_refused",
+            Kind::Counter,
+            "Requests to connect that were refused",
+            "status",
+            self.refused.iter().map(|(status, count)| (status.to_string(), *count)),
+        );
+        list.labelled("reactor_connections", Kind::Gauge, "Connections of each reactor thread", "reactor", {
+            self.reactors.iter().enumerate().map(|(number, count)| (number.to_string(), *count as u64))
+        });
+    }
+
+    fn traffic_figures(&self, list: &mut Figures) {
+        let all = &self.totals.traffic;
+        for (name, unit, help, value) in [
+            ("messages_in", Unit::None, "Binary messages from applications", all.messages_in),
+            ("bytes_in", Unit::Bytes, "Bytes in them", all.bytes_in),
+            ("frames_in", Unit::Frames, "Frames from applications that were queued", all.frames_in),
+            ("frames_played", Unit::Frames, "Frames that went to the core", all.frames_played),
+            ("frames_flushed", Unit::Frames, "Frames dropped by FLUSH_MEDIA", all.frames_flushed),
+            ("frames_dropped_in", Unit::Frames, "Frames that found the queue full", all.frames_dropped_in),
+            ("underruns", Unit::None, "Times that a frame was due and none was there", all.underruns),
+            ("late_reads", Unit::None, "Frames that the core read late by a frame or more", all.late_reads),
+            ("commands", Unit::None, "Text messages from applications", all.commands),
+            ("commands_refused", Unit::None, "Those answered with an ERROR", all.commands_refused),
+            ("frames_out", Unit::Frames, "Frames to applications", all.frames_out),
+            ("bytes_out", Unit::Bytes, "Bytes in them", all.bytes_out),
+            ("frames_dropped_out", Unit::Frames, "Frames that applications did not read in time", {
+                all.frames_dropped_out
+            }),
+            ("events", Unit::None, "Events to applications", all.events),
+            ("errors", Unit::None, "ERROR events among them", all.errors),
+            ("pings", Unit::None, "WebSocket pings sent", all.pings),
+            ("pongs_missed", Unit::None, "Pings not answered before the next", all.pongs_missed),
+        ] {
+            list.one(name, Kind::Counter, unit, help, value.into());
+        }
+        list.one(
+            "write_blocked",
+            Kind::Counter,
+            Unit::Milliseconds,
+            "Time that applications took nothing",
+            Value::Milliseconds(all.write_blocked),
+        );
+    }
+}
+
+struct Figures(Vec<ModuleFigure>);
+
+impl Figures {
+    fn one(&mut self, name: &'static str, kind: Kind, unit: Unit, help: &'static str, value: Value) {
+        self.0.push(ModuleFigure { name, labels: Vec::new(), kind, unit, help, value });
+    }
+
+    fn labelled(
+        &mut self,
+        name: &'static str,
+        kind: Kind,
+        help: &'static str,
+        label: &'static str,
+        values: impl IntoIterator<Item = (String, u64)>,
+    ) {
+        let figures = values.into_iter().map(|(text, value)| ModuleFigure {
+            name,
+            labels: vec![(label, text)],
+            kind,
+            unit: Unit::None,
+            help,
+            value: value.into(),
+        });
+        self.0.extend(figures);
+    }
+}
