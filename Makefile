@@ -61,6 +61,34 @@ bench-quick: setup build ## The same, but little of everything (three minutes)
 difftest: setup build ## Compare with the C module, scenario by scenario; HOST_RECORD=1 keeps its traces
 	HOST_TABLE=1 $(CARGO) test $(NO_MODULE) --test host
 
+.PHONY: fuzz
+fuzz: ## Fuzz what peers and people can write, each target for FUZZ_SECONDS (60)
+	@scripts/fuzz
+
+.PHONY: soak
+soak: setup build ## Calls of all kinds with faults, reloads and floods, for MINUTES (30), and what must hold
+	HOST_MODULES=ours HOST_SOAK_SECONDS=$$(($(or $(MINUTES),30) * 60)) $(CARGO) test $(NO_MODULE) --test host -- soak/ --nocapture
+
+.PHONY: memcheck
+memcheck: setup build ## A soak with Asterisk under valgrind's memcheck
+	@scripts/valgrind memcheck
+
+.PHONY: racecheck
+racecheck: setup build ## A soak with Asterisk under valgrind's drd, which looks for data races
+	@scripts/valgrind drd
+
+.PHONY: asan
+asan: ## Run the tests that need no Asterisk under AddressSanitizer
+	@scripts/sanitize address
+
+.PHONY: tsan
+tsan: ## Run the tests of threads under ThreadSanitizer, where the toolchain has what that needs
+	@scripts/sanitize thread
+
+.PHONY: miri
+miri: ## Run the driver's unit tests in Miri, where the toolchain has it
+	@scripts/sanitize miri
+
 .PHONY: fmt-check
 fmt-check: ## Check the formatting
 	$(CARGO) fmt --check
@@ -73,6 +101,10 @@ lint: ## Run clippy with warnings denied, with and without the Asterisk side
 .PHONY: licences
 licences: ## Check that every dependency's licence goes with GPL-2.0-only (deny.toml)
 	$(CARGO) test $(NO_MODULE) --test licences
+
+.PHONY: advisories
+advisories: ## Look for known vulnerabilities in the crates; says so where the database cannot be had
+	@scripts/advisories
 
 .PHONY: install
 install: ## Install the built module where Asterisk looks for modules; DESTDIR, MODULES_DIR, ASTETCDIR

@@ -13,6 +13,8 @@
 #![deny(rust_2018_idioms)]
 
 pub mod driver;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 #[cfg(feature = "module")]
 pub mod host;
 pub mod net;

@@ -69,17 +69,27 @@ impl Policy {
 /// A crate of the build: name, version and licence expression, empty if its Cargo.toml has none.
 type Crates = BTreeMap<(String, String), String>;
 
+/// The manifest of the module, and that of the fuzz targets, which are built apart.
+const MANIFESTS: [&str; 2] = ["Cargo.toml", "fuzz/Cargo.toml"];
+
+/// The packages of these.
+const OURS: [&str; 2] = [env!("CARGO_PKG_NAME"), concat!(env!("CARGO_PKG_NAME"), "-fuzz")];
+
 /// The dependencies of the given kinds of edges.
 ///
 /// `cargo tree` and not `cargo metadata`: the latter also lists crates that no feature in use brings in.
-fn dependencies(edges: &str) -> Crates {
+fn dependencies(manifest: &str, edges: &str) -> Crates {
     let output = Command::new(env!("CARGO"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["tree", "--locked", "--all-features", "--target", "all", "--prefix", "none", "--no-dedupe"])
-        .args(["--edges", edges, "--format", "{p}|{l}"])
+        .args(["--manifest-path", manifest, "--edges", edges, "--format", "{p}|{l}"])
         .output()
         .expect("cargo tree");
-    assert!(output.status.success(), "cargo tree: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "cargo tree of {manifest} (does its Cargo.lock lag behind? `cargo metadata --manifest-path {manifest}` mends that): {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let text = String::from_utf8(output.stdout).expect("cargo tree writes UTF-8");
     text.lines()
         .filter(|line| !line.is_empty())
@@ -91,20 +101,23 @@ fn dependencies(edges: &str) -> Crates {
             let version = words.next().unwrap_or_default().to_owned();
             ((name, version), licence.to_owned())
         })
-        .filter(|((name, _), _)| name != env!("CARGO_PKG_NAME"))
+        .filter(|((name, _), _)| !OURS.contains(&name.as_str()))
         .collect()
 }
 
 #[test]
 fn every_dependency_goes_with_the_modules_licence() {
     let policy = Policy::read();
-    let all = dependencies("normal,build,dev");
-    let linked = dependencies("normal,no-proc-macro");
+    let mut all = dependencies("Cargo.toml", "normal,build,dev");
+    let linked = dependencies("Cargo.toml", "normal,no-proc-macro");
     // The check itself works: these are there, and where they belong.
     for (name, is_linked) in [("tungstenite", true), ("bindgen", false), ("proptest", false)] {
         assert!(all.keys().any(|(n, _)| n == name), "{name} is missing from {all:?}");
         assert_eq!(linked.keys().any(|(n, _)| n == name), is_linked, "{name}");
     }
+    let fuzz = dependencies("fuzz/Cargo.toml", "normal,build,dev");
+    assert!(fuzz.keys().any(|(name, _)| name == "libfuzzer-sys"), "no fuzzer in {fuzz:?}");
+    all.extend(fuzz);
     let refused: Vec<String> = all
         .iter()
         .filter_map(|(package, licence)| {
@@ -122,7 +135,8 @@ fn every_dependency_goes_with_the_modules_licence() {
 /// An exception that nothing needs any more would let something in unseen.
 #[test]
 fn every_exception_is_needed() {
-    let all = dependencies("normal,build,dev");
+    let all: Crates =
+        MANIFESTS.into_iter().flat_map(|manifest| dependencies(manifest, "normal,build,dev")).collect();
     for exception in Policy::read().exceptions {
         assert!(all.keys().any(|(name, _)| *name == exception.name), "{} is not used", exception.name);
     }

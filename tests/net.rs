@@ -41,6 +41,9 @@ impl Handler for Call {
     fn on_text(&self, text: &str) {
         assert!(text != "panic", "as the test asked for");
         self.told.lock().send(Told::Text(text.into())).unwrap();
+        if text == "sleep" {
+            std::thread::sleep(Duration::from_millis(300));
+        }
         if let Some(reply) = text.strip_prefix("reply ") {
             self.out.get().unwrap().send_text(reply);
         }
@@ -82,6 +85,8 @@ fn config() -> ConnectionConfig {
 
 fn pair(reactors: &Reactors, role: Role, config: ConnectionConfig, leftover: Vec<u8>) -> Pair {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // As it has grown on a connection that has been busy: more than a reactor reads in one turn.
+    rustix::net::sockopt::set_socket_recv_buffer_size(&listener, 400_000).unwrap();
     let app = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (ours, _) = listener.accept().unwrap();
     app.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -229,12 +234,49 @@ fn faults_end_the_connection_with_their_code() {
     reactors.stop();
 }
 
+/// More pings at once than pongs are kept for: the close frame behind them is not lost for that.
+#[test]
+fn a_close_frame_goes_out_behind_any_number_of_pongs() {
+    let reactors = Reactors::start(1).unwrap();
+    let ping = [&[0x89, 125][..], &[7; 125]].concat();
+    let cases: [(&[u8], u16); 2] = [(&[0x83, 0], 1002), (&[0x88, 2, 0x03, 0xe8], 1000)];
+    for (end, code) in cases {
+        let mut pair = pair(&reactors, Role::Client, config(), Vec::new());
+        pair.app.get_mut().write_all(&[&ping.repeat(100)[..], end].concat()).unwrap();
+        assert_eq!(pair.read_to_end().0, Some(code));
+    }
+    reactors.stop();
+}
+
 #[test]
 fn a_lost_connection_is_told() {
     let reactors = Reactors::start(1).unwrap();
     let pair = pair(&reactors, Role::Server, config(), Vec::new());
     drop(pair.app);
     let told = pair.told.recv_timeout(PATIENCE).unwrap();
+    assert!(matches!(told, Told::Closed(Closed::Lost(_))), "{told:?}");
+    reactors.stop();
+}
+
+/// More than one turn reads, and the end of TCP behind it: poll says that only once.
+#[test]
+fn an_end_behind_much_media_is_seen() {
+    let reactors = Reactors::start(1).unwrap();
+    let mut neighbour = pair(&reactors, Role::Server, config(), Vec::new());
+    let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
+    let text = "x".repeat(90_000);
+    // The window grows.
+    for _ in 0..30 {
+        pair.app.send(Message::text(text.clone())).unwrap();
+        pair.expect(&Told::Text(text.clone()));
+    }
+    // The reactor looks away until all of it is there.
+    neighbour.app.send(Message::text("sleep")).unwrap();
+    neighbour.expect(&Told::Text("sleep".into()));
+    pair.app.send(Message::text(text.clone())).unwrap();
+    pair.app.get_mut().shutdown(std::net::Shutdown::Write).unwrap();
+    pair.expect(&Told::Text(text));
+    let told = pair.told.recv_timeout(PATIENCE).expect("the end of TCP was not seen");
     assert!(matches!(told, Told::Closed(Closed::Lost(_))), "{told:?}");
     reactors.stop();
 }

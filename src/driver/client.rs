@@ -327,10 +327,10 @@ pub fn dialled_for_log(dialled: &str) -> String {
     let Some((client, options)) = dialled.split_once('/') else { return dialled.to_owned() };
     let mut shown = format!("{client}/");
     let mut rest = options;
-    while let Some((letters, argument)) = rest.split_once('(') {
+    // Wherever a v( stands: what counts as an option is not worth a slip here.
+    while let Some((before, argument)) = rest.split_once("v(") {
         let (argument, after) = argument.split_once(')').unwrap_or((argument, ""));
-        let hide = letters.ends_with('v') && !argument.is_empty();
-        shown.push_str(&format!("{letters}({})", if hide { HIDDEN } else { argument }));
+        shown.push_str(&format!("{before}v({})", if argument.is_empty() { "" } else { HIDDEN }));
         rest = after;
     }
     shown + rest
@@ -888,6 +888,7 @@ mod tests {
             ("app/c(ulaw)v(token=hush,a=b)nf(json)", "app/c(ulaw)v(***)nf(json)"),
             ("app/v()", "app/v()"),
             ("app/nv(hush", "app/nv(***)"),
+            ("app/f(json)(xv(hush)", "app/f(json)(xv(***)"),
             ("v(x/y", "v(x/y"),
         ];
         for (dialled, shown) in rows {

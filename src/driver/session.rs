@@ -586,7 +586,9 @@ fn send_error(effects: &mut Vec<Effect>, error_text: String) {
     effects.push(Effect::Send(Event::Error { error_text }));
 }
 
-#[cfg(test)]
-mod model;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fixture;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod model;
 #[cfg(test)]
 mod tests;

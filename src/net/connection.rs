@@ -156,6 +156,8 @@ pub struct Connection {
     told: bool,
     /// Reading stopped because the application does not take our answers.
     congested: bool,
+    /// Poll has seen the end of the stream, which it says once; there may be much to read before it.
+    ended: bool,
 }
 
 impl fmt::Debug for Connection {
@@ -206,6 +208,7 @@ impl Connection {
             blocked_since: None,
             told: false,
             congested: false,
+            ended: false,
         }
     }
 
@@ -216,8 +219,9 @@ impl Connection {
 
     /// Reads and handles what has arrived, at most one buffer of it. `ended`: poll saw the end of the stream.
     pub fn on_readable(&mut self, scratch: &mut [u8], ended: bool) -> Turn {
+        self.ended |= ended;
         let more = match self.state {
-            State::Open | State::CloseSent { .. } => self.read_messages(scratch, ended),
+            State::Open | State::CloseSent { .. } => self.read_messages(scratch),
             State::Lingering { .. } => self.discard_input(scratch),
             State::Done => false,
         };
@@ -312,7 +316,7 @@ impl Connection {
     }
 
     /// Reads messages until nothing is left or the budget (one scratch buffer) is spent; true in the latter case.
-    fn read_messages(&mut self, scratch: &mut [u8], ended: bool) -> bool {
+    fn read_messages(&mut self, scratch: &mut [u8]) -> bool {
         if self.out.is_congested() {
             self.congested = true;
             return false;
@@ -326,7 +330,7 @@ impl Connection {
             start: 0,
             end: 0,
             state: ReadState::Fresh,
-            ended,
+            ended: self.ended,
             force: false,
         };
         loop {
@@ -372,7 +376,7 @@ impl Connection {
             self.out.discard_media();
         }
         io.force = true;
-        let _ = self.ws.flush(io);
+        bring_out_answers(&mut self.ws, io);
         self.out.close();
         if was_open {
             let code = frame.map_or(u16::from(CloseCode::Status), |frame| frame.code.into());
@@ -411,6 +415,7 @@ impl Connection {
         if self.state == State::Open {
             let frame = CloseFrame { code: code.into(), reason: "".into() };
             io.force = true;
+            bring_out_answers(&mut self.ws, io);
             let _ = self.ws.close(io, Some(frame));
             self.out.close();
             self.tell(Closed::Fault { code, what });
@@ -433,6 +438,7 @@ impl Connection {
 
     fn send_close(&mut self, code: u16, reason: &'static str) {
         let mut io = WriteOnly { out: &self.out, force: true };
+        bring_out_answers(&mut self.ws, &mut io);
         let _ = self.ws.close(&mut io, Some(CloseFrame { code: code.into(), reason: reason.into() }));
         self.out.close();
     }
@@ -508,6 +514,15 @@ impl Connection {
             self.tell(Closed::Panicked);
             self.linger();
         }
+    }
+}
+
+/// Queues what waits inside tungstenite: pongs in a buffer, in which there may be no room for a close frame, and the
+/// newest pong or the answer to a close frame apart from it, which comes into the buffer by the second flush.
+fn bring_out_answers(ws: &mut WebSocketContext, io: &mut (impl Read + Write)) {
+    for _ in 0..2 {
+        // An error says that the connection is closed, or that nothing more is taken: which is known.
+        let _ = ws.flush(io);
     }
 }
 

@@ -18,7 +18,7 @@ mod error;
 mod helpers;
 mod link;
 mod lookup;
-mod proxy;
+pub(crate) mod proxy;
 mod timers;
 mod tls;
 mod unsent;

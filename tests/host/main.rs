@@ -9,6 +9,8 @@
 //! | `HOST_RECORD` | set: keep the oracle's traces in `tests/host/golden`, for where there is no oracle |
 //! | `HOST_TABLE` | set: print how the modules compare, test by test |
 //! | `HOST_KEEP` | set: keep the instances' folders |
+//! | `HOST_WRAPPER` | a command, with arguments, that runs Asterisk inside the sandbox |
+//! | `HOST_PATIENCE` | how many times longer than usual to wait for things, for a wrapper that slows Asterisk down |
 //!
 //! `cargo test --no-default-features --test host -- <part of a name>` runs some of them.
 
@@ -32,6 +34,7 @@ mod media;
 mod module;
 mod outgoing;
 mod protocol;
+mod soak;
 
 use std::process::ExitCode;
 
@@ -53,5 +56,6 @@ fn main() -> ExitCode {
     module::tests(&mut suite);
     outgoing::tests(&mut suite);
     protocol::tests(&mut suite);
+    soak::tests(&mut suite);
     suite.run()
 }

@@ -1,18 +1,20 @@
-//! Random calls: every effect, frame and deadline is foretold by a model that knows no laziness, no sharing
-//! of memory and no schedule to move on, and what must hold for any call is checked beside it.
+//! What a session is to do, told plainly: every effect, frame and deadline is foretold by a model that knows no
+//! laziness, no sharing of memory and no schedule to move on, and what must hold for any call is checked beside it.
+
+// It says by a panic what is wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::VecDeque;
 
-use proptest::prelude::*;
-
-use super::tests::{config, format, session};
+use super::fixture::session;
 use super::*;
 
-const LIMITS: QueueLimits = QueueLimits { max: 24, xoff: 18, xon: 10 };
+pub(crate) const LIMITS: QueueLimits = QueueLimits { max: 24, xoff: 18, xon: 10 };
 const SECOND: u64 = 1_000_000_000;
 
+/// Something that happens on a call.
 #[derive(Debug, Clone)]
-enum Op {
+pub(crate) enum Op {
     Media(usize),
     Start,
     Stop,
@@ -29,46 +31,6 @@ enum Op {
     Stall(u64),
     /// Somebody reads without being asked to.
     Read,
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    prop_oneof![
-        12 => (0..1200_usize).prop_map(Op::Media),
-        4 => Just(160).prop_map(Op::Media),
-        3 => Just(Op::Start),
-        3 => Just(Op::Stop),
-        4 => Just(Op::Mark),
-        1 => Just(Op::Flush),
-        2 => Just(Op::Pause),
-        3 => Just(Op::Continue),
-        2 => Just(Op::Report),
-        1 => Just(Op::Status),
-        1 => prop_oneof![
-            Just(MediaDirection::Both),
-            Just(MediaDirection::In),
-            Just(MediaDirection::Out)
-        ].prop_map(Op::Direction),
-        12 => (0..200_u64, prop_oneof![3 => Just(0), 1 => 0..15_000_000_u64]).prop_map(|(ms, late)| Op::Run(ms, late)),
-        2 => (0..2500_u64).prop_map(Op::Stall),
-        2 => (0..30_u64).prop_map(Op::Stall),
-        2 => Just(Op::Read),
-    ]
-}
-
-fn any_config() -> impl Strategy<Value = SessionConfig> {
-    let modes = prop_oneof![
-        4 => Just(("ulaw", MediaMode::Framed)),
-        1 => Just(("gsm", MediaMode::Framed)),
-        2 => Just(("ulaw", MediaMode::Passthrough)),
-        2 => Just(("ulaw", MediaMode::Unbuffered)),
-    ];
-    modes.prop_map(|(name, mode)| SessionConfig {
-        format: format(name),
-        mode,
-        limits: LIMITS,
-        control_message_format: ControlMessageFormat::Json,
-        ..config()
-    })
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -352,7 +314,7 @@ impl Model {
 }
 
 /// A session and its model, and what has been seen of them.
-struct Both {
+pub(crate) struct Both {
     session: Session,
     model: Model,
     now: u64,
@@ -365,7 +327,7 @@ struct Both {
 }
 
 impl Both {
-    fn new(config: SessionConfig) -> Self {
+    pub(crate) fn new(config: SessionConfig) -> Self {
         Self {
             session: session(config.clone()),
             model: Model::new(config),
@@ -382,7 +344,8 @@ impl Both {
         MonoTime::from_nanos(self.now)
     }
 
-    fn apply(&mut self, op: &Op) -> Result<(), TestCaseError> {
+    /// Lets `op` happen to both, and compares.
+    pub(crate) fn apply(&mut self, op: &Op) {
         let mut effects = Vec::new();
         let (now, before) = (self.time(), self.session.clock());
         if !matches!(op, Op::Run(..) | Op::Stall(_) | Op::Read) {
@@ -398,7 +361,7 @@ impl Both {
             Op::Run(ms, late) => return self.run(self.now + ms * 1_000_000, *late),
             Op::Stall(ms) => {
                 self.now += ms * 1_000_000;
-                return Ok(());
+                return;
             }
             Op::Read => return self.read(),
             Op::Start => "START_MEDIA_BUFFERING",
@@ -420,155 +383,96 @@ impl Both {
         self.compare(effects, before)
     }
 
-    fn run(&mut self, end: u64, late: u64) -> Result<(), TestCaseError> {
+    fn run(&mut self, end: u64, late: u64) {
         for _ in 0..100_000 {
             let Some(deadline) = self.session.clock().deadline.map(MonoTime::as_nanos) else { break };
             if deadline > end {
                 break;
             }
             self.now = self.now.max((deadline + late).min(end));
-            self.read()?;
+            self.read();
         }
         self.now = self.now.max(end);
-        Ok(())
     }
 
-    fn read(&mut self) -> Result<(), TestCaseError> {
+    fn read(&mut self) {
         let before = self.session.clock();
         let mut effects = Vec::new();
         let frame = self.session.read(self.time(), &mut effects);
         if before.deadline.is_none_or(|deadline| deadline > self.time()) {
-            prop_assert_eq!((frame, effects), (None, vec![]));
-            prop_assert_eq!(self.session.clock(), before);
-            return Ok(());
+            assert_eq!((frame, effects), (None, vec![]));
+            assert_eq!(self.session.clock(), before);
+            return;
         }
-        prop_assert_eq!(self.session.clock().seq, before.seq + 1);
+        assert_eq!(self.session.clock().seq, before.seq + 1);
         self.model.notice_stall(before.deadline, self.now);
         let expected = self.model.read(self.now);
         if let Some((payload, pace, due)) = &expected {
-            prop_assert!(*due >= self.last_due && *due <= self.now);
+            assert!(*due >= self.last_due && *due <= self.now);
             self.last_due = *due;
             if *pace != Pace::Unpaced {
                 if let Some((read, length)) = self.last_timed {
-                    prop_assert!(self.now - read >= length / 2, "two frames in {} ns", self.now - read);
+                    assert!(self.now - read >= length / 2, "two frames in {} ns", self.now - read);
                 }
                 self.last_timed = Some((self.now, self.model.length(payload)));
             }
             if *pace == Pace::Live {
-                prop_assert!(self.now - due <= SECOND);
+                assert!(self.now - due <= SECOND);
             }
         }
         let frame = frame.map(|frame| (frame.payload.to_vec(), frame.due.as_nanos()));
-        prop_assert_eq!(frame, expected.map(|(payload, _, due)| (payload, due)));
+        assert_eq!(frame, expected.map(|(payload, _, due)| (payload, due)));
         self.compare(effects, before)
     }
 
     /// The same has happened to both, and what must hold for any call holds.
-    fn compare(&mut self, effects: Vec<Effect>, before: ClockSetting) -> Result<(), TestCaseError> {
+    fn compare(&mut self, effects: Vec<Effect>, before: ClockSetting) {
         for effect in &effects {
             let Effect::Send(event) = effect else { continue };
             match event {
                 Event::MediaXoff | Event::MediaXon => {
-                    prop_assert_ne!(self.xoff, *event == Event::MediaXoff, "XOFF and XON alternate");
+                    assert_ne!(self.xoff, *event == Event::MediaXoff, "XOFF and XON alternate");
                     self.xoff = !self.xoff;
                 }
                 Event::MediaMarkProcessed { correlation_id }
                 | Event::MediaBufferingCompleted { correlation_id } => {
                     let id = correlation_id.as_deref().unwrap().parse().unwrap();
-                    prop_assert!(self.last_id < Some(id), "marks keep their order");
+                    assert!(self.last_id < Some(id), "marks keep their order");
                     self.last_id = Some(id);
                 }
-                Event::QueueDrained => prop_assert!(self.session.queue.is_empty()),
+                Event::QueueDrained => assert!(self.session.queue.is_empty()),
                 _ => {}
             }
         }
-        prop_assert_eq!(effects, std::mem::take(&mut self.model.effects));
+        assert_eq!(effects, std::mem::take(&mut self.model.effects));
 
         let (stats, status) = (self.session.stats(), self.session.status());
-        prop_assert_eq!(
+        assert_eq!(
             (stats.frames_in, stats.frames_played, stats.frames_flushed, status.queue_length),
             (self.model.came, self.model.played, self.model.flushed, self.model.frames())
         );
-        prop_assert_eq!(
-            stats.frames_in,
-            stats.frames_played + stats.frames_flushed + status.queue_length as u64
-        );
-        prop_assert!(status.queue_full == self.xoff);
+        assert_eq!(stats.frames_in, stats.frames_played + stats.frames_flushed + status.queue_length as u64);
+        assert!(status.queue_full == self.xoff);
 
         let after = self.session.clock();
-        prop_assert!(after.deadline == before.deadline || after.seq > before.seq);
+        assert!(after.deadline == before.deadline || after.seq > before.seq);
         let deadline = after.deadline.map(MonoTime::as_nanos);
         let wanted = self.model.deadline(self.now);
         let reached = |time: Option<u64>| time.is_some_and(|time| time <= self.now);
-        prop_assert!(
-            deadline == wanted || reached(deadline) && reached(wanted),
-            "{deadline:?}, not {wanted:?}"
-        );
-        Ok(())
+        assert!(deadline == wanted || reached(deadline) && reached(wanted), "{deadline:?}, not {wanted:?}");
     }
 
     /// Lets everything that still waits happen.
-    fn finish(mut self) -> Result<(), TestCaseError> {
-        self.apply(&Op::Direction(MediaDirection::Both))?;
-        self.apply(&Op::Continue)?;
+    pub(crate) fn finish(mut self) {
+        self.apply(&Op::Direction(MediaDirection::Both));
+        self.apply(&Op::Continue);
         // The longest: 24 passthrough frames of 150 ms after one message more.
-        self.run(self.now + 60 * SECOND, 0)?;
-        prop_assert_eq!(self.session.clock().deadline, None, "silence costs nothing");
-        prop_assert!(self.session.queue.is_empty(), "nothing is ever left lying");
-        prop_assert!(!self.session.report_queue_drained && !self.session.status().queue_full);
-        Ok(())
+        self.run(self.now + 60 * SECOND, 0);
+        assert_eq!(self.session.clock().deadline, None, "silence costs nothing");
+        assert!(self.session.queue.is_empty(), "nothing is ever left lying");
+        assert!(!self.session.report_queue_drained && !self.session.status().queue_full);
     }
 }
 
-proptest! {
-    #[test]
-    fn a_session_does_what_its_model_foretells(config in any_config(), ops in prop::collection::vec(op(), 1..150)) {
-        let mut both = Both::new(config);
-        for op in &ops {
-            both.apply(op)?;
-        }
-        both.finish()?;
-    }
-
-    #[test]
-    fn any_messages_at_any_time_are_survived(
-        config in any_config(),
-        json in any::<bool>(),
-        steps in prop::collection::vec(
-            prop_oneof![
-                (any::<u64>(), prop::collection::vec(any::<u8>(), 0..500)).prop_map(|(now, m)| (now, Some(m), None)),
-                (any::<u64>(), ".{0,40}").prop_map(|(now, text)| (now, None, Some(text))),
-                (any::<u64>(), "(START_MEDIA_BUFFERING|STOP_MEDIA_BUFFERING|MARK_MEDIA|FLUSH_MEDIA|PAUSE_MEDIA|\
-                    CONTINUE_MEDIA|REPORT_QUEUE_DRAINED|GET_STATUS|ANSWER|HANGUP)( .{0,5})?")
-                    .prop_map(|(now, text)| (now, None, Some(text))),
-                any::<u64>().prop_map(|now| (now, None, None)),
-            ],
-            1..100,
-        ),
-    ) {
-        let control_message_format = if json { ControlMessageFormat::Json } else { ControlMessageFormat::PlainText };
-        let mut session = session(SessionConfig { control_message_format, ..config });
-        let mut effects = Vec::new();
-        for (now, message, text) in steps {
-            let now = MonoTime::from_nanos(now);
-            if let Some(message) = message {
-                session.on_media(message.into(), now, &mut effects);
-            } else if let Some(text) = text {
-                effects.clear();
-                session.on_command(&text, now, &mut effects);
-                if effects.contains(&Effect::Answer) {
-                    session.answered(now, &mut effects);
-                }
-            } else {
-                session.read(now, &mut effects);
-            }
-            let (stats, status) = (session.stats(), session.status());
-            prop_assert_eq!(
-                stats.frames_in,
-                stats.frames_played + stats.frames_flushed + status.queue_length as u64
-            );
-            let plays = !status.media_paused && session.direction() != MediaDirection::In;
-            prop_assert!(status.queue_length == 0 || session.clock().deadline.is_some() == plays);
-        }
-    }
-}
+#[cfg(test)]
+mod properties;

@@ -36,7 +36,7 @@ impl ProxyError {
 
 /// How an [`Exchange`] can end, besides well.
 #[derive(Debug)]
-pub(super) enum ExchangeError {
+pub(crate) enum ExchangeError {
     Proxy(ProxyError),
     Io(io::Error),
 }
@@ -55,14 +55,14 @@ impl From<io::Error> for ExchangeError {
 
 /// One CONNECT and the answer to it.
 #[derive(Debug)]
-pub(super) struct Exchange {
+pub(crate) struct Exchange {
     request: Unsent,
     answer: HeadReader,
 }
 
 impl Exchange {
     /// For a tunnel to `host:port` through `proxy`.
-    pub(super) fn new(host: &str, port: u16, proxy: &Proxy) -> Self {
+    pub(crate) fn new(host: &str, port: u16, proxy: &Proxy) -> Self {
         let server = authority(host, port);
         let authorization = proxy.credentials.as_ref().map_or_else(String::new, |(user, password)| {
             format!("Proxy-Authorization: {}\r\n", basic_authorization(user, password))
@@ -75,7 +75,7 @@ impl Exchange {
 
     /// Goes on until the socket would block: `false`; or until the tunnel stands: `true`. What comes behind the
     /// proxy's answer stays in the socket, unread.
-    pub(super) fn advance(&mut self, stream: &TcpStream) -> Result<bool, ExchangeError> {
+    pub(crate) fn advance(&mut self, stream: &TcpStream) -> Result<bool, ExchangeError> {
         if !self.request.flush(|bytes| io::Write::write(&mut &*stream, bytes))? {
             return Ok(false);
         }

@@ -59,7 +59,7 @@ impl UpgradeRequest<'_> {
     }
 
     /// As [`UpgradeRequest::start`], with this `Sec-WebSocket-Key`.
-    fn start_with(&self, key: &str) -> Result<(Vec<u8>, ResponseParser), RequestError> {
+    pub(crate) fn start_with(&self, key: &str) -> Result<(Vec<u8>, ResponseParser), RequestError> {
         self.check()?;
         let protocols = self.protocols.map(str::trim).filter(|p| !p.is_empty());
         let mut text = format!(

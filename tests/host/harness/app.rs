@@ -297,7 +297,7 @@ impl App {
     /// The next event, close frame or end, passing media, pings and pongs by. It goes into the trace.
     pub fn next_event(&self, timeout: Duration) -> Option<Item> {
         let mut next = self.next_event.lock();
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + wait::at_most(timeout);
         let mut inbox = self.inbox();
         loop {
             while let Some(received) = inbox.get(*next) {
@@ -323,7 +323,7 @@ impl App {
     /// Takes up to `count` bytes of media that come within this time.
     pub fn collect_media_for(&self, count: usize, timeout: Duration) -> Vec<u8> {
         let mut next = self.next_media.lock();
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + wait::at_most(timeout);
         let mut media = Vec::new();
         let mut inbox = self.inbox();
         loop {
@@ -380,7 +380,7 @@ impl App {
         timeout: Duration,
         wanted: impl Fn(&Item) -> Option<T>,
     ) -> Option<(usize, T)> {
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + wait::at_most(timeout);
         let mut inbox = self.inbox();
         let mut index = start;
         loop {

@@ -73,7 +73,7 @@ impl Ari {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_idle_connections(0)
-            .timeout_global(Some(Duration::from_secs(20)))
+            .timeout_global(Some(wait::at_most(Duration::from_secs(20))))
             .build();
         Self { app: app.into(), root: format!("http://{address}{path}"), agent: config.into(), inbox, stream }
     }
@@ -190,7 +190,7 @@ impl Ari {
 
     /// Like [`Ari::wait`], for what may not come.
     pub fn find(&self, kind: &str, timeout: Duration, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + wait::at_most(timeout);
         let mut events = self.inbox.events.lock();
         loop {
             if let Some(event) = events.iter().find(|event| event["type"] == *kind && wanted(event)) {

@@ -147,7 +147,7 @@ impl Asterisk {
         // By way of the folder's descriptor, because a socket's path may have only 107 bytes.
         let run = File::open(self.folder.join("run"))?;
         let mut socket = UnixStream::connect(format!("/proc/self/fd/{}/asterisk.ctl", run.as_raw_fd()))?;
-        socket.set_read_timeout(Some(Duration::from_secs(20)))?;
+        socket.set_read_timeout(Some(wait::at_most(Duration::from_secs(20))))?;
         socket.write_all(format!("logger mute silent\0{command}\0").as_bytes())?;
         socket.shutdown(Shutdown::Write)?;
         let mut answer = Vec::new();

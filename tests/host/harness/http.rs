@@ -86,7 +86,7 @@ impl UpgradeRequest {
 
     /// Sends it and reads the head of the answer.
     pub fn send(&self, mut stream: Stream) -> io::Result<Response> {
-        stream.set_timeout(Some(wait::PATIENCE))?;
+        stream.set_timeout(Some(wait::at_most(wait::PATIENCE)))?;
         stream.write_all(&self.encode())?;
         Response::read(stream)
     }
@@ -140,7 +140,7 @@ pub struct Request {
 impl Request {
     /// Reads up to the end of the head.
     pub fn read(mut stream: Stream) -> io::Result<Self> {
-        stream.set_timeout(Some(wait::PATIENCE))?;
+        stream.set_timeout(Some(wait::at_most(wait::PATIENCE)))?;
         let (head, leftover) = read_head(&mut stream)?;
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut parsed = httparse::Request::new(&mut headers);

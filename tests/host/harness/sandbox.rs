@@ -92,24 +92,30 @@ pub fn instance_folder() -> (PathBuf, String) {
     (here, inside)
 }
 
-/// A command that runs what is added to it inside the sandbox, for [`process::spawn`]. With a name server of its own it
-/// has a mount namespace of its own, and a resolv.conf in `folder`.
+/// A command that runs what is added to it inside the sandbox, for [`process::spawn`], behind HOST_WRAPPER. With a name
+/// server of its own it has a mount namespace of its own, and a resolv.conf in `folder`; with a wrapper, it has a /proc.
 pub fn command(folder: &Path, name_server: Option<IpAddr>) -> Command {
-    let Some(server) = name_server else {
+    let wrapper = env::var("HOST_WRAPPER").unwrap_or_default();
+    let mut mounts = String::new();
+    if let Some(server) = name_server {
+        let file = folder.join("resolv.conf");
+        fs::write(&file, format!("nameserver {server}\n")).expect("resolv.conf");
+        mounts.push_str(r#"mount --bind "$1/resolv.conf" "$2/etc/resolv.conf"; "#);
+    }
+    if !wrapper.is_empty() {
+        mounts.push_str(r#"mount -t proc proc "$2/proc"; "#);
+    }
+    let mut command = if mounts.is_empty() {
         let mut command = process::command("chroot");
         command.arg(root());
-        return command;
+        command
+    } else {
+        let mut command = process::command("unshare");
+        command.args(["--mount", "sh", "-ec", &format!(r#"{mounts}shift; exec chroot "$@""#), "sh"]);
+        command.arg(folder).arg(root());
+        command
     };
-    let file = folder.join("resolv.conf");
-    fs::write(&file, format!("nameserver {server}\n")).expect("resolv.conf");
-    let mut command = process::command("unshare");
-    command.args([
-        "--mount",
-        "sh",
-        "-ec",
-        r#"mount --bind "$1" "$2/etc/resolv.conf"; shift; exec chroot "$@""#,
-    ]);
-    command.arg("sh").arg(file).arg(root());
+    command.args(wrapper.split_whitespace());
     command
 }
 

@@ -145,7 +145,7 @@ impl Drop for AppServer {
 
 impl Shared {
     fn wait<T>(&self, timeout: Duration, mut ready: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + wait::at_most(timeout);
         let mut state = self.state.lock();
         loop {
             if let Some(value) = ready(&mut state) {

@@ -1,13 +1,23 @@
 //! Waiting with a deadline.
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// How long a thing that must happen may take on a busy machine. Nothing waits this long when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// HOST_PATIENCE: how many times longer than that, for an Asterisk that is slowed down on purpose.
+static FACTOR: LazyLock<u32> =
+    LazyLock::new(|| std::env::var("HOST_PATIENCE").ok().and_then(|factor| factor.parse().ok()).unwrap_or(1));
+
+/// A time to wait at most, as HOST_PATIENCE stretches it.
+pub fn at_most(timeout: Duration) -> Duration {
+    timeout * *FACTOR
+}
+
 /// Polls until `ready` gives a value; `None` when `timeout` is over.
 pub fn poll<T>(timeout: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
-    let deadline = Instant::now() + timeout;
+    let deadline = Instant::now() + at_most(timeout);
     loop {
         if let Some(value) = ready() {
             return Some(value);
