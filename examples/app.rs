@@ -1,248 +1,149 @@
-//! A small media application, to start your own from. It plays a recording to the caller and records what the caller
-//! says. The caller's keys steer it: 1 plays the recording, # hangs up, any other key stops what is being played.
+//! A small media application, to start your own from. It plays a recording to the caller, keeps what the caller says in
+//! a file, and falls silent when the caller speaks. The caller's keys steer it: 1 plays the recording again, # hangs
+//! up, any other key stops what is being played. Asterisk connects to it, for `Dial(WebSocket/my-app/c(ulaw)f(json))`,
+//! or it connects to a channel `WebSocket/INCOMING/c(ulaw)f(json)`:
 //!
-//! Both ways to connect are here. Asterisk connects to the application, which stands in its websocket_client.conf,
-//! for `Dial(WebSocket/my-app/c(ulaw)f(json))`:
-//!
-//! ```text
-//! cargo run --no-default-features --example app -- listen 127.0.0.1:8765 prompt.ulaw
-//! ```
-//!
-//! Or the application connects to a channel `WebSocket/INCOMING/c(ulaw)f(json)`; the id is the channel's variable
-//! MEDIA_WEBSOCKET_CONNECTION_ID:
-//!
-//! ```text
-//! cargo run --no-default-features --example app -- connect ws://127.0.0.1:8088/media/<id> prompt.ulaw
-//! ```
+//!     cargo run --no-default-features --example app -- listen 127.0.0.1:8765 prompt.ulaw
+//!     cargo run --no-default-features --example app -- connect ws://127.0.0.1:8088/media/<id> prompt.ulaw
 //!
 //! Media is raw audio in the channel's format, in binary messages; commands and events are JSON, in text messages.
 
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
-use std::{env, fs, io, thread};
+use std::{env, fs, io::ErrorKind::WouldBlock, thread};
 
-use serde::{Deserialize, Serialize};
-use tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tungstenite::http::{HeaderValue, Uri};
-use tungstenite::{ClientRequestBuilder, Message, WebSocket};
+use serde_json::{Value, json};
+use tungstenite::stream::MaybeTlsStream;
+use tungstenite::{ClientRequestBuilder, Error as WsError, Message, WebSocket};
 
-/// Whatever went wrong; it ends the call.
-pub type Error = Box<dyn std::error::Error + Send + Sync>;
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Socket = WebSocket<MaybeTlsStream<TcpStream>>;
 
-/// How much of the recording goes into one message. Any size will do: between START_ and STOP_MEDIA_BUFFERING frames
-/// are cut across messages.
+/// The recording goes in pieces of any size, with pauses: MEDIA_XOFF needs a moment to arrive.
 const MESSAGE_BYTES: usize = 1000;
+const MESSAGE_PAUSE: Duration = Duration::from_millis(10);
 
-/// What Asterisk tells us. New versions may send more events, and more fields: let them pass.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "event", rename_all = "SCREAMING_SNAKE_CASE")]
-enum Event {
-    /// Always the first message of a call.
-    MediaStart { format: String },
-    /// The caller has pressed a key.
-    DtmfEnd { digit: String },
-    /// Enough to play for now: send no more.
-    MediaXoff,
-    /// More can come.
-    MediaXon,
-    /// All up to the STOP_MEDIA_BUFFERING of this id has been played.
-    MediaBufferingCompleted { correlation_id: String },
-    /// MEDIA_MARK_PROCESSED, ERROR, …
-    #[serde(other)]
-    Other,
-}
+/// The caller speaks: so many messages of 20 ms in a row are louder than this on average, of 32124.
+const LOUD: usize = 1000;
+const LOUD_MESSAGES: usize = 5;
 
-/// What we tell Asterisk.
-#[derive(Debug, Serialize)]
-#[serde(tag = "command", rename_all = "SCREAMING_SNAKE_CASE")]
-enum Command {
-    StartMediaBuffering,
-    StopMediaBuffering { correlation_id: String },
-    MarkMedia { correlation_id: String },
-    FlushMedia,
-    Hangup,
-}
-
-/// Something that happens in a call, for who wants to watch.
-#[derive(Debug, Clone, Copy)]
-pub enum Note<'a> {
-    /// An event, as received.
-    Event(&'a str),
-    /// A command, about to be sent.
-    Command(&'a str),
-    /// Media received.
-    Heard(&'a [u8]),
-    /// Media about to be sent.
-    Said(&'a [u8]),
-    /// A close frame and its code.
-    Closed(Option<u16>),
-}
-
-/// One call. `W` watches it.
-#[derive(Debug)]
-pub struct Call<W> {
-    socket: WebSocket<TcpStream>,
+struct Call {
+    socket: Socket,
     recording: Vec<u8>,
-    /// How much of the recording has been sent, until it has been played.
-    playing: Option<usize>,
-    /// How many times it has been begun.
-    plays: usize,
+    number: usize,
+    playing: Option<usize>, // how much of the recording has been sent, until it has been played
+    id: usize,              // of that time
     may_send: bool,
-    /// What has been heard so far.
-    pub heard: Vec<u8>,
-    watch: W,
+    heard: Vec<u8>,
+    loud: usize,
 }
 
-impl<W: FnMut(Note<'_>)> Call<W> {
-    /// A call on a connection made by [`accept`] or [`connect`].
-    pub fn new(socket: WebSocket<TcpStream>, recording: Vec<u8>, watch: W) -> Self {
-        Self { socket, recording, playing: None, plays: 0, may_send: true, heard: Vec::new(), watch }
-    }
-
-    /// Runs the call to its end.
-    pub fn run(&mut self) -> Result<(), Error> {
+impl Call {
+    fn run(socket: Socket, recording: Vec<u8>, number: usize) -> Result<(), Error> {
+        if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
+            stream.set_read_timeout(Some(MESSAGE_PAUSE))?;
+        }
+        let (playing, heard) = (None, vec![]);
+        let mut call = Self { socket, recording, number, playing, id: 0, may_send: true, heard, loud: 0 };
         loop {
-            // With something to send, only look whether there is something to read.
-            let sending = self.may_send && self.playing.is_some_and(|sent| sent < self.recording.len());
-            self.socket.get_ref().set_read_timeout(sending.then_some(Duration::from_millis(1)))?;
-            match self.socket.read() {
-                Ok(Message::Text(text)) => {
-                    (self.watch)(Note::Event(text.as_str()));
-                    let event = serde_json::from_str(text.as_str());
-                    self.react(event.map_err(|why| format!("{why}: was it dialled with f(json)?"))?)?;
+            match call.socket.read() {
+                Ok(Message::Text(text)) => call.react(&text)?,
+                Ok(Message::Binary(media)) => call.hear(&media)?,
+                // It is answered by tungstenite, as pings are: read on.
+                Ok(Message::Close(frame)) => {
+                    fs::write(format!("heard-{number}.ulaw"), &call.heard)?;
+                    println!("call {number}: closed, code {}", frame.map_or(1005, |frame| frame.code.into()));
                 }
-                Ok(Message::Binary(media)) => {
-                    (self.watch)(Note::Heard(&media));
-                    self.heard.extend_from_slice(&media);
-                }
-                // Pings and close frames are answered by tungstenite: read on.
-                Ok(Message::Close(frame)) => (self.watch)(Note::Closed(frame.map(|frame| frame.code.into()))),
                 Ok(_) => {}
-                Err(tungstenite::Error::ConnectionClosed) => return Ok(()),
-                Err(tungstenite::Error::Io(why)) if is_timeout(&why) => self.say_more()?,
+                Err(WsError::Io(why)) if why.kind() == WouldBlock => call.say_more()?,
+                Err(WsError::ConnectionClosed) => return Ok(()),
                 Err(why) => return Err(why.into()),
             }
         }
     }
 
-    fn react(&mut self, event: Event) -> Result<(), Error> {
-        match event {
-            Event::MediaStart { format } if format != "ulaw" => {
-                return Err(format!("the recording is ulaw, the call {format}: dial with c(ulaw)").into());
-            }
-            Event::DtmfEnd { digit } => {
-                if self.playing.take().is_some() {
-                    self.command(&Command::FlushMedia)?;
-                }
-                match digit.as_str() {
-                    "1" => {
-                        self.command(&Command::StartMediaBuffering)?;
-                        self.playing = Some(0);
-                        self.plays += 1;
-                    }
-                    "#" => self.command(&Command::Hangup)?,
-                    _ => {}
-                }
-            }
-            Event::MediaXoff => self.may_send = false,
-            Event::MediaXon => self.may_send = true,
+    fn hear(&mut self, media: &[u8]) -> Result<(), Error> {
+        self.heard.extend_from_slice(media);
+        let volume: usize = media.iter().map(|code| magnitude(*code)).sum();
+        self.loud = if volume > LOUD * media.len() { self.loud + 1 } else { 0 };
+        if self.loud >= LOUD_MESSAGES { self.stop() } else { Ok(()) }
+    }
+
+    /// New versions may send more events, and more fields: they are let pass.
+    fn react(&mut self, text: &str) -> Result<(), Error> {
+        println!("call {} <- {text}", self.number);
+        let event: Value = serde_json::from_str(text)?;
+        let is_current = event["correlation_id"] == self.id.to_string();
+        match event["event"].as_str().unwrap_or_default() {
+            "MEDIA_START" if event["format"] == "ulaw" => self.play()?,
+            "MEDIA_START" => return Err("the recording is ulaw: dial with c(ulaw)".into()),
+            "DTMF_END" if event["digit"] == "1" => self.stop().and_then(|()| self.play())?,
+            "DTMF_END" if event["digit"] == "#" => self.command("HANGUP", "")?,
+            "DTMF_END" => self.stop()?,
+            "MEDIA_XOFF" => self.may_send = false,
+            "MEDIA_XON" => self.may_send = true,
             // One of an earlier time may cross with our FLUSH_MEDIA.
-            Event::MediaBufferingCompleted { correlation_id } if correlation_id == self.plays.to_string() => {
-                self.playing = None;
-            }
-            Event::MediaStart { .. } | Event::MediaBufferingCompleted { .. } | Event::Other => {}
+            "MEDIA_BUFFERING_COMPLETED" if is_current => self.playing = None,
+            _ => {}
         }
         Ok(())
     }
 
-    /// Sends the next piece of the recording. It is played in real time, however fast it comes.
+    fn play(&mut self) -> Result<(), Error> {
+        (self.playing, self.id) = (Some(0), self.id + 1);
+        self.command("START_MEDIA_BUFFERING", "")
+    }
+
+    fn stop(&mut self) -> Result<(), Error> {
+        self.playing.take().map_or(Ok(()), |_| self.command("FLUSH_MEDIA", ""))
+    }
+
+    /// Sends the next piece of the recording, if there is one. It is played in real time, however fast it comes.
     fn say_more(&mut self) -> Result<(), Error> {
-        let Some((sent, rest)) = self.playing.and_then(|sent| Some((sent, self.recording.get(sent..)?)))
-        else {
-            return Ok(());
-        };
-        let piece = rest.get(..MESSAGE_BYTES).unwrap_or(rest).to_vec();
-        let (end, half) = (sent + piece.len(), self.recording.len() / 2);
-        (self.watch)(Note::Said(&piece));
-        self.socket.send(Message::binary(piece))?;
-        if (sent..end).contains(&half) {
-            // MEDIA_MARK_PROCESSED will tell when the caller has heard so much of it.
-            self.command(&Command::MarkMedia { correlation_id: "half".into() })?;
-        }
-        if end == self.recording.len() {
-            self.command(&Command::StopMediaBuffering { correlation_id: self.plays.to_string() })?;
-        }
+        let (length, half) = (self.recording.len(), self.recording.len() / 2);
+        let Some(start) = self.playing.filter(|at| self.may_send && *at < length) else { return Ok(()) };
+        let end = length.min(start + MESSAGE_BYTES);
         self.playing = Some(end);
+        self.socket.send(Message::binary(self.recording.get(start..end).unwrap_or_default().to_vec()))?;
+        if (start..end).contains(&half) {
+            // MEDIA_MARK_PROCESSED will tell when the caller has heard so much of it.
+            self.command("MARK_MEDIA", "half")?;
+        }
+        if end == length {
+            self.command("STOP_MEDIA_BUFFERING", &self.id.to_string())?;
+        }
         Ok(())
     }
 
-    fn command(&mut self, command: &Command) -> Result<(), Error> {
-        let text = serde_json::to_string(command)?;
-        (self.watch)(Note::Command(&text));
+    fn command(&mut self, command: &str, correlation_id: &str) -> Result<(), Error> {
+        let text = json!({"command": command, "correlation_id": correlation_id}).to_string();
+        println!("call {} -> {text}", self.number);
         Ok(self.socket.send(Message::text(text))?)
     }
 }
 
-fn is_timeout(why: &io::Error) -> bool {
-    matches!(why.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-}
-
-/// Answers the handshake of Asterisk, which has connected to us.
-pub fn accept(stream: TcpStream) -> Result<WebSocket<TcpStream>, Error> {
-    // Or small messages wait for the answer to earlier ones.
-    stream.set_nodelay(true)?;
-    #[allow(clippy::result_large_err, reason = "tungstenite's type")]
-    let subprotocol = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
-        if request.headers().contains_key("Sec-WebSocket-Protocol") {
-            response.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("media"));
-        }
-        Ok(response)
-    };
-    Ok(tungstenite::accept_hdr(stream, subprotocol)?)
-}
-
-/// Connects to a channel that waits for us: `ws://<Asterisk's HTTP server>/media/<connection id>`.
-pub fn connect(uri: &str) -> Result<WebSocket<TcpStream>, Error> {
-    let uri: Uri = uri.parse()?;
-    let stream = TcpStream::connect((uri.host().unwrap_or("localhost"), uri.port_u16().unwrap_or(80)))?;
-    stream.set_nodelay(true)?;
-    let request = ClientRequestBuilder::new(uri).with_sub_protocol("media");
-    Ok(tungstenite::client(request, stream)?.0)
+/// How far from silence a sample in ulaw (ITU-T G.711) is.
+fn magnitude(code: u8) -> usize {
+    (((usize::from(!code & 0x0f) << 3) + 0x84) << (!code >> 4 & 7)) - 0x84
 }
 
 fn main() -> Result<(), Error> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match arguments.as_slice() {
-        ["connect", uri, recording] => run(connect(uri)?, fs::read(recording)?, 1),
-        ["listen", address, recording] => {
-            let recording = fs::read(recording)?;
-            for (number, stream) in (1..).zip(TcpListener::bind(address)?.incoming()) {
-                let (stream, recording) = (stream?, recording.clone());
-                thread::spawn(move || {
-                    let outcome = accept(stream).and_then(|socket| run(socket, recording, number));
-                    outcome.inspect_err(|why| eprintln!("call {number}: {why}"))
-                });
-            }
-            Ok(())
-        }
-        _ => {
-            Err("usage: app listen <address:port> | connect <ws://…/media/id>, and a recording in ulaw"
-                .into())
-        }
-    }
-}
-
-/// A call that leaves what it heard in a file.
-fn run(socket: WebSocket<TcpStream>, recording: Vec<u8>, number: usize) -> Result<(), Error> {
-    let watch = move |note: Note<'_>| match note {
-        Note::Event(text) => println!("call {number} <- {text}"),
-        Note::Command(text) => println!("call {number} -> {text}"),
-        Note::Closed(code) => println!("call {number}: closed, code {code:?}"),
-        Note::Heard(_) | Note::Said(_) => {}
+    let [role, address, recording] = arguments.as_slice() else {
+        return Err("usage: app listen <address:port> <recording> | connect <ws://…> <recording>".into());
     };
-    let mut call = Call::new(socket, recording, watch);
-    let outcome = call.run();
-    fs::write(format!("heard-{number}.ulaw"), &call.heard)?;
-    outcome
+    let recording = fs::read(recording)?;
+    if role == "connect" {
+        let request = ClientRequestBuilder::new(address.parse()?).with_sub_protocol("media");
+        return Call::run(tungstenite::connect(request)?.0, recording, 1);
+    }
+    for (number, stream) in (1..).zip(TcpListener::bind(address)?.incoming()) {
+        let (stream, recording) = (stream?, recording.clone());
+        stream.set_nodelay(true)?; // or small messages wait for the answer to earlier ones
+        thread::spawn(move || {
+            let call = Call::run(tungstenite::accept(MaybeTlsStream::Plain(stream))?, recording, number);
+            call.inspect_err(|why| eprintln!("call {number}: {why}"))
+        });
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Two calls through the module, in a real Asterisk: app 1 is called by Asterisk, app 2 connects to it, and a bridge
 //! joins them. What one plays, a prompt of Asterisk's own, the other must hear, byte for byte and in time. Keys
-//! pressed on the calls steer the apps (`examples/app.rs`, which runs here as it is).
+//! pressed on the calls steer the apps (`app.rs`).
 //!
 //! `make demo` runs it. It prints what happens and a report, leaves what was heard and a picture in `target/demo`,
 //! and fails when anything was not as it should be.
@@ -8,8 +8,6 @@
 // Like the tests, from which the harness is, this says what is wrong by panicking where it can do nothing else.
 #![allow(clippy::expect_used, clippy::panic, unreachable_pub)]
 
-#[allow(dead_code, reason = "it is a program too")]
-#[path = "../app.rs"]
 mod app;
 mod audio;
 #[allow(unused_imports, clippy::unwrap_used, clippy::indexing_slicing, reason = "it is written for tests")]

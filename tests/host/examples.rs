@@ -2,21 +2,31 @@
 //! other end is a caller who listens, speaks and presses keys.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
 
 use tempfile::TempDir;
 
 use super::harness::call::Call;
 use super::harness::program::Program;
-use super::harness::{App, Context, Suite, ports, wait};
+use super::harness::{App, Context, InstanceConfig, Suite, ports, wait};
 use super::media::noise;
 
 pub fn tests(suite: &mut Suite) {
-    for (name, script) in [("python", "examples/python/app.py"), ("node", "examples/node/app.js")] {
+    for (name, script) in [("python", PYTHON), ("node", "examples/node/app.js"), ("rust", "examples/app.rs")]
+    {
         suite.same(format!("examples/{name}/keys"), move |t| keys(t, script));
         suite.same(format!("examples/{name}/barge_in"), move |t| barge_in(t, script));
-        suite.same(format!("examples/{name}/tone"), move |t| tone(t, script));
+        suite.same(format!("examples/{name}/length"), move |_| length(script));
+        if name != "rust" {
+            suite.same(format!("examples/{name}/tone"), move |t| tone(t, script));
+        }
     }
+    suite.same("examples/asterisk", dialplan_and_ari).private_from(as_in_the_snippets);
 }
+
+const PYTHON: &str = "examples/python/app.py";
 
 /// A caller, the application at the other end, and the folder that the application runs in.
 struct Talk<'t> {
@@ -99,8 +109,99 @@ impl<'t> Talk<'t> {
     }
 }
 
+/// Somebody is to read them in one sitting.
+fn length(script: &str) {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(script)).unwrap();
+    assert!(text.lines().count() < 150, "{script} has {} lines", text.lines().count());
+}
+
+/// The files in examples/asterisk, but for the ports in them.
+fn as_in_the_snippets() -> InstanceConfig {
+    let with_port = |text: &str, port: &str| {
+        assert!(text.contains(port), "no {port} in the snippet");
+        text.replace(port, &ports::free().to_string())
+    };
+    let client = with_port(include_str!("../../examples/asterisk/websocket_client.conf"), "8765");
+    let dialplan = with_port(include_str!("../../examples/asterisk/extensions.conf"), "8766");
+    ["res_curl", "func_curl", "func_uri"]
+        .iter()
+        .fold(InstanceConfig::new(), |config, module| config.module(module))
+        .file("websocket_client.conf", &client)
+        .dialplan(&dialplan)
+}
+
+/// The port that a snippet has behind 127.0.0.1.
+fn port_in(t: &Context, file: &str) -> u16 {
+    let text = fs::read_to_string(t.asterisk.folder().join("etc").join(file)).unwrap();
+    let (_, rest) = text.split_once("//127.0.0.1:").unwrap();
+    rest.split('/').next().unwrap().parse().unwrap()
+}
+
+/// Dialplan and ARI, each with the application that is connected to, and the one that connects.
+fn dialplan_and_ari(t: &Context) {
+    let folder = tempfile::tempdir().unwrap();
+    // Too low to be taken for speech when it comes back.
+    let recording: Vec<u8> = noise(4000).iter().map(|byte| byte | 0x78).collect();
+    fs::write(folder.path().join("prompt.ulaw"), &recording).unwrap();
+    let start = |arguments: &[&str]| Program::start(PYTHON, arguments, folder.path());
+    let port = port_in(t, "websocket_client.conf");
+    let server = start(&["listen", &format!("127.0.0.1:{port}"), "prompt.ulaw"]);
+    wait::until("the application listens", || is_listening(port));
+    let announcements = TcpListener::bind(("127.0.0.1", port_in(t, "extensions.conf"))).unwrap();
+    let http = format!("http://{}", t.asterisk.http);
+    let ari = Program::start("examples/asterisk/ari.py", &[&http, "harness", "harness"], folder.path());
+    ari.wait_line("ready");
+
+    for extension in ["100", "101", "102", "103"] {
+        let endpoint = format!("Local/{extension}@websocket-examples");
+        let caller = t.call(&endpoint).formats("ulaw").extension("echo").originate();
+        let uri = match extension {
+            "101" => Some(format!("ws://{}/media/{}", t.asterisk.http, announced_id(&announcements))),
+            "103" => Some(ari.wait_line("connect to ").replace("connect to ", "")),
+            _ => None,
+        };
+        let client = uri.map(|uri| start(&["connect", &uri, "prompt.ulaw"]));
+        let app = client.as_ref().unwrap_or(&server);
+        app.wait_line("MEDIA_START");
+        app.wait_line("MEDIA_BUFFERING_COMPLETED");
+        // Some more, for what is still on its way.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        caller.hangup();
+        let number: String =
+            app.wait_line("closed, code 1000").chars().filter(char::is_ascii_digit).collect();
+        let heard = fs::read(folder.path().join(format!("heard-{}.ulaw", &number[..1]))).unwrap();
+        // What comes before the bridge is there is heard by nobody.
+        let wanted = if extension > "101" { &recording[3 * recording.len() / 4..] } else { &recording };
+        let echoed = heard.windows(wanted.len()).any(|part| part == wanted);
+        assert!(echoed, "{extension}: {} bytes were heard, the recording is not in them", heard.len());
+        if extension > "101" {
+            ari.wait_line(": ended");
+        }
+    }
+    wait::until("nothing is left", || t.asterisk.cli("core show channels concise").trim().is_empty());
+    assert!(!t.asterisk.cli("bridge show all").contains("bridge-"));
+}
+
+/// Takes one announcement of a channel that waits for its application.
+fn announced_id(listener: &TcpListener) -> String {
+    listener.set_nonblocking(true).unwrap();
+    let connection = wait::poll(wait::PATIENCE, || listener.accept().ok());
+    let (mut stream, _) = connection.expect("nobody was announced");
+    stream.set_nonblocking(false).unwrap();
+    let mut request = String::new();
+    while !request.contains("&channel=") {
+        let mut bytes = [0; 4096];
+        let count = stream.read(&mut bytes).unwrap();
+        assert!(count > 0, "an incomplete request: {request}");
+        request.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+    }
+    stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").unwrap();
+    let (_, id) = request.split_once("id=").unwrap();
+    id.split('&').next().unwrap().to_owned()
+}
+
 /// Whether somebody listens on 127.0.0.1, by the kernel's table: a connection would be a call for the application.
-fn is_listening(port: u16) -> bool {
+pub fn is_listening(port: u16) -> bool {
     let table = fs::read_to_string("/proc/net/tcp").unwrap();
     let local = format!("0100007F:{port:04X}");
     table.lines().any(|line| {

@@ -1,11 +1,12 @@
-//! Programs in Python and Node, which stand for apps that share no code with ours. What they run on is installed by
-//! `scripts/clients`.
+//! Programs in Python and Node, which stand for apps that share no code with ours, and the examples. What they run on
+//! is installed by `scripts/clients`.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +17,17 @@ use super::{process, wait};
 
 /// How long a program may take to say the next thing: it is an interpreter that has to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The folder with the examples in Rust, which are built here: cargo builds those of all tests, but not of some.
+static EXAMPLES: LazyLock<PathBuf> = LazyLock::new(|| {
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--no-default-features", "--locked", "--example", "app"]);
+    let status = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo");
+    assert!(status.success(), "examples/app.rs does not build");
+    // This test is in debug/deps.
+    let this = std::env::current_exe().expect("a test's path");
+    this.ancestors().nth(2).expect("debug").join("examples")
+});
 
 /// A program, running. It is killed when it is dropped.
 #[derive(Debug)]
@@ -34,13 +46,17 @@ impl Program {
         let clients = root.join("target/clients");
         assert!(clients.join("stamp").exists(), "nothing in {}: run scripts/clients", clients.display());
         let script = root.join(script);
+        let text = |path: PathBuf| path.to_str().expect("a path in UTF-8").to_owned();
         let mut command = match script.extension().and_then(OsStr::to_str) {
             Some("js") => process::command("node"),
-            _ => process::command(clients.join("venv/bin/python").to_str().expect("a path in UTF-8")),
+            Some("rs") => process::command(&text(EXAMPLES.join(script.file_stem().expect("a name")))),
+            _ => process::command(&text(clients.join("venv/bin/python"))),
         };
+        if script.extension() != Some(OsStr::new("rs")) {
+            command.arg(&script);
+        }
         let stderr = NamedTempFile::new().expect("temporary file");
         command
-            .arg(&script)
             .args(arguments)
             .current_dir(folder)
             .env("NODE_PATH", clients.join("node_modules"))
