@@ -35,6 +35,7 @@ mod module;
 mod outgoing;
 mod protocol;
 mod soak;
+mod versions;
 
 use std::process::ExitCode;
 
@@ -57,5 +58,6 @@ fn main() -> ExitCode {
     outgoing::tests(&mut suite);
     protocol::tests(&mut suite);
     soak::tests(&mut suite);
+    versions::tests(&mut suite);
     suite.run()
 }
