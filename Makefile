@@ -114,6 +114,14 @@ install: ## Install the built module where Asterisk looks for modules; DESTDIR, 
 uninstall: ## Remove it and put the module that was there before back
 	@scripts/uninstall
 
+.PHONY: deb
+deb: build ## Make a Debian package of the module, and one with its debugging symbols, in target/debian
+	@scripts/deb
+
+.PHONY: versiontest
+versiontest: setup clients build faults ## Run the module in the Asterisk that Debian prepares in experimental (minutes)
+	@scripts/versiontest $(TEST)
+
 .PHONY: clean
 clean: ## Remove what was built
 	$(CARGO) clean
@@ -126,3 +134,4 @@ distclean: clean ## Remove what was built and the fetched headers
 .PHONY: clean-sandbox
 clean-sandbox: ## Remove the sandbox, which all checkouts share
 	@scripts/sandbox remove
+	rm -rf "$$(scripts/sandbox path)-next"

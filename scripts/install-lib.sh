@@ -39,6 +39,11 @@ asterisk_conf() {
     done
 }
 
+# What the Asterisk that runs here says of its $1 directory.
+running_asterisk() {
+    [ -n "$DPKG_ROOT" ] || asterisk -rx 'core show settings' 2>/dev/null | sed -n "s|^ *$1 directory: *||p"
+}
+
 pkg_config() {
     [ -n "$DPKG_ROOT" ] || pkg-config --variable="$1" asterisk 2>/dev/null || :
 }
@@ -51,7 +56,7 @@ existing() {
 }
 
 find_modules_dir() {
-    for dir in "${MODULES_DIR:-}" "$(asterisk_conf astmoddir)" "$(pkg_config moddir)"; do
+    for dir in "${MODULES_DIR:-}" "$(running_asterisk Module)" "$(asterisk_conf astmoddir)" "$(pkg_config moddir)"; do
         [ -z "$dir" ] || {
             say "$dir"
             return
@@ -74,7 +79,7 @@ find_modules_dir() {
 }
 
 find_etc_dir() {
-    for dir in "${ASTETCDIR:-}" "$(asterisk_conf astetcdir)" "$(pkg_config etcdir)" \
+    for dir in "${ASTETCDIR:-}" "$(running_asterisk Configuration)" "$(asterisk_conf astetcdir)" "$(pkg_config etcdir)" \
         "$(existing "$DPKG_ROOT/etc/asterisk" "$DPKG_ROOT/usr/local/etc/asterisk" | head -n 1)"; do
         [ -z "$dir" ] || {
             say "$dir"

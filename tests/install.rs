@@ -5,7 +5,7 @@
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -182,6 +182,25 @@ fn asterisk_conf_says_where_things_are() {
     assert_eq!(tree.read("/srv/ast/modules/chan_websocket.so"), build("1"));
     assert!(tree.read("/srv/ast/etc/chan_websocket.conf").starts_with(SAMPLE_HEAD));
     assert!(!tree.path(MODULES).join("chan_websocket.so").exists());
+}
+
+/// Its asterisk.conf may be anywhere.
+#[test]
+fn the_asterisk_that_runs_says_where_things_are() {
+    let tree = Tree::new();
+    let programs = tree.dir.path().join("bin");
+    fs::create_dir(&programs).expect("folder");
+    let asterisk = programs.join("asterisk");
+    let answer =
+        "  Configuration directory:     /srv/ast/etc\n  Module directory:            /srv/ast/modules\n";
+    fs::write(&asterisk, format!("#!/bin/sh\n[ \"$*\" = '-rx core show settings' ] && printf '{answer}'\n"))
+        .expect("asterisk");
+    fs::set_permissions(&asterisk, fs::Permissions::from_mode(0o755)).expect("mode");
+    let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", programs.display());
+    tree.run("install", "DESTDIR", &[("PATH", &path)]).expect("install");
+    assert_eq!(tree.files(), ["/srv/ast/etc/chan_websocket.conf", "/srv/ast/modules/chan_websocket.so"]);
+    tree.run("uninstall", "DESTDIR", &[("PATH", &path)]).expect("uninstall");
+    assert_eq!(tree.files(), ["/srv/ast/etc/chan_websocket.conf"]);
 }
 
 #[test]
