@@ -12,6 +12,7 @@ mod names;
 mod peer;
 mod pki;
 mod proxy;
+mod scaling;
 mod settings;
 mod tls;
 
@@ -29,6 +30,7 @@ pub fn tests(suite: &mut Suite) {
     misbehaving::tests(suite);
     names::tests(suite);
     proxy::tests(suite);
+    scaling::tests(suite);
     settings::tests(suite);
     tls::tests(suite);
 }

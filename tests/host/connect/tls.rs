@@ -409,7 +409,7 @@ fn balancer(servers: &[String]) -> (Daemon, u16) {
 }
 
 /// A client whose URI leads to a load balancer in front of these servers.
-fn balanced_client(t: &Context, servers: &[String]) -> (Daemon, String) {
+pub fn balanced_client(t: &Context, servers: &[String]) -> (Daemon, String) {
     let (daemon, port) = balancer(servers);
     let (uri, ca) = (format!("wss://app.test:{port}/media"), pki::FILES.path("root.crt"));
     let client =
