@@ -1,0 +1,116 @@
+//! What docs and README quote is what the module says.
+
+// A test says by a panic what is wrong.
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::Path;
+
+/// Said by OpenSSL, by Asterisk, or filled in by us.
+const OF_OTHERS: &[&str] = &[
+    "certificate has expired",
+    "self-signed certificate",
+    "unable to get local issuer certificate",
+    "cannot be loaded: No such file or directory",
+    "Connection refused",
+    "Error loading module 'chan_websocket.so'",
+    "undefined symbol",
+    "within 500 ms (connection_timeout)",
+    "did not come within 10000 ms (handshake_timeout)",
+    "(502 Bad Gateway)",
+    "refused the application's upgrade with 400",
+];
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
+}
+
+/// All sources of the module in one line, as their strings are at run time.
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).expect("folder") {
+        let path = entry.expect("entry").path();
+        if path.is_dir() {
+            text += &sources(&path);
+        } else {
+            let source = fs::read_to_string(&path).expect("source");
+            text += &source.replace("\\\n", "\n").split_whitespace().collect::<Vec<_>>().join(" ");
+        }
+    }
+    text
+}
+
+#[test]
+fn troubleshooting_quotes_the_log_as_it_is() {
+    let sources = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let mut count = 0;
+    for line in read("docs/troubleshooting.md").lines().filter(|line| line.starts_with("| ")) {
+        let cell = line.split(" | ").next().unwrap_or_default();
+        // A path, a name or a command is not a line of the log.
+        for quoted in
+            cell.split('`').skip(1).step_by(2).filter(|text| text.contains('…') || text.contains(": "))
+        {
+            for part in quoted
+                .replace(": ", "…")
+                .split(['…', '\'', ';', '('])
+                .map(|part| part.trim_matches([' ', ':', ',', ';']))
+            {
+                let is_known = part.len() < 12
+                    || sources.contains(part)
+                    || OF_OTHERS.iter().any(|other| other.contains(part) || part.contains(other));
+                assert!(is_known, "{part:?} of {quoted:?} is not in the sources");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 40, "only {count} were looked at");
+}
+
+#[test]
+fn every_option_of_the_sample_is_in_the_readme() {
+    let readme = read("README.md");
+    let sample = read("configs/chan_websocket.conf.sample");
+    let options: Vec<&str> = sample
+        .lines()
+        .filter_map(|line| line.strip_prefix(';')?.split_once('=').map(|(name, _)| name.trim()))
+        .filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        .filter(|name| *name != "type")
+        .collect();
+    assert!(options.len() > 20, "{options:?}");
+    for option in options {
+        assert!(readme.contains(&format!("`{option}`")), "{option} is not in the README");
+    }
+}
+
+/// Files that the README and the docs lead to are there.
+#[test]
+fn links_lead_somewhere() {
+    for (file, folder) in [
+        ("README.md", ""),
+        ("docs/architecture.md", "docs/"),
+        ("docs/scaling.md", "docs/"),
+        ("docs/troubleshooting.md", "docs/"),
+        ("docs/versions.md", "docs/"),
+    ] {
+        let text = read(file);
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            if path.contains("://") {
+                continue;
+            }
+            let target = if path.is_empty() { file.to_owned() } else { format!("{folder}{path}") };
+            let there = Path::new(env!("CARGO_MANIFEST_DIR")).join(&target);
+            assert!(there.exists(), "{file} leads to {link}");
+            if !anchor.is_empty() {
+                let headings: Vec<String> = read(target.trim_start_matches("docs/../"))
+                    .lines()
+                    .filter_map(|line| {
+                        Some(line.strip_prefix('#')?.trim_start_matches('#').trim().to_lowercase())
+                    })
+                    .map(|heading| heading.replace(' ', "-").replace([',', ':', '`'], ""))
+                    .collect();
+                assert!(headings.iter().any(|heading| heading == anchor), "{file}: no heading for {link}");
+            }
+        }
+    }
+}
