@@ -185,7 +185,7 @@ mod module {
         "ast_http_uri_unlink",
         "ast_http_error",
         "ast_http_body_discard",
-        "ast_iostream_.*",
+        "ast_iostream_(close|get_fd|get_ssl|nonblock|read|write|set_exclusive_input|set_timeout_inactivity)",
         // configuration
         "ast_config_load2",
         "ast_config_destroy",

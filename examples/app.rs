@@ -73,12 +73,13 @@ impl Call {
     fn react(&mut self, text: &str) -> Result<(), Error> {
         println!("call {} <- {text}", self.number);
         let event: Value = serde_json::from_str(text)?;
-        let is_current = event["correlation_id"] == self.id.to_string();
-        match event["event"].as_str().unwrap_or_default() {
-            "MEDIA_START" if event["format"] == "ulaw" => self.play()?,
+        let field = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
+        let is_current = field("correlation_id") == self.id.to_string();
+        match field("event") {
+            "MEDIA_START" if field("format") == "ulaw" => self.play()?,
             "MEDIA_START" => return Err("the recording is ulaw: dial with c(ulaw)".into()),
-            "DTMF_END" if event["digit"] == "1" => self.stop().and_then(|()| self.play())?,
-            "DTMF_END" if event["digit"] == "#" => self.command("HANGUP", "")?,
+            "DTMF_END" if field("digit") == "1" => self.stop().and_then(|()| self.play())?,
+            "DTMF_END" if field("digit") == "#" => self.command("HANGUP", "")?,
             "DTMF_END" => self.stop()?,
             "MEDIA_XOFF" => self.may_send = false,
             "MEDIA_XON" => self.may_send = true,
@@ -109,10 +110,7 @@ impl Call {
             // MEDIA_MARK_PROCESSED will tell when the caller has heard so much of it.
             self.command("MARK_MEDIA", "half")?;
         }
-        if end == length {
-            self.command("STOP_MEDIA_BUFFERING", &self.id.to_string())?;
-        }
-        Ok(())
+        if end == length { self.command("STOP_MEDIA_BUFFERING", &self.id.to_string()) } else { Ok(()) }
     }
 
     fn command(&mut self, command: &str, correlation_id: &str) -> Result<(), Error> {

@@ -131,3 +131,14 @@ keep_aside() {
     mv -T --backup=numbered "$target" "$backup"
     say "kept aside:  $backup"
 }
+
+# What modules.conf does with the module: noload, absent (neither named, nor loaded by itself), or nothing to speak of.
+modules_conf() {
+    [ ! -f "$prefix$etc_dir/modules.conf" ] || awk '
+        { sub(/;.*/, ""); gsub(/[ \t\r]/, ""); sub(/=>/, "=") }
+        $0 ~ /^autoload=(no|false|off|0|n|f)$/ { by_name = 1 }
+        $0 ~ /^(load|preload|require|preload-require)=chan_websocket(\.so)?$/ { named = 1 }
+        $0 ~ /^noload=chan_websocket(\.so)?$/ { refused = 1 }
+        END { if (refused) print "noload"; else if (by_name && !named) print "absent" }
+    ' "$prefix$etc_dir/modules.conf"
+}

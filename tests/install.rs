@@ -252,6 +252,27 @@ fn errors_change_nothing_and_say_what_to_do() {
 }
 
 #[test]
+fn modules_conf_that_does_not_load_it() {
+    let tree = Tree::new();
+    fs::create_dir_all(tree.path(MODULES)).expect("folder");
+    for (modules_conf, note) in [
+        ("[modules]\nautoload = yes\n", ""),
+        ("[modules]\nautoload=no\nload => chan_websocket.so ; media\n", ""),
+        (
+            "[modules]\nautoload = no\n;load = chan_websocket.so\nload = chan_pjsip.so\n",
+            "loads no modules by itself",
+        ),
+        ("[modules]\nautoload = yes\nnoload => chan_websocket.so\n", "says noload"),
+    ] {
+        tree.write("/etc/asterisk/modules.conf", modules_conf);
+        let said = tree.install().expect("install");
+        let notes: Vec<&str> = said.lines().filter(|line| line.contains("modules.conf ")).collect();
+        assert!(notes.len() == usize::from(!note.is_empty()), "{modules_conf}: {notes:?}");
+        assert!(said.contains(note), "{modules_conf}: {said}");
+    }
+}
+
+#[test]
 fn an_existing_configuration_is_never_touched() {
     let tree = Tree::new();
     fs::create_dir_all(tree.path(MODULES)).expect("folder");
