@@ -205,13 +205,12 @@ impl Machine {
 
     /// Every file with its checksum, but for what Asterisk and dpkg keep of themselves.
     pub fn files(&self) -> String {
-        self.sh(
-            "find /usr /etc /opt /var -xdev ! -type d ! -path '/var/lib/dpkg/*' ! -path '/var/log/*' \
+        self.sh("find /usr /etc /opt /var -xdev ! -type d ! -path '/var/lib/dpkg/*' ! -path '/var/log/*' \
              ! -path '/var/lib/asterisk/*' ! -path '/var/spool/asterisk/*' ! -path '/var/cache/*' \
              ! -path '/var/lib/apt/*' ! -path '/etc/asterisk/*' -newer /etc/debian_version | sort; \
-             find / -xdev -path /proc -prune -o -path '*chan?websocket*' -print -o -path '*chan-websocket*' -print | \
-             grep -v '^/root\\|^/srv' | sort; cksum /usr/lib/*/asterisk/modules/chan_websocket*",
-        )
+             find / -xdev \\( -path /proc -o -path /dev -o -path /srv -o -path /root \\) -prune -o \
+             \\( -path '*chan?websocket*' -o -path '*chan-websocket*' \\) -print | sort; \
+             cksum /usr/lib/*/asterisk/modules/chan_websocket*")
     }
 }
 
