@@ -29,13 +29,29 @@ struct Packages {
 
 static PACKAGES: LazyLock<Packages> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let [old, new] = ["0.0.1~git20200101000000.0000000", "0.0.1~git20200101000001.0000000"].map(|version| {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/deb");
-        let said = run(Command::new(script).env("DEB_VERSION", version).env("DEB_DIR", folder.path()));
-        PathBuf::from(said.lines().next().expect("the package"))
-    });
+    let module = std::env::var_os("CHAN_WEBSOCKET_MODULE").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/release/chan_websocket.so"),
+        PathBuf::from,
+    );
+    let another = folder.path().join("another.so");
+    fs::write(&another, another_build(&fs::read(&module).expect("the module: run make build")))
+        .expect("module");
+    let pack = |version: &str, module: &Path| {
+        let mut script = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/deb"));
+        script.env("DEB_VERSION", version).env("DEB_DIR", folder.path()).env("CHAN_WEBSOCKET_MODULE", module);
+        PathBuf::from(run(&mut script).lines().next().expect("the package"))
+    };
+    let old = pack("0.0.1~git20200101000000.0000000", &module);
+    let new = pack("0.0.1~git20200101000001.0000000", &another);
     Packages { folder, old, new }
 });
+
+/// The same module, but for its build id.
+fn another_build(module: &[u8]) -> Vec<u8> {
+    const NOTE: &[u8] = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0";
+    let at = module.windows(NOTE.len()).position(|part| part == NOTE).expect("a build id") + NOTE.len();
+    module.iter().enumerate().map(|(place, byte)| if place == at { !byte } else { *byte }).collect()
+}
 
 /// A package for a test: these files, with their contents.
 fn package(name: &str, version: &str, files: &[(&str, &str)]) -> PathBuf {
@@ -138,8 +154,10 @@ fn upgrade_and_downgrade() {
     machine.restart();
     assert!(is_ours(&machine));
     let pid = machine.asterisk_pid();
-    for next in [&PACKAGES.new, &PACKAGES.new, &PACKAGES.old] {
+    for (next, is_other) in [(&PACKAGES.new, true), (&PACKAGES.new, true), (&PACKAGES.old, false)] {
         machine.dpkg_install(next);
+        let settings = machine.cli("websocket show settings");
+        assert_eq!(settings.contains("restart Asterisk to run it"), is_other, "{settings}");
         assert_eq!(machine.module_files(), ["chan_websocket.so", "chan_websocket.so.distrib"]);
         assert_eq!(machine.read_module("chan_websocket.so.distrib"), c_module);
         assert_eq!(machine.asterisk_pid(), pid, "Asterisk is not restarted for you");

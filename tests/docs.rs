@@ -66,6 +66,23 @@ fn troubleshooting_quotes_the_log_as_it_is() {
     assert!(count > 40, "only {count} were looked at");
 }
 
+/// The figures that troubleshooting and scaling look at are those of `websocket show channel`.
+#[test]
+fn figures_are_called_as_in_the_cli() {
+    let view = read("src/host/view.rs");
+    let text = read("docs/troubleshooting.md");
+    let figures = ["_in", "_out", "_unwanted", "_off", "_reads", "_stall", "_time", "underruns"];
+    let cells = text.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let mut count = 0;
+    for name in cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)) {
+        if figures.iter().any(|end| name.ends_with(end)) && !name.contains(' ') {
+            assert!(view.contains(&format!("\"{name}\"")), "there is no figure {name}");
+            count += 1;
+        }
+    }
+    assert!(count > 5, "only {count} were looked at");
+}
+
 #[test]
 fn every_option_of_the_sample_is_in_the_readme() {
     let readme = read("README.md");
