@@ -24,6 +24,15 @@ const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// (RFC 6455 section 5.5.3 allows that).
 const PONG_BACKLOG_BYTES: usize = 4 * 1024;
 
+/// One turn handles at most this many messages, so that an application that sends many small ones takes its reactor's
+/// time in small pieces. (The bytes of a turn are bounded by the reactor's buffer.)
+const MESSAGES_PER_TURN: usize = 64;
+
+/// A message of this size leaves tungstenite with a buffer as large, which messages behind it may share.
+const LARGE_MESSAGE_BYTES: usize = 64 * 1024;
+/// A message smaller than this is not to keep such a buffer in memory while it waits to be played.
+const SMALL_MESSAGE_BYTES: usize = 8 * 1024;
+
 /// What a connection tells its call. Called on the reactor's thread; must not wait, nor take a channel's lock.
 pub trait Handler: Send + Sync {
     /// A whole text message.
@@ -156,8 +165,12 @@ pub struct Connection {
     told: bool,
     /// Reading stopped because the application does not take our answers.
     congested: bool,
-    /// Poll has seen the end of the stream, which it says once; there may be much to read before it.
-    ended: bool,
+    /// The stream has ended somewhere, or has urgent data in it: a short read does not mean that the socket is empty.
+    short_reads: bool,
+    /// Bytes that a turn has read and not handled.
+    carry: Vec<u8>,
+    /// There was a message of [`LARGE_MESSAGE_BYTES`].
+    had_large: bool,
 }
 
 impl fmt::Debug for Connection {
@@ -208,7 +221,9 @@ impl Connection {
             blocked_since: None,
             told: false,
             congested: false,
-            ended: false,
+            short_reads: false,
+            carry: Vec::new(),
+            had_large: false,
         }
     }
 
@@ -217,9 +232,10 @@ impl Connection {
         self.transport.as_raw_fd()
     }
 
-    /// Reads and handles what has arrived, at most one buffer of it. `ended`: poll saw the end of the stream.
-    pub fn on_readable(&mut self, scratch: &mut [u8], ended: bool) -> Turn {
-        self.ended |= ended;
+    /// Reads and handles what has arrived, at most one buffer of it. `short_reads`: poll saw the end of the stream, or
+    /// urgent data, which it does not say again.
+    pub fn on_readable(&mut self, scratch: &mut [u8], short_reads: bool) -> Turn {
+        self.short_reads |= short_reads;
         let more = match self.state {
             State::Open | State::CloseSent { .. } => self.read_messages(scratch),
             State::Lingering { .. } => self.discard_input(scratch),
@@ -227,6 +243,12 @@ impl Connection {
         };
         let turn = self.on_writable();
         if more && turn == Turn::Idle { Turn::StillReadable } else { turn }
+    }
+
+    /// The socket takes bytes again. Over TLS a read may have waited for that: some messages of the protocol have to be
+    /// answered before what stands behind them can be read.
+    pub fn on_room(&mut self, scratch: &mut [u8]) -> Turn {
+        if self.transport.concurrent() { self.on_writable() } else { self.on_readable(scratch, false) }
     }
 
     /// Writes what waits, and moves an ending connection on.
@@ -296,6 +318,16 @@ impl Connection {
 
     /// Acts on whatever deadline has passed.
     pub fn on_deadline(&mut self, now: Instant) -> Turn {
+        // An application that reads slowly may have made room that is too little for poll to tell.
+        let turn = self.on_writable();
+        self.act_on_deadline(now);
+        match self.on_writable() {
+            Turn::Idle => turn,
+            turn => turn,
+        }
+    }
+
+    fn act_on_deadline(&mut self, now: Instant) {
         match self.state {
             State::CloseSent { until } if now >= until => self.state = State::Done,
             State::Lingering { until, .. } if now >= until => self.state = State::Done,
@@ -312,10 +344,10 @@ impl Connection {
             }
             _ => {}
         }
-        self.on_writable()
     }
 
-    /// Reads messages until nothing is left or the budget (one scratch buffer) is spent; true in the latter case.
+    /// Reads messages until nothing is left or the budget (one scratch buffer, and a number of messages) is spent; true
+    /// in the latter case.
     fn read_messages(&mut self, scratch: &mut [u8]) -> bool {
         if self.out.is_congested() {
             self.congested = true;
@@ -323,17 +355,9 @@ impl Connection {
         }
         let transport = self.transport.clone();
         let out = self.out.clone();
-        let mut io = ReadTurn {
-            transport: &*transport,
-            out: &out,
-            scratch,
-            start: 0,
-            end: 0,
-            state: ReadState::Fresh,
-            ended: self.ended,
-            force: false,
-        };
-        loop {
+        let mut io = ReadTurn::new(&*transport, &out, scratch, self.short_reads);
+        io.go_on_with(std::mem::take(&mut self.carry));
+        for _ in 0..MESSAGES_PER_TURN {
             match self.ws.read(&mut io) {
                 Ok(message) => self.on_message(message, &mut io),
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -345,13 +369,20 @@ impl Connection {
                 return true;
             }
         }
+        self.carry = io.rest().to_vec();
+        true
     }
 
     fn on_message(&mut self, message: Message, io: &mut ReadTurn<'_>) {
         let open = self.state == State::Open;
+        self.had_large |= message.len() >= LARGE_MESSAGE_BYTES;
         match message {
             Message::Text(text) if open => self.guarded(|connection| connection.handler.on_text(&text)),
-            Message::Binary(bytes) if open => self.guarded(|connection| connection.handler.on_binary(bytes)),
+            Message::Binary(bytes) if open => {
+                let shares_much = self.had_large && bytes.len() < SMALL_MESSAGE_BYTES;
+                let bytes = if shares_much { Bytes::copy_from_slice(&bytes) } else { bytes };
+                self.guarded(|connection| connection.handler.on_binary(bytes));
+            }
             Message::Pong(_) => self.on_pong(),
             Message::Close(frame) => self.on_peer_close(frame.as_ref(), io),
             // Pings are answered by tungstenite; data behind our close frame is of no use any more.
@@ -555,13 +586,39 @@ struct ReadTurn<'a> {
     start: usize,
     end: usize,
     state: ReadState,
-    ended: bool,
+    /// As in [`Connection`].
+    short_reads: bool,
     /// As in [`WriteOnly`].
     force: bool,
 }
 
-impl ReadTurn<'_> {
-    /// One `recv`. A short read from a plain socket means that it is empty (epoll(7)), unless it has ended.
+impl<'a> ReadTurn<'a> {
+    fn new(
+        transport: &'a dyn Transport,
+        out: &'a Outbound,
+        scratch: &'a mut [u8],
+        short_reads: bool,
+    ) -> Self {
+        let state = ReadState::Fresh;
+        Self { transport, out, scratch, start: 0, end: 0, state, short_reads, force: false }
+    }
+
+    /// Begins with bytes that an earlier turn has read; then these are all that this turn has.
+    fn go_on_with(&mut self, carry: Vec<u8>) {
+        if let Some(to) = self.scratch.get_mut(..carry.len()).filter(|to| !to.is_empty()) {
+            to.copy_from_slice(&carry);
+            self.end = carry.len();
+            self.state = ReadState::BudgetSpent;
+        }
+    }
+
+    /// What was read and not taken.
+    fn rest(&self) -> &[u8] {
+        self.scratch.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// One `recv`. A short read from a plain socket means that it is empty (epoll(7)), unless it has ended or stops
+    /// before urgent data.
     fn refill(&mut self) -> io::Result<usize> {
         match self.state {
             ReadState::Fresh => {}
@@ -578,7 +635,7 @@ impl ReadTurn<'_> {
                 Ok(n) => {
                     let short = n < room.len();
                     filled += n;
-                    if short && self.transport.concurrent() && !self.ended {
+                    if short && self.transport.concurrent() && !self.short_reads {
                         self.state = ReadState::Drained;
                         break;
                     }
@@ -610,7 +667,7 @@ impl Read for ReadTurn<'_> {
         if self.start == self.end && self.refill()? == 0 {
             return Ok(0);
         }
-        let waiting = self.scratch.get(self.start..self.end).unwrap_or_default();
+        let waiting = self.rest();
         let n = waiting.len().min(buf.len());
         if let (Some(to), Some(from)) = (buf.get_mut(..n), waiting.get(..n)) {
             to.copy_from_slice(from);

@@ -275,11 +275,11 @@ impl Reactor {
 
     fn on_event(&mut self, event: &mio::event::Event) {
         let key = ConnectionKey(event.token().0);
-        let ended = event.is_read_closed() || event.is_error();
-        if event.is_readable() || ended {
-            self.turn(key, |connection, scratch| connection.on_readable(scratch, ended));
+        let short_reads = event.is_read_closed() || event.is_error() || event.is_priority();
+        if event.is_readable() || short_reads {
+            self.turn(key, |connection, scratch| connection.on_readable(scratch, short_reads));
         } else if event.is_writable() {
-            self.turn(key, |connection, _| connection.on_writable());
+            self.turn(key, Connection::on_room);
         }
     }
 
@@ -303,7 +303,7 @@ impl Reactor {
 
     fn add(&mut self, key: ConnectionKey, connection: Box<Connection>) {
         let fd = connection.as_raw_fd();
-        let interest = Interest::READABLE | Interest::WRITABLE;
+        let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
         if let Err(error) = self.poll.registry().register(&mut SourceFd(&fd), Token(key.0), interest) {
             log::error!("cannot poll a connection: {error}");
         }
