@@ -12,6 +12,7 @@ pub mod config;
 pub mod dial;
 pub mod event;
 pub mod figure;
+pub mod log_limit;
 pub mod media_format;
 pub mod opus;
 pub mod pacing;

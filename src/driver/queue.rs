@@ -34,8 +34,9 @@ impl Default for QueueLimits {
 /// it.
 pub const MAX_QUEUED_BYTES: usize = 64 << 20;
 
-/// Bounds what events that wait for paused or slow media may hold in memory.
-pub const MAX_MARK_BYTES: usize = 16 << 20;
+/// Bounds what events that wait for paused or slow media may hold in memory, and how much there is to send at once when
+/// they become due together.
+pub const MAX_MARK_BYTES: usize = 1 << 20;
 
 /// Entries whose memory is kept when the queue has run empty.
 const KEPT_ENTRIES: usize = 1024;

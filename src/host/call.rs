@@ -19,12 +19,14 @@ use super::engine::Engine;
 use super::format::Format;
 use super::frame::FrameSlot;
 use super::link::NewLink;
+use super::log::warn_limited;
 use super::record::{EndedBy, Ending, Record};
 use super::view::{CallView, LinkView};
 use super::{fault, log as host_log, sys};
 use crate::driver::command::ControlMessageFormat;
 use crate::driver::config::Settings;
 use crate::driver::event::{Event, MediaStart};
+use crate::driver::log_limit::LogLimit;
 use crate::driver::media_format::MediaFormat;
 use crate::driver::session::{ClockSetting, Effect, MediaMode, Session};
 use crate::net::connection::{Closed, Handler};
@@ -44,6 +46,9 @@ const FORMAT_WARNING_EVERY: u64 = 1000;
 /// How the HANGUP command, and an operator, end a call.
 pub(crate) const NORMAL_HANGUP: HangupCause =
     HangupCause { cause: sys::AST_CAUSE_NORMAL_CLEARING, tech_cause: Some(CLOSE_NORMAL) };
+
+/// An application that reads in fits and starts can have media dropped as often as it likes.
+static MEDIA_DROPPED: LogLimit = LogLimit::new();
 
 /// Calls that were ever made.
 static CALLS: AtomicU64 = AtomicU64::new(0);
@@ -128,6 +133,9 @@ pub(crate) struct Call {
     /// An application has claimed the connection id.
     claimed: AtomicBool,
     hung_up: AtomicBool,
+    /// An application may ask any number of times: the first one counts.
+    answer_asked: AtomicBool,
+    end_asked: AtomicBool,
     link: OnceLock<Link>,
     connecting: Mutex<Option<ConnectHandle>>,
     wrong_format_frames: AtomicU64,
@@ -176,6 +184,8 @@ impl Call {
             wall_offset_ns: clock::wall_offset_ns(),
             claimed: AtomicBool::new(false),
             hung_up: AtomicBool::new(false),
+            answer_asked: AtomicBool::new(false),
+            end_asked: AtomicBool::new(false),
             link: OnceLock::new(),
             connecting: Mutex::new(None),
             wrong_format_frames: AtomicU64::new(0),
@@ -547,18 +557,26 @@ impl Call {
         for effect in effects {
             match effect {
                 Effect::Send(event) => self.send_event(&event),
-                Effect::Answer => self.post(|call| Job::Answer { call }),
+                Effect::Answer if !self.answer_asked.swap(true, Ordering::Relaxed) => {
+                    self.post(|call| Job::Answer { call });
+                }
+                Effect::Answer => {}
                 Effect::Hangup => {
                     self.ended(EndedBy::HangupCommand, Some(CLOSE_NORMAL), String::new());
-                    self.post(|call| Job::Hangup { call, cause: NORMAL_HANGUP });
+                    self.ask_for_end(NORMAL_HANGUP);
                 }
             }
         }
     }
 
     fn end(&self, cause: u32, tech_cause: u16) {
-        let cause = HangupCause { cause, tech_cause: Some(tech_cause) };
-        self.post(|call| Job::Hangup { call, cause });
+        self.ask_for_end(HangupCause { cause, tech_cause: Some(tech_cause) });
+    }
+
+    fn ask_for_end(&self, cause: HangupCause) {
+        if !self.end_asked.swap(true, Ordering::Relaxed) {
+            self.post(|call| Job::Hangup { call, cause });
+        }
     }
 
     fn post(&self, job: impl FnOnce(Arc<Call>) -> Job) {
@@ -587,7 +605,7 @@ impl Handler for Call {
             dropped.messages,
             dropped.media.as_millis()
         );
-        log::warn!("{}: {error_text}; the application reads too slowly", self.name());
+        warn_limited!(MEDIA_DROPPED, "{}: {error_text}; the application reads too slowly", self.name());
         self.send_event(&Event::Error { error_text });
     }
 

@@ -15,14 +15,23 @@ use super::effects::Job;
 use super::engine::Engine;
 use super::guard::trampoline;
 use super::link::NewLink;
+use super::log::warn_limited;
 use super::stream::IoStream;
 use super::{access, fault, module, outgoing, sys};
+use crate::driver::log_limit::LogLimit;
 use crate::net::connector::set_tcp_keepalives;
 use crate::net::transport::Transport;
 use crate::net::upgrade::{self, Refusal};
 
 /// The one subprotocol that is spoken.
 const SUBPROTOCOL: &str = "media";
+
+/// For each kind of refusal, for strangers can ask as often as they like.
+static FORBIDDEN: LogLimit = LogLimit::new();
+static UNKNOWN: LogLimit = LogLimit::new();
+static CONFLICT: LogLimit = LogLimit::new();
+static NO_UPGRADE: LogLimit = LogLimit::new();
+static LOST: LogLimit = LogLimit::new();
 
 /// How long writing the 101 may take, ms.
 const RESPONSE_TIMEOUT_MS: c_int = 1000;
@@ -102,11 +111,14 @@ fn answer(request: &HttpRequest) -> c_int {
     if let Some(why) = forbidden {
         // SAFETY: as above.
         let peer = unsafe { address(&raw const (*request.session).remote_address) };
-        log::warn!("refused {peer} to connect to an INCOMING channel: {why}");
+        warn_limited!(FORBIDDEN, "refused {peer} to connect to an INCOMING channel: {why}");
         return refuse(request, 403, c"Forbidden", c"Access denied");
     }
     let Some(call) = engine.find(id) else {
-        log::warn!("{id}: WebSocket instance not found: no INCOMING channel waits for this connection id");
+        warn_limited!(
+            UNKNOWN,
+            "{id}: WebSocket instance not found: no INCOMING channel waits for this connection id"
+        );
         return refuse(request, 404, c"Not found", c"WebSocket instance not found");
     };
     if call.is_claimed() {
@@ -126,7 +138,11 @@ fn answer(request: &HttpRequest) -> c_int {
             0
         }
         Err(what) => {
-            log::warn!("{}: the application's connection ended during the handshake: {what}", call.name());
+            warn_limited!(
+                LOST,
+                "{}: the application's connection ended during the handshake: {what}",
+                call.name()
+            );
             call.connection_lost_in_handshake(&what);
             -1
         }
@@ -180,7 +196,12 @@ fn watch(call: &Call, transport: &dyn Transport) {
 }
 
 fn conflict(request: &HttpRequest, call: &Call) -> c_int {
-    log::warn!("{}: Websocket already connected for channel '{}'", request.connection_id, call.name());
+    warn_limited!(
+        CONFLICT,
+        "{}: Websocket already connected for channel '{}'",
+        request.connection_id,
+        call.name()
+    );
     refuse(request, 409, c"Conflict", c"Another websocket connection exists for this connection id")
 }
 
@@ -195,7 +216,8 @@ fn refuse(request: &HttpRequest, status: u16, title: &std::ffi::CStr, text: &std
 
 /// 400s carry the versions that are spoken, which the core's own error pages cannot.
 fn refuse_upgrade(request: &HttpRequest, call: &Call, refusal: &Refusal) -> c_int {
-    log::warn!(
+    warn_limited!(
+        NO_UPGRADE,
         "{}: refused the application's upgrade with {}: {}",
         call.name(),
         refusal.status,

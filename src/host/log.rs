@@ -21,6 +21,19 @@ const TRACE_LEVEL: u32 = 5;
 
 struct AsteriskLog;
 
+/// `log::warn!` for what a peer can provoke at will: `limit` is a static of its own for each kind. What is left out is
+/// there at debug level 3.
+macro_rules! warn_limited {
+    ($limit:expr, $($arg:tt)+) => {
+        match $limit.admit($crate::host::clock::now()) {
+            Some(0) => log::warn!($($arg)+),
+            Some(left_out) => log::warn!("{} ({left_out} more like it were not logged)", format_args!($($arg)+)),
+            None => log::debug!($($arg)+),
+        }
+    };
+}
+pub(crate) use warn_limited;
+
 /// Makes Asterisk's logger the target of the `log` crate and of panics. Called at every load.
 pub(crate) fn install() {
     // Fails at a second load of the same image: then it is installed already.
