@@ -8,6 +8,7 @@
 //! | `HOST_MODULES` | `oracle` or `ours`: run on one module only; ours is then compared with the kept traces |
 //! | `HOST_RECORD` | set: keep the oracle's traces in `tests/host/golden`, for where there is no oracle |
 //! | `HOST_TABLE` | set: print how the modules compare, test by test |
+//! | `HOSTILE_SECONDS` | run the long forms of `hostile`, up to so long (`make hostile`) |
 //! | `HOST_KEEP` | set: keep the instances' folders |
 //! | `HOST_WRAPPER` | a command, with arguments, that runs Asterisk inside the sandbox |
 //! | `HOST_PATIENCE` | how many times longer than usual to wait for things, for a wrapper that slows Asterisk down |
@@ -28,6 +29,7 @@ mod ending;
 mod examples;
 mod fault;
 mod harness;
+mod hostile;
 mod incoming;
 mod masquerade;
 mod media;
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
     ending::tests(&mut suite);
     examples::tests(&mut suite);
     fault::tests(&mut suite);
+    hostile::tests(&mut suite);
     incoming::tests(&mut suite);
     masquerade::tests(&mut suite);
     media::tests(&mut suite);

@@ -1,6 +1,6 @@
 //! Outgoing connections as people run them: TLS, load balancers, proxies, name servers, and servers that misbehave.
 
-mod bystander;
+pub mod bystander;
 mod cancel;
 mod daemon;
 mod figures;
@@ -9,7 +9,7 @@ mod many;
 mod misbehaving;
 mod name_server;
 mod names;
-mod peer;
+pub mod peer;
 mod pki;
 mod proxy;
 mod scaling;

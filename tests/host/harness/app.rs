@@ -156,6 +156,21 @@ impl App {
         self.shared.writer.lock().write_all(bytes)
     }
 
+    /// Sends bytes as they are, as far as the wire takes them within this time; whether it took all. Sending on after that
+    /// makes no sense.
+    pub fn send_what_fits(&self, bytes: &[u8], time: Duration) -> bool {
+        let mut writer = self.shared.writer.lock();
+        writer.set_write_timeout(Some(time)).expect("timeout");
+        let all = writer.write_all(bytes).is_ok();
+        writer.set_write_timeout(None).expect("timeout");
+        all
+    }
+
+    /// A frame as our role sends it.
+    pub fn encode(&self, frame: &Frame) -> Vec<u8> {
+        Frame { masked: self.masked, ..frame.clone() }.encode()
+    }
+
     /// Sends frames in one write, masked as our role asks.
     pub fn send_frames(&self, frames: &[Frame]) {
         if frames.iter().any(|frame| frame.opcode == opcode::CLOSE) {
@@ -181,6 +196,11 @@ impl App {
     /// Sends media as one message.
     pub fn send_media(&self, bytes: &[u8]) {
         self.send_frames(&[Frame::binary(bytes)]);
+    }
+
+    /// Sends media as one message, unless the connection is gone.
+    pub fn try_send_media(&self, bytes: &[u8]) -> io::Result<()> {
+        self.try_send_raw(&self.encode(&Frame::binary(bytes)))
     }
 
     /// Sends media as one message in fragments of these sizes; the last one has the rest.

@@ -252,6 +252,11 @@ impl Asterisk {
         &self.folder
     }
 
+    /// A path below that folder as it is inside the sandbox.
+    pub fn inside(&self, path: &str) -> String {
+        sandbox::inside(&self.folder.join(path))
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.pid

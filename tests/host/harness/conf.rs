@@ -116,6 +116,7 @@ pub struct InstanceConfig {
     autoload: bool,
     debug: u8,
     http_prefix: Option<String>,
+    http_address: &'static str,
 }
 
 impl Default for InstanceConfig {
@@ -132,6 +133,7 @@ impl Default for InstanceConfig {
             autoload: false,
             debug: 0,
             http_prefix: None,
+            http_address: "127.0.0.1",
         }
     }
 }
@@ -210,6 +212,12 @@ impl InstanceConfig {
     /// Sets http.conf's prefix.
     pub fn http_prefix(mut self, prefix: &str) -> Self {
         self.http_prefix = Some(prefix.to_owned());
+        self
+    }
+
+    /// Has the HTTP server listen on all addresses, not only on 127.0.0.1.
+    pub fn http_everywhere(mut self) -> Self {
+        self.http_address = "0.0.0.0";
         self
     }
 
@@ -293,9 +301,10 @@ impl InstanceConfig {
         let prefix =
             self.http_prefix.as_ref().map_or_else(String::new, |prefix| format!("prefix = {prefix}\n"));
         format!(
-            "[general]\nenabled = yes\nbindaddr = 127.0.0.1\nbindport = {http}\nsessionlimit = 1000\n{prefix}\
+            "[general]\nenabled = yes\nbindaddr = {}\nbindport = {http}\nsessionlimit = 1000\n{prefix}\
              tlsenable = yes\ntlsbindaddr = 127.0.0.1:{https}\ntlscertfile = {home}/etc/server.crt\n\
-             tlsprivatekey = {home}/etc/server.key\n"
+             tlsprivatekey = {home}/etc/server.key\n",
+            self.http_address
         )
     }
 }

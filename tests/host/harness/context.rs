@@ -9,7 +9,7 @@ use super::app::App;
 use super::ari::{Answer, Ari, Parameters};
 use super::asterisk::{Asterisk, Module};
 use super::call::{Call, CallBuilder};
-use super::http::{Response, UpgradeRequest};
+use super::http::{Request, Response, UpgradeRequest};
 use super::server::{AppServer, Head, Reply};
 use super::stream::Stream;
 use super::trace::{Recorder, Trace};
@@ -199,6 +199,12 @@ impl Context {
     #[track_caller]
     pub fn connect_tls(&self, connection_id: &str) -> App {
         self.app(self.upgrade(connection_id).send(self.https()).expect("an answer to the upgrade"))
+    }
+
+    /// The app that accepts a request of Asterisk's.
+    pub fn accept(&self, mut request: Request) -> App {
+        request.respond(&request.accepted("Sec-WebSocket-Protocol: media\r\n", &[]));
+        App::new(request.stream, request.leftover, Role::Server, self.recorder.section())
     }
 
     /// The app behind an upgrade that was answered with 101.

@@ -66,6 +66,14 @@ impl Stream {
         }
     }
 
+    /// How long writes wait; `None` for ever.
+    pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_write_timeout(timeout),
+            Self::Tls(stream, _) => stream.set_write_timeout(timeout),
+        }
+    }
+
     /// Ends the connection, or one direction of it, for all handles.
     pub fn shutdown(&self, how: Shutdown) {
         let _ = match self {

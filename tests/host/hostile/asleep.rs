@@ -1,0 +1,126 @@
+//! A connection that waits costs nothing while it waits, whatever it waits for.
+
+use std::io::Write;
+use std::net::{Shutdown, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustix::net::SendFlags;
+
+use super::super::harness::wire::opcode;
+use super::super::harness::{Context, Frame, InstanceConfig, Suite};
+use super::stalling::fill;
+use super::usage::Usage;
+use super::{NOT_ON_C, Partner, Way, Wired, figures, long, wired};
+
+pub fn tests(suite: &mut Suite) {
+    suite.ours("hostile/asleep/all", NOT_ON_C, |t| asleep(t, "all", STALLS)).private_with(instance());
+    if long().is_some() {
+        for stall in STALLS {
+            let (name, one) = (stall.0, std::slice::from_ref(stall));
+            suite
+                .ours(format!("hostile/asleep/{name}"), NOT_ON_C, move |t| asleep(t, name, one))
+                .private_with(instance());
+        }
+    }
+}
+
+/// Nothing of this is over while the test looks.
+fn instance() -> InstanceConfig {
+    InstanceConfig::new()
+        .our_file("chan_websocket.conf", "[global]\nwrite_timeout = 60000\nclose_timeout = 60000\n")
+}
+
+static REQUESTS: Mutex<Vec<TcpStream>> = Mutex::new(Vec::new());
+
+type Stall = fn(&Context, &Wired<'_>);
+
+/// What a connection is left in.
+const STALLS: &[(&str, Stall)] = &[
+    ("idle", |_, _| {}),
+    ("half_a_header", |_, wired| wired.app.send_raw(&[0x82])),
+    ("half_a_payload", |_, wired| wired.app.send_raw(&wired.app.encode(&Frame::binary([7; 160]))[..80])),
+    ("half_a_message", |_, wired| wired.app.send_frames(&[Frame::binary([7; 160]).not_last()])),
+    ("half_a_record", |_, wired| {
+        wired.relay.only(20);
+        wired.app.send_media(&[7; 160]);
+    }),
+    ("urgent", |_, wired| {
+        assert_eq!(rustix::net::send(wired.relay.asterisk(), b"!", SendFlags::OOB), Ok(1));
+    }),
+    ("paused", |_, wired| {
+        wired.app.command("PAUSE_MEDIA");
+        wired.app.send_media(&[0x55; 16_000]);
+        wired.app.command("REPORT_QUEUE_DRAINED");
+    }),
+    ("takes_no_answers", |_, wired| flood(wired, &Frame::text("GET_STATUS"))),
+    ("takes_no_pongs", |_, wired| flood(wired, &Frame::new(opcode::PING, [1; 125]))),
+    ("takes_nothing", |t, wired| takes_nothing(t, wired)),
+    ("closing_and_takes_nothing", |t, wired| {
+        takes_nothing(t, wired);
+        wired.app.send_raw(&wired.app.encode(&Frame::close(Some(1000), "")));
+    }),
+    ("at_fault_and_takes_nothing", |t, wired| {
+        takes_nothing(t, wired);
+        wired.app.send_raw(&[0xff; 16]);
+    }),
+    ("half_closed_and_takes_nothing", |t, wired| {
+        takes_nothing(t, wired);
+        wired.relay.asterisk().shutdown(Shutdown::Write).expect("shutdown");
+    }),
+    ("hung_up_and_takes_no_answers", |_, wired| {
+        flood(wired, &Frame::text("GET_STATUS"));
+        wired.call.hangup();
+    }),
+    ("hung_up_and_no_close_frame", |_, wired| {
+        wired.relay.only(0);
+        wired.call.hangup();
+    }),
+    ("half_a_request", |t, _| {
+        let mut stream = TcpStream::connect(t.asterisk.http).expect("HTTP server");
+        stream.write_all(b"GET /media/x HTTP/1.1\r\nUpgrade: web").expect("send");
+        // Asterisk's own HTTP server has it, and shall have it while the test looks.
+        REQUESTS.lock().push(stream);
+    }),
+];
+
+/// Reads no more, and asks until Asterisk reads no more.
+fn flood(wired: &Wired<'_>, frame: &Frame) {
+    wired.relay.hold_from_asterisk();
+    let bytes = wired.app.encode(frame).repeat(2000);
+    for _ in 0..50 {
+        if !wired.app.send_what_fits(&bytes, Duration::from_millis(300)) {
+            return;
+        }
+    }
+}
+
+/// Reads no more, while Asterisk reads on.
+fn takes_nothing(t: &Context, wired: &Wired<'_>) {
+    let partner = Partner::of(t, &wired.call, "c(ulaw)");
+    wired.relay.hold_from_asterisk();
+    fill(t, wired, Some(&partner));
+}
+
+/// The process's own idle work is allowed for.
+fn asleep(t: &Context, name: &str, stalls: &[(&str, Stall)]) {
+    t.allow_log("WebSocket protocol fault");
+    t.allow_log("the application reads too slowly");
+    // Both roles and both kinds of socket.
+    let ways = [Way { outgoing: false, tls: true }, Way { outgoing: true, tls: false }];
+    let mut all = Vec::new();
+    for (_, stall) in stalls {
+        for way in ways {
+            let wired = wired(t, way, "c(ulaw)");
+            stall(t, &wired);
+            all.push(wired);
+        }
+    }
+    thread::sleep(Duration::from_millis(500));
+    let before = Usage::of(t);
+    thread::sleep(Duration::from_secs(2));
+    let spent = Usage::of(t).since(&before);
+    figures(format!("asleep {name}, {} connections: {spent}", all.len()));
+    assert!(spent.cores < 0.04, "{name}: {spent}");
+}

@@ -1,0 +1,372 @@
+//! Applications and strangers that send as much as they can: memory stays bounded, nobody else notices, the log is not
+//! filled, and nobody is cut for being fast.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::super::connect::bystander;
+use super::super::harness::app::Item;
+use super::super::harness::http::UpgradeRequest;
+use super::super::harness::wire::opcode;
+use super::super::harness::{App, Context, Frame, InstanceConfig, Suite};
+use super::usage::Usage;
+use super::{NOT_ON_C, figures, long, undisturbed};
+
+pub fn tests(suite: &mut Suite) {
+    for flood in FLOODS {
+        let name = format!("hostile/flood/{}", flood.name);
+        if flood.on_c && long().is_some() {
+            suite.differs(name, "1", move |t| flooded(t, flood)).private();
+        } else {
+            suite.ours(name, NOT_ON_C, move |t| flooded(t, flood)).private();
+        }
+    }
+    suite.ours("hostile/flood/never_reading", NOT_ON_C, never_reading).private();
+    suite.ours("hostile/flood/large_behind_small", NOT_ON_C, large_behind_small).private();
+    if long().is_some() {
+        suite.differs("hostile/flood/wrong_ids", "1", wrong_ids).private();
+    } else {
+        suite.ours("hostile/flood/wrong_ids", NOT_ON_C, wrong_ids).private();
+    }
+    suite.ours("hostile/flood/right_id_wrong_request", NOT_ON_C, wrong_requests).private();
+    suite.ours("hostile/flood/mute", NOT_ON_C, mute).private();
+    let origins = InstanceConfig::new()
+        .our_file("chan_websocket.conf", "[global]\nincoming_origins = https://app.example\n");
+    suite.ours("hostile/flood/forbidden", NOT_ON_C, forbidden).private_with(origins);
+}
+
+/// One kind of message, over and over.
+struct Flood {
+    name: &'static str,
+    options: &'static str,
+    /// Commands before it.
+    before: &'static [&'static str],
+    /// A batch goes out every 10 ms.
+    batch: fn() -> Vec<Frame>,
+    /// Whether the C module can be asked the same.
+    on_c: bool,
+}
+
+/// 10,000 a second, where they are small.
+fn hundred(frame: Frame) -> Vec<Frame> {
+    vec![frame; 100]
+}
+
+const FLOODS: &[Flood] = &[
+    Flood {
+        name: "valid",
+        options: "c(ulaw)",
+        before: &[],
+        batch: || hundred(Frame::text("GET_STATUS")),
+        on_c: true,
+    },
+    Flood {
+        name: "invalid",
+        options: "c(ulaw)",
+        before: &[],
+        batch: || hundred(Frame::text("NO_SUCH_COMMAND")),
+        on_c: true,
+    },
+    Flood {
+        name: "not_allowed",
+        options: "c(ulaw)d(in)",
+        before: &[],
+        batch: || hundred(Frame::text("START_MEDIA_BUFFERING")),
+        on_c: true,
+    },
+    Flood {
+        name: "answer",
+        options: "c(ulaw)",
+        before: &[],
+        batch: || hundred(Frame::text("ANSWER")),
+        on_c: false,
+    },
+    Flood {
+        name: "nested_json",
+        options: "c(ulaw)f(json)",
+        before: &[],
+        batch: || vec![Frame::text(&"[".repeat(60_000)), Frame::text(&"{\"a\":".repeat(10_000))],
+        on_c: false,
+    },
+    Flood {
+        name: "large_json",
+        options: "c(ulaw)f(json)",
+        before: &[],
+        batch: || {
+            let keys: Vec<String> = (0..5000).map(|number| format!("\"{number}\":{number}")).collect();
+            vec![Frame::text(&format!("{{\"command\":\"GET_STATUS\",{}}}", keys.join(",")))]
+        },
+        on_c: false,
+    },
+    Flood {
+        name: "pings",
+        options: "c(ulaw)",
+        before: &[],
+        batch: || hundred(Frame::new(opcode::PING, [7; 16])),
+        on_c: true,
+    },
+    Flood {
+        name: "one_byte_media",
+        options: "c(ulaw)",
+        before: &[],
+        batch: || hundred(Frame::binary([0x55])),
+        on_c: true,
+    },
+    Flood {
+        name: "one_byte_bulk",
+        options: "c(ulaw)",
+        before: &["START_MEDIA_BUFFERING"],
+        batch: || hundred(Frame::binary([0x55])),
+        on_c: false,
+    },
+    Flood {
+        name: "one_byte_unbuffered",
+        options: "c(ulaw)u",
+        before: &[],
+        batch: || hundred(Frame::binary([0x55])),
+        on_c: false,
+    },
+    Flood {
+        name: "empty",
+        options: "c(ulaw)",
+        before: &[],
+        batch: || [vec![Frame::binary([]); 50], vec![Frame::text(""); 50]].concat(),
+        on_c: false,
+    },
+    Flood {
+        name: "fragments",
+        options: "c(ulaw)",
+        before: &[],
+        batch: || {
+            let empty = Frame::new(opcode::CONTINUATION, []).not_last();
+            let one = Frame::new(opcode::CONTINUATION, [0x55]).not_last();
+            let first = Frame { opcode: opcode::BINARY, ..one.clone() };
+            let last = Frame { fin: true, ..empty.clone() };
+            [vec![first], vec![empty; 400], vec![one; 99], vec![last]].concat()
+        },
+        on_c: false,
+    },
+    Flood {
+        name: "marks",
+        options: "c(ulaw)",
+        before: &["PAUSE_MEDIA"],
+        batch: || hundred(Frame::text("MARK_MEDIA one-of-many")),
+        on_c: false,
+    },
+];
+
+/// How long one flood lasts.
+fn time() -> Duration {
+    long().map_or(Duration::from_millis(1500), |time| time / 15)
+}
+
+/// What the module may need in memory for one such application, and the application's own unread answers.
+const MEMORY_BYTES: u64 = 48 << 20;
+
+/// Lines of the log since the test began.
+fn lines(t: &Context) -> usize {
+    t.asterisk.log.since(t.log_mark).lines().count()
+}
+
+/// Waits for the pong to a ping of its own: everything before it has been handled.
+fn expect_alive(app: &App) {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let ping = format!("still there {}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    app.send_frames(&[Frame::new(opcode::PING, &*ping)]);
+    let pong = |item: &Item| matches!(item, Item::Pong(payload) if payload == ping.as_bytes()).then_some(());
+    assert!(app.wait_item(Duration::from_secs(20), pong).is_some(), "the call does not answer any more");
+}
+
+fn flooded(t: &Context, flood: &Flood) {
+    for text in ["Exceptionally long", "unsupported", "Failed to", "Unknown", "not supported"] {
+        if !t.is_ours() {
+            t.allow_log(text);
+        }
+    }
+    let look = || {
+        let (call, app) = t.incoming_app(flood.options);
+        for command in flood.before {
+            app.command(command);
+        }
+        let batch: Vec<u8> = (flood.batch)().iter().flat_map(|frame| app.encode(frame)).collect();
+        let before = Usage::of(t);
+        let ((sent, spent), others) = bystander::during(t, || {
+            let start = Instant::now();
+            let mut sent: u32 = 0;
+            while start.elapsed() < time() {
+                sent += 1;
+                app.send_raw(&batch);
+                let next = start + Duration::from_millis(10) * sent;
+                thread::sleep(next.saturating_duration_since(Instant::now()));
+            }
+            for _ in flood.before {
+                app.command("CONTINUE_MEDIA");
+            }
+            if t.is_ours() {
+                expect_alive(&app);
+            }
+            (sent, Usage::of(t).since(&before))
+        });
+        figures(format!(
+            "flood {:<20} {:<7} {sent} batches in {:?}: {spent}, {} lines logged; others: {others}",
+            flood.name,
+            t.module().name(),
+            time(),
+            lines(t)
+        ));
+        if t.is_ours() {
+            app.command("HANGUP");
+            assert_eq!(call.ending().cause, 16);
+            assert!(spent.grown_bytes < MEMORY_BYTES, "{spent}");
+            assert!(lines(t) < 100, "{} lines logged", lines(t));
+        }
+        others
+    };
+    if t.is_ours() {
+        undisturbed(flood.name, look);
+    } else {
+        look();
+    }
+}
+
+/// Its answers are kept up to a limit; then it is not read any more, until it reads again.
+fn never_reading(t: &Context) {
+    let (call, app) = t.incoming_app("c(ulaw)");
+    app.stop_reading();
+    let before = Usage::of(t);
+    let bytes = app.encode(&Frame::text("NO_SUCH_COMMAND")).repeat(1000);
+    let ((batches, spent), others) = bystander::during(t, || {
+        let mut batches = 0;
+        while batches < 1000 && app.send_what_fits(&bytes, Duration::from_millis(500)) {
+            batches += 1;
+        }
+        (batches, Usage::of(t).since(&before))
+    });
+    figures(format!("flood never_reading: stopped after {batches} batches: {spent}; others: {others}"));
+    others.expect_undisturbed();
+    assert!(batches < 1000, "Asterisk goes on reading");
+    assert!(spent.grown_bytes < MEMORY_BYTES, "{spent}");
+    assert_eq!(call.state().as_deref(), Some("Up"));
+}
+
+/// Small messages that come behind large ones do not keep those in memory.
+fn large_behind_small(t: &Context) {
+    let (_call, app) = t.incoming_app("c(ulaw)");
+    app.command("PAUSE_MEDIA");
+    let batch =
+        [app.encode(&Frame::text(&"x".repeat(200_000))), app.encode(&Frame::binary([0x55; 160]))].concat();
+    // The buffers themselves are there from now on.
+    (0..20).for_each(|_| app.send_raw(&batch));
+    expect_alive(&app);
+    let before = Usage::of(t);
+    (0..800).for_each(|_| app.send_raw(&batch));
+    expect_alive(&app);
+    let spent = Usage::of(t).since(&before);
+    figures(format!("flood large_behind_small: {spent}"));
+    let text = t.asterisk.cli("websocket show channels");
+    assert!(text.contains("16400 ms"), "the media is not there: {text}");
+    assert!(spent.grown_bytes < 32 << 20, "{spent}");
+}
+
+/// Asks many times over from some threads, each time on a new connection; the statuses that came.
+fn ask(t: &Context, count: usize, request: &(dyn Fn() -> UpgradeRequest + Sync)) -> Vec<u16> {
+    const THREADS: usize = 8;
+    let one = || t.send(&request()).status;
+    thread::scope(|scope| {
+        let work = || (0..count / THREADS).map(|_| one()).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("thread")).collect()
+    })
+}
+
+fn wrong_ids(t: &Context) {
+    t.allow_log("not found");
+    t.allow_log("could not be");
+    let count = long().map_or(2000, |_| 5000);
+    undisturbed("wrong_ids", || {
+        let (before, lines_before) = (Usage::of(t), lines(t));
+        let ((statuses, spent), others) = bystander::during(t, || {
+            let statuses = ask(t, count, &|| t.upgrade("3fb1f2a4-0000-4000-8000-000000000000"));
+            (statuses, Usage::of(t).since(&before))
+        });
+        assert!(statuses.iter().all(|status| *status == 404));
+        let logged = lines(t) - lines_before;
+        figures(format!(
+            "flood wrong_ids {}: {} requests, {spent}, {logged} lines logged; others: {others}",
+            t.module().name(),
+            statuses.len()
+        ));
+        if t.is_ours() {
+            assert!(logged < 60, "{logged} lines");
+            assert!(spent.grown_bytes < MEMORY_BYTES, "{spent}");
+        }
+        others
+    });
+}
+
+/// The id of a waiting call: it goes on waiting, whatever it is asked. The id of a connected one: it goes on.
+fn wrong_requests(t: &Context) {
+    t.allow_log("refused the application's upgrade");
+    t.allow_log("already connected");
+    t.allow_log("not found");
+    let waiting = t.incoming("c(ulaw)");
+    let id = waiting.connection_id();
+    let statuses = ask(t, 400, &|| t.upgrade(&id).without("Sec-WebSocket-Key"));
+    assert!(statuses.iter().all(|status| *status == 400));
+    let app = waiting.connect();
+    app.expect_media_start();
+    let statuses = ask(t, 400, &|| t.upgrade(&id));
+    assert!(statuses.iter().all(|status| *status == 409));
+    expect_alive(&app);
+    assert!(lines(t) < 60, "{} lines", lines(t));
+    // What was left out is counted.
+    app.command("HANGUP");
+    waiting.ending();
+    assert_eq!(t.send(&t.upgrade(&id)).status, 404);
+}
+
+/// The checks hold, however often one asks, and do not use up the id.
+fn forbidden(t: &Context) {
+    t.allow_log("refused");
+    t.allow_log("not found");
+    let call = t.incoming("c(ulaw)");
+    let id = call.connection_id();
+    let statuses = ask(t, 800, &|| t.upgrade(&id).header("Origin", "https://evil.example"));
+    assert!(statuses.iter().all(|status| *status == 403));
+    assert!(lines(t) < 60, "{} lines", lines(t));
+    t.app(t.send(&t.upgrade(&id).header("Origin", "https://app.example"))).expect_media_start();
+}
+
+/// Connections that ask for nothing, or for half of something, are with Asterisk's HTTP server, a thread each. Nothing of
+/// ours grows with them, and a call that is connected does not notice.
+fn mute(t: &Context) {
+    let ours = || {
+        let names = t.asterisk.resources().threads;
+        names.into_iter().filter(|name| name.starts_with("ws-")).collect::<Vec<_>>()
+    };
+    let (call, app) = t.incoming_app("c(ulaw)");
+    let before = ours();
+    let (mute, others) = bystander::during(t, || {
+        let connect = |number: usize| {
+            let mut stream = TcpStream::connect(t.asterisk.http).expect("HTTP server");
+            if number.is_multiple_of(2) {
+                stream.write_all(&t.upgrade("x").encode()[..60]).expect("send");
+            }
+            stream
+        };
+        let mute: Vec<TcpStream> = (0..100).map(connect).collect();
+        thread::sleep(Duration::from_millis(500));
+        expect_alive(&app);
+        mute
+    });
+    figures(format!("flood mute: {} connections; others: {others}", mute.len()));
+    others.expect_undisturbed();
+    assert_eq!(ours(), before);
+    // They still are what they were: nobody answered.
+    mute[1].set_nonblocking(true).expect("nonblocking");
+    assert!((&mute[1]).read(&mut [0; 16]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
+    assert_eq!(call.state().as_deref(), Some("Up"));
+}

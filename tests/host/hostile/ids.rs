@@ -1,0 +1,93 @@
+//! Connection ids cannot be guessed, and work once.
+
+use std::collections::HashSet;
+use std::thread;
+
+use parking_lot::Mutex;
+
+use super::super::harness::{Context, Suite};
+use super::{NOT_ON_C, figures};
+
+pub fn tests(suite: &mut Suite) {
+    suite.ours("hostile/ids/unguessable", "the C module can deadlock here (22)", unguessable).private();
+    suite.ours("hostile/ids/once", NOT_ON_C, once);
+}
+
+const IDS: usize = 2000;
+
+/// Random UUIDs (RFC 9562, version 4): no repeats, and every random bit is as often set as not, whatever the id before.
+fn unguessable(t: &Context) {
+    let ids = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..IDS / 4 {
+                    let parameters =
+                        [("external_host", "INCOMING"), ("connection_type", "server"), ("format", "ulaw")];
+                    let channel = t.external_media(&parameters).ok();
+                    let id = channel["channelvars"]["MEDIA_WEBSOCKET_CONNECTION_ID"]
+                        .as_str()
+                        .expect("id")
+                        .to_owned();
+                    ids.lock().push(id);
+                    t.ari().hangup(channel["id"].as_str().expect("id"));
+                }
+            });
+        }
+    });
+    let ids = ids.into_inner();
+    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), IDS);
+    let numbers: Vec<u128> = ids.iter().map(|id| number(id)).collect();
+    let [mut set, mut changed] = [[0usize; 128]; 2];
+    for (index, number) in numbers.iter().enumerate() {
+        let last = numbers[index.checked_sub(1).unwrap_or(IDS - 1)];
+        for bit in 0..128 {
+            set[bit] += usize::from(number >> bit & 1 == 1);
+            changed[bit] += usize::from((number ^ last) >> bit & 1 == 1);
+        }
+    }
+    // Five standard deviations of a fair coin, and a little.
+    let margin = 6.0 * (IDS as f64).sqrt() / 2.0;
+    let (mut random, mut worst) = (0, 0.0f64);
+    for bit in (0..128).filter(|bit| !matches!(bit, 62 | 63 | 76..=79)) {
+        for count in [set[bit], changed[bit]] {
+            let off = (count as f64 - IDS as f64 / 2.0).abs();
+            worst = worst.max(off);
+            assert!(off < margin, "bit {bit}: {count} of {IDS}");
+        }
+        random += 1;
+    }
+    figures(format!(
+        "ids: {IDS} of {random} random bits, no repeats; the worst bit is off by {worst} ({margin:.0} allowed)"
+    ));
+    assert_eq!(random, 122);
+}
+
+/// As a number; the form is checked.
+fn number(id: &str) -> u128 {
+    let parts: Vec<usize> = id.split('-').map(str::len).collect();
+    assert_eq!(parts, [8, 4, 4, 4, 12], "{id}");
+    assert!(id[14..].starts_with('4') && "89ab".contains(&id[19..20]), "{id}");
+    u128::from_str_radix(&id.replace('-', ""), 16).expect("hexadecimal digits")
+}
+
+/// Of many that ask at once one is let in; and nobody once the call is over.
+fn once(t: &Context) {
+    t.allow_log("already connected");
+    t.allow_log("not found");
+    for _ in 0..5 {
+        let call = t.incoming("c(ulaw)");
+        let request = t.upgrade(&call.connection_id());
+        let responses: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..16).map(|_| scope.spawn(|| t.send(&request))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("thread")).collect()
+        });
+        let (let_in, refused): (Vec<_>, Vec<_>) =
+            responses.into_iter().partition(|response| response.status == 101);
+        assert_eq!(let_in.len(), 1);
+        assert!(refused.iter().all(|response| response.status == 409));
+        drop(let_in);
+        assert_eq!(call.ending().cause, 38);
+        assert_eq!(t.send(&request).status, 404);
+    }
+}

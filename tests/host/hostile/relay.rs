@@ -1,0 +1,201 @@
+//! A wire between an application and Asterisk that a test can spoil, below TLS.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::super::connect::peer;
+use super::super::harness::wait;
+
+/// How the bytes from the application go on to Asterisk.
+#[derive(Debug, Clone, Copy)]
+enum Flow {
+    Free,
+    /// A byte at a time, with this pause.
+    Trickle(Duration),
+    /// This many bytes more, then nothing.
+    Only(usize),
+}
+
+#[derive(Debug)]
+struct State {
+    to_asterisk: Flow,
+    from_asterisk: bool,
+    /// Asterisk's end, once both ends are connected.
+    asterisk: Option<TcpStream>,
+    passed: usize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// Which end connects to the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// The application: Asterisk is the server.
+    App,
+    /// Asterisk.
+    Asterisk,
+}
+
+/// A relay for one connection.
+#[derive(Debug)]
+pub struct Relay {
+    /// Where it listens.
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+impl Relay {
+    /// Passes the first connection on to `target`. With TLS what comes from Asterisk is passed on in whole records, for the
+    /// `openssl` command does nothing else while it waits for the rest of one.
+    pub fn to(target: SocketAddr, caller: Caller, tls: bool) -> Self {
+        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).expect("listen");
+        let address = listener.local_addr().expect("address");
+        let state = State { to_asterisk: Flow::Free, from_asterisk: true, asterisk: None, passed: 0 };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let inner = Arc::clone(&shared);
+        let serve = move || {
+            let Ok((near, _)) = listener.accept() else { return };
+            let Ok(far) = TcpStream::connect(target) else { return };
+            near.set_nodelay(true).and(far.set_nodelay(true)).expect("nodelay");
+            let (app, asterisk) = if caller == Caller::App { (near, far) } else { (far, near) };
+            inner.state.lock().asterisk = asterisk.try_clone().ok();
+            let handles = (app.try_clone().expect("stream"), asterisk.try_clone().expect("stream"));
+            let other = Arc::clone(&inner);
+            thread::spawn(move || other.pass_to_app(handles.1, handles.0, tls));
+            inner.pass_to_asterisk(app, asterisk);
+        };
+        thread::Builder::new().name("relay".into()).spawn(serve).expect("thread");
+        Self { address, shared }
+    }
+
+    fn set(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.shared.state.lock());
+        self.shared.changed.notify_all();
+    }
+
+    /// Reads no more from Asterisk.
+    pub fn hold_from_asterisk(&self) {
+        self.set(|state| state.from_asterisk = false);
+    }
+
+    /// Reads from Asterisk again.
+    pub fn release_from_asterisk(&self) {
+        self.set(|state| state.from_asterisk = true);
+    }
+
+    /// Passes this many bytes more on to Asterisk, and keeps what comes behind them.
+    pub fn only(&self, bytes: usize) {
+        self.set(|state| state.to_asterisk = Flow::Only(bytes));
+    }
+
+    /// Passes bytes on one by one.
+    pub fn trickle(&self, pause: Duration) {
+        self.set(|state| state.to_asterisk = Flow::Trickle(pause));
+    }
+
+    /// Passes everything on, also what was kept.
+    pub fn release(&self) {
+        self.set(|state| state.to_asterisk = Flow::Free);
+    }
+
+    /// How many bytes have gone to Asterisk.
+    pub fn passed(&self) -> usize {
+        self.shared.state.lock().passed
+    }
+
+    /// Asterisk's end of the wire.
+    pub fn asterisk(&self) -> TcpStream {
+        let stream =
+            wait::poll(wait::PATIENCE, || self.shared.state.lock().asterisk.as_ref()?.try_clone().ok());
+        stream.expect("a connection through the relay")
+    }
+
+    /// Ends Asterisk's end with a TCP reset.
+    pub fn reset(&self) {
+        peer::reset(&self.asterisk());
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.release();
+        self.release_from_asterisk();
+        // A thread that waits for a connection ends with this one.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+impl Shared {
+    fn pass_to_app(&self, mut asterisk: TcpStream, mut app: TcpStream, tls: bool) {
+        let mut buffer = vec![0; 4096];
+        loop {
+            let mut state = self.state.lock();
+            self.changed.wait_while(&mut state, |state| !state.from_asterisk);
+            drop(state);
+            let read = if tls { read_record(&mut asterisk, &mut buffer) } else { asterisk.read(&mut buffer) };
+            match read {
+                Ok(count) if count > 0 && app.write_all(&buffer[..count]).is_ok() => {}
+                _ => {
+                    let _ = app.shutdown(std::net::Shutdown::Both);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn pass_to_asterisk(&self, mut app: TcpStream, mut asterisk: TcpStream) {
+        let mut buffer = [0; 16384];
+        loop {
+            match app.read(&mut buffer) {
+                Ok(count) if count > 0 => self.pass(&buffer[..count], &mut asterisk),
+                _ => {
+                    let _ = asterisk.shutdown(std::net::Shutdown::Write);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn pass(&self, bytes: &[u8], asterisk: &mut TcpStream) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let mut state = self.state.lock();
+            self.changed.wait_while(&mut state, |state| matches!(state.to_asterisk, Flow::Only(0)));
+            let (count, pause) = match &mut state.to_asterisk {
+                Flow::Free => (rest.len(), Duration::ZERO),
+                Flow::Trickle(pause) => (1, *pause),
+                Flow::Only(left) => {
+                    let count = rest.len().min(*left);
+                    *left -= count;
+                    (count, Duration::ZERO)
+                }
+            };
+            state.passed += count;
+            drop(state);
+            // It may be gone: what is kept then goes nowhere.
+            let _ = asterisk.write_all(&rest[..count]);
+            rest = &rest[count..];
+            thread::sleep(pause);
+        }
+    }
+}
+
+/// Reads one TLS record with its header.
+fn read_record(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<usize> {
+    const HEADER_BYTES: usize = 5;
+    buffer.resize(HEADER_BYTES, 0);
+    stream.read_exact(buffer)?;
+    let length = usize::from(u16::from_be_bytes([buffer[3], buffer[4]]));
+    buffer.resize(HEADER_BYTES + length, 0);
+    stream.read_exact(&mut buffer[HEADER_BYTES..])?;
+    Ok(buffer.len())
+}

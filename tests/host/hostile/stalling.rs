@@ -1,0 +1,227 @@
+//! Slow and stalled connections: the call stays up within its limits, the way that still works goes on working, and the
+//! call ends with its cause and a line in the log when a limit is passed.
+
+use std::net::Shutdown;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::net::SendFlags;
+
+use super::super::connect::bystander;
+use super::super::harness::app::Item;
+use super::super::harness::{Context, Frame, InstanceConfig, Suite, wait};
+use super::{NOT_ON_C, Partner, Relay, Way, Wired, figures, gap, long, undisturbed, wired};
+
+pub fn tests(suite: &mut Suite) {
+    for way in Way::ALL {
+        let mut ours = |name: &str, body: fn(&Context, Way)| {
+            let name = format!("hostile/{name}/{}", way.name());
+            suite.ours(name, NOT_ON_C, move |t| body(t, way)).shares("hostile", instance);
+        };
+        ours("never_reads", never_reads);
+        ours("byte_by_byte", byte_by_byte);
+        ours("halves", halves);
+        ours("reset", reset);
+        ours("half_close", half_close);
+        ours("urgent", urgent);
+    }
+    if long().is_some() {
+        for (format, frame_bytes) in [("ulaw", 160), ("slin48", 1920)] {
+            suite
+                .ours(format!("hostile/long/never_reads/{format}"), NOT_ON_C, move |t| {
+                    never_reads_for_minutes(t, format, frame_bytes);
+                })
+                .private();
+        }
+    }
+}
+
+pub(super) fn instance() -> InstanceConfig {
+    InstanceConfig::new().our_file(
+        "chan_websocket.conf",
+        "[global]\nwrite_timeout = 4000\nout_queue = 100\nclose_timeout = 1000\n",
+    )
+}
+
+/// Playing time of the media that waits for the application, and how many frames of it were dropped.
+fn waiting(t: &Context, channel: &str) -> (u64, u64) {
+    let text = t.asterisk.cli(&format!("websocket show channel {channel}"));
+    let line = text.lines().find(|line| line.contains("waiting, dropped:")).unwrap_or_default();
+    let mut numbers = line.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// Lets answers fill the buffers of both kernels, until nothing more goes out: in smaller steps than would make Asterisk
+/// stop reading.
+pub(super) fn fill(t: &Context, wired: &Wired<'_>, partner: Option<&Partner<'_>>) {
+    let commands = vec![Frame::text("GET_STATUS"); 1000];
+    wait::until("nothing more goes out", || {
+        wired.app.send_frames(&commands);
+        for _ in 0..3 {
+            if let Some(partner) = partner {
+                partner.app.send_media(&[0x2a; 160]);
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        waiting(t, &wired.call.name) != (0, 0)
+    });
+}
+
+/// The application is heard while it takes nothing, until write_timeout is over.
+fn never_reads(t: &Context, way: Way) {
+    t.allow_log("WebSocket connection given up: the application took nothing for 4000 ms");
+    t.allow_log("the application reads too slowly");
+    undisturbed(&format!("never_reads {}", way.name()), || {
+        let wired = wired(t, way, "c(ulaw)");
+        let partner = Partner::of(t, &wired.call, "c(ulaw)");
+        partner.talk(&wired, 160, Duration::from_millis(100));
+        let (heard, others) = bystander::during(t, || {
+            wired.relay.hold_from_asterisk();
+            fill(t, &wired, Some(&partner));
+            let heard = partner.talk(&wired, 160, Duration::from_millis(1500));
+            assert_eq!(wired.call.state().as_deref(), Some("Up"));
+            let ending = wired.call.ending();
+            assert_eq!((ending.cause, ending.tech_cause), (38, 1001));
+            heard
+        });
+        figures(format!("never_reads {}: the longest gap in its own audio {heard:?}", way.name()));
+        assert!(heard < Duration::from_millis(400) + others.machine * 3, "heard nothing for {heard:?}");
+        t.wait_log(&["WARNING", &wired.call.name, "the application took nothing for 4000 ms"]);
+        others
+    });
+}
+
+/// Also a TLS record may take its time. Nothing of it is lost.
+fn byte_by_byte(t: &Context, way: Way) {
+    let wired = wired(t, way, "c(ulaw)");
+    let partner = Partner::of(t, &wired.call, "c(ulaw)");
+    wired.relay.trickle(Duration::from_millis(1));
+    for number in 1..=3 {
+        wired.app.send_media(&[number; 160]);
+        wired.app.command("GET_STATUS");
+    }
+    for _ in 0..3 {
+        wired.app.expect_event("STATUS");
+    }
+    assert_eq!(partner.app.collect_media(480), [[1; 160], [2; 160], [3; 160]].concat());
+    wired.app.command("HANGUP");
+    assert_eq!(wired.call.ending().cause, 16);
+}
+
+/// Half of something, then nothing for a while: the application goes on hearing. When the rest comes all is well.
+fn halves(t: &Context, way: Way) {
+    let wired = wired(t, way, "c(ulaw)");
+    let partner = Partner::of(t, &wired.call, "c(ulaw)");
+    let frame = wired.app.encode(&Frame::binary([7; 160]));
+    let quiet = |what: &str| {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(500) {
+            partner.app.send_media(&[0x2a; 160]);
+            thread::sleep(Duration::from_millis(20));
+        }
+        let heard = gap(&wired.app, start, Instant::now());
+        assert!(heard < Duration::from_millis(450), "with {what}, it heard nothing for {heard:?}");
+    };
+    wired.app.send_raw(&frame[..1]);
+    quiet("half a header");
+    wired.app.send_raw(&frame[1..80]);
+    quiet("half a payload");
+    wired.relay.only(20);
+    wired.app.send_raw(&frame[80..]);
+    quiet("half a TLS record");
+    wired.relay.release();
+    assert_eq!(partner.app.collect_media(160), [7; 160]);
+    wired.app.command("HANGUP");
+    assert_eq!(wired.app.expect_close(), 1000);
+    assert_eq!(wired.call.ending().cause, 16);
+}
+
+fn expect_lost(wired: &Wired<'_>) {
+    let start = Instant::now();
+    let ending = wired.call.ending();
+    assert_eq!((ending.cause, ending.tech_cause), (38, 1006));
+    assert!(start.elapsed() < Duration::from_secs(5), "it took {:?}", start.elapsed());
+}
+
+fn reset(t: &Context, way: Way) {
+    let wired = wired(t, way, "c(ulaw)");
+    let _partner = Partner::of(t, &wired.call, "c(ulaw)");
+    wired.relay.reset();
+    expect_lost(&wired);
+}
+
+/// An application that sends no more, not even a close frame, is gone, whether it still reads or not. Also when it had a
+/// lot to say before, and when nothing is ever sent to it.
+fn half_close(t: &Context, way: Way) {
+    for options in ["c(ulaw)", "c(ulaw)d(out)"] {
+        let wired = wired(t, way, options);
+        for _ in 0..5 {
+            wired.app.send_media(&[0x55; 40_000]);
+        }
+        wait::until("all is on its way", || wired.relay.passed() > 200_000);
+        wired.relay.asterisk().shutdown(Shutdown::Write).expect("shutdown");
+        expect_lost(&wired);
+        let end = |item: &Item| matches!(item, Item::End(_)).then_some(());
+        assert!(wired.app.wait_item(wait::PATIENCE, end).is_some(), "Asterisk did not end the connection");
+    }
+}
+
+/// Urgent data is no part of the stream. What stands behind it does not wait for more to come.
+fn urgent(t: &Context, way: Way) {
+    let wired = wired(t, way, "c(ulaw)");
+    let send_urgent = |relay: &Relay| {
+        let sent = rustix::net::send(relay.asterisk(), b"!", SendFlags::OOB);
+        assert_eq!(sent, Ok(1));
+    };
+    let send = |bytes_sent: &dyn Fn()| {
+        let before = wired.relay.passed();
+        bytes_sent();
+        wait::until("the relay passes it on", || wired.relay.passed() > before);
+    };
+    for _ in 0..5 {
+        send(&|| wired.app.command("GET_STATUS"));
+        send_urgent(&wired.relay);
+        send(&|| wired.app.command("GET_STATUS"));
+        wired.app.expect_event("STATUS");
+        wired.app.expect_event("STATUS");
+    }
+    send_urgent(&wired.relay);
+    wired.app.command("HANGUP");
+    assert_eq!(wired.app.expect_close(), 1000);
+    assert_eq!(wired.call.ending().cause, 16);
+}
+
+/// With the default limits: how long it takes until an application that does not read is given up, and that it is heard
+/// all the while.
+fn never_reads_for_minutes(t: &Context, format: &str, frame_bytes: usize) {
+    t.allow_log("WebSocket connection given up: the application took nothing for 30000 ms");
+    t.allow_log("the application reads too slowly");
+    let options = format!("c({format})");
+    let wired = wired(t, Way::ALL[0], &options);
+    let partner = Partner::of(t, &wired.call, &options);
+    partner.talk(&wired, frame_bytes, Duration::from_millis(100));
+    let before = super::usage::Usage::of(t);
+    let ((heard, lasted, most), others) = bystander::during(t, || {
+        wired.relay.hold_from_asterisk();
+        let start = Instant::now();
+        let mut most = before;
+        let mut heard = Duration::ZERO;
+        while start.elapsed() < long().unwrap_or_default() && wired.call.state().is_some() {
+            heard = heard.max(partner.talk(&wired, frame_bytes, Duration::from_secs(5)));
+            most = super::usage::Usage::of(t);
+        }
+        (heard, start.elapsed(), most)
+    });
+    figures(format!(
+        "long/never_reads {format}: {lasted:?}, still up: {}, longest gap in its own audio {heard:?}, waiting and dropped \
+         {:?}, {}; others: {others}",
+        wired.call.state().is_some(),
+        waiting(t, &wired.call.name),
+        most.since(&before),
+    ));
+    others.expect_undisturbed();
+    if wired.call.state().is_none() {
+        let ending = wired.call.ending();
+        assert_eq!((ending.cause, ending.tech_cause), (38, 1001));
+    }
+}

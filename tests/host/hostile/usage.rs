@@ -1,0 +1,62 @@
+//! What the process takes of the machine.
+
+use std::fmt;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use super::super::harness::Context;
+
+/// The kernel counts in these (USER_HZ).
+const TICK: Duration = Duration::from_millis(10);
+
+/// A look at Asterisk's process.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    at: Instant,
+    /// User and system time of all its threads so far.
+    cpu: Duration,
+    /// Memory that it has of the machine.
+    pub resident_bytes: u64,
+}
+
+impl Usage {
+    /// As it is now.
+    pub fn of(t: &Context) -> Self {
+        let pid = t.asterisk.pid();
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("Asterisk's process");
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        let number = |index: usize| fields[index].parse::<u32>().expect("a number");
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("Asterisk's process");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+        let resident = line.split_whitespace().nth(1).and_then(|word| word.parse::<u64>().ok());
+        Self {
+            at: Instant::now(),
+            cpu: TICK * (number(11) + number(12)),
+            resident_bytes: resident.expect("VmRSS") * 1024,
+        }
+    }
+
+    /// What has come since an earlier look.
+    pub fn since(&self, earlier: &Self) -> Spent {
+        let time = self.at - earlier.at;
+        Spent {
+            cores: (self.cpu - earlier.cpu).as_secs_f64() / time.as_secs_f64().max(0.001),
+            grown_bytes: self.resident_bytes.saturating_sub(earlier.resident_bytes),
+        }
+    }
+}
+
+/// What a process has taken between two looks.
+#[derive(Debug, Clone, Copy)]
+pub struct Spent {
+    /// CPU time per time.
+    pub cores: f64,
+    /// Memory.
+    pub grown_bytes: u64,
+}
+
+impl fmt::Display for Spent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} cores, memory +{} KiB", self.cores, self.grown_bytes / 1024)
+    }
+}
