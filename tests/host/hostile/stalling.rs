@@ -46,9 +46,12 @@ pub(super) fn instance() -> InstanceConfig {
 /// Playing time of the media that waits for the application, and how many frames of it were dropped.
 fn waiting(t: &Context, channel: &str) -> (u64, u64) {
     let text = t.asterisk.cli(&format!("websocket show channel {channel}"));
-    let line = text.lines().find(|line| line.contains("waiting, dropped:")).unwrap_or_default();
-    let mut numbers = line.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+    let figure = |name: &str| {
+        let line = text.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_default();
+        let digits = |word: &str| word.trim_matches(|c: char| !c.is_ascii_digit()).parse().ok();
+        line.split_whitespace().skip(1).find_map(digits).unwrap_or(0)
+    };
+    (figure("out_queue_time"), figure("frames_dropped_out"))
 }
 
 /// Lets answers fill the buffers of both kernels, until nothing more goes out: in smaller steps than would make Asterisk
