@@ -33,9 +33,10 @@ demo: setup build ## Run two calls through the module in the sandbox's Asterisk 
 
 .PHONY: test
 test: setup clients build faults ## Set up, build and run every test
-	$(CARGO) test $(NO_MODULE) -- --skip connect/many
-	@# Five hundred calls at once would disturb the tests beside them.
+	$(CARGO) test $(NO_MODULE) -- --skip connect/many --skip soak/
+	@# Five hundred calls at once would disturb the tests beside them, and so would a soak.
 	$(CARGO) test $(NO_MODULE) --test host -- connect/many
+	$(CARGO) test $(NO_MODULE) --test host -- soak/
 
 .PHONY: faults
 faults: ## Build the module once more, with places that a test can make panic

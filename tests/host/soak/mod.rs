@@ -3,7 +3,7 @@
 //!
 //! | variable | meaning |
 //! | --- | --- |
-//! | `HOST_SOAK_SECONDS` | how long; 10 unless set |
+//! | `HOST_SOAK_SECONDS` | how long; 8 unless set |
 //! | `HOST_SOAK_WORKERS` | calls at once, more or less; 6 unless set |
 //! | `HOST_SOAK_SEED` | what the random choices come from; another each time unless set |
 //!
@@ -64,7 +64,7 @@ fn setting<T: FromStr>(name: &str, otherwise: T) -> T {
 }
 
 fn soak(t: &Context) {
-    let length = Duration::from_secs(setting("HOST_SOAK_SECONDS", 10));
+    let length = Duration::from_secs(setting("HOST_SOAK_SECONDS", 8));
     let workers = setting("HOST_SOAK_WORKERS", 6);
     let seed: u64 = setting("HOST_SOAK_SEED", random::anything());
     faults::allow_logs(t);
