@@ -74,10 +74,6 @@ soak: setup build ## Calls of all kinds with faults, reloads and floods, for MIN
 memcheck: setup build ## A soak with Asterisk under valgrind's memcheck
 	@scripts/valgrind memcheck
 
-.PHONY: racecheck
-racecheck: setup build ## A soak with Asterisk under valgrind's drd, which looks for data races
-	@scripts/valgrind drd
-
 .PHONY: asan
 asan: ## Run the tests that need no Asterisk under AddressSanitizer
 	@scripts/sanitize address

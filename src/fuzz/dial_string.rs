@@ -24,10 +24,11 @@ pub fn dial_string(bytes: &[u8]) {
 
 /// A token in `v()` does not reach the log.
 fn check_hidden(data: &str, params: &str) {
+    let params = params.replace('&', ",");
     // Once, and there: the same may stand in another place, or be put together of quoted pieces.
     let is_written = data.contains(&format!("v({params})"));
-    if params.len() >= 6 && is_written && data.matches(params).count() == 1 {
-        assert!(!dialled_for_log(data).contains(params), "{data:?}");
+    if params.len() >= 6 && is_written && data.matches(&params).count() == 1 {
+        assert!(!dialled_for_log(data).contains(&params), "{data:?}");
     }
 }
 

@@ -7,7 +7,7 @@
 //! | `HOST_SOAK_WORKERS` | calls at once, more or less; 6 unless set |
 //! | `HOST_SOAK_SEED` | what the random choices come from; another each time unless set |
 //!
-//! `make memcheck` and `make racecheck` run this, too, with Asterisk under valgrind.
+//! `make memcheck` runs this, too, with Asterisk under valgrind.
 
 mod anchor;
 mod calls;
