@@ -86,6 +86,7 @@ fn config() -> ConnectionConfig {
         write_timeout: PATIENCE,
         close_timeout: Duration::from_secs(2),
         ping: None,
+        prompt: false,
     }
 }
 
@@ -130,7 +131,7 @@ impl Pair {
 
 #[test]
 fn messages_go_both_ways_in_both_roles() {
-    let reactors = Reactors::start(2).unwrap();
+    let reactors = Reactors::start(2, true).unwrap();
     for role in [Role::Server, Role::Client] {
         let mut pair = pair(&reactors, role, config(), Vec::new());
         for len in [1usize, 125, 126, 160, 65_535, 65_536, 100_000] {
@@ -145,7 +146,7 @@ fn messages_go_both_ways_in_both_roles() {
 
 #[test]
 fn what_arrived_with_the_handshake_is_handled_first() {
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     // "hi", from a server to us as a client, so unmasked.
     let pair = pair(&reactors, Role::Client, config(), vec![0x81, 2, b'h', b'i']);
     pair.expect(&Told::Text("hi".into()));
@@ -154,7 +155,7 @@ fn what_arrived_with_the_handshake_is_handled_first() {
 
 #[test]
 fn a_message_in_any_pieces_is_one_message() {
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     let mut pair = pair(&reactors, Role::Client, config(), Vec::new());
     for byte in [0x81u8, 5, b'h', b'e', b'l', b'l', b'o'] {
         pair.app.get_mut().write_all(&[byte]).unwrap();
@@ -166,7 +167,7 @@ fn a_message_in_any_pieces_is_one_message() {
 
 #[test]
 fn the_applications_close_code_comes_back() {
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     for role in [Role::Server, Role::Client] {
         for code in [1000u16, 1001, 4001] {
             let mut pair = pair(&reactors, role, config(), Vec::new());
@@ -184,7 +185,7 @@ fn the_applications_close_code_comes_back() {
 
 #[test]
 fn our_close_goes_out_behind_what_is_queued() {
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
     pair.out.send_text("last words");
     pair.slot.close(1000);
@@ -195,7 +196,7 @@ fn our_close_goes_out_behind_what_is_queued() {
 
 #[test]
 fn an_application_that_never_answers_a_close_is_dropped() {
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     let config = ConnectionConfig { close_timeout: Duration::from_millis(100), ..config() };
     let mut pair = pair(&reactors, Role::Server, config, Vec::new());
     pair.slot.close(1000);
@@ -209,7 +210,7 @@ fn an_application_that_never_answers_a_close_is_dropped() {
 
 #[test]
 fn faults_end_the_connection_with_their_code() {
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     let cases: &[(&str, &[u8], u16)] = &[
         ("reserved bit", &[0xc1, 0], 1002),
         ("reserved opcode", &[0x83, 0], 1002),
@@ -256,7 +257,7 @@ fn a_close_frame_goes_out_behind_any_number_of_pongs() {
 
 #[test]
 fn a_lost_connection_is_told() {
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     let pair = pair(&reactors, Role::Server, config(), Vec::new());
     drop(pair.app);
     let told = pair.told.recv_timeout(PATIENCE).unwrap();
@@ -289,7 +290,7 @@ fn an_end_behind_much_media_is_seen() {
 
 #[test]
 fn a_panic_ends_its_own_connection_and_no_other() {
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     let mut neighbour = pair(&reactors, Role::Server, config(), Vec::new());
     let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
     pair.app.send(Message::text("panic")).unwrap();
@@ -302,7 +303,7 @@ fn a_panic_ends_its_own_connection_and_no_other() {
 
 #[test]
 fn media_for_an_application_that_does_not_read_is_dropped_and_told_once() {
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
     // Far more than the socket takes.
     for number in 0..3000u32 {
@@ -336,7 +337,7 @@ fn media_for_an_application_that_does_not_read_is_dropped_and_told_once() {
 
 #[test]
 fn an_application_that_takes_nothing_is_given_up() {
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     let config = ConnectionConfig { write_timeout: Duration::from_millis(300), ..config() };
     let pair = pair(&reactors, Role::Server, config, Vec::new());
     let mut neighbour = self::pair(&reactors, Role::Server, self::config(), Vec::new());
@@ -361,7 +362,7 @@ fn an_application_that_takes_nothing_is_given_up() {
 
 #[test]
 fn commands_of_an_application_that_does_not_read_its_answers_wait() {
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
     let answer = "x".repeat(60_000);
     let command = Message::text(format!("reply {answer}"));
@@ -400,7 +401,7 @@ fn commands_of_an_application_that_does_not_read_its_answers_wait() {
 
 #[test]
 fn pings_are_sent_answered_and_counted() {
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     let ping = Some(PingConfig { interval: Duration::from_millis(100), probes: 2 });
     let config = ConnectionConfig { ping, ..config() };
     let mut alive = pair(&reactors, Role::Server, config, Vec::new());
@@ -427,12 +428,53 @@ fn pings_are_sent_answered_and_counted() {
 
 #[test]
 fn stopping_ends_the_threads_and_the_connections() {
-    let reactors = Reactors::start(3).unwrap();
+    let reactors = Reactors::start(3, true).unwrap();
     let mut pairs: Vec<Pair> = (0..10).map(|_| pair(&reactors, Role::Server, config(), Vec::new())).collect();
     assert_eq!(reactors.connections().iter().sum::<usize>(), 10);
     reactors.stop();
     for pair in &mut pairs {
         let mut rest = Vec::new();
         assert_eq!(pair.app.get_mut().read_to_end(&mut rest).unwrap(), 0);
+    }
+}
+
+/// Many connections that talk make a reactor look at all sockets together. Nothing is lost, nobody waits for long, and
+/// it wakes for single messages again afterwards.
+#[test]
+fn a_busy_reactor_loses_nothing_and_comes_to_rest() {
+    for coalesce in [true, false] {
+        let reactors = Reactors::start(1, coalesce).unwrap();
+        // More than one poll takes.
+        let mut pairs: Vec<Pair> =
+            (0..300).map(|_| pair(&reactors, Role::Server, config(), Vec::new())).collect();
+        for round in 0..10u8 {
+            for pair in &mut pairs {
+                pair.app.send(Message::binary(vec![round; 160])).unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        for pair in &mut pairs {
+            for round in 0..10u8 {
+                pair.expect(&Told::Binary(vec![round; 160].into()));
+                assert_eq!(pair.app.read().unwrap(), Message::binary(vec![round; 160]));
+            }
+        }
+        // While the others talk, one is added, has a dialogue and is closed.
+        let mut late = pair(&reactors, Role::Server, config(), Vec::new());
+        for round in 0..20 {
+            for pair in &mut pairs[..100] {
+                pair.app.send(Message::binary(vec![1; 160])).unwrap();
+            }
+            late.app.send(Message::text(format!("reply {round}"))).unwrap();
+            assert_eq!(late.app.read().unwrap(), Message::text(round.to_string()));
+        }
+        late.slot.close(1000);
+        assert_eq!(late.read_to_end().0, Some(1000));
+        // Quiet again.
+        std::thread::sleep(Duration::from_millis(300));
+        let Pair { app, told, .. } = &mut pairs[200];
+        app.send(Message::binary("one more")).unwrap();
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), Told::Binary("one more".into()));
+        reactors.stop();
     }
 }

@@ -74,6 +74,7 @@ figures! {
     INGEST_CPU "ingest_cpu_us" "CPU per frame taken in bulk" "µs" Lower table;
     INGEST_FRAMES "ingest_frames" "frames taken in bulk" "" Neither file;
     INGEST_P50 "ingest_p50_ms" "time to take 18 s, p50" "ms" Lower table;
+    STATUS_FIRST_P99 "status_first_p99_ms" "STATUS round trip p99, live, each app's first" "ms" Lower table;
     STATUS_P50 "status_p50_ms" "STATUS round trip p50, live" "ms" Lower file;
     STATUS_P99 "status_p99_ms" "STATUS round trip p99, live" "ms" Lower table;
     STATUS_QUEUED_P50 "status_queued_p50_ms" "STATUS round trip p50, bulk queued" "ms" Lower file;

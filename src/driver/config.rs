@@ -1,7 +1,7 @@
 //! chan_websocket.conf: its options, their units, ranges and defaults.
 //!
 //! Reading the file is the host's business, at load and on reload. All settings are for calls made after a reload,
-//! except [`Settings::reactor_threads`], which is taken at load only. Called from the thread that loads or reloads the
+//! except [`Settings::reactor_threads`] and [`Settings::coalesce_reads`], which are taken at load only. Called from the thread that loads or reloads the
 //! module.
 
 use std::collections::HashMap;
@@ -75,6 +75,8 @@ pub struct Settings {
     pub tcp_keepalives: Option<TcpKeepalives>,
     /// Reactor threads; 0: by the number of cores. Taken at load only.
     pub reactor_threads: usize,
+    /// Whether a reactor with much to do reads all sockets at once every few milliseconds. Taken at load only.
+    pub coalesce_reads: bool,
 }
 
 impl Settings {
@@ -118,6 +120,7 @@ impl Settings {
             ("enable_pingpongs", or(pings, "no")),
             ("enable_tcp_keepalives", or(keepalives, "no")),
             ("reactor_threads", self.reactor_threads.to_string()),
+            ("coalesce_reads", yes(self.coalesce_reads)),
         ]
     }
 
@@ -158,6 +161,7 @@ impl Default for Settings {
             pings: None,
             tcp_keepalives: None,
             reactor_threads: 0,
+            coalesce_reads: true,
         }
     }
 }
@@ -543,6 +547,7 @@ impl Global {
                 settings.incoming_origins = origins.map(str::to_owned).collect();
             }
             "reactor_threads" => settings.reactor_threads = size(value, 0..=64, "threads")?,
+            "coalesce_reads" => settings.coalesce_reads = boolean(value)?,
             _ => set_liveness(&mut self.pings, &mut self.tcp_keepalives, option, value)?,
         }
         Ok(())
@@ -780,6 +785,7 @@ mod tests {
                 },
             ),
             (&[("reactor_threads", "4")], |s| s.reactor_threads = 4),
+            (&[("coalesce_reads", "no")], |s| s.coalesce_reads = false),
             (&[("write_timeout", "1"), ("write_timeout", "2")], |s| {
                 s.write_timeout = Duration::from_millis(2)
             }),
@@ -817,6 +823,7 @@ mod tests {
             ("incoming_acl", "", "names of ACLs of acl.conf"),
             ("incoming_permit", "", "addresses, with or without a mask"),
             ("incoming_require_tls", "maybe", "yes or no"),
+            ("coalesce_reads", "5", "yes or no"),
             ("enable_pingpongs", "2", "yes or no"),
             ("pingpong_interval", "0", "a number from 1 to 32767 (seconds)"),
             ("pingpong_probes", "128", "a number from 1 to 127 (probes)"),

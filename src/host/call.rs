@@ -400,6 +400,11 @@ impl Call {
         })))
     }
 
+    /// Whether messages go to the core as they come.
+    pub(crate) fn is_unbuffered(&self) -> bool {
+        self.mode == MediaMode::Unbuffered
+    }
+
     /// Whether MEDIA_START carries channel variables in this call's format.
     pub(crate) fn reports_variables(&self) -> bool {
         self.control_message_format == ControlMessageFormat::Json

@@ -9,6 +9,8 @@ use rustix::time::{
 };
 
 use crate::driver::clock::MonoTime;
+pub(crate) use crate::net::tick::now;
+use crate::net::tick::timespec;
 
 const NANOS_PER_SEC: u64 = 1_000_000_000;
 
@@ -30,7 +32,7 @@ impl Clock {
     pub(crate) fn set(&self, deadline: Option<MonoTime>) {
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         // An all-zero time would unset the timer.
-        let value = deadline.map_or(zero, |at| timespec(at.as_nanos().max(1)));
+        let value = deadline.map_or(zero, |at| timespec(at.max(MonoTime::from_nanos(1))));
         let setting = Itimerspec { it_interval: zero, it_value: value };
         if let Err(error) = timerfd_settime(&self.0, TimerfdTimerFlags::ABSTIME, &setting) {
             log::error!("cannot set a channel's clock: {error}");
@@ -44,11 +46,6 @@ impl AsRawFd for Clock {
     }
 }
 
-/// Now, on `CLOCK_MONOTONIC`.
-pub(crate) fn now() -> MonoTime {
-    MonoTime::from_nanos(nanos(clock_gettime(ClockId::Monotonic)).unsigned_abs())
-}
-
 /// Wall-clock time minus monotonic time, ns.
 pub(crate) fn wall_offset_ns() -> i64 {
     nanos(clock_gettime(ClockId::Realtime)).saturating_sub(nanos(clock_gettime(ClockId::Monotonic)))
@@ -56,11 +53,4 @@ pub(crate) fn wall_offset_ns() -> i64 {
 
 fn nanos(time: Timespec) -> i64 {
     time.tv_sec.saturating_mul(NANOS_PER_SEC as i64).saturating_add(time.tv_nsec)
-}
-
-fn timespec(nanos: u64) -> Timespec {
-    Timespec {
-        tv_sec: i64::try_from(nanos / NANOS_PER_SEC).unwrap_or(i64::MAX),
-        tv_nsec: i64::try_from(nanos % NANOS_PER_SEC).unwrap_or(0),
-    }
 }

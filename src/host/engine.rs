@@ -61,7 +61,7 @@ impl Engine {
             configured => configured,
         };
         let engine = Arc::new(Self {
-            reactors: Reactors::start(reactor_threads)?,
+            reactors: Reactors::start(reactor_threads, config.settings.coalesce_reads)?,
             connector: Connector::start("ws-connector")?,
             effects: Effects::start()?,
             tls: Arc::default(),

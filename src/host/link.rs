@@ -52,6 +52,7 @@ pub(crate) fn start(call: &Arc<Call>, link: NewLink, variables: Vec<(String, Str
         write_timeout: link.write_timeout,
         close_timeout: settings.close_timeout,
         ping: link.ping,
+        prompt: call.is_unbuffered(),
     };
     slot.add(Connection::new(link.transport, out, call.clone(), link.role, link.leftover, config));
     // A hangup that came between found no connection to close.

@@ -1,7 +1,7 @@
 //! A channel is asked for: dial string in, channel out.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::call::{Call, CallRole, NewCall};
 use super::channel::{ChannelSetup, NewChannel, owned_string};
@@ -15,9 +15,7 @@ use crate::driver::dial::{self, DialString};
 use crate::driver::media_format::{MediaFormat, SampleCounter};
 use crate::driver::opus::{self, OpusSampleCounter};
 use crate::driver::session::{MediaMode, QueueLimits, Session, SessionConfig};
-
-/// The grid on which calls' clocks tick together. A finer one saves less, a coarser one delays more.
-const CLOCK_GRID: Duration = Duration::from_millis(5);
+use crate::net::tick;
 
 /// What the core asks for.
 pub(crate) struct Request {
@@ -167,7 +165,7 @@ fn session_config(dial: &DialString, settings: &Settings, format: &MediaFormat) 
         control_message_format: dial.options.format.unwrap_or(settings.control_message_format),
         limits: QueueLimits { max: settings.queue_max, xoff: settings.queue_xoff, xon: settings.queue_xon },
         max_command_size: settings.max_command_size,
-        clock_grid: CLOCK_GRID,
+        clock_grid: tick::TICK,
     }
 }
 

@@ -18,7 +18,7 @@ use super::outbound::{Dropped, Flushed, Outbound};
 use super::transport::Transport;
 
 /// tungstenite's own buffer; whole messages grow it as needed. Small, for it is per connection and zeroed per read.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
+const READ_BUFFER_BYTES: usize = 1024;
 
 /// Pongs that may wait inside tungstenite for an application that does not read; then only the newest is kept
 /// (RFC 6455 section 5.5.3 allows that).
@@ -105,6 +105,8 @@ pub struct ConnectionConfig {
     pub close_timeout: Duration,
     /// Pings, if any.
     pub ping: Option<PingConfig>,
+    /// Each message is wanted as it comes, also when its reactor has much to do.
+    pub prompt: bool,
 }
 
 /// WebSocket pings.
@@ -171,6 +173,8 @@ pub struct Connection {
     carry: Vec<u8>,
     /// There was a message of [`LARGE_MESSAGE_BYTES`].
     had_large: bool,
+    /// A text message has come.
+    commanded: bool,
 }
 
 impl fmt::Debug for Connection {
@@ -224,7 +228,18 @@ impl Connection {
             short_reads: false,
             carry: Vec::new(),
             had_large: false,
+            commanded: false,
         }
+    }
+
+    /// Whether each message is wanted as it comes.
+    pub fn is_prompt(&self) -> bool {
+        self.config.prompt
+    }
+
+    /// Whether a text message has come since this was last asked.
+    pub fn take_commanded(&mut self) -> bool {
+        std::mem::take(&mut self.commanded)
     }
 
     /// The descriptor to poll.
@@ -377,7 +392,10 @@ impl Connection {
         let open = self.state == State::Open;
         self.had_large |= message.len() >= LARGE_MESSAGE_BYTES;
         match message {
-            Message::Text(text) if open => self.guarded(|connection| connection.handler.on_text(&text)),
+            Message::Text(text) if open => {
+                self.commanded = true;
+                self.guarded(|connection| connection.handler.on_text(&text));
+            }
             Message::Binary(bytes) if open => {
                 let shares_much = self.had_large && bytes.len() < SMALL_MESSAGE_BYTES;
                 let bytes = if shares_much { Bytes::copy_from_slice(&bytes) } else { bytes };

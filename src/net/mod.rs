@@ -6,5 +6,6 @@ pub mod connection;
 pub mod connector;
 pub mod outbound;
 pub mod reactor;
+pub mod tick;
 pub mod transport;
 pub mod upgrade;

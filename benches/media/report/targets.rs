@@ -38,6 +38,7 @@ const LIMITS: &[(&str, &Figure, f64)] = &[
     ("syscalls-echo-in", &figures::SYSCALLS, 8.0),
     ("echo-out", &figures::SWITCHES_CHANNELS, 55.0),
     ("echo-in", &figures::SWITCHES_CHANNELS, 55.0),
+    ("bulk", &figures::STATUS_FIRST_P99, 1.0),
     ("bulk", &figures::STATUS_P99, 1.0),
     ("bulk", &figures::STATUS_QUEUED_P99, 1.0),
     ("bulk", &figures::FLUSH_MAX, 20.0),

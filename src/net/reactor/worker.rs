@@ -1,0 +1,401 @@
+//! One reactor's thread.
+//!
+//! It sleeps on a `front` epoll: its waker, its tick, the sockets of connections in a dialogue, and, while it is not busy,
+//! the epoll that all other sockets are in.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
+
+use super::inbox::Command;
+use super::load::Load;
+use super::{ConnectionKey, Shared};
+use crate::driver::clock::MonoTime;
+use crate::net::connection::{Connection, Turn};
+use crate::net::tick;
+
+/// What one turn of one connection may read, and the buffer it reads into.
+const SCRATCH_BYTES: usize = 64 * 1024;
+const EVENTS_PER_POLL: usize = 256;
+/// One look takes events so often at most; what is left comes at once afterwards.
+const POLLS_PER_LOOK: usize = 8;
+
+const WAKE: Token = Token(0);
+const TICK: Token = Token(1);
+const SOCKETS: Token = Token(2);
+/// Tokens of connections are their keys.
+pub(super) const FIRST_CONNECTION: usize = 3;
+
+/// How long a flush may wait for others, so that not each of many wakes a busy reactor.
+const FLUSH_DELAY: Duration = Duration::from_micros(250);
+
+/// How long a connection is watched closely after a command.
+const DIALOGUE: Duration = Duration::from_secs(2);
+
+/// The poll that a reactor sleeps on, and what wakes it.
+pub(super) fn poll_with_waker() -> io::Result<(Poll, mio::Waker)> {
+    let poll = Poll::new()?;
+    let waker = mio::Waker::new(poll.registry(), WAKE)?;
+    Ok((poll, waker))
+}
+
+/// Where a connection's socket is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    /// With all others, at each look.
+    Together,
+    /// In front: its messages wake the reactor.
+    Closely,
+}
+
+struct Entry {
+    connection: Box<Connection>,
+    /// The earliest entry in `deadlines` that stands for this connection.
+    deadline: Option<Instant>,
+    watch: Watch,
+    /// Of its last command, while it is watched closely for that.
+    dialogue_since: Option<MonoTime>,
+}
+
+/// What a reactor was woken for.
+struct Woken {
+    /// All sockets are to be looked at.
+    look: bool,
+    /// Something has been posted.
+    inbox: bool,
+    /// Sockets that had something.
+    events: usize,
+}
+
+/// One thread's own side.
+pub(super) struct Worker {
+    front: Poll,
+    sockets: Poll,
+    shared: Arc<Shared>,
+    connections: HashMap<ConnectionKey, Entry>,
+    deadlines: BinaryHeap<Reverse<(Instant, ConnectionKey)>>,
+    readable: Vec<ConnectionKey>,
+    /// Connections in a dialogue, and when that was last looked at.
+    dialogues: Vec<ConnectionKey>,
+    dialogues_seen: MonoTime,
+    scratch: Vec<u8>,
+    /// Fires at the next look while busy.
+    clock: OwnedFd,
+    busy: bool,
+    /// Whether it may ever be busy.
+    coalesce: bool,
+    /// There are more events than one look takes.
+    more: bool,
+    commands: Vec<Command>,
+}
+
+impl Worker {
+    /// # Errors
+    /// Out of descriptors.
+    pub(super) fn new(front: Poll, shared: Arc<Shared>, coalesce: bool) -> io::Result<Self> {
+        let sockets = Poll::new()?;
+        let clock =
+            timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        let registry = front.registry();
+        registry.register(&mut SourceFd(&clock.as_raw_fd()), TICK, Interest::READABLE)?;
+        registry.register(&mut SourceFd(&sockets.as_raw_fd()), SOCKETS, Interest::READABLE)?;
+        Ok(Self {
+            front,
+            sockets,
+            shared,
+            connections: HashMap::new(),
+            deadlines: BinaryHeap::new(),
+            readable: Vec::new(),
+            dialogues: Vec::new(),
+            dialogues_seen: MonoTime::default(),
+            scratch: vec![0; SCRATCH_BYTES],
+            clock,
+            busy: false,
+            coalesce,
+            more: false,
+            commands: Vec::new(),
+        })
+    }
+
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS_PER_POLL);
+        let mut load = Load::new(tick::now());
+        loop {
+            match self.front.poll(&mut events, self.timeout()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    log::error!("a reactor thread cannot poll: {error}");
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            }
+            let mut woken = self.take_front(&events);
+            if woken.look {
+                woken.events += self.look(&mut events);
+            }
+            if !self.answer_inbox(&woken) {
+                break;
+            }
+            self.run_deadlines();
+            self.run_readable();
+            let now = tick::now();
+            self.end_dialogues(now);
+            self.set_busy(self.coalesce && load.count(woken.events, now));
+            if self.busy && woken.look {
+                self.set_clock(Some(tick::next_look(now)));
+            }
+        }
+    }
+
+    /// Takes turns with the sockets that are watched closely, and says what else the reactor was woken for.
+    fn take_front(&mut self, events: &Events) -> Woken {
+        let mut woken = Woken { look: std::mem::take(&mut self.more), inbox: false, events: 0 };
+        for event in events {
+            match event.token() {
+                WAKE => woken.inbox = true,
+                TICK | SOCKETS => woken.look = true,
+                _ => {
+                    woken.events += 1;
+                    self.on_event(event);
+                }
+            }
+        }
+        woken
+    }
+
+    /// Runs the inbox, or leaves it to a look that comes soon; false when told to stop.
+    fn answer_inbox(&mut self, woken: &Woken) -> bool {
+        if woken.look || !self.busy || !self.shared.inbox.can_wait() {
+            return self.run_inbox();
+        }
+        if woken.inbox {
+            let now = tick::now();
+            self.set_clock(Some((now + FLUSH_DELAY).min(tick::next_look(now))));
+        }
+        true
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if !self.readable.is_empty() || self.more {
+            return Some(Duration::ZERO);
+        }
+        self.deadlines.peek().map(|Reverse((at, _))| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Takes turns with all sockets that have something. Returns how many.
+    fn look(&mut self, events: &mut Events) -> usize {
+        let mut count = 0;
+        for _ in 0..POLLS_PER_LOOK {
+            if let Err(error) = self.sockets.poll(events, Some(Duration::ZERO)) {
+                if error.kind() == io::ErrorKind::Interrupted {
+                    continue;
+                }
+                log::error!("a reactor thread cannot poll its sockets: {error}");
+                return count;
+            }
+            let got = events.iter().count();
+            count += got;
+            for event in &*events {
+                self.on_event(event);
+            }
+            if got < EVENTS_PER_POLL {
+                return count;
+            }
+        }
+        // An edge-triggered poll in a poll does not tell of them again.
+        self.more = true;
+        count
+    }
+
+    /// Begins or ends looking after ticks only.
+    fn set_busy(&mut self, busy: bool) {
+        if self.busy == busy {
+            return;
+        }
+        self.busy = busy;
+        let registry = self.front.registry();
+        let fd = self.sockets.as_raw_fd();
+        let mut source = SourceFd(&fd);
+        let result = if busy {
+            registry.deregister(&mut source)
+        } else {
+            // What has come meanwhile gives an event now.
+            registry.register(&mut source, SOCKETS, Interest::READABLE)
+        };
+        if let Err(error) = result {
+            log::error!("a reactor thread cannot change what it polls: {error}");
+        }
+        self.set_clock(busy.then(|| tick::next_look(tick::now())));
+    }
+
+    fn set_clock(&self, at: Option<MonoTime>) {
+        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let value = at.map_or(zero, tick::timespec);
+        let setting = Itimerspec { it_interval: zero, it_value: value };
+        if let Err(error) = timerfd_settime(&self.clock, TimerfdTimerFlags::ABSTIME, &setting) {
+            log::error!("a reactor thread cannot set its clock: {error}");
+        }
+    }
+
+    fn on_event(&mut self, event: &mio::event::Event) {
+        let key = ConnectionKey(event.token().0);
+        let short_reads = event.is_read_closed() || event.is_error() || event.is_priority();
+        if event.is_readable() || short_reads {
+            self.turn(key, |connection, scratch| connection.on_readable(scratch, short_reads));
+        } else if event.is_writable() {
+            self.turn(key, Connection::on_room);
+        }
+    }
+
+    /// Runs the inbox; false when told to stop.
+    fn run_inbox(&mut self) -> bool {
+        let mut commands = std::mem::take(&mut self.commands);
+        self.shared.inbox.take(&mut commands);
+        let mut go_on = true;
+        for command in commands.drain(..) {
+            match command {
+                Command::Add(key, connection) => self.add(key, connection),
+                Command::Flush(key) => self.turn(key, |connection, _| connection.on_writable()),
+                Command::Close(key, code) => self.turn(key, |connection, _| connection.close(code)),
+                Command::Stop => go_on = false,
+            }
+        }
+        self.commands = commands;
+        go_on
+    }
+
+    fn add(&mut self, key: ConnectionKey, connection: Box<Connection>) {
+        let watch = if connection.is_prompt() { Watch::Closely } else { Watch::Together };
+        let entry = Entry { connection, deadline: None, watch, dialogue_since: None };
+        if let Err(error) = watch_entry(self.poll_of(watch), key, &entry) {
+            log::error!("cannot poll a connection: {error}");
+        }
+        self.connections.insert(key, entry);
+        // What arrived with the handshake, or before the registration, gives no event of its own.
+        self.turn(key, |connection, scratch| connection.on_readable(scratch, false));
+    }
+
+    fn poll_of(&self, watch: Watch) -> &Poll {
+        match watch {
+            Watch::Together => &self.sockets,
+            Watch::Closely => &self.front,
+        }
+    }
+
+    /// Each connection gets one turn at most, whatever deadline it has next: none can keep the reactor from the others.
+    fn run_deadlines(&mut self) {
+        let Some(Reverse((first, _))) = self.deadlines.peek() else { return };
+        let now = Instant::now();
+        if *first > now {
+            return;
+        }
+        let mut due = Vec::new();
+        while let Some(Reverse((at, key))) = self.deadlines.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.deadlines.pop();
+            if let Some(entry) = self.connections.get_mut(&key)
+                && entry.deadline == Some(at)
+            {
+                entry.deadline = None;
+                due.push(key);
+            }
+        }
+        for key in due {
+            self.turn(key, |connection, _| connection.on_deadline(now));
+        }
+    }
+
+    /// A turn for each connection that had more to read than its last turn allowed.
+    fn run_readable(&mut self) {
+        for key in std::mem::take(&mut self.readable) {
+            self.turn(key, |connection, scratch| connection.on_readable(scratch, false));
+        }
+    }
+
+    fn turn(&mut self, key: ConnectionKey, work: impl FnOnce(&mut Connection, &mut [u8]) -> Turn) {
+        let Some(entry) = self.connections.get_mut(&key) else { return };
+        let turn = work(&mut entry.connection, &mut self.scratch);
+        match turn {
+            Turn::Done => return self.remove(key),
+            Turn::StillReadable if !self.readable.contains(&key) => self.readable.push(key),
+            Turn::StillReadable | Turn::Idle => {}
+        }
+        let deadline = entry.connection.deadline();
+        if let Some(at) = deadline
+            && entry.deadline.is_none_or(|known| at < known)
+        {
+            entry.deadline = Some(at);
+            self.deadlines.push(Reverse((at, key)));
+        }
+        if entry.connection.take_commanded() {
+            self.begin_dialogue(key);
+        }
+    }
+
+    /// An application that has just sent a command is likely to send more, and to wait for answers.
+    fn begin_dialogue(&mut self, key: ConnectionKey) {
+        let Some(entry) = self.connections.get_mut(&key) else { return };
+        let is_new = entry.dialogue_since.is_none() && entry.watch == Watch::Together;
+        if is_new || entry.dialogue_since.is_some() {
+            entry.dialogue_since = Some(tick::now());
+        }
+        if is_new {
+            self.dialogues.push(key);
+            self.watch(key, Watch::Closely);
+        }
+    }
+
+    fn end_dialogues(&mut self, now: MonoTime) {
+        if self.dialogues.is_empty() || now.since(self.dialogues_seen) < DIALOGUE / 4 {
+            return;
+        }
+        self.dialogues_seen = now;
+        for key in std::mem::take(&mut self.dialogues) {
+            let Some(entry) = self.connections.get_mut(&key) else { continue };
+            if entry.dialogue_since.is_some_and(|since| now.since(since) < DIALOGUE) {
+                self.dialogues.push(key);
+            } else {
+                entry.dialogue_since = None;
+                self.watch(key, Watch::Together);
+            }
+        }
+    }
+
+    fn watch(&mut self, key: ConnectionKey, watch: Watch) {
+        let Some(entry) = self.connections.get(&key) else { return };
+        let fd = entry.connection.as_raw_fd();
+        let _ = self.poll_of(entry.watch).registry().deregister(&mut SourceFd(&fd));
+        if let Err(error) = watch_entry(self.poll_of(watch), key, entry) {
+            log::error!("cannot poll a connection: {error}");
+        }
+        if let Some(entry) = self.connections.get_mut(&key) {
+            entry.watch = watch;
+        }
+    }
+
+    fn remove(&mut self, key: ConnectionKey) {
+        if let Some(entry) = self.connections.remove(&key) {
+            let fd = entry.connection.as_raw_fd();
+            let _ = self.poll_of(entry.watch).registry().deregister(&mut SourceFd(&fd));
+            self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn watch_entry(poll: &Poll, key: ConnectionKey, entry: &Entry) -> io::Result<()> {
+    let fd = entry.connection.as_raw_fd();
+    let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
+    poll.registry().register(&mut SourceFd(&fd), Token(key.0), interest)
+}
