@@ -244,7 +244,7 @@ fn faults_end_the_connection_with_their_code() {
 /// More pings at once than pongs are kept for: the close frame behind them is not lost for that.
 #[test]
 fn a_close_frame_goes_out_behind_any_number_of_pongs() {
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     let ping = [&[0x89, 125][..], &[7; 125]].concat();
     let cases: [(&[u8], u16); 2] = [(&[0x83, 0], 1002), (&[0x88, 2, 0x03, 0xe8], 1000)];
     for (end, code) in cases {
@@ -268,7 +268,7 @@ fn a_lost_connection_is_told() {
 /// More than one turn reads, and the end of TCP behind it: poll says that only once.
 #[test]
 fn an_end_behind_much_media_is_seen() {
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     let mut neighbour = pair(&reactors, Role::Server, config(), Vec::new());
     let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
     let text = "x".repeat(90_000);

@@ -65,6 +65,7 @@ fn line(reactors: &Reactors, role: Role) -> Line {
         write_timeout: Duration::from_secs(30),
         close_timeout: Duration::from_secs(5),
         ping: None,
+        prompt: false,
     };
     slot.add(Connection::new(transport, out.clone(), call.clone(), role, Vec::new(), config));
     let app_role = if role == Role::Server { Role::Client } else { Role::Server };
@@ -80,7 +81,7 @@ const MESSAGES: u64 = 2000;
 #[test]
 fn messages_of_many_threads_arrive_once_and_in_order() {
     for role in [Role::Server, Role::Client] {
-        let reactors = Reactors::start(1).unwrap();
+        let reactors = Reactors::start(1, true).unwrap();
         let Line { mut app, out, slot, call } = line(&reactors, role);
         let start = Barrier::new(usize::try_from(SENDERS).unwrap());
         thread::scope(|scope| {
@@ -143,7 +144,7 @@ fn unhex(text: &str) -> Vec<u8> {
 /// Connections come and go on reactors that others post to, from all sides: none is forgotten, each end is told once.
 #[test]
 fn no_post_to_a_reactor_is_lost() {
-    let reactors = Reactors::start(2).unwrap();
+    let reactors = Reactors::start(2, true).unwrap();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         // Posts for connections that are not there are the reactors' daily bread.

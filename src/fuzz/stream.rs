@@ -108,6 +108,7 @@ fn run(role: Role, concurrent: bool, delivery: &Delivery, pieces: &[&[u8]]) -> S
         write_timeout: Duration::from_secs(3600),
         close_timeout: Duration::from_secs(3600),
         ping: None,
+        prompt: false,
     };
     let (leftover, rest) = match pieces.split_first() {
         Some((first, rest)) if delivery.leftover_first => (first.to_vec(), rest),

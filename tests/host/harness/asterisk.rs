@@ -160,6 +160,10 @@ impl Asterisk {
     /// Unloads the driver, as soon as no call that has just ended holds it any more.
     #[track_caller]
     pub fn unload_driver(&self) {
+        // A refused attempt would stand in the log.
+        wait::until("no call holds the driver", || {
+            self.driver_status().is_none_or(|status| status.use_count == 0)
+        });
         wait::until("the driver is unloaded", || self.driver("unload").contains("Unloaded"));
     }
 
