@@ -17,7 +17,7 @@ fn hold(reactors: &Reactors) -> Pair {
 
 #[test]
 fn the_end_of_the_stream_behind_more_than_one_turn_reads_is_noticed() {
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     let mut pair = pair(&reactors, Role::Client, config(), Vec::new());
     let _holder = hold(&reactors);
     for _ in 0..3 {
@@ -31,7 +31,7 @@ fn the_end_of_the_stream_behind_more_than_one_turn_reads_is_noticed() {
 
 #[test]
 fn messages_behind_urgent_data_do_not_wait() {
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     let mut pair = pair(&reactors, Role::Client, config(), Vec::new());
     for _ in 0..2 {
         let _holder = hold(&reactors);
@@ -48,7 +48,7 @@ fn messages_behind_urgent_data_do_not_wait() {
 #[test]
 fn an_application_that_reads_slowly_is_not_given_up() {
     const STEP_BYTES: usize = 32 * 1024;
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     let config = ConnectionConfig { write_timeout: Duration::from_millis(400), ..config() };
     let mut pair = pair(&reactors, Role::Server, config, Vec::new());
     for number in 0..3000 {
@@ -68,7 +68,7 @@ fn an_application_that_reads_slowly_is_not_given_up() {
 
 #[test]
 fn many_small_messages_keep_the_reactor_from_nobody() {
-    let reactors = Reactors::start(1).unwrap();
+    let reactors = Reactors::start(1, true).unwrap();
     let mut flood = pair(&reactors, Role::Client, config(), Vec::new());
     let mut neighbour = pair(&reactors, Role::Client, config(), Vec::new());
     // Half a second of work in one read.
