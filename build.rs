@@ -127,6 +127,7 @@ mod module {
         "ast_shutting_down",
         // log
         "ast_log",
+        "ast_log_callid",
         "ast_debug_get_by_module",
         "__ast_verbose",
         // reference counting and locks
@@ -237,6 +238,7 @@ mod module {
     const VARS: &[&str] = &[
         "ast_null_frame",
         "option_debug",
+        "ast_options",
         "AST_CAUSE_.*",
         "AST_FLAG_.*",
         "AST_EXTENDED_FDS",

@@ -325,7 +325,12 @@ impl ClientSettings {
 /// A dial string as it may stand in the log: what `v()` adds to the URI may be a token.
 pub fn dialled_for_log(dialled: &str) -> String {
     let Some((client, options)) = dialled.split_once('/') else { return dialled.to_owned() };
-    let mut shown = format!("{client}/");
+    format!("{client}/{}", options_for_log(options))
+}
+
+/// A dial string's options, the same way.
+pub(crate) fn options_for_log(options: &str) -> String {
+    let mut shown = String::new();
     let mut rest = options;
     // Wherever a v( stands: what counts as an option is not worth a slip here.
     while let Some((before, argument)) = rest.split_once("v(") {

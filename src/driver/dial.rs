@@ -3,6 +3,7 @@
 //! What a codec name or a connection id stands for is the host's business. Called from the thread that requests
 //! the channel.
 
+use super::client;
 use super::command::{CONTROL_MESSAGE_FORMATS, ControlMessageFormat, MEDIA_DIRECTIONS, MediaDirection};
 
 /// The connection id of a channel that waits for the app to connect to Asterisk, in this exact case.
@@ -73,7 +74,7 @@ pub enum DialError {
          URI-encoded: letters, digits, '-', '_', '.', '+' and %XX"
     )]
     UriParams {
-        /// What `v()` holds.
+        /// What `v()` holds, without the values: they may be secrets.
         params: String,
         /// Whom the parameters are for.
         connection_id: String,
@@ -183,7 +184,7 @@ fn split_options(options: &str) -> Result<Vec<OptionText>, DialError> {
         if chars.next() == Some('(') {
             rest = argument_end(chars, &mut argument).ok_or_else(|| DialError::MissingParenthesis {
                 option: letter,
-                options: options.to_owned(),
+                options: client::options_for_log(options),
             })?;
         }
         split.push(OptionText { letter, argument });
@@ -229,9 +230,20 @@ fn check_uri_params(connection_id: &str, params: String) -> Result<String, DialE
         return Err(DialError::UriParamsIncoming);
     }
     if !params.split([',', '=']).all(is_uri_encoded) {
-        return Err(DialError::UriParams { params, connection_id: connection_id.to_owned() });
+        return Err(DialError::UriParams {
+            params: names_only(&params),
+            connection_id: connection_id.to_owned(),
+        });
     }
     Ok(params.replace(',', "&"))
+}
+
+fn names_only(params: &str) -> String {
+    let hidden = params.split(',').map(|param| match param.split_once('=') {
+        Some((name, _)) => format!("{name}={}", client::HIDDEN),
+        None => param.to_owned(),
+    });
+    hidden.collect::<Vec<_>>().join(",")
 }
 
 /// Whether nothing in `text` needs to be URI-encoded, or already is. The characters are those of
@@ -510,7 +522,8 @@ mod tests {
         for (name, params) in rows {
             let data = format!("conn1/v({params})");
             let error = parse(&data).expect_err(name);
-            let expected = DialError::UriParams { params: params.into(), connection_id: "conn1".into() };
+            let params = names_only(params);
+            let expected = DialError::UriParams { params: params.clone(), connection_id: "conn1".into() };
             assert_eq!(error, expected, "{name}");
             assert!(
                 error

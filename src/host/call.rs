@@ -5,7 +5,7 @@
 
 use std::ffi::CString;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -19,13 +19,14 @@ use super::engine::Engine;
 use super::format::Format;
 use super::frame::FrameSlot;
 use super::link::NewLink;
-use super::log::warn_limited;
+use super::log::{self as host_log, call_debug, call_warn, warn_limited};
 use super::record::{EndedBy, Ending, Record};
-use super::view::{CallView, LinkView};
-use super::{fault, log as host_log, sys};
+use super::view::{self, CallView, LinkView};
+use super::{fault, sys};
 use crate::driver::command::ControlMessageFormat;
 use crate::driver::config::Settings;
 use crate::driver::event::{Event, MediaStart};
+use crate::driver::figure::Value;
 use crate::driver::log_limit::LogLimit;
 use crate::driver::media_format::MediaFormat;
 use crate::driver::session::{ClockSetting, Effect, MediaMode, Session};
@@ -122,6 +123,8 @@ pub(crate) struct Call {
     control_message_format: ControlMessageFormat,
     mode: MediaMode,
     identity: OnceLock<Identity>,
+    /// For log lines; 0 before the channel has one.
+    callid: AtomicU32,
     /// The channel as it is now; `fixup` changes it, hangup takes it away.
     owner: Mutex<Option<Channel>>,
     session: Mutex<Session>,
@@ -142,6 +145,7 @@ pub(crate) struct Call {
     pub(crate) record: Record,
     /// `websocket set debug` asked for this call's control messages.
     debug: AtomicBool,
+    totals_left: AtomicBool,
 }
 
 /// Name and unique id of the channel at its creation: what the application knows the call by, also after a
@@ -176,6 +180,7 @@ impl Call {
             control_message_format: new.session.control_message_format(),
             mode: new.session.mode(),
             identity: OnceLock::new(),
+            callid: AtomicU32::new(0),
             owner: Mutex::new(None),
             sends_media: AtomicBool::new(new.session.sends_media()),
             session: Mutex::new(new.session),
@@ -191,6 +196,7 @@ impl Call {
             wrong_format_frames: AtomicU64::new(0),
             record: Record::default(),
             debug: AtomicBool::new(false),
+            totals_left: AtomicBool::new(false),
         })
     }
 
@@ -213,6 +219,7 @@ impl Call {
     /// Ties the call to its channel, which is locked and being set up.
     pub(crate) fn attach(&self, channel: Channel, locked: Locked<'_>) -> bool {
         let _ = self.identity.set(Identity { name: locked.name(), uniqueid: locked.uniqueid() });
+        self.adopt_callid(locked);
         locked.set_variable(
             c"MEDIA_WEBSOCKET_OPTIMAL_FRAME_SIZE",
             &self.media_format.optimal_frame_size.to_string(),
@@ -224,6 +231,26 @@ impl Call {
         locked.set_clock_fd(Some(self.clock.as_raw_fd()));
         *self.owner.lock() = Some(channel);
         true
+    }
+
+    /// The channel may get its call id after it was made.
+    pub(crate) fn adopt_callid(&self, channel: Locked<'_>) {
+        self.callid.store(channel.callid(), Ordering::Relaxed);
+    }
+
+    /// The call id for log lines; 0 if there is none.
+    pub(crate) fn callid(&self) -> u32 {
+        self.callid.load(Ordering::Relaxed)
+    }
+
+    /// Leaves the totals in the channel's variables, once: when the connection ends, else at the hangup.
+    pub(crate) fn leave_totals(&self, channel: Locked<'_>) {
+        if !self.totals_left.swap(true, Ordering::Relaxed) {
+            let view = self.view();
+            for (variable, figure) in view::TOTALS {
+                channel.set_variable(variable, &view.value(figure).unwrap_or(Value::Absent).to_string());
+            }
+        }
     }
 
     /// The call as it is now, for an operator.
@@ -412,7 +439,7 @@ impl Call {
 
     /// The connection is up and MEDIA_START is out: events and media may follow.
     pub(crate) fn open_link(&self, out: Arc<Outbound>, slot: Slot, link: &NewLink) {
-        log::debug!("{}: WebSocket connection with {} established", self.name(), link.peer);
+        call_debug!(self, 1, "WebSocket connection with {} established", link.peer);
         self.record.connected();
         self.engine.count_connected(self.role);
         let _ = self.link.set(Link {
@@ -431,7 +458,7 @@ impl Call {
                 self.record.error(error_text);
             }
             let text = self.render(event);
-            log::debug!("{}: sent {text}", self.name());
+            call_debug!(self, 2, "sent {text}");
             self.show(format_args!("event to {}: {text}", link.peer));
             link.out.send_text(&text);
         }
@@ -454,6 +481,7 @@ impl Call {
         self.apply_clock(clock);
         self.run_effects(effects);
         let frame = frame?;
+        call_debug!(self, 5, "playing a frame of {} bytes, {} samples", frame.payload.len(), frame.samples);
         Some(self.fill(&frame))
     }
 
@@ -465,6 +493,7 @@ impl Call {
         }
         // DIVERGES: before the application is connected, media is dropped; the C module ends the call.
         if let Some(link) = self.link.get() {
+            call_debug!(self, 5, "sending a frame of {} bytes, {samples} samples", payload.len());
             link.out.send_media(payload, self.media_format.duration_of(samples));
         }
     }
@@ -474,12 +503,27 @@ impl Call {
     pub(crate) fn refuse_format(&self, format: &str) {
         let count = self.wrong_format_frames.fetch_add(1, Ordering::Relaxed);
         if count.is_multiple_of(FORMAT_WARNING_EVERY) {
-            log::warn!(
-                "{}: dropped a frame in format '{format}': this WebSocket channel only takes '{}'",
-                self.name(),
+            call_warn!(
+                self,
+                "dropped a frame in format '{format}': this WebSocket channel only takes '{}'",
                 self.media_format.name
             );
         }
+    }
+
+    /// The call in one line.
+    fn summary(&self) -> String {
+        let view = self.view();
+        let totals =
+            view::TOTALS.iter().filter_map(|(_, name)| Some(format!("{name} {}", view.value(name)?)));
+        totals.collect::<Vec<_>>().join(", ")
+    }
+
+    /// For debug messages.
+    fn session_state(&self) -> String {
+        let session = self.session.lock();
+        let (status, direction) = (session.status(), session.direction());
+        format!("{status:?}, direction {}", direction.as_str())
     }
 
     /// The channel's one format.
@@ -492,13 +536,10 @@ impl Call {
         self.hung_up.store(true, Ordering::Release);
         self.ended(EndedBy::Core, self.link.get().map(|_| close_code), String::new());
         self.engine.forget(self);
+        call_debug!(self, 1, "over: {}", self.summary());
         self.cancel_connecting();
         if let Some(link) = self.link.get() {
-            log::debug!(
-                "{}: closing the WebSocket connection with {}, code {close_code}",
-                self.name(),
-                link.peer
-            );
+            call_debug!(self, 1, "closing the WebSocket connection with {}, code {close_code}", link.peer);
             link.slot.close(close_code);
         }
         let channel = self.owner.lock().take();
@@ -594,13 +635,15 @@ impl Call {
 impl Handler for Call {
     fn on_text(&self, text: &str) {
         fault::point("command");
-        log::debug!("{}: received {text}", self.name());
+        call_debug!(self, 2, "received {text}");
         self.show(format_args!("command from {}: {text}", self.peer().unwrap_or("-")));
         self.with_session(|session, effects| session.on_command(text, clock::now(), effects));
+        call_debug!(self, 4, "now {}", self.session_state());
     }
 
     fn on_binary(&self, message: Bytes) {
         fault::point("media");
+        call_debug!(self, 5, "received a message of {} bytes", message.len());
         self.with_session(|session, effects| session.on_media(message, clock::now(), effects));
     }
 
@@ -610,17 +653,24 @@ impl Handler for Call {
             dropped.messages,
             dropped.media.as_millis()
         );
-        warn_limited!(MEDIA_DROPPED, "{}: {error_text}; the application reads too slowly", self.name());
+        warn_limited!(
+            MEDIA_DROPPED,
+            "{}: {error_text}; the application reads too slowly, more than out_queue waited for it",
+            self.name()
+        );
         self.send_event(&Event::Error { error_text });
     }
 
     fn on_ping(&self, missed: bool) {
         self.record.ping(missed);
+        if missed {
+            call_debug!(self, 4, "the last ping was not answered");
+        }
     }
 
     fn on_pong(&self, round_trip: Duration) {
         self.record.pong(round_trip);
-        log::trace!("{}: ping answered after {} ms", self.name(), round_trip.as_millis());
+        call_debug!(self, 4, "ping answered after {:.1} ms", round_trip.as_secs_f64() * 1000.0);
     }
 
     fn on_closed(&self, closed: Closed) {
@@ -629,29 +679,30 @@ impl Handler for Call {
         match closed {
             Closed::ByUs(_) => {}
             Closed::ByPeer { code, reason } => {
-                log::debug!("{}: WebSocket closed by the application, code {code}", self.name());
+                call_debug!(self, 1, "WebSocket closed by the application, code {code} {reason}");
                 self.ended(EndedBy::Application, Some(code), reason);
                 self.end(sys::AST_CAUSE_NORMAL_CLEARING, code);
             }
             Closed::Fault { code, what } => {
-                log::warn!(
-                    "{}: WebSocket protocol fault by the application: {what}; closed with {code}",
-                    self.name()
-                );
+                call_warn!(self, "WebSocket protocol fault by the application: {what}; closed with {code}");
                 self.ended(EndedBy::ProtocolFault, Some(code), what);
                 self.end(network, code);
             }
             Closed::Lost(what) => {
-                log::debug!("{}: WebSocket connection lost: {what}", self.name());
+                call_debug!(self, 1, "WebSocket connection lost: {what}");
                 self.ended(EndedBy::Lost, Some(CLOSE_ABNORMAL), what);
                 self.end(network, CLOSE_ABNORMAL);
             }
             Closed::Unresponsive(what) => {
-                log::warn!("{}: WebSocket connection given up: {what}", self.name());
+                call_warn!(
+                    self,
+                    "WebSocket connection given up: {what}; see whether it hangs (write_timeout, enable_pingpongs)"
+                );
                 self.ended(EndedBy::Unresponsive, Some(CLOSE_GOING_AWAY), what);
                 self.end(network, CLOSE_GOING_AWAY);
             }
             Closed::Panicked => {
+                call_warn!(self, "WebSocket connection given up after an internal fault; the call ends");
                 self.ended(EndedBy::InternalError, Some(CLOSE_INTERNAL_ERROR), String::new());
                 self.end(network, CLOSE_INTERNAL_ERROR);
             }

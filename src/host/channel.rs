@@ -114,6 +114,12 @@ impl Locked<'_> {
         unsafe { owned_string(sys::ast_state2str(sys::ast_channel_state(self.as_ptr()))) }
     }
 
+    /// The call id that log lines of this call begin with; 0 if there is none.
+    pub(crate) fn callid(self) -> u32 {
+        // SAFETY: a plain getter under the channel lock.
+        unsafe { sys::ast_channel_callid(self.as_ptr()) }
+    }
+
     /// Unique id.
     pub(crate) fn uniqueid(self) -> String {
         // SAFETY: as for the name.

@@ -15,6 +15,7 @@ use super::call::{Call, HangupCause};
 use super::channel::Locked;
 use super::guard::guard;
 use super::link::{self, NewLink};
+use super::log::call_warn;
 use super::record::EndedBy;
 use super::sys;
 
@@ -182,14 +183,14 @@ fn run_job(job: Job, call: Arc<Call>) -> Option<Job> {
             call.answered();
             None
         }
-        Job::Hangup { cause, .. } => with_channel(&call, |channel| hang_up(channel, cause))
+        Job::Hangup { cause, .. } => with_channel(&call, |channel| hang_up(&call, channel, cause))
             .is_none()
             .then_some(Job::Hangup { call, cause }),
         Job::IncomingTimeout { .. } => {
             if call.is_claimed() || call.is_hung_up() {
                 return None;
             }
-            log::warn!("{}: no application has connected in time; hanging up", call.name());
+            call_warn!(&call, "no application has connected in time (incoming_timeout); hanging up");
             call.ended(EndedBy::IncomingTimeout, None, String::new());
             let cause = HangupCause { cause: sys::AST_CAUSE_NO_ANSWER, tech_cause: None };
             attempt(Job::Hangup { call, cause })
@@ -204,7 +205,8 @@ fn variables_for(call: &Call, channel: Locked<'_>) -> Vec<(String, String)> {
 
 /// Sets the causes at once, for in Stasis nobody reads the hangup's own frame. DIVERGES: the C module leaves the
 /// cause to that frame, so that ARI reports 0.
-fn hang_up(channel: Locked<'_>, cause: HangupCause) {
+fn hang_up(call: &Call, channel: Locked<'_>, cause: HangupCause) {
+    call.leave_totals(channel);
     let code = i32::try_from(cause.cause).unwrap_or(0);
     channel.set_hangup_cause(code, cause.tech_cause);
     channel.queue_hangup(code);

@@ -15,7 +15,7 @@ use super::effects::Job;
 use super::engine::Engine;
 use super::guard::trampoline;
 use super::link::NewLink;
-use super::log::warn_limited;
+use super::log::{call_debug, call_warn, warn_limited};
 use super::stream::IoStream;
 use super::{access, fault, module, outgoing, sys};
 use crate::driver::log_limit::LogLimit;
@@ -117,7 +117,7 @@ fn answer(request: &HttpRequest) -> c_int {
     let Some(call) = engine.find(id) else {
         warn_limited!(
             UNKNOWN,
-            "{id}: WebSocket instance not found: no INCOMING channel waits for this connection id"
+            "{id}: WebSocket instance not found: no INCOMING channel waits for this connection id (it lives as long as its channel)"
         );
         return refuse(request, 404, c"Not found", c"WebSocket instance not found");
     };
@@ -134,6 +134,7 @@ fn answer(request: &HttpRequest) -> c_int {
     }
     match take_over(request, &accept.response()) {
         Ok(link) => {
+            call_debug!(&call, 3, "the application's upgrade is answered with 101");
             engine.effects.post(Job::Start { call: call.clone(), link: Box::new(link(&call)) });
             0
         }
@@ -190,7 +191,7 @@ fn watch(call: &Call, transport: &dyn Transport) {
         // SAFETY: the transport owns the descriptor and outlives this borrow.
         let fd = unsafe { BorrowedFd::borrow_raw(transport.as_raw_fd()) };
         if let Err(error) = set_tcp_keepalives(fd, keepalives) {
-            log::warn!("{}: TCP keepalives cannot be switched on: {error}", call.name());
+            call_warn!(call, "TCP keepalives cannot be switched on: {error}");
         }
     }
 }

@@ -7,6 +7,7 @@ use tungstenite::protocol::Role;
 
 use super::call::{CLOSE_NORMAL, Call};
 use super::fault;
+use super::log::call_debug;
 use crate::net::connection::{Connection, ConnectionConfig, PingConfig};
 use crate::net::outbound::Outbound;
 use crate::net::transport::Transport;
@@ -42,7 +43,7 @@ pub(crate) fn start(call: &Arc<Call>, link: NewLink, variables: Vec<(String, Str
         if call.engine.debug.wants_peer(&link.peer) {
             call.set_debug(true);
         }
-        log::debug!("{}: sent {text}", call.name());
+        call_debug!(call, 2, "sent {text}");
         call.show(format_args!("event to {}: {text}", link.peer));
         out.send_text(&text);
         call.open_link(out.clone(), slot.clone(), &link);

@@ -1,23 +1,37 @@
 //! Asterisk's logger behind the `log` crate, so that the safe modules log without knowing Asterisk.
 //!
-//! error, warn and info are ERROR, WARNING and NOTICE; debug is debug level 3, trace level 5 (`core set debug 3
-//! chan_websocket`).
+//! Of that crate's levels error, warn and info are ERROR, WARNING and NOTICE; debug is debug level 3. What is about one
+//! call is logged by [`call_warn`] and [`call_debug`] instead, with the channel's name and call id:
+//!
+//! | `core set debug N chan_websocket` | shows |
+//! | --- | --- |
+//! | 1 | the life of a call: made, connected, over with its totals |
+//! | 2 | commands and events |
+//! | 3 | attempts to connect, upgrades, TLS |
+//! | 4 | the queue and the direction after each command, pings |
+//! | 5 | every message and frame |
 
 use std::ffi::{CString, c_int};
+use std::fmt;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+use super::call::Call;
 use super::guard::here;
 use super::sys;
 
-const LOG_DEBUG: c_int = 0;
+pub(crate) const LOG_DEBUG: c_int = 0;
 const LOG_NOTICE: c_int = 2;
-const LOG_WARNING: c_int = 3;
+pub(crate) const LOG_WARNING: c_int = 3;
 const LOG_ERROR: c_int = 4;
 
 /// Debug levels as `core set debug` counts them.
 const DEBUG_LEVEL: u32 = 3;
-const TRACE_LEVEL: u32 = 5;
+/// Other crates' own messages.
+const OTHERS_LEVEL: u32 = 5;
+
+/// AST_OPT_FLAG_DEBUG_MODULE (options.h), bit 23 of `ast_options` in every version: some module has a level of its own.
+const DEBUG_MODULE: u32 = 1 << 23;
 
 struct AsteriskLog;
 
@@ -38,16 +52,48 @@ pub(crate) use warn_limited;
 pub(crate) fn install() {
     // Fails at a second load of the same image: then it is installed already.
     let _ = log::set_logger(&AsteriskLog);
-    log::set_max_level(LevelFilter::Trace);
+    log::set_max_level(LevelFilter::Debug);
     std::panic::set_hook(Box::new(|info| log::error!("internal error: {info}")));
 }
 
-/// Whether `core set debug` asks for `level`, in general or for this module.
+/// Whether `core set debug` asks for `level`, in general or for this module. Two loads when nobody debugs anything.
+#[inline]
 pub(crate) fn debug_enabled(level: u32) -> bool {
-    // SAFETY: a plain global of the core, read as its own macro DEBUG_ATLEAST does.
-    let general = unsafe { sys::option_debug };
+    // SAFETY: plain globals of the core, read as its own macro DEBUG_ATLEAST does; of the options, which are 32 or 64
+    // bits wide, the low half.
+    let (general, options) =
+        unsafe { (sys::option_debug, (&raw const sys::ast_options).cast::<u32>().read()) };
+    general >= level as c_int || (options & DEBUG_MODULE != 0 && module_level() >= level)
+}
+
+#[cold]
+fn module_level() -> u32 {
     // SAFETY: takes a C string and locks nothing of ours; logger.h.
-    general >= level as c_int || unsafe { sys::ast_debug_get_by_module(c"chan_websocket".as_ptr()) } >= level
+    unsafe { sys::ast_debug_get_by_module(c"chan_websocket".as_ptr()) }
+}
+
+/// Logs a warning about a call.
+macro_rules! call_warn {
+    ($call:expr, $($text:tt)+) => {
+        $crate::host::log::about($call, $crate::host::log::LOG_WARNING, file!(), line!(), format_args!($($text)+))
+    };
+}
+pub(crate) use call_warn;
+
+/// Logs a debug message about a call, if its level is asked for.
+macro_rules! call_debug {
+    ($call:expr, $level:literal, $($text:tt)+) => {
+        if $crate::host::log::debug_enabled($level) {
+            $crate::host::log::about($call, $crate::host::log::LOG_DEBUG, file!(), line!(), format_args!($($text)+));
+        }
+    };
+}
+pub(crate) use call_debug;
+
+/// A line about a call: behind its call id and its name.
+#[cold]
+pub(crate) fn about(call: &Call, level: c_int, file: &str, line: u32, text: fmt::Arguments<'_>) {
+    write_line(level, call.callid(), file, line, &format!("{}: {text}", call.name()));
 }
 
 impl Log for AsteriskLog {
@@ -56,7 +102,7 @@ impl Log for AsteriskLog {
         match metadata.level() {
             Level::Error | Level::Warn | Level::Info => true,
             Level::Debug if ours => debug_enabled(DEBUG_LEVEL),
-            Level::Debug | Level::Trace => debug_enabled(TRACE_LEVEL),
+            Level::Debug | Level::Trace => debug_enabled(OTHERS_LEVEL),
         }
     }
 
@@ -72,6 +118,7 @@ impl Log for AsteriskLog {
         };
         write_line(
             level,
+            0,
             record.file().unwrap_or("?"),
             record.line().unwrap_or(0),
             &record.args().to_string(),
@@ -95,12 +142,17 @@ fn one_line(message: &str) -> String {
     message.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-fn write_line(level: c_int, file: &str, line: u32, message: &str) {
+/// `callid` 0: this thread's own, if it has one.
+fn write_line(level: c_int, callid: u32, file: &str, line: u32, message: &str) {
     let file = file.rsplit('/').next().unwrap_or(file);
     let (Ok(message), Ok(file)) = (CString::new(one_line(message)), CString::new(file)) else { return };
     let (_, _, function) = here!();
     // SAFETY: the format is ours and takes one string; all pointers live across the call. logger.h: any thread.
     unsafe {
-        sys::ast_log(level, file.as_ptr(), line as c_int, function, c"%s\n".as_ptr(), message.as_ptr());
+        let (file, line, format) = (file.as_ptr(), line as c_int, c"%s\n".as_ptr());
+        match callid {
+            0 => sys::ast_log(level, file, line, function, format, message.as_ptr()),
+            _ => sys::ast_log_callid(level, file, line, function, callid, format, message.as_ptr()),
+        }
     }
 }

@@ -7,6 +7,7 @@ use tungstenite::protocol::Role;
 use super::call::{Call, CallRole};
 use super::effects::Job;
 use super::link::NewLink;
+use super::log::{call_debug, call_warn};
 use super::{client, fault};
 use crate::driver::client::{ClientSettings, dialled_for_log};
 use crate::driver::config::Pings;
@@ -17,9 +18,10 @@ use crate::net::connector::{ConnectError, ConnectJob, Connected, Destination};
 pub(crate) fn start(call: &Arc<Call>, dialled: &str) {
     fault::point("call");
     if call.role == CallRole::Incoming {
-        log::debug!("{}: waiting for the application to connect with id {}", call.name(), call.connection_id);
+        call_debug!(call, 1, "waiting for the application to connect with id {}", call.connection_id);
         return;
     }
+    call_debug!(call, 1, "connecting to {}", call.connection_id);
     let (for_settings, for_done) = (call.clone(), call.clone());
     let dialled = dialled_for_log(dialled);
     let job = ConnectJob {
@@ -58,7 +60,7 @@ fn on_done(call: &Arc<Call>, dialled: &str, result: Result<Connected, ConnectErr
             call.engine.effects.post(Job::Start { call: call.clone(), link: Box::new(link) });
         }
         Err(error) => {
-            log::warn!("{}: WebSocket connection failed to {dialled}: {error}", call.name());
+            call_warn!(call, "WebSocket connection failed to {dialled}: {error}");
             call.connecting_failed(&error);
         }
     }

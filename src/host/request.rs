@@ -9,6 +9,7 @@ use super::clock::Clock;
 use super::effects::Job;
 use super::engine::Engine;
 use super::format::Format;
+use super::log::call_debug;
 use super::{client, fault, module, sys, tech};
 use crate::driver::config::Settings;
 use crate::driver::dial::{self, DialString};
@@ -192,6 +193,7 @@ fn create_channel(request: &Request, dial: &DialString, call: Arc<Call>) -> Opti
     tech::set_call(setup.locked(), call.clone());
     call.engine.enter(&call);
     watch_incoming(&call);
+    call_debug!(&call, 1, "made for {}: {}", request.requestor_name, call.role.as_str());
     Some(setup.finish())
 }
 

@@ -135,7 +135,7 @@ trampoline! {
         // SAFETY: the core's string lives across the callback.
         let dialled = unsafe { owned_string(addr) };
         match channel.and_then(call_of).and_then(Call::me) {
-            Some(call) => { super::outgoing::start(&call, &dialled); 0 }
+            Some(call) => { channel.into_iter().for_each(|channel| call.adopt_callid(channel)); super::outgoing::start(&call, &dialled); 0 }
             None => -1,
         }
     }
@@ -208,6 +208,7 @@ fn hang_up(channel: Locked<'_>) {
     channel.set_clock_fd(None);
     let code = u16::try_from(channel.tech_hangup_cause()).ok().filter(|code| *code != 0);
     call.hangup(code.unwrap_or(CLOSE_NORMAL));
+    call.leave_totals(channel);
     drop(call);
     super::module::release();
 }

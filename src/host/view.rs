@@ -1,9 +1,11 @@
 //! One call at one moment, as the CLI, CHANNEL(), AMI and the metrics show it: named figures, defined in one table.
 
+use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::{self, CallRole};
+use super::log::call_warn;
 use super::record::{Ending, PingStats};
 use super::totals::Traffic;
 use crate::driver::command::ControlMessageFormat;
@@ -187,11 +189,7 @@ pub(crate) fn channel_function(call: &call::Call, item: &str) -> Option<String> 
     let value = call.view().value(name.trim());
     if value.is_none() {
         let names: Vec<&str> = FIGURES.iter().map(|figure| figure.name).collect();
-        log::warn!(
-            "{}: CHANNEL(websocket,{name}) is not known; known are: {}",
-            call.name(),
-            names.join(", ")
-        );
+        call_warn!(call, "CHANNEL(websocket,{name}) is not known; known are: {}", names.join(", "));
     }
     value.map(|value| value.to_string())
 }
@@ -211,6 +209,19 @@ use Kind::{Counter, Gauge, Info};
 use Section::{Call, Connection, FromApplication, ToApplication};
 use Unit::{Bytes, Frames, Milliseconds, Seconds};
 const NONE: Unit = Unit::None;
+
+/// What a channel is left with in its variables when its connection or the channel itself ends.
+pub(crate) static TOTALS: [(&CStr, &str); 9] = [
+    (c"WEBSOCKET_ENDED_BY", "ended_by"),
+    (c"WEBSOCKET_CLOSE_CODE", "close_code"),
+    (c"WEBSOCKET_FRAMES_IN", "frames_in"),
+    (c"WEBSOCKET_FRAMES_PLAYED", "frames_played"),
+    (c"WEBSOCKET_FRAMES_OUT", "frames_out"),
+    (c"WEBSOCKET_FRAMES_DROPPED_IN", "frames_dropped_in"),
+    (c"WEBSOCKET_FRAMES_DROPPED_OUT", "frames_dropped_out"),
+    (c"WEBSOCKET_UNDERRUNS", "underruns"),
+    (c"WEBSOCKET_LONGEST_STALL", "longest_stall"),
+];
 
 /// Every figure of a call, in the order in which they are shown.
 pub(crate) static FIGURES: &[Figure] = &[

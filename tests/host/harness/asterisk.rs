@@ -82,7 +82,7 @@ impl Asterisk {
     fn try_start(module: Module, config: &InstanceConfig) -> Self {
         let (folder, home) = sandbox::instance_folder();
         let (http, https) = (ports::free(), ports::free());
-        for name in ["etc", "modules", "lib", "spool", "run", "log"] {
+        for name in ["etc", "modules", "lib", "spool", "run", "log", "log/cdr-custom"] {
             fs::create_dir(folder.join(name)).expect("instance folder");
         }
         let files = config.render(module, &home, &format!("{home}/modules"), http, https);

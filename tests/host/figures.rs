@@ -1,0 +1,189 @@
+//! A call's figures in the dialplan, in ARI and in CDRs.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::harness::{App, Context, InstanceConfig, Suite, wait};
+
+const WHY: &str = "the C module has no figures";
+
+pub fn tests(suite: &mut Suite) {
+    suite.ours("figures/ari", WHY, ari).shares("figures", instance);
+    suite.ours("figures/unknown", WHY, unknown).shares("figures", instance);
+    suite.ours("figures/variables", WHY, variables).shares("figures", instance);
+    suite.ours("figures/h", WHY, h_extension).shares("figures", instance);
+    suite.ours("figures/cdr", WHY, cdr).shares("figures", instance);
+}
+
+/// Extensions of the README's section on operation, and CDRs as cdr_custom writes them.
+fn instance() -> InstanceConfig {
+    InstanceConfig::new()
+        .module("func_cdr")
+        .module("res_cdrel_custom")
+        .module("cdr_custom")
+        .file("cdr.conf", "[general]\nenable = yes\n")
+        .file(
+            "cdr_custom.conf",
+            "[mappings]\nfigures.csv => ${CDR(channel)},${CDR(dstchannel)},${CDR(ws_frames)},${CDR(ws_ended)}\n",
+        )
+        .dialplan(
+            r"
+; For Dial()'s option b: the dialled channel leaves its figures when it is hung up.
+exten => watched,1,Set(CHANNEL(hangup_handler_push)=harness,leave,1)
+ same => n,Return()
+exten => leave,1,Set(CDR(ws_frames)=${CHANNEL(websocket,frames_in)})
+ same => n,Set(CDR(ws_ended)=${CHANNEL(websocket,ended_by)})
+ same => n,Set(MASTER_CHANNEL(WS_FRAMES)=${CHANNEL(websocket,frames_in)})
+ same => n,Return()
+exten => figures,1,Verbose(0,dialplan of ${CHANNEL}: ${CHANNEL(websocket,format)} ${CHANNEL(websocket,state)})
+ same => n,Echo()
+exten => h,1,GotoIf($[${CHANNEL(channeltype)} = WebSocket]?ours)
+ same => n,Verbose(0,h of ${CHANNEL}: ${WS_FRAMES})
+ same => n,Hangup()
+ same => n(ours),Verbose(0,h of ${CHANNEL}: ${WEBSOCKET_ENDED_BY} ${WEBSOCKET_FRAMES_IN} / ${CHANNEL(websocket,ended_by)} ${CHANNEL(websocket,frames_in)})
+",
+        )
+}
+
+/// In ARI, and in the dialplan.
+fn ari(t: &Context) {
+    let call = t.call("WebSocket/INCOMING/c(ulaw)").extension("figures").originate();
+    let read = |name: &str| call.variable(&format!("CHANNEL(websocket,{name})"));
+    assert_eq!(read("state").as_deref(), Some("waiting"));
+    assert_eq!(read("peer").as_deref(), Some(""), "there is none yet");
+    let app = call.connect();
+    app.expect_media_start();
+    call.wait_application("Echo");
+    t.wait_log(&["dialplan of", &call.name, "ulaw connected"]);
+    app.send_media(&[0x55; 400]);
+    assert_eq!(app.collect_media(320).len(), 320);
+    app.command("PAUSE_MEDIA");
+    app.send_media(&[0x55; 1600]);
+    app.command("GET_STATUS");
+    app.expect_event("STATUS");
+    let peer = app.local_address().to_string();
+    for (name, value) in [
+        ("state", "paused"),
+        ("queue_length", "10"),
+        ("queue_time", "200"),
+        ("Frames_In", "12"),
+        ("frames_played", "2"),
+        ("bytes_cut_off", "80"),
+        ("frames_out", "2"),
+        ("ptime", "20"),
+        ("paused", "yes"),
+        ("last_command", "GET_STATUS"),
+        ("peer", &peer),
+        ("tls", "none"),
+        ("round_trip", ""),
+        ("ended_by", ""),
+    ] {
+        assert_eq!(read(name).as_deref(), Some(value), "{name}");
+    }
+    assert_eq!(call.variable("CHANNEL(WebSocket, role)").as_deref(), Some("incoming"));
+    let stall: f64 = read("longest_stall").and_then(|text| text.parse().ok()).expect("a number");
+    assert!(stall < 1000.0, "{stall}");
+}
+
+/// The warning lists what there is; other items are not ours.
+fn unknown(t: &Context) {
+    let (call, _app) = t.incoming_app("c(ulaw)");
+    t.allow_log("CHANNEL(websocket,nonsense) is not known");
+    t.allow_log("Unknown or unavailable item requested");
+    assert_eq!(call.variable("CHANNEL(websocket,nonsense)").unwrap_or_default(), "");
+    let line = t.wait_log(&["WARNING", &call.name, "CHANNEL(websocket,nonsense) is not known"]);
+    for line_of in t.asterisk.cli("websocket show figures").lines().skip(1) {
+        let name = line_of.split_whitespace().next().expect("a name");
+        assert!(line.contains(name), "{name} is missing in: {line}");
+    }
+    assert_eq!(call.variable("CHANNEL(rtp,dest)").unwrap_or_default(), "");
+    assert_eq!(call.variable("CHANNEL(channeltype)").as_deref(), Some("WebSocket"));
+}
+
+/// The values of the variables that were set on a channel before it was gone.
+fn left(t: &Context, id: &str) -> Vec<(String, String)> {
+    t.ari().wait_channel("ChannelDestroyed", id);
+    let events = t.ari().events();
+    let gone = events.iter().position(|e| e["type"] == "ChannelDestroyed" && e["channel"]["id"] == *id);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    events[..gone.expect("it is gone")]
+        .iter()
+        .filter(|event| event["type"] == "ChannelVarset" && event["channel"]["id"] == *id)
+        .map(|event| (text(&event["variable"]), text(&event["value"])))
+        .filter(|(name, _)| name.starts_with("WEBSOCKET_"))
+        .collect()
+}
+
+/// Ends the call with this id and application.
+type End = fn(&Context, &str, &App);
+
+/// Whoever ends the call, the totals are set once, before the channel is destroyed.
+fn variables(t: &Context) {
+    let ends: [(&str, End, &str, &str); 4] = [
+        ("core", |t, id, _| t.ari().hangup(id), "core", "1000"),
+        ("close", |_, _, app| app.close(4001), "application", "4001"),
+        ("command", |_, _, app| app.command("HANGUP"), "hangup_command", "1000"),
+        ("lost", |_, _, app| app.disconnect(), "lost", "1006"),
+    ];
+    for (name, end, by, code) in ends {
+        let (call, app) = t.incoming_echo("c(ulaw)");
+        app.send_media(&[0x55; 320]);
+        assert_eq!(app.collect_media(320).len(), 320);
+        end(t, &call.id, &app);
+        let left = left(t, &call.id);
+        for (variable, value) in [
+            ("WEBSOCKET_ENDED_BY", by),
+            ("WEBSOCKET_CLOSE_CODE", code),
+            ("WEBSOCKET_FRAMES_IN", "2"),
+            ("WEBSOCKET_FRAMES_PLAYED", "2"),
+            ("WEBSOCKET_FRAMES_OUT", "2"),
+            ("WEBSOCKET_FRAMES_DROPPED_IN", "0"),
+            ("WEBSOCKET_FRAMES_DROPPED_OUT", "0"),
+        ] {
+            let values: Vec<_> = left.iter().filter(|(name, _)| name == variable).collect();
+            assert!(values.len() == 1 && values[0].1 == value, "{name}: {variable} in {left:?}");
+        }
+        assert_eq!(left.len(), 9, "{left:?}");
+    }
+}
+
+/// A WebSocket channel that runs the dialplan itself: its `h` has the variables if the connection ended the call, and
+/// CHANNEL() in any case.
+fn h_extension(t: &Context) {
+    let (call, app) = t.incoming_echo("c(ulaw)");
+    app.send_media(&[0x55; 320]);
+    assert_eq!(app.collect_media(320).len(), 320);
+    app.close(1000);
+    t.wait_log(&[&format!("h of {}: application 2 / application 2", call.name)]);
+    let (call, app) = t.incoming_echo("c(ulaw)");
+    app.send_media(&[0x55; 320]);
+    assert_eq!(app.collect_media(320).len(), 320);
+    call.hangup();
+    t.wait_log(&[&format!("h of {}:   /  2", call.name)]);
+}
+
+/// A dialled WebSocket channel: a hangup handler gives its figures to the CDR and to the caller, whose `h` sees them.
+fn cdr(t: &Context) {
+    let server = t.server(&[]);
+    let dial = format!("WebSocket/{}/c(ulaw)", server.client);
+    let caller = t.call("Local/park@harness").formats("ulaw").dials(&dial, "10", "gb(watched^1)").originate();
+    let app = server.accept();
+    app.expect_media_start();
+    app.send_media(&[0x55; 480]);
+    wait::until("the frames to be played", || {
+        let text = t.asterisk.cli("websocket show channels");
+        let line = text.lines().find(|line| line.contains(&server.client)).map(str::to_owned);
+        line.is_some_and(|line| line.split_whitespace().rev().nth(2) == Some("3"))
+    });
+    app.close(1000);
+    caller.dial_result();
+    caller.hangup();
+    t.wait_log(&[&format!("h of {}: 3", caller.name)]);
+    let file = t.asterisk.log.path().with_file_name("cdr-custom").join("figures.csv");
+    wait::until("the CDR", || {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let line = text.lines().find(|line| line.contains(&server.client)).map(str::to_owned);
+        line.is_some_and(|line| line.ends_with(",3,application"))
+    });
+}
