@@ -108,7 +108,7 @@ advisories: ## Look for known vulnerabilities in the crates; says so where the d
 	@scripts/advisories
 
 .PHONY: install
-install: ## Install the built module where Asterisk looks for modules; DESTDIR, MODULES_DIR, ASTETCDIR
+install: ## Install the built module where Asterisk looks for modules; DESTDIR, MODULES_DIR, ASTETCDIR, ASTDATADIR
 	@scripts/install
 
 .PHONY: uninstall

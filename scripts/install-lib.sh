@@ -5,11 +5,12 @@
 # DPKG_ROOT    another system's root folder: like DESTDIR, but with that system's asterisk.conf and package database
 # MODULES_DIR  where Asterisk keeps its modules; found by itself if not given
 # ASTETCDIR    where Asterisk's configuration is; found by itself if not given
+# ASTDATADIR   where Asterisk's data is, its documentation among it; found by itself if not given
 
 DESTDIR=${DESTDIR:-}
 DPKG_ROOT=${DPKG_ROOT:-}
 [ -z "$DESTDIR" ] || [ -z "$DPKG_ROOT" ] || die "either DESTDIR or DPKG_ROOT, not both"
-for variable in DESTDIR DPKG_ROOT MODULES_DIR ASTETCDIR; do
+for variable in DESTDIR DPKG_ROOT MODULES_DIR ASTETCDIR ASTDATADIR; do
     eval "value=\${$variable:-}"
     case $value in
     "" | /*) ;;
@@ -89,9 +90,27 @@ find_etc_dir() {
     say /etc/asterisk
 }
 
+# Nothing where this Asterisk keeps no documentation.
+find_data_dir() {
+    for dir in "${ASTDATADIR:-}" "$(asterisk_conf astdatadir)"; do
+        [ -z "$dir" ] || {
+            say "$dir"
+            return
+        }
+    done
+    for dir in "$(asterisk_conf astdatadir template)" /usr/share/asterisk /var/lib/asterisk /usr/local/share/asterisk \
+        /usr/local/var/lib/asterisk /opt/asterisk/var/lib/asterisk; do
+        [ -z "$dir" ] || [ ! -d "$DPKG_ROOT$dir/documentation" ] || {
+            say "$dir"
+            return
+        }
+    done
+}
+
 modules_dir=$(find_modules_dir)
 etc_dir=$(find_etc_dir)
-modules_dir=${modules_dir%/} etc_dir=${etc_dir%/}
+data_dir=$(find_data_dir)
+modules_dir=${modules_dir%/} etc_dir=${etc_dir%/} data_dir=${data_dir%/}
 
 name=$modules_dir/chan_websocket.so
 target=$prefix$name
@@ -100,6 +119,9 @@ backup_dir=$prefix$modules_dir.before-chan_websocket
 backup=$backup_dir/chan_websocket.so
 config=$prefix$etc_dir/chan_websocket.conf
 sample=$repo/configs/chan_websocket.conf.sample
+# For Asterisk's own help. Not beside its own documentation, which a package owns.
+documentation=${data_dir:+$prefix$data_dir/documentation/thirdparty/chan_websocket-en_US.xml}
+our_documentation=$repo/docs/chan_websocket-en_US.xml
 
 # Its first line tells it from a file of somebody else.
 is_our_sample() { [ "$(head -n 1 "$1" 2>/dev/null)" = "$(head -n 1 "$sample")" ]; }

@@ -152,11 +152,19 @@ fn backup() -> String {
 }
 
 #[test]
-fn destdir_gets_the_module_and_the_sample_and_nothing_else() {
+fn destdir_gets_the_module_the_sample_and_the_documentation_and_nothing_else() {
     let tree = Tree::new();
-    let variables = [("MODULES_DIR", "/opt/ast/modules"), ("ASTETCDIR", "/opt/ast/etc")];
+    let variables =
+        [("MODULES_DIR", "/opt/ast/modules"), ("ASTETCDIR", "/opt/ast/etc"), ("ASTDATADIR", "/opt/ast/data")];
     tree.run("install", "DESTDIR", &variables).expect("install");
-    assert_eq!(tree.files(), ["/opt/ast/etc/chan_websocket.conf", "/opt/ast/modules/chan_websocket.so"]);
+    assert_eq!(
+        tree.files(),
+        [
+            "/opt/ast/data/documentation/thirdparty/chan_websocket-en_US.xml",
+            "/opt/ast/etc/chan_websocket.conf",
+            "/opt/ast/modules/chan_websocket.so",
+        ]
+    );
     assert_eq!(tree.read("/opt/ast/modules/chan_websocket.so"), build("1"));
     assert_eq!(
         fs::metadata(tree.path("/opt/ast/modules/chan_websocket.so")).expect("module").mode() & 0o7777,
@@ -216,6 +224,29 @@ fn asterisk_conf_as_debian_ships_it() {
     fs::create_dir_all(tree.path("/usr/lib/elsewhere/modules")).expect("folder");
     tree.install().expect("install");
     assert_eq!(tree.read("/usr/lib/elsewhere/modules/chan_websocket.so"), build("1"));
+}
+
+#[test]
+fn the_documentation_goes_where_asterisk_has_its_own() {
+    for (what, conf, folder) in [
+        ("by asterisk.conf", "[directories]\nastdatadir => /srv/ast/data\n", "/srv/ast/data"),
+        ("as Debian has it", "[directories](!)\nastdatadir => /usr/share/asterisk\n", "/usr/share/asterisk"),
+        ("as the sources have it", "", "/var/lib/asterisk"),
+    ] {
+        let tree = Tree::new();
+        fs::create_dir_all(tree.path(MODULES)).expect("folder");
+        tree.write("/etc/asterisk/asterisk.conf", conf);
+        tree.write(&format!("{folder}/documentation/core-en_US.xml"), "<docs/>");
+        tree.install().expect(what);
+        let file = format!("{folder}/documentation/thirdparty/chan_websocket-en_US.xml");
+        assert!(tree.read(&file).contains("configInfo name=\"chan_websocket\""), "{what}");
+        tree.uninstall().expect(what);
+        assert!(!tree.path(&file).exists(), "{what}");
+        assert!(tree.path(&format!("{folder}/documentation/core-en_US.xml")).exists(), "{what}");
+    }
+    let none = Tree::new();
+    fs::create_dir_all(none.path(MODULES)).expect("folder");
+    assert!(none.install().expect("install").contains("ASTDATADIR"));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::client;
 use super::command::{CONTROL_MESSAGE_FORMATS, ControlMessageFormat};
+use super::notice::{NOTICE_CLASSES, NoticeClasses};
 
 /// A configuration file as the host has read it (`ast_config_load2`, asterisk/config.h).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,6 +74,10 @@ pub struct Settings {
     pub pings: Option<Pings>,
     /// TCP keepalives on incoming connections; `None`: none of ours.
     pub tcp_keepalives: Option<TcpKeepalives>,
+    /// Events for AMI.
+    pub manager_events: NoticeClasses,
+    /// Events for ARI, and for AMI as UserEvent.
+    pub user_events: NoticeClasses,
     /// Reactor threads; 0: by the number of cores. Taken at load only.
     pub reactor_threads: usize,
     /// Whether a reactor with much to do reads all sockets at once every few milliseconds. Taken at load only.
@@ -119,6 +124,8 @@ impl Settings {
             }),
             ("enable_pingpongs", or(pings, "no")),
             ("enable_tcp_keepalives", or(keepalives, "no")),
+            ("manager_events", self.manager_events.to_string()),
+            ("user_events", self.user_events.to_string()),
             ("reactor_threads", self.reactor_threads.to_string()),
             ("coalesce_reads", yes(self.coalesce_reads)),
         ]
@@ -160,6 +167,9 @@ impl Default for Settings {
             incoming_origins: Vec::new(),
             pings: None,
             tcp_keepalives: None,
+            // Clients of AMI pass over events that they do not know; every version of Asterisk has new ones.
+            manager_events: NoticeClasses::ALL,
+            user_events: NoticeClasses::NONE,
             reactor_threads: 0,
             coalesce_reads: true,
         }
@@ -518,8 +528,55 @@ const TIMEOUT_MS: RangeInclusive<u64> = 1..=3_600_000;
 /// A number of frames.
 const FRAMES: RangeInclusive<u64> = 1..=100_000;
 
+/// The options of `[global]`; no other is taken. Each has its line in the sample, the README and Asterisk's own help.
+pub const GLOBAL_OPTIONS: [&str; 26] = [
+    "control_message_format",
+    "write_timeout",
+    "handshake_timeout",
+    "close_timeout",
+    "max_message_size",
+    "max_command_size",
+    "queue_max",
+    "queue_xoff",
+    "queue_xon",
+    "out_queue",
+    "incoming_timeout",
+    "incoming_acl",
+    "incoming_permit",
+    "incoming_deny",
+    "incoming_require_tls",
+    "incoming_origins",
+    "enable_pingpongs",
+    "pingpong_interval",
+    "pingpong_probes",
+    "enable_tcp_keepalives",
+    "tcp_keepalive_time",
+    "tcp_keepalive_interval",
+    "tcp_keepalive_probes",
+    "manager_events",
+    "user_events",
+    "reactor_threads",
+];
+
+/// The options of a section with `type = connection`.
+pub const CONNECTION_OPTIONS: [&str; 12] = [
+    "proxy_host",
+    "proxy_username",
+    "proxy_password",
+    "handshake_timeout",
+    "write_timeout",
+    "enable_pingpongs",
+    "pingpong_interval",
+    "pingpong_probes",
+    "enable_tcp_keepalives",
+    "tcp_keepalive_time",
+    "tcp_keepalive_interval",
+    "tcp_keepalive_probes",
+];
+
 impl Global {
     fn set(&mut self, option: &str, value: &str) -> Result<(), Fault> {
+        known(&GLOBAL_OPTIONS, option)?;
         let settings = &mut self.settings;
         match option {
             "control_message_format" => {
@@ -546,6 +603,8 @@ impl Global {
                 let origins = value.split(',').map(str::trim).filter(|origin| !origin.is_empty());
                 settings.incoming_origins = origins.map(str::to_owned).collect();
             }
+            "manager_events" => settings.manager_events = notice_classes(value)?,
+            "user_events" => settings.user_events = notice_classes(value)?,
             "reactor_threads" => settings.reactor_threads = size(value, 0..=64, "threads")?,
             "coalesce_reads" => settings.coalesce_reads = boolean(value)?,
             _ => set_liveness(&mut self.pings, &mut self.tcp_keepalives, option, value)?,
@@ -578,6 +637,7 @@ impl Global {
 
 impl ConnectionSettings {
     fn set(&mut self, option: &str, value: &str) -> Result<(), Fault> {
+        known(&CONNECTION_OPTIONS, option)?;
         match option {
             "proxy_host" => {
                 if !value.is_empty() && client::parse_proxy_host(value).is_none() {
@@ -593,6 +653,10 @@ impl ConnectionSettings {
         }
         Ok(())
     }
+}
+
+fn known(options: &[&str], option: &str) -> Result<(), Fault> {
+    if options.contains(&option) { Ok(()) } else { Err(Fault::Unknown) }
 }
 
 /// The options that `[global]` and connections share.
@@ -653,6 +717,10 @@ fn millis(value: &str, range: RangeInclusive<u64>) -> Result<Duration, Fault> {
 
 fn seconds(value: &str, range: RangeInclusive<u64>) -> Result<Duration, Fault> {
     number(value, range, "seconds").map(Duration::from_secs)
+}
+
+fn notice_classes(value: &str) -> Result<NoticeClasses, Fault> {
+    NoticeClasses::parse(value).ok_or_else(|| Fault::Invalid(NOTICE_CLASSES.to_owned()))
 }
 
 fn boolean(value: &str) -> Result<bool, Fault> {
@@ -768,6 +836,12 @@ mod tests {
             }),
             (&[("pingpong_interval", "7")], |_| {}),
             (&[("enable_pingpongs", "no"), ("pingpong_interval", "7")], |_| {}),
+            (&[("manager_events", "Connected, stalled")], |s| {
+                s.manager_events = NoticeClasses::parse("connected,stalled").unwrap();
+            }),
+            (&[("manager_events", "none"), ("user_events", "all")], |s| {
+                (s.manager_events, s.user_events) = (NoticeClasses::NONE, NoticeClasses::ALL);
+            }),
             (&[("enable_tcp_keepalives", "1")], |s| {
                 let interval = Duration::from_secs(20);
                 s.tcp_keepalives = Some(TcpKeepalives { time: interval, interval, probes: 3 });
@@ -832,6 +906,8 @@ mod tests {
             ("tcp_keepalive_interval", "0", "a number from 1 to 32767 (seconds)"),
             ("tcp_keepalive_probes", "0", "a number from 1 to 127 (probes)"),
             ("reactor_threads", "65", "a number from 0 to 64 (threads)"),
+            ("manager_events", "yes", "all, none, or some of connected, disconnected, failed, stalled"),
+            ("user_events", "", "all, none, or some of connected, disconnected, failed, stalled"),
         ];
         for (option, value, allowed) in rows {
             let expected = [
@@ -866,6 +942,20 @@ mod tests {
         assert_eq!(errors.len(), 2);
         let (config, errors) = reload(&ConfigFile::default(), Some(&last_good));
         assert_eq!((config, errors.len()), (Config::default(), 0), "an option that is gone has its default");
+    }
+
+    #[test]
+    fn every_option_of_the_lists_is_taken() {
+        for (section_name, options) in [("global", &GLOBAL_OPTIONS[..]), ("client", &CONNECTION_OPTIONS)] {
+            for option in options {
+                let mut variables = vec![(*option, "5")];
+                if section_name != "global" {
+                    variables.push(("type", "connection"));
+                }
+                let (_, errors) = load(&ConfigFile { sections: vec![section(section_name, &variables)] });
+                assert!(!errors.iter().any(|error| error.contains("Unknown option")), "{option}: {errors:?}");
+            }
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod event;
 pub mod figure;
 pub mod log_limit;
 pub mod media_format;
+pub mod notice;
 pub mod opus;
 pub mod pacing;
 pub mod queue;

@@ -25,6 +25,7 @@ mod commands;
 mod config;
 mod connect;
 mod dial_string;
+mod docs;
 mod ending;
 mod examples;
 mod fault;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
     config::tests(&mut suite);
     connect::tests(&mut suite);
     dial_string::tests(&mut suite);
+    docs::tests(&mut suite);
     ending::tests(&mut suite);
     examples::tests(&mut suite);
     fault::tests(&mut suite);

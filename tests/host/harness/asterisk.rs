@@ -17,9 +17,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::conf::{DRIVER, InstanceConfig};
+use super::conf::{DATA, DRIVER, InstanceConfig};
 use super::log::{self, Log};
 use super::{ports, process, sandbox, tls, wait};
+
+/// What Asterisk itself shows about the module.
+const DOCUMENTATION: &str = "chan_websocket-en_US.xml";
 
 /// The module's own configuration file.
 const OWN_CONFIG: &str = "chan_websocket.conf";
@@ -92,6 +95,9 @@ impl Asterisk {
         fs::write(folder.join("etc/server.crt"), &tls::SERVER.cert).expect("certificate");
         fs::write(folder.join("etc/server.key"), &tls::SERVER.key).expect("key");
         install_modules(&folder.join("modules"), module, config);
+        if config.is_documented() {
+            install_documentation(&folder.join("data"));
+        }
 
         let console = File::create(folder.join("log/console")).expect("console");
         let mut command = sandbox::command(&folder, config.name_server());
@@ -432,4 +438,20 @@ fn install_modules(folder: &Path, module: Module, config: &InstanceConfig) {
             fs::copy(&ours, folder.join(&driver)).unwrap_or_else(|err| panic!("{}: {err}", ours.display()));
         }
     }
+}
+
+/// Makes an instance's data folder: links to Debian's, and our documentation where third parties' belongs.
+fn install_documentation(folder: &Path) {
+    fs::create_dir_all(folder.join("documentation/thirdparty")).expect("data folder");
+    for (sub, to) in [("", folder.to_owned()), ("documentation", folder.join("documentation"))] {
+        let debian = Path::new(DATA).join(sub);
+        let here = sandbox::root().join(debian.strip_prefix("/").expect("absolute"));
+        for entry in fs::read_dir(&here).unwrap_or_else(|err| panic!("{}: {err}", here.display())).flatten() {
+            if !to.join(entry.file_name()).exists() {
+                symlink(debian.join(entry.file_name()), to.join(entry.file_name())).expect("link");
+            }
+        }
+    }
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(DOCUMENTATION);
+    fs::copy(ours, folder.join("documentation/thirdparty").join(DOCUMENTATION)).expect("our documentation");
 }

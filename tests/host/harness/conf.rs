@@ -100,6 +100,9 @@ const MODULES: &[&str] = &[
     "res_clioriginate",
 ];
 
+/// Asterisk's data, inside the sandbox.
+pub(super) const DATA: &str = "/usr/share/asterisk";
+
 /// The module that all this is about.
 pub const DRIVER: &str = "chan_websocket";
 
@@ -114,6 +117,7 @@ pub struct InstanceConfig {
     faults: bool,
     resolver: Option<IpAddr>,
     autoload: bool,
+    documented: bool,
     debug: u8,
     http_prefix: Option<String>,
     http_address: &'static str,
@@ -131,6 +135,7 @@ impl Default for InstanceConfig {
             faults: false,
             resolver: None,
             autoload: false,
+            documented: false,
             debug: 0,
             http_prefix: None,
             http_address: "127.0.0.1",
@@ -159,6 +164,12 @@ impl InstanceConfig {
     /// Lets Asterisk find the modules in its folder, instead of naming them in modules.conf.
     pub fn autoload(mut self) -> Self {
         self.autoload = true;
+        self
+    }
+
+    /// Installs our documentation for Asterisk's own help, with both modules.
+    pub fn documented(mut self) -> Self {
+        self.documented = true;
         self
     }
 
@@ -231,6 +242,10 @@ impl InstanceConfig {
         &self.modules
     }
 
+    pub(super) fn is_documented(&self) -> bool {
+        self.documented
+    }
+
     pub(super) fn is_autoload(&self) -> bool {
         self.autoload
     }
@@ -271,9 +286,10 @@ impl InstanceConfig {
 
     fn asterisk_conf(&self, home: &str, modules: &str) -> String {
         let verbose = if self.debug > 0 { 5 } else { 0 };
+        let data = if self.documented { format!("{home}/data") } else { DATA.to_owned() };
         format!(
             "[directories]\nastetcdir => {home}/etc\nastmoddir => {modules}\nastvarlibdir => {home}/lib\n\
-             astdbdir => {home}/lib\nastkeydir => {home}/lib\nastdatadir => /usr/share/asterisk\n\
+             astdbdir => {home}/lib\nastkeydir => {home}/lib\nastdatadir => {data}\n\
              astagidir => {home}/lib\nastspooldir => {home}/spool\nastrundir => {home}/run\n\
              astlogdir => {home}/log\nastsbindir => /usr/sbin\n\
              [options]\nverbose = {verbose}\ndebug = {}\nsystemname = harness\n",

@@ -1,0 +1,51 @@
+//! What Asterisk itself shows about the module: its help for the configuration, for AMI's actions and events.
+
+use super::harness::{Context, InstanceConfig, Suite};
+
+const WHY: &str = "the documentation is ours";
+
+pub fn tests(suite: &mut Suite) {
+    suite.ours("docs/config", WHY, config).shares("documented", documented);
+    // Whoever goes back to the C module and forgets our documentation, still has a module that loads.
+    suite.same("docs/with_the_c_module", with_the_c_module).shares("documented", documented);
+}
+
+fn documented() -> InstanceConfig {
+    InstanceConfig::new().documented()
+}
+
+/// What a console prints, without colours and with every run of white space a space.
+fn shown(t: &Context, command: &str) -> String {
+    let text = t.asterisk.cli(command);
+    let mut plain = String::new();
+    let mut rest = text.as_str();
+    while let Some((before, after)) = rest.split_once('\x1b') {
+        plain.push_str(before);
+        rest = after.split_once('m').map_or("", |(_, rest)| rest);
+    }
+    plain.push_str(rest);
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn config(t: &Context) {
+    for (command, parts) in [
+        ("", &["written in Rust", "u - Unbuffered", "global --", "connection --"][..]),
+        (" global", &["queue_max --", "incoming_origins --", "control_message_format --"]),
+        (" global queue_max", &["(Default: 1000)", "dropped as a whole"]),
+        (" global control_message_format", &["plain-text", "json"]),
+        (" connection proxy_host", &["CONNECT"]),
+    ] {
+        let command = format!("config show help chan_websocket{command}");
+        let text = shown(t, &command);
+        for part in parts {
+            assert!(text.contains(part), "{command}: {part} is missing in: {text}");
+        }
+    }
+}
+
+fn with_the_c_module(t: &Context) {
+    assert!(t.asterisk.driver_status().is_some_and(|status| status.running));
+    let (_call, app) = t.incoming_app("c(ulaw)f(json)");
+    app.command("HANGUP");
+    assert_eq!(app.expect_close(), 1000);
+}
