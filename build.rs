@@ -208,12 +208,21 @@ mod module {
         "ast_json_dump_string_format",
         "ast_json_free",
         "ast_json_unref",
+        "ast_json_load_string",
         "ast_cause2str",
         // CLI
         "__ast_cli_register_multiple",
         "ast_cli_unregister_multiple",
         "ast_cli",
         "__ast_strdup",
+        "__ast_str_helper2",
+        // AMI, ARI
+        "ast_manager_register2",
+        "ast_manager_unregister",
+        "astman_(append|get_header|send_error|send_listack|send_list_complete_start|send_list_complete_end)",
+        "__ast_manager_event_multichan",
+        "ast_multi_object_blob_single_channel_publish",
+        "ast_multi_user_event_type",
     ];
 
     const TYPES: &[&str] = &[
@@ -233,6 +242,7 @@ mod module {
         "ast_media_type",
         "ast_acl_sense",
         "ast_assigned_ids",
+        "prometheus_callback",
     ];
 
     const VARS: &[&str] = &[
@@ -248,6 +258,7 @@ mod module {
         "AST_UUID_STR_LEN",
         "AST_SOCKADDR_STR_.*",
         "CONFIG_FLAG_.*",
+        "EVENT_FLAG_.*",
     ];
 
     /// Types that are only ever handled by pointer. tests/versions.rs looks after those whose fields are known here.
@@ -258,6 +269,7 @@ mod module {
         "ast_tcptls_session_args",
         "ast_sockaddr",
         "timeval_dummy",
+        "ast_json_error",
         "ast_str",
     ];
 }

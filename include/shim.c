@@ -43,7 +43,8 @@ static struct ast_module_info module_info = {
 	.load = load,
 	.reload = cw_module_reload,
 	.unload = cw_module_unload,
-	.load_pri = AST_MODPRI_CHANNEL_DRIVER,
+	/* At start behind res_prometheus, which has the default priority; see src/host/prometheus.rs. */
+	.load_pri = AST_MODPRI_DEFAULT + 1,
 	.requires = "http,res_websocket_client",
 	.support_level = AST_MODULE_SUPPORT_EXTENDED,
 };

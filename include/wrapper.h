@@ -24,11 +24,14 @@
 #include <asterisk/iostream.h>
 #include <asterisk/json.h>
 #include <asterisk/logger.h>
+#include <asterisk/manager.h>
 #include <asterisk/module.h>
 #include <asterisk/netsock2.h>
 #include <asterisk/options.h>
 #include <asterisk/pbx.h>
+#include <asterisk/res_prometheus.h>
 #include <asterisk/sorcery.h>
+#include <asterisk/stasis.h>
 #include <asterisk/strings.h>
 #include <asterisk/tcptls.h>
 #include <asterisk/utils.h>

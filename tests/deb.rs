@@ -99,8 +99,12 @@ fn what_is_in_it() {
     let listing = run(Command::new("dpkg-deb").arg("--contents").arg(&PACKAGES.new));
     // Asterisk's own packages have that file.
     assert!(!listing.contains("/etc/"), "{listing}");
-    for part in ["/asterisk/modules/chan_websocket.so", "/copyright", "/examples/chan_websocket.conf.sample"]
-    {
+    for part in [
+        "/asterisk/modules/chan_websocket.so",
+        "/asterisk/documentation/thirdparty/chan_websocket-en_US.xml",
+        "/copyright",
+        "/examples/chan_websocket.conf.sample",
+    ] {
         assert!(listing.contains(part), "{part} is missing in {listing}");
     }
     let tree = PACKAGES.folder.path().join("contents");

@@ -34,9 +34,18 @@ enum Told {
     Closed(Closed),
 }
 
+/// What it told of stalls.
+#[derive(Debug, PartialEq)]
+enum Stall {
+    Begins,
+    /// With so much media dropped.
+    Ends(u64),
+}
+
 /// A call that echoes binary messages, tells the test everything, and panics when told to.
 struct Call {
     told: Mutex<Sender<Told>>,
+    stalls: Arc<Mutex<Vec<Stall>>>,
     out: OnceLock<Arc<Outbound>>,
 }
 
@@ -61,6 +70,12 @@ impl Handler for Call {
     fn on_media_dropped(&self, dropped: Dropped) {
         self.told.lock().send(Told::Dropped(dropped.messages)).unwrap();
     }
+    fn on_stalled(&self) {
+        self.stalls.lock().push(Stall::Begins);
+    }
+    fn on_resumed(&self, _: Duration, dropped: Dropped) {
+        self.stalls.lock().push(Stall::Ends(dropped.messages));
+    }
     fn on_ping(&self, missed: bool) {
         let _ = self.told.lock().send(Told::Ping { missed });
     }
@@ -76,6 +91,7 @@ impl Handler for Call {
 struct Pair {
     app: WebSocket<TcpStream>,
     told: Receiver<Told>,
+    stalls: Arc<Mutex<Vec<Stall>>>,
     out: Arc<Outbound>,
     slot: Slot,
 }
@@ -103,11 +119,12 @@ fn pair(reactors: &Reactors, role: Role, config: ConnectionConfig, leftover: Vec
     let out =
         Arc::new(Outbound::new(transport.clone(), role, Duration::from_millis(200), Box::new(slot.clone())));
     let (sender, told) = channel();
-    let call = Arc::new(Call { told: Mutex::new(sender), out: OnceLock::new() });
+    let stalls = Arc::<Mutex<Vec<Stall>>>::default();
+    let call = Arc::new(Call { told: Mutex::new(sender), stalls: stalls.clone(), out: OnceLock::new() });
     assert!(call.out.set(out.clone()).is_ok());
     slot.add(Connection::new(transport, out.clone(), call, role, leftover, config));
     let app_role = if role == Role::Server { Role::Client } else { Role::Server };
-    Pair { app: WebSocket::from_raw_socket(app, app_role, None), told, out, slot }
+    Pair { app: WebSocket::from_raw_socket(app, app_role, None), told, stalls, out, slot }
 }
 
 impl Pair {
@@ -312,6 +329,11 @@ fn media_for_an_application_that_does_not_read_is_dropped_and_told_once() {
         pair.out.send_media(&frame, Duration::from_millis(20));
     }
     pair.out.send_text("an event is never dropped");
+    let stalled_by = Instant::now() + PATIENCE;
+    while pair.stalls.lock().is_empty() && Instant::now() < stalled_by {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(*pair.stalls.lock(), [Stall::Begins], "told while it lasts, once");
     let mut numbers = Vec::new();
     let event = loop {
         match pair.app.read().unwrap() {
@@ -332,6 +354,29 @@ fn media_for_an_application_that_does_not_read_is_dropped_and_told_once() {
         }
     }
     assert_eq!(told, lost);
+    reactors.stop();
+    let stalls = pair.stalls.lock();
+    assert!(matches!(stalls[1], Stall::Ends(dropped) if dropped > 0 && dropped <= lost), "{stalls:?}");
+    assert!(stalls.chunks(2).all(|pair| pair[0] == Stall::Begins), "{stalls:?}");
+}
+
+/// Without anything dropped it is a stall after a second; one that takes all of it in time has not stalled.
+#[test]
+fn a_stall_begins_when_nothing_is_taken_for_a_second() {
+    let reactors = Reactors::start(1, true).unwrap();
+    let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
+    let begun = Instant::now();
+    let event = "x".repeat(1 << 20);
+    (0..30).for_each(|_| pair.out.send_text(&event));
+    while pair.stalls.lock().is_empty() && begun.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+    (0..30).for_each(|_| assert_eq!(pair.app.read().unwrap().len(), 1 << 20));
+    // What comes after it finds a connection that flows again.
+    pair.app.send(Message::text("reply ok")).unwrap();
+    assert_eq!(pair.app.read().unwrap(), Message::text("ok"));
+    assert_eq!(*pair.stalls.lock(), [Stall::Begins, Stall::Ends(0)]);
     reactors.stop();
 }
 

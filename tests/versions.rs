@@ -25,6 +25,7 @@ const KNOWN: &[(&str, usize)] = &[
     ("ast_http_uri", 64),
     ("ast_tcptls_session_instance", 176),
     ("ast_variable", 72),
+    ("prometheus_callback", 16),
     // libc's.
     ("timeval", 16),
 ];

@@ -529,7 +529,7 @@ const TIMEOUT_MS: RangeInclusive<u64> = 1..=3_600_000;
 const FRAMES: RangeInclusive<u64> = 1..=100_000;
 
 /// The options of `[global]`; no other is taken. Each has its line in the sample, the README and Asterisk's own help.
-pub const GLOBAL_OPTIONS: [&str; 26] = [
+pub const GLOBAL_OPTIONS: [&str; 27] = [
     "control_message_format",
     "write_timeout",
     "handshake_timeout",
@@ -556,6 +556,7 @@ pub const GLOBAL_OPTIONS: [&str; 26] = [
     "manager_events",
     "user_events",
     "reactor_threads",
+    "coalesce_reads",
 ];
 
 /// The options of a section with `type = connection`.

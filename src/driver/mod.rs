@@ -11,6 +11,7 @@ pub mod command;
 pub mod config;
 pub mod dial;
 pub mod event;
+pub mod exposition;
 pub mod figure;
 pub mod log_limit;
 pub mod media_format;

@@ -124,6 +124,8 @@ pub struct SessionStats {
     pub queue_wait: Histogram,
     /// The longest that one of them had.
     pub longest_queue_wait: Duration,
+    /// How late they were read.
+    pub lateness: Histogram,
 }
 
 /// Where the first answer to a call is.
@@ -343,6 +345,16 @@ impl Session {
         self.direction.app_sends()
     }
 
+    /// Whether the last message with media found the queue full.
+    pub fn is_dropping(&self) -> bool {
+        self.dropping
+    }
+
+    /// Frames in messages that found the queue full.
+    pub fn frames_dropped(&self) -> u64 {
+        self.stats.frames_dropped
+    }
+
     /// Which way media goes now.
     pub fn direction(&self) -> MediaDirection {
         self.direction
@@ -510,6 +522,7 @@ impl Session {
         let waited = now.since(frame.came);
         self.stats.queue_wait.record(waited);
         self.stats.longest_queue_wait = self.stats.longest_queue_wait.max(waited);
+        self.stats.lateness.record(slot.lateness);
         self.stats.frames_played += 1;
         self.stats.late_reads += u64::from(slot.lateness >= duration);
         self.stats.longest_lateness = self.stats.longest_lateness.max(slot.lateness);

@@ -20,6 +20,7 @@ use super::format::Format;
 use super::frame::FrameSlot;
 use super::link::NewLink;
 use super::log::{self as host_log, call_debug, call_warn, warn_limited};
+use super::notify::{self, Notices};
 use super::record::{EndedBy, Ending, Record};
 use super::view::{self, CallView, LinkView};
 use super::{fault, sys};
@@ -143,6 +144,7 @@ pub(crate) struct Call {
     connecting: Mutex<Option<ConnectHandle>>,
     wrong_format_frames: AtomicU64,
     pub(crate) record: Record,
+    pub(crate) notices: Notices,
     /// `websocket set debug` asked for this call's control messages.
     debug: AtomicBool,
     totals_left: AtomicBool,
@@ -195,6 +197,7 @@ impl Call {
             connecting: Mutex::new(None),
             wrong_format_frames: AtomicU64::new(0),
             record: Record::default(),
+            notices: Notices::default(),
             debug: AtomicBool::new(false),
             totals_left: AtomicBool::new(false),
         })
@@ -213,6 +216,7 @@ impl Call {
     /// The application was lost between claim and connection.
     pub(crate) fn connection_lost_in_handshake(&self, what: &str) {
         self.ended(EndedBy::Lost, None, what.to_owned());
+        notify::failed(self, sys::AST_CAUSE_NETWORK_OUT_OF_ORDER);
         self.end(sys::AST_CAUSE_NETWORK_OUT_OF_ORDER, CLOSE_ABNORMAL);
     }
 
@@ -449,6 +453,7 @@ impl Call {
             write_timeout: link.write_timeout,
             ping_interval: link.ping.map(|ping| ping.interval),
         });
+        notify::connected(self);
     }
 
     /// Sends an event to the application, if it is connected.
@@ -531,24 +536,26 @@ impl Call {
         &self.format
     }
 
-    /// The core hangs up (channel locked). Closes the connection, cancels an attempt, lets go of the channel.
-    pub(crate) fn hangup(&self, close_code: u16) {
+    /// The core hangs up with `cause` (channel locked). Closes the connection, cancels an attempt, lets go of the
+    /// channel.
+    pub(crate) fn hangup(&self, close_code: u16, cause: u32) {
         self.hung_up.store(true, Ordering::Release);
         self.ended(EndedBy::Core, self.link.get().map(|_| close_code), String::new());
         self.engine.forget(self);
         call_debug!(self, 1, "over: {}", self.summary());
         self.cancel_connecting();
+        let channel = self.owner.lock().take();
+        notify::hung_up(self, cause, channel.filter(|_| self.link.get().is_some()));
         if let Some(link) = self.link.get() {
             call_debug!(self, 1, "closing the WebSocket connection with {}, code {close_code}", link.peer);
             link.slot.close(close_code);
         }
-        let channel = self.owner.lock().take();
-        drop(channel);
     }
 
     /// An attempt to connect has failed for good.
     pub(crate) fn connecting_failed(&self, error: &ConnectError) {
         self.ended(EndedBy::NotConnected, None, error.to_string());
+        notify::failed(self, sys::AST_CAUSE_NO_ROUTE_DESTINATION);
         self.post(|call| Job::Hangup {
             call,
             cause: HangupCause { cause: sys::AST_CAUSE_NO_ROUTE_DESTINATION, tech_cause: None },
@@ -625,6 +632,12 @@ impl Call {
         }
     }
 
+    /// The connection is over, and with it the call.
+    fn disconnected(&self, cause: u32, tech_cause: u16) {
+        notify::disconnected(self, Some(cause));
+        self.end(cause, tech_cause);
+    }
+
     fn post(&self, job: impl FnOnce(Arc<Call>) -> Job) {
         if let Some(call) = self.me.upgrade() {
             self.engine.effects.post(job(call));
@@ -644,7 +657,26 @@ impl Handler for Call {
     fn on_binary(&self, message: Bytes) {
         fault::point("media");
         call_debug!(self, 5, "received a message of {} bytes", message.len());
-        self.with_session(|session, effects| session.on_media(message, clock::now(), effects));
+        let (mut dropping_before, mut dropping, mut frames_dropped_before) = (false, false, 0);
+        self.with_session(|session, effects| {
+            dropping_before = session.is_dropping();
+            frames_dropped_before = session.frames_dropped();
+            session.on_media(message, clock::now(), effects);
+            dropping = session.is_dropping();
+        });
+        match (dropping_before, dropping) {
+            (false, true) => notify::overflowing(self, frames_dropped_before),
+            (true, false) => notify::flowing(self),
+            _ => {}
+        }
+    }
+
+    fn on_stalled(&self) {
+        notify::stalled(self);
+    }
+
+    fn on_resumed(&self, lasted: Duration, dropped: Dropped) {
+        notify::resumed(self, lasted, dropped);
     }
 
     fn on_media_dropped(&self, dropped: Dropped) {
@@ -677,21 +709,21 @@ impl Handler for Call {
         let network = sys::AST_CAUSE_NETWORK_OUT_OF_ORDER;
         self.show(format_args!("connection with {} over: {closed}", self.peer().unwrap_or("-")));
         match closed {
-            Closed::ByUs(_) => {}
+            Closed::ByUs(_) => notify::disconnected(self, None),
             Closed::ByPeer { code, reason } => {
                 call_debug!(self, 1, "WebSocket closed by the application, code {code} {reason}");
                 self.ended(EndedBy::Application, Some(code), reason);
-                self.end(sys::AST_CAUSE_NORMAL_CLEARING, code);
+                self.disconnected(sys::AST_CAUSE_NORMAL_CLEARING, code);
             }
             Closed::Fault { code, what } => {
                 call_warn!(self, "WebSocket protocol fault by the application: {what}; closed with {code}");
                 self.ended(EndedBy::ProtocolFault, Some(code), what);
-                self.end(network, code);
+                self.disconnected(network, code);
             }
             Closed::Lost(what) => {
                 call_debug!(self, 1, "WebSocket connection lost: {what}");
                 self.ended(EndedBy::Lost, Some(CLOSE_ABNORMAL), what);
-                self.end(network, CLOSE_ABNORMAL);
+                self.disconnected(network, CLOSE_ABNORMAL);
             }
             Closed::Unresponsive(what) => {
                 call_warn!(
@@ -699,12 +731,12 @@ impl Handler for Call {
                     "WebSocket connection given up: {what}; see whether it hangs (write_timeout, enable_pingpongs)"
                 );
                 self.ended(EndedBy::Unresponsive, Some(CLOSE_GOING_AWAY), what);
-                self.end(network, CLOSE_GOING_AWAY);
+                self.disconnected(network, CLOSE_GOING_AWAY);
             }
             Closed::Panicked => {
                 call_warn!(self, "WebSocket connection given up after an internal fault; the call ends");
                 self.ended(EndedBy::InternalError, Some(CLOSE_INTERNAL_ERROR), String::new());
-                self.end(network, CLOSE_INTERNAL_ERROR);
+                self.disconnected(network, CLOSE_INTERNAL_ERROR);
             }
         }
     }

@@ -144,6 +144,12 @@ impl Locked<'_> {
         }
     }
 
+    /// The hangup cause; 0 if none was set.
+    pub(crate) fn hangup_cause(self) -> c_int {
+        // SAFETY: a plain getter under the channel lock.
+        unsafe { sys::ast_channel_hangupcause(self.as_ptr()) }
+    }
+
     /// The driver's own hangup cause; 0 if none was set.
     pub(crate) fn tech_hangup_cause(self) -> c_int {
         // SAFETY: a plain getter under the channel lock.

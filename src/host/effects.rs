@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::call::{Call, HangupCause};
-use super::channel::Locked;
+use super::channel::{Channel, Locked};
 use super::guard::guard;
 use super::link::{self, NewLink};
 use super::log::call_warn;
 use super::record::EndedBy;
-use super::sys;
+use super::{ami, notify, sys};
+use crate::driver::notice::Notice;
 
 /// How soon a job is tried again whose channel was locked.
 const RETRY: Duration = Duration::from_millis(1);
@@ -32,6 +33,10 @@ pub(crate) enum Job {
     Hangup { call: Arc<Call>, cause: HangupCause },
     /// Hang an INCOMING channel up if no application has connected by now.
     IncomingTimeout { call: Arc<Call> },
+    /// Tell AMI's listeners.
+    ManagerEvent { call: Arc<Call>, notice: Box<Notice> },
+    /// Tell ARI's, by way of the channel, which may have been hung up.
+    UserEvent { call: Arc<Call>, channel: Channel, notice: Box<Notice> },
 }
 
 impl Job {
@@ -40,6 +45,8 @@ impl Job {
             Job::Start { call, .. }
             | Job::Answer { call }
             | Job::Hangup { call, .. }
+            | Job::ManagerEvent { call, .. }
+            | Job::UserEvent { call, .. }
             | Job::IncomingTimeout { call } => call,
         }
     }
@@ -154,7 +161,7 @@ fn next_jobs(shared: &Shared, retry: bool) -> Option<VecDeque<Job>> {
 fn attempt(job: Job) -> Option<Job> {
     let call = job.call().clone();
     let on_fault = match job {
-        Job::Hangup { .. } => None,
+        Job::Hangup { .. } | Job::ManagerEvent { .. } | Job::UserEvent { .. } => None,
         _ => {
             let cause = HangupCause { cause: sys::AST_CAUSE_NETWORK_OUT_OF_ORDER, tech_cause: None };
             Some(Job::Hangup { call: call.clone(), cause })
@@ -193,8 +200,16 @@ fn run_job(job: Job, call: Arc<Call>) -> Option<Job> {
             call_warn!(&call, "no application has connected in time (incoming_timeout); hanging up");
             call.ended(EndedBy::IncomingTimeout, None, String::new());
             let cause = HangupCause { cause: sys::AST_CAUSE_NO_ANSWER, tech_cause: None };
+            notify::failed(&call, cause.cause);
             attempt(Job::Hangup { call, cause })
         }
+        Job::ManagerEvent { notice, .. } => {
+            ami::raise(&notice);
+            None
+        }
+        Job::UserEvent { channel, notice, .. } => notify::publish_user_event(&channel, &notice)
+            .is_none()
+            .then_some(Job::UserEvent { call, channel, notice }),
     }
 }
 

@@ -11,11 +11,13 @@
 //! | `effects` | what needs a channel's lock, done without waiting for it |
 //! | `record`, `view`, `totals` | what is known about a call and about the module, as named figures |
 //! | `cli`, `debug`, `build` | where an operator sees it, asks for more, and which build runs |
+//! | `ami`, `notify`, `prometheus` | what AMI, ARI and Prometheus ask and are told |
 //! | `channel`, `format`, `frame`, `json`, `ao2`, `stream`, `tls`, `tls_client`, `clock`, `client`, `config`, `log` | one newtype or service each |
-//! | `guard`, `sys` | the edge itself: panic guard, bindings |
+//! | `guard`, `sys`, `symbol` | the edge itself: panic guard, bindings, functions that may be missing |
 //! | `fault` | faults on demand, for tests |
 
 mod access;
+mod ami;
 mod ao2;
 mod build;
 mod call;
@@ -36,10 +38,13 @@ mod json;
 mod link;
 mod log;
 mod module;
+mod notify;
 mod outgoing;
+mod prometheus;
 mod record;
 mod request;
 mod stream;
+mod symbol;
 mod sys;
 mod tech;
 mod tls;

@@ -7,7 +7,7 @@ use super::build::BUILD;
 use super::channel::owned_string;
 use super::engine::Engine;
 use super::guard::{guard, here};
-use super::{cli, config, http, log as host_log, sys, tech};
+use super::{ami, cli, config, http, log as host_log, prometheus, sys, tech};
 
 const SUCCESS: c_int = sys::ast_module_load_result::AST_MODULE_LOAD_SUCCESS as c_int;
 const DECLINE: c_int = sys::ast_module_load_result::AST_MODULE_LOAD_DECLINE as c_int;
@@ -30,6 +30,7 @@ extern "C" fn cw_module_reload() -> c_int {
             let config = config::load(Some(&engine.config()));
             engine.set_config(config);
         }
+        prometheus::register();
         0
     })
 }
@@ -39,6 +40,8 @@ extern "C" fn cw_module_reload() -> c_int {
 extern "C" fn cw_module_unload() -> c_int {
     guard("unload", -1, || {
         cli::unregister();
+        ami::unregister();
+        prometheus::unregister();
         http::unlink();
         tech::unregister();
         Engine::stop();
@@ -61,6 +64,8 @@ fn load() -> Result<(), String> {
     }
     http::link();
     cli::register();
+    ami::register();
+    prometheus::register();
     log::info!("chan_websocket {BUILD} is running");
     Ok(())
 }

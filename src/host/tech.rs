@@ -207,7 +207,8 @@ fn hang_up(channel: Locked<'_>) {
     // Before the clock's descriptor is closed, or the core would poll a stranger's.
     channel.set_clock_fd(None);
     let code = u16::try_from(channel.tech_hangup_cause()).ok().filter(|code| *code != 0);
-    call.hangup(code.unwrap_or(CLOSE_NORMAL));
+    let cause = u32::try_from(channel.hangup_cause()).unwrap_or(0);
+    call.hangup(code.unwrap_or(CLOSE_NORMAL), cause);
     call.leave_totals(channel);
     drop(call);
     super::module::release();

@@ -30,6 +30,7 @@ pub(crate) struct Traffic {
     pub(crate) underruns: u64,
     pub(crate) late_reads: u64,
     pub(crate) queue_wait: Histogram,
+    pub(crate) lateness: Histogram,
     /// To the application.
     pub(crate) frames_out: u64,
     pub(crate) bytes_out: u64,
@@ -54,6 +55,7 @@ impl AddAssign for Traffic {
         self.underruns += other.underruns;
         self.late_reads += other.late_reads;
         self.queue_wait += other.queue_wait;
+        self.lateness += other.lateness;
         self.frames_out += other.frames_out;
         self.bytes_out += other.bytes_out;
         self.frames_dropped_out += other.frames_dropped_out;

@@ -156,6 +156,7 @@ impl CallView {
             underruns: stats.underruns,
             late_reads: stats.late_reads,
             queue_wait: stats.queue_wait,
+            lateness: stats.lateness,
             errors: self.errors,
             pings: self.pings.sent,
             pongs_missed: self.pings.missed,

@@ -6,6 +6,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -33,6 +34,9 @@ const LARGE_MESSAGE_BYTES: usize = 64 * 1024;
 /// A message smaller than this is not to keep such a buffer in memory while it waits to be played.
 const SMALL_MESSAGE_BYTES: usize = 8 * 1024;
 
+/// An application that takes nothing for this long has stalled.
+const STALL: Duration = Duration::from_secs(1);
+
 /// What a connection tells its call. Called on the reactor's thread; must not wait, nor take a channel's lock.
 pub trait Handler: Send + Sync {
     /// A whole text message.
@@ -41,6 +45,12 @@ pub trait Handler: Send + Sync {
     fn on_binary(&self, message: Bytes);
     /// The application reads again after media for it had to be dropped.
     fn on_media_dropped(&self, dropped: Dropped);
+    /// The application takes nothing, or too little: media for it waits long or is being dropped.
+    fn on_stalled(&self) {}
+    /// It has taken all that waited. It had stalled for `lasted`; what was dropped since it last had taken all.
+    fn on_resumed(&self, lasted: Duration, dropped: Dropped) {
+        let _ = (lasted, dropped);
+    }
     /// A ping goes out; `missed`: the one before was not answered.
     fn on_ping(&self, missed: bool);
     /// A ping was answered after this long.
@@ -164,6 +174,10 @@ pub struct Connection {
     state: State,
     ping: Option<Ping>,
     blocked_since: Option<Instant>,
+    /// The application has stalled, since then, and the call knows.
+    stalled_since: Option<Instant>,
+    /// Media dropped when all had last been written.
+    dropped_before: u64,
     told: bool,
     /// Reading stopped because the application does not take our answers.
     congested: bool,
@@ -223,6 +237,8 @@ impl Connection {
             state: State::Open,
             ping,
             blocked_since: None,
+            stalled_since: None,
+            dropped_before: 0,
             told: false,
             congested: false,
             short_reads: false,
@@ -272,6 +288,7 @@ impl Connection {
             match self.out.flush() {
                 Flushed::Empty(dropped) => {
                     self.blocked_since = None;
+                    self.end_stall(dropped);
                     if dropped.messages > 0 && self.state == State::Open {
                         self.guarded(|connection| connection.handler.on_media_dropped(dropped));
                     }
@@ -280,7 +297,10 @@ impl Connection {
                         continue;
                     }
                 }
-                Flushed::Blocked(since) => self.blocked_since = Some(since),
+                Flushed::Blocked(since) => {
+                    self.blocked_since = Some(since);
+                    self.notice_stall(since);
+                }
                 Flushed::Failed => self.lose("the application's side of the connection is gone".into()),
             }
             break;
@@ -292,6 +312,29 @@ impl Connection {
             Turn::StillReadable
         } else {
             Turn::Idle
+        }
+    }
+
+    /// The application has taken nothing since then, and something waits for it.
+    fn notice_stall(&mut self, since: Instant) {
+        if self.state != State::Open || self.stalled_since.is_some() {
+            return;
+        }
+        let dropping = self.out.counters.media_dropped.load(Ordering::Relaxed) != self.dropped_before;
+        if dropping || since.elapsed() >= STALL {
+            self.stalled_since = Some(since);
+            self.guarded(|connection| connection.handler.on_stalled());
+        }
+    }
+
+    /// All is written.
+    fn end_stall(&mut self, dropped: Dropped) {
+        if dropped.messages > 0 {
+            self.dropped_before = self.out.counters.media_dropped.load(Ordering::Relaxed);
+        }
+        let Some(since) = self.stalled_since.take() else { return };
+        if self.state == State::Open {
+            self.guarded(|connection| connection.handler.on_resumed(since.elapsed(), dropped));
         }
     }
 
@@ -327,8 +370,12 @@ impl Connection {
             .blocked_since
             .filter(|_| self.state == State::Open)
             .map(|since| since + self.config.write_timeout);
+        let stall = self
+            .blocked_since
+            .filter(|_| self.state == State::Open && self.stalled_since.is_none())
+            .map(|since| since + STALL);
         let ping = self.ping.as_ref().filter(|_| self.state == State::Open).map(|ping| ping.due);
-        [ending, blocked, ping].into_iter().flatten().min()
+        [ending, blocked, stall, ping].into_iter().flatten().min()
     }
 
     /// Acts on whatever deadline has passed.

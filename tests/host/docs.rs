@@ -6,12 +6,14 @@ const WHY: &str = "the documentation is ours";
 
 pub fn tests(suite: &mut Suite) {
     suite.ours("docs/config", WHY, config).shares("documented", documented);
+    suite.ours("docs/manager", WHY, manager).shares("documented", documented);
+    suite.ours("docs/manager_without", WHY, manager_without).shares("ami", || InstanceConfig::new().ami());
     // Whoever goes back to the C module and forgets our documentation, still has a module that loads.
     suite.same("docs/with_the_c_module", with_the_c_module).shares("documented", documented);
 }
 
 fn documented() -> InstanceConfig {
-    InstanceConfig::new().documented()
+    InstanceConfig::new().documented().ami()
 }
 
 /// What a console prints, without colours and with every run of white space a space.
@@ -29,7 +31,10 @@ fn shown(t: &Context, command: &str) -> String {
 
 fn config(t: &Context) {
     for (command, parts) in [
-        ("", &["written in Rust", "u - Unbuffered", "global --", "connection --"][..]),
+        (
+            "",
+            &["written in Rust", "u - Unbuffered", "websocket show figures", "global --", "connection --"][..],
+        ),
         (" global", &["queue_max --", "incoming_origins --", "control_message_format --"]),
         (" global queue_max", &["(Default: 1000)", "dropped as a whole"]),
         (" global control_message_format", &["plain-text", "json"]),
@@ -41,6 +46,28 @@ fn config(t: &Context) {
             assert!(text.contains(part), "{command}: {part} is missing in: {text}");
         }
     }
+}
+
+fn manager(t: &Context) {
+    for (command, parts) in [
+        ("command WebSocketShowChannels", &["Channel", "ActionID", "WebSocketShowChannelsComplete"][..]),
+        ("event WebSocketConnected", &["Uniqueid", "ConnectTime"]),
+        ("event WebSocketDisconnected", &["CloseCode", "EndedBy", "Cause-txt"]),
+        ("event WebSocketFailed", &["CloseReason"]),
+        ("event WebSocketStalled", &["from_application"]),
+        ("event WebSocketResumed", &["FramesDropped"]),
+    ] {
+        let text = shown(t, &format!("manager show {command}"));
+        for part in parts {
+            assert!(text.contains(part), "{command}: {part} is missing in: {text}");
+        }
+    }
+}
+
+/// Where our documentation is not installed, the action still says what it is.
+fn manager_without(t: &Context) {
+    let text = shown(t, "manager show command WebSocketShowChannels");
+    assert!(text.contains("List the WebSocket channels"), "{text}");
 }
 
 fn with_the_c_module(t: &Context) {

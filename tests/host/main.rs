@@ -19,6 +19,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
 mod access;
+mod ami;
 mod cli;
 mod clients;
 mod commands;
@@ -38,6 +39,7 @@ mod masquerade;
 mod media;
 mod module;
 mod outgoing;
+mod prometheus;
 mod protocol;
 mod soak;
 mod versions;
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
     let mut suite = harness::Suite::default();
     clients::tests(&mut suite);
     access::tests(&mut suite);
+    ami::tests(&mut suite);
     cli::tests(&mut suite);
     commands::tests(&mut suite);
     config::tests(&mut suite);
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
     media::tests(&mut suite);
     module::tests(&mut suite);
     outgoing::tests(&mut suite);
+    prometheus::tests(&mut suite);
     protocol::tests(&mut suite);
     soak::tests(&mut suite);
     versions::tests(&mut suite);

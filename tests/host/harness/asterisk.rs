@@ -56,6 +56,8 @@ pub struct Asterisk {
     pub http: SocketAddr,
     /// Where its HTTPS server listens, with [`tls::SERVER`].
     pub https: SocketAddr,
+    /// Where AMI listens, if it does.
+    pub ami: Option<SocketAddr>,
     /// Its log.
     pub log: Log,
     http_root: String,
@@ -85,10 +87,11 @@ impl Asterisk {
     fn try_start(module: Module, config: &InstanceConfig) -> Self {
         let (folder, home) = sandbox::instance_folder();
         let (http, https) = (ports::free(), ports::free());
+        let ami = config.has_ami().then(ports::free);
         for name in ["etc", "modules", "lib", "spool", "run", "log", "log/cdr-custom"] {
             fs::create_dir(folder.join(name)).expect("instance folder");
         }
-        let files = config.render(module, &home, &format!("{home}/modules"), http, https);
+        let files = config.render(module, &home, &format!("{home}/modules"), http, https, ami);
         for (name, text) in &files {
             fs::write(folder.join("etc").join(name), text).expect("configuration");
         }
@@ -113,6 +116,7 @@ impl Asterisk {
             module,
             http: (Ipv4Addr::LOCALHOST, http).into(),
             https: (Ipv4Addr::LOCALHOST, https).into(),
+            ami: ami.map(|port| (Ipv4Addr::LOCALHOST, port).into()),
             log: Log::new(folder.join("log/full")),
             http_root: config.http_root(),
             folder,

@@ -148,6 +148,11 @@ impl<'t> Call<'t> {
         Self { context, id: text("id"), name: text("name") }
     }
 
+    /// The test that it belongs to.
+    pub fn context(&self) -> &'t Context {
+        self.context
+    }
+
     /// The id to connect to, by the channel's variable.
     #[track_caller]
     pub fn connection_id(&self) -> String {

@@ -118,6 +118,7 @@ pub struct InstanceConfig {
     resolver: Option<IpAddr>,
     autoload: bool,
     documented: bool,
+    ami: bool,
     debug: u8,
     http_prefix: Option<String>,
     http_address: &'static str,
@@ -136,6 +137,7 @@ impl Default for InstanceConfig {
             resolver: None,
             autoload: false,
             documented: false,
+            ami: false,
             debug: 0,
             http_prefix: None,
             http_address: "127.0.0.1",
@@ -170,6 +172,12 @@ impl InstanceConfig {
     /// Installs our documentation for Asterisk's own help, with both modules.
     pub fn documented(mut self) -> Self {
         self.documented = true;
+        self
+    }
+
+    /// Lets AMI listen, with the users `all`, who may do and hear everything, and `calls`, who only hears of calls.
+    pub fn ami(mut self) -> Self {
+        self.ami = true;
         self
     }
 
@@ -242,6 +250,10 @@ impl InstanceConfig {
         &self.modules
     }
 
+    pub(super) fn has_ami(&self) -> bool {
+        self.ami
+    }
+
     pub(super) fn is_documented(&self) -> bool {
         self.documented
     }
@@ -266,6 +278,7 @@ impl InstanceConfig {
         modules: &str,
         http: u16,
         https: u16,
+        ami: Option<u16>,
     ) -> BTreeMap<String, String> {
         let mut files = self.files.clone();
         if module == Module::Ours {
@@ -277,6 +290,9 @@ impl InstanceConfig {
         files.insert("modules.conf".into(), self.modules_conf());
         files.insert("logger.conf".into(), self.logger_conf());
         files.insert("http.conf".into(), self.http_conf(home, http, https));
+        if let Some(port) = ami {
+            files.insert("manager.conf".into(), manager_conf(port));
+        }
         files.insert(
             "ari.conf".into(),
             "[general]\nenabled = yes\n[harness]\ntype = user\npassword = harness\n".into(),
@@ -323,4 +339,15 @@ impl InstanceConfig {
             self.http_address
         )
     }
+}
+
+fn manager_conf(port: u16) -> String {
+    let user = |name: &str, read: &str, write: &str| {
+        format!("[{name}]\nsecret = {name}\nread = {read}\nwrite = {write}\nwritetimeout = 5000\n")
+    };
+    format!(
+        "[general]\nenabled = yes\nbindaddr = 127.0.0.1\nport = {port}\ndisplayconnects = no\n{}{}",
+        user("all", "all", "all"),
+        user("calls", "call", "call"),
+    )
 }

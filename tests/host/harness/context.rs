@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use tungstenite::protocol::Role;
 
+use super::ami::Ami;
 use super::app::App;
 use super::ari::{Answer, Ari, Parameters};
 use super::asterisk::{Asterisk, Module};
@@ -90,6 +91,12 @@ impl Context {
     /// The test's own Stasis application.
     pub fn ari(&self) -> &Ari {
         self.ari.get_or_init(|| Ari::new(self.asterisk.http, &self.asterisk.path("ari"), &self.unique("app")))
+    }
+
+    /// A session of AMI, for an instance that has it; for the users see `InstanceConfig::ami`.
+    #[track_caller]
+    pub fn ami(&self, user: &str) -> Ami {
+        Ami::login(self.asterisk.ami.expect("an instance with AMI"), user)
     }
 
     /// A call to this endpoint (`WebSocket/…` or any other).

@@ -20,6 +20,7 @@
 // Tests to come, and people who look for a fault, need more than today's tests use.
 #![allow(dead_code)]
 
+pub mod ami;
 pub mod app;
 pub mod ari;
 pub mod asterisk;
