@@ -270,6 +270,7 @@ mod module {
         "ast_sockaddr",
         "timeval_dummy",
         "ast_json_error",
+        "message",
         "ast_str",
     ];
 }

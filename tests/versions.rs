@@ -20,6 +20,7 @@ const KNOWN: &[(&str, usize)] = &[
     ("ast_cli_args", 40),
     ("ast_cli_entry", 200),
     ("ast_flags", 4),
+    ("ast_flags64", 8),
     ("ast_frame", 136),
     ("ast_frame_subclass", 24),
     ("ast_http_uri", 64),
