@@ -14,6 +14,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("figures/variables", WHY, variables).shares("figures", instance);
     suite.ours("figures/h", WHY, h_extension).shares("figures", instance);
     suite.ours("figures/cdr", WHY, cdr).shares("figures", instance);
+    suite.ours("figures/caller", WHY, caller).shares("figures", instance);
 }
 
 /// Extensions of the README's section on operation, and CDRs as cdr_custom writes them.
@@ -22,26 +23,25 @@ fn instance() -> InstanceConfig {
         .module("func_cdr")
         .module("res_cdrel_custom")
         .module("cdr_custom")
-        .file("cdr.conf", "[general]\nenable = yes\n")
+        .file("cdr.conf", "[general]\nenable = yes\nendbeforehexten = no\n")
         .file(
             "cdr_custom.conf",
-            "[mappings]\nfigures.csv => ${CDR(channel)},${CDR(dstchannel)},${CDR(ws_frames)},${CDR(ws_ended)}\n",
+            "[mappings]\nfigures.csv => ${CDR(channel)},${CDR(ws_frames)},${CDR(ws_ended)}\n",
         )
         .dialplan(
             r"
 ; For Dial()'s option b: the dialled channel leaves its figures when it is hung up.
 exten => watched,1,Set(CHANNEL(hangup_handler_push)=harness,leave,1)
  same => n,Return()
-exten => leave,1,Set(CDR(ws_frames)=${CHANNEL(websocket,frames_in)})
- same => n,Set(CDR(ws_ended)=${CHANNEL(websocket,ended_by)})
- same => n,Set(MASTER_CHANNEL(WS_FRAMES)=${CHANNEL(websocket,frames_in)})
+exten => leave,1,Set(MASTER_CHANNEL(WS_FRAMES)=${CHANNEL(websocket,frames_in)})
  same => n,Return()
 exten => figures,1,Verbose(0,dialplan of ${CHANNEL}: ${CHANNEL(websocket,format)} ${CHANNEL(websocket,state)})
  same => n,Echo()
 exten => h,1,GotoIf($[${CHANNEL(channeltype)} = WebSocket]?ours)
- same => n,Verbose(0,h of ${CHANNEL}: ${WS_FRAMES})
  same => n,Hangup()
- same => n(ours),Verbose(0,h of ${CHANNEL}: ${WEBSOCKET_ENDED_BY} ${WEBSOCKET_FRAMES_IN} / ${CHANNEL(websocket,ended_by)} ${CHANNEL(websocket,frames_in)})
+ same => n(ours),Set(CDR(ws_frames)=${CHANNEL(websocket,frames_in)})
+ same => n,Set(CDR(ws_ended)=${CHANNEL(websocket,ended_by)})
+ same => n,Verbose(0,h of ${CHANNEL}: ${WEBSOCKET_ENDED_BY} ${WEBSOCKET_FRAMES_IN} / ${CHANNEL(websocket,ended_by)} ${CHANNEL(websocket,frames_in)})
 ",
         )
 }
@@ -163,27 +163,40 @@ fn h_extension(t: &Context) {
     t.wait_log(&[&format!("h of {}:   /  2", call.name)]);
 }
 
-/// A dialled WebSocket channel: a hangup handler gives its figures to the CDR and to the caller, whose `h` sees them.
+/// A WebSocket channel that runs the dialplan itself puts its figures into its CDR, with cdr.conf's
+/// `endbeforehexten = no`, whoever ends the call.
 fn cdr(t: &Context) {
+    let file = t.asterisk.log.path().with_file_name("cdr-custom").join("figures.csv");
+    let (closed, app) = t.incoming_echo("c(ulaw)");
+    app.send_media(&[0x55; 480]);
+    assert_eq!(app.collect_media(480).len(), 480);
+    app.close(1000);
+    let (hung_up, app) = t.incoming_echo("c(ulaw)");
+    app.send_media(&[0x55; 320]);
+    assert_eq!(app.collect_media(320).len(), 320);
+    hung_up.hangup();
+    wait::until("the CDRs", || {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let has = |line: &str| text.lines().any(|other| other == line);
+        has(&format!("{},3,application", closed.name)) && has(&format!("{},2,", hung_up.name))
+    });
+}
+
+/// A dialled WebSocket channel: a hangup handler gives its figures to the caller. It runs beside the caller's own
+/// dialplan, which may be faster, so the caller waits for them.
+fn caller(t: &Context) {
     let server = t.server(&[]);
     let dial = format!("WebSocket/{}/c(ulaw)", server.client);
     let caller = t.call("Local/park@harness").formats("ulaw").dials(&dial, "10", "gb(watched^1)").originate();
     let app = server.accept();
     app.expect_media_start();
     app.send_media(&[0x55; 480]);
-    wait::until("the frames to be played", || {
+    wait::until("the frames", || {
         let text = t.asterisk.cli("websocket show channels");
         let line = text.lines().find(|line| line.contains(&server.client)).map(str::to_owned);
         line.is_some_and(|line| line.split_whitespace().rev().nth(2) == Some("3"))
     });
     app.close(1000);
     caller.dial_result();
-    caller.hangup();
-    t.wait_log(&[&format!("h of {}: 3", caller.name)]);
-    let file = t.asterisk.log.path().with_file_name("cdr-custom").join("figures.csv");
-    wait::until("the CDR", || {
-        let text = fs::read_to_string(&file).unwrap_or_default();
-        let line = text.lines().find(|line| line.contains(&server.client)).map(str::to_owned);
-        line.is_some_and(|line| line.ends_with(",3,application"))
-    });
+    wait::until("the figures", || caller.variable("WS_FRAMES").as_deref() == Some("3"));
 }
