@@ -20,7 +20,9 @@ pub fn tests(suite: &mut Suite) {
     for (point, body) in POINTS {
         suite
             .ours(format!("fault/{point}"), "no fault can be put into the C module", move |t| {
-                for text in ["internal error", "fault in chan_websocket", "panic while"] {
+                for text in
+                    ["internal error", "fault in chan_websocket", "panic while", "after an internal fault"]
+                {
                     t.allow_log(text);
                 }
                 body(t);
