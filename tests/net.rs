@@ -42,7 +42,7 @@ enum Stall {
     Ends(u64),
 }
 
-/// A call that echoes binary messages, tells the test everything, and panics when told to.
+/// A call that echoes binary messages, tells the test everything, and panics or stops its reactor when told to.
 struct Call {
     told: Mutex<Sender<Told>>,
     stalls: Arc<Mutex<Vec<Stall>>>,
@@ -52,15 +52,15 @@ struct Call {
 impl Handler for Call {
     fn on_text(&self, text: &str) {
         assert!(text != "panic", "as the test asked for");
-        if let Some(time_ms) = text.strip_prefix("sleep ") {
-            std::thread::sleep(Duration::from_millis(time_ms.parse().unwrap()));
-        }
         self.told.lock().send(Told::Text(text.into())).unwrap();
         if text == "sleep" {
             std::thread::sleep(Duration::from_millis(300));
         }
         if let Some(reply) = text.strip_prefix("reply ") {
             self.out.get().unwrap().send_text(reply);
+        }
+        if let Some(time_ms) = text.strip_prefix("sleep ") {
+            std::thread::sleep(Duration::from_millis(time_ms.parse().unwrap()));
         }
     }
     fn on_binary(&self, message: Bytes) {
@@ -466,6 +466,31 @@ fn pings_are_sent_answered_and_counted() {
             Message::Pong(payload) => break assert_eq!(payload, &b"and back"[..]),
             Message::Ping(_) => {}
             other => panic!("{other:?}"),
+        }
+    }
+    reactors.stop();
+}
+
+/// A pong that came while the reactor did not run counts, however late its deadline is looked at.
+#[test]
+fn a_reactor_that_was_stopped_reads_before_it_gives_up() {
+    let reactors = Reactors::start(1, true).unwrap();
+    let ping = Some(PingConfig { interval: Duration::from_millis(200), probes: 1 });
+    let mut alive = pair(&reactors, Role::Server, ConnectionConfig { ping, ..config() }, Vec::new());
+    let mut other = pair(&reactors, Role::Server, config(), Vec::new());
+    assert!(matches!(alive.app.read().unwrap(), Message::Ping(_)));
+    other.app.send(Message::text("sleep 500")).unwrap();
+    other.expect(&Told::Text("sleep 500".into()));
+    // Also behind more media than one turn reads.
+    for _ in 0..20 {
+        alive.app.write(Message::binary(vec![0; 10_000])).unwrap();
+    }
+    alive.app.flush().unwrap();
+    loop {
+        match alive.told.recv_timeout(PATIENCE).unwrap() {
+            Told::Pong => break,
+            Told::Binary(_) | Told::Dropped(_) | Told::Ping { missed: false } => {}
+            told => panic!("{told:?}"),
         }
     }
     reactors.stop();

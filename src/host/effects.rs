@@ -4,8 +4,8 @@
 //! thread is enough, for nothing in here blocks.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,9 @@ use crate::driver::notice::Notice;
 /// How soon a job is tried again whose channel was locked.
 const RETRY: Duration = Duration::from_millis(1);
 
+/// A thread that is this late was not running.
+const STALL: Duration = Duration::from_secs(1);
+
 /// Something to do with a call's channel.
 pub(crate) enum Job {
     /// The WebSocket handshake is done: send MEDIA_START, start reading, answer unless option `n` says otherwise.
@@ -37,6 +40,13 @@ pub(crate) enum Job {
     ManagerEvent { call: Arc<Call>, notice: Box<Notice> },
     /// Tell ARI's, by way of the channel, which may have been hung up.
     UserEvent { call: Arc<Call>, channel: Channel, notice: Box<Notice> },
+}
+
+/// A job for later, given up if its call is over before: a call that waits here would keep its clock's descriptor.
+struct Later {
+    at: Instant,
+    call: Weak<Call>,
+    job: fn(Arc<Call>) -> Job,
 }
 
 impl Job {
@@ -55,7 +65,7 @@ impl Job {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
-    later: Vec<(Instant, Job)>,
+    later: Vec<Later>,
     stopping: bool,
 }
 
@@ -91,9 +101,10 @@ impl Effects {
         self.shared.changed.notify_one();
     }
 
-    /// Queues a job for later.
-    pub(crate) fn post_at(&self, at: Instant, job: Job) {
-        self.shared.queue.lock().later.push((at, job));
+    /// Queues a job for later, if the call still is there then.
+    pub(crate) fn post_at(&self, at: Instant, call: &Arc<Call>, job: fn(Arc<Call>) -> Job) {
+        let later = Later { at, call: Arc::downgrade(call), job };
+        self.shared.queue.lock().later.push(later);
         self.shared.changed.notify_one();
     }
 
@@ -103,7 +114,7 @@ impl Effects {
         queue.jobs.len() + queue.later.len() + self.shared.aside.load(Ordering::Relaxed)
     }
 
-    /// Stops and joins the thread; what is still queued is dropped.
+    /// Stops and joins the thread; what is still queued is dropped. A second call does nothing more.
     pub(crate) fn stop(&self) {
         self.shared.queue.lock().stopping = true;
         self.shared.changed.notify_one();
@@ -111,6 +122,12 @@ impl Effects {
         if thread.is_some_and(|thread| thread.join().is_err()) {
             log::error!("the effects thread had panicked");
         }
+    }
+}
+
+impl Drop for Effects {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -143,16 +160,27 @@ fn next_jobs(shared: &Shared, retry: bool) -> Option<VecDeque<Job>> {
         }
         let now = Instant::now();
         let Queue { jobs, later, .. } = &mut *queue;
-        for (_, job) in later.extract_if(.., |(at, _)| *at <= now) {
-            jobs.push_back(job);
-        }
+        take_due(later, now, jobs);
         if !queue.jobs.is_empty() || retry_at.is_some_and(|at| now >= at) {
             return Some(std::mem::take(&mut queue.jobs));
         }
-        let wake_at = queue.later.iter().map(|(at, _)| *at).chain(retry_at).min();
+        let wake_at = queue.later.iter().map(|later| later.at).chain(retry_at).min();
         match wake_at {
             Some(at) => drop(shared.changed.wait_until(&mut queue, at)),
             None => shared.changed.wait(&mut queue),
+        }
+    }
+}
+
+/// Moves what is due to `jobs`. What is found long overdue gets a little more time: the process was stopped, and an
+/// application that came meanwhile waits in the same queue as we did.
+fn take_due(later: &mut Vec<Later>, now: Instant, jobs: &mut VecDeque<Job>) {
+    for mut due in later.extract_if(.., |later| later.at <= now).collect::<Vec<_>>() {
+        if now.saturating_duration_since(due.at) >= STALL {
+            due.at = now + STALL;
+            later.push(due);
+        } else if let Some(call) = due.call.upgrade() {
+            jobs.push_back((due.job)(call));
         }
     }
 }

@@ -202,6 +202,6 @@ fn watch_incoming(call: &Arc<Call>) {
     if call.role == CallRole::Incoming
         && let Some(limit) = call.settings.incoming_timeout
     {
-        call.engine.effects.post_at(Instant::now() + limit, Job::IncomingTimeout { call: call.clone() });
+        call.engine.effects.post_at(Instant::now() + limit, call, |call| Job::IncomingTimeout { call });
     }
 }

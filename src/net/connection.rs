@@ -378,18 +378,11 @@ impl Connection {
         [ending, blocked, stall, ping].into_iter().flatten().min()
     }
 
-    /// Acts on whatever deadline has passed.
-    pub fn on_deadline(&mut self, now: Instant) -> Turn {
-        // An application that reads slowly may have made room that is too little for poll to tell.
-        let turn = self.on_writable();
-        self.act_on_deadline(now);
-        match self.on_writable() {
-            Turn::Idle => turn,
-            turn => turn,
-        }
-    }
-
-    fn act_on_deadline(&mut self, now: Instant) {
+    /// Acts on whatever deadline has passed. This thread may not have run since long before it (the process was
+    /// stopped, the machine is overloaded), and an application that reads slowly may have made room that is too little
+    /// for poll to tell: what the socket has to say by now counts first.
+    pub fn on_deadline(&mut self, now: Instant, scratch: &mut [u8]) -> Turn {
+        let turn = self.on_readable(scratch, false);
         match self.state {
             State::CloseSent { until } if now >= until => self.state = State::Done,
             State::Lingering { until, .. } if now >= until => self.state = State::Done,
@@ -400,12 +393,22 @@ impl Connection {
                         self.config.write_timeout.as_millis()
                     );
                     self.give_up(what);
-                } else {
+                } else if turn != Turn::StillReadable {
                     self.ping_if_due(now);
                 }
             }
             _ => {}
         }
+        match self.on_writable() {
+            Turn::Idle => turn,
+            other => other,
+        }
+    }
+
+    /// Ends the connection, which cannot be polled.
+    pub fn on_unpollable(&mut self, error: &io::Error) -> Turn {
+        self.lose(format!("it cannot be polled: {error}"));
+        Turn::Done
     }
 
     /// Reads messages until nothing is left or the budget (one scratch buffer, and a number of messages) is spent; true

@@ -83,7 +83,7 @@ impl Wake for Slot {
     }
 }
 
-/// The reactor threads. Dropping it without [`stop`](Self::stop) leaves them running.
+/// The reactor threads. Dropping it stops them.
 #[derive(Debug)]
 pub struct Reactors {
     handles: Vec<ReactorHandle>,
@@ -96,20 +96,19 @@ impl Reactors {
     /// # Errors
     /// Out of descriptors or threads.
     pub fn start(count: usize, coalesce: bool) -> io::Result<Self> {
-        let mut handles = Vec::with_capacity(count);
-        let mut threads = Vec::with_capacity(count);
+        // Dropped when a later one cannot be started, it stops those that were.
+        let mut reactors = Self { handles: Vec::with_capacity(count), threads: Mutex::default() };
         for number in 0..count.max(1) {
             let (poll, waker) = worker::poll_with_waker()?;
             let shared = Arc::new(Shared { inbox: Inbox::new(waker), connections: AtomicUsize::new(0) });
             let worker = Worker::new(poll, shared.clone(), coalesce)?;
-            threads.push(
-                std::thread::Builder::new()
-                    .name(format!("ws-reactor-{number}"))
-                    .spawn(move || worker.run())?,
-            );
-            handles.push(ReactorHandle(shared));
+            let thread = std::thread::Builder::new()
+                .name(format!("ws-reactor-{number}"))
+                .spawn(move || worker.run())?;
+            reactors.threads.lock().push(thread);
+            reactors.handles.push(ReactorHandle(shared));
         }
-        Ok(Self { handles, threads: Mutex::new(threads) })
+        Ok(reactors)
     }
 
     /// A slot on the first reactor that has few connections, else on the one with the fewest: connections that share
@@ -126,15 +125,26 @@ impl Reactors {
         self.handles.iter().map(ReactorHandle::connections).collect()
     }
 
-    /// Ends every connection at once and joins the threads. Not to be called from a reactor thread.
+    /// Ends every connection at once and joins the threads. Not to be called from a reactor thread. A second call does
+    /// nothing more.
     pub fn stop(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock());
+        if threads.is_empty() {
+            return;
+        }
         for handle in &self.handles {
             handle.0.inbox.post(Command::Stop);
         }
-        for thread in self.threads.lock().drain(..) {
+        for thread in threads {
             if thread.join().is_err() {
                 log::error!("a reactor thread had panicked");
             }
         }
+    }
+}
+
+impl Drop for Reactors {
+    fn drop(&mut self) {
+        self.stop();
     }
 }

@@ -125,6 +125,14 @@ impl Attempts {
         }
     }
 
+    /// Every deadline is as much later.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        self.budget.since = self.budget.since.map(|since| since + by);
+        if let Stage::Link { deadline, .. } = &mut self.stage {
+            *deadline += by;
+        }
+    }
+
     /// The call ends here, whatever it was doing.
     pub(super) fn failed(&self, failure: Failure) -> ConnectError {
         ConnectError {

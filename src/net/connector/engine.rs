@@ -22,6 +22,9 @@ use super::{ConnectJob, Connected, OnDone, SettingsFn, TlsConnector};
 /// Events taken from the kernel at once; the rest comes with the next call.
 const EVENTS_AT_ONCE: usize = 256;
 
+/// A thread that wakes this late was not running: the process was stopped.
+const STALL: Duration = Duration::from_secs(1);
+
 /// The waker's token; jobs count from 1.
 const MAIL: Token = Token(0);
 
@@ -158,12 +161,18 @@ impl Engine {
 
     /// Waits once and does what there is to do. `false`: that was the last time.
     fn turn(&mut self, events: &mut Events) -> bool {
-        let timeout = self.timers.next_in(Instant::now());
+        let began = Instant::now();
+        let timeout = self.timers.next_in(began);
         if let Err(err) = self.poll.poll(events, timeout)
             && err.kind() != io::ErrorKind::Interrupted
         {
             log::error!("The connector cannot wait for its sockets: {err}");
             return false;
+        }
+        let late = timeout.map_or(Duration::ZERO, |timeout| began.elapsed().saturating_sub(timeout));
+        if late >= STALL {
+            // A stop interrupts the poll, too: what has come meanwhile is only seen by the next one.
+            self.postpone(late + STALL);
         }
         let mut goes_on = true;
         for news in self.mailbox.take() {
@@ -177,6 +186,17 @@ impl Engine {
             self.deadline(id);
         }
         goes_on
+    }
+
+    /// The time in which this process did not run does not count: servers, resolvers and helpers may have stood still
+    /// with it.
+    fn postpone(&mut self, by: Duration) {
+        self.timers.postpone(by);
+        for job in self.jobs.values_mut() {
+            if let Stage::Attempts { attempts, .. } = &mut job.stage {
+                attempts.postpone(by);
+            }
+        }
     }
 
     /// `false`: it was [`News::Stop`].

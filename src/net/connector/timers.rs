@@ -43,6 +43,14 @@ impl Timers {
         Some(job)
     }
 
+    /// Moves every deadline by as much.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        let later = |at: &mut Instant| *at += by;
+        self.current.values_mut().for_each(|(at, _)| later(at));
+        let heap = std::mem::take(&mut self.heap).into_iter();
+        self.heap = heap.map(|Reverse((at, armed, job))| Reverse((at + by, armed, job))).collect();
+    }
+
     /// How long until the next deadline; `None` if there is none.
     pub(super) fn next_in(&mut self, now: Instant) -> Option<Duration> {
         self.drop_stale();
@@ -62,6 +70,22 @@ impl Timers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn postponed_deadlines_keep_their_order() {
+        let now = Instant::now();
+        let after = |ms| now + Duration::from_millis(ms);
+        let [a, b] = [JobId(1), JobId(2)];
+        let mut timers = Timers::default();
+        timers.arm(a, after(10));
+        timers.arm(b, after(20));
+        timers.postpone(Duration::from_millis(100));
+        assert_eq!(timers.pop_due(after(109)), None);
+        assert_eq!(timers.pop_due(after(110)), Some(a));
+        timers.arm(b, after(120));
+        assert_eq!(timers.heap.len(), 1, "the same deadline again");
+        assert_eq!(timers.pop_due(after(120)), Some(b));
+    }
 
     #[test]
     fn deadlines_come_in_order_and_only_the_last_one_of_a_job_counts() {

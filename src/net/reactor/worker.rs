@@ -277,10 +277,12 @@ impl Worker {
     fn add(&mut self, key: ConnectionKey, connection: Box<Connection>) {
         let watch = if connection.is_prompt() { Watch::Closely } else { Watch::Together };
         let entry = Entry { connection, deadline: None, watch, dialogue_since: None };
-        if let Err(error) = watch_entry(self.poll_of(watch), key, &entry) {
-            log::error!("cannot poll a connection: {error}");
-        }
+        let watched = watch_entry(self.poll_of(watch), key, &entry);
         self.connections.insert(key, entry);
+        if let Err(error) = watched {
+            log::error!("cannot poll a connection: {error}");
+            return self.turn(key, |connection, _| connection.on_unpollable(&error));
+        }
         // What arrived with the handshake, or before the registration, gives no event of its own.
         self.turn(key, |connection, scratch| connection.on_readable(scratch, false));
     }
@@ -313,7 +315,7 @@ impl Worker {
             }
         }
         for key in due {
-            self.turn(key, |connection, _| connection.on_deadline(now));
+            self.turn(key, |connection, scratch| connection.on_deadline(now, scratch));
         }
     }
 
