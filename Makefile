@@ -50,6 +50,11 @@ unittest: ## Run the tests that need no Asterisk
 hosttest: setup clients build faults ## Run the tests against a real Asterisk; TEST=<name> for some of them
 	$(CARGO) test $(NO_MODULE) --test host $(TEST)
 
+.PHONY: churn
+churn: setup build ## Set ten thousand calls up and tear them down in all ways at once, load and unload a thousand times; CALLS=<number>
+	HOST_CHURN=$(or $(CALLS),10000) $(CARGO) test $(NO_MODULE) --test host -- --nocapture life/churn
+	HOST_CYCLES=1000 $(CARGO) test $(NO_MODULE) --test host -- module/cycles
+
 .PHONY: bench
 bench: setup build ## Measure the C module and ours under the same load (an hour); BENCH="--help" for choices
 	$(CARGO) bench $(NO_MODULE) --bench media -- $(BENCH)

@@ -9,6 +9,7 @@
 //! | `HOST_RECORD` | set: keep the oracle's traces in `tests/host/golden`, for where there is no oracle |
 //! | `HOST_TABLE` | set: print how the modules compare, test by test |
 //! | `HOSTILE_SECONDS` | run the long forms of `hostile`, up to so long (`make hostile`) |
+//! | `HOST_CHURN`, `HOST_CYCLES` | how many calls life/churn makes (400), how often module/cycles loads and unloads (100) |
 //! | `HOST_KEEP` | set: keep the instances' folders |
 //! | `HOST_WRAPPER` | a command, with arguments, that runs Asterisk inside the sandbox |
 //! | `HOST_PATIENCE` | how many times longer than usual to wait for things, for a wrapper that slows Asterisk down |
@@ -34,6 +35,7 @@ mod figures;
 mod harness;
 mod hostile;
 mod incoming;
+mod life;
 mod logs;
 mod masquerade;
 mod media;
@@ -47,6 +49,10 @@ mod versions;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // A test may have started this program as an app, to kill it.
+    if let Some(end) = life::puppet::task() {
+        return end;
+    }
     let mut suite = harness::Suite::default();
     clients::tests(&mut suite);
     access::tests(&mut suite);
@@ -64,6 +70,7 @@ fn main() -> ExitCode {
     hostile::tests(&mut suite);
     incoming::tests(&mut suite);
     logs::tests(&mut suite);
+    life::tests(&mut suite);
     masquerade::tests(&mut suite);
     media::tests(&mut suite);
     module::tests(&mut suite);

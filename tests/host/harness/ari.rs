@@ -60,6 +60,32 @@ pub type Parameters<'a> = &'a [(&'a str, &'a str)];
 impl Ari {
     /// Registers the application and begins to receive its events. `path` is ARI's on the HTTP server.
     pub(super) fn new(address: SocketAddr, path: &str, app: &str) -> Self {
+        let inbox = Arc::<Inbox>::default();
+        let receiver = Arc::clone(&inbox);
+        let keep = move |event| {
+            receiver.events.lock().push(event);
+            receiver.arrival.notify_all();
+        };
+        Self::with_listener(address, path, app, inbox, keep)
+    }
+
+    /// The same, but `listener` gets the events, and nothing waits for any.
+    pub(super) fn listening(
+        address: SocketAddr,
+        path: &str,
+        app: &str,
+        listener: impl Fn(Value) + Send + 'static,
+    ) -> Self {
+        Self::with_listener(address, path, app, Arc::default(), listener)
+    }
+
+    fn with_listener(
+        address: SocketAddr,
+        path: &str,
+        app: &str,
+        inbox: Arc<Inbox>,
+        listener: impl Fn(Value) + Send + 'static,
+    ) -> Self {
         let target = format!("{path}/events?app={app}&api_key={USER}:{USER}&subscribeAll=true");
         let request = UpgradeRequest::new(&target).without("Sec-WebSocket-Protocol");
         let response = Stream::tcp(address).and_then(|stream| request.send(stream)).expect("ARI events");
@@ -67,9 +93,7 @@ impl Ari {
         let stream = response.stream.try_clone().expect("stream");
         response.stream.set_timeout(None).expect("timeout");
         let socket = WebSocket::from_partially_read(response.stream, response.leftover, Role::Client, None);
-        let inbox = Arc::<Inbox>::default();
-        let receiver = Arc::clone(&inbox);
-        thread::Builder::new().name("ari".into()).spawn(move || receive(socket, &receiver)).expect("thread");
+        thread::Builder::new().name("ari".into()).spawn(move || receive(socket, &listener)).expect("thread");
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_idle_connections(0)
@@ -234,12 +258,10 @@ impl Drop for Ari {
     }
 }
 
-fn receive(mut socket: WebSocket<Stream>, inbox: &Inbox) {
+fn receive(mut socket: WebSocket<Stream>, listener: &impl Fn(Value)) {
     while let Ok(message) = socket.read() {
         if let Message::Text(text) = message {
-            let event = serde_json::from_str(text.as_str()).expect("an ARI event");
-            inbox.events.lock().push(event);
-            inbox.arrival.notify_all();
+            listener(serde_json::from_str(text.as_str()).expect("an ARI event"));
         }
     }
 }

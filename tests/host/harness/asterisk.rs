@@ -335,6 +335,23 @@ impl Asterisk {
         self.process.lock().as_mut().and_then(|child| child.try_wait().expect("wait"))
     }
 
+    /// Waits until it has ended by itself, without a crash and with a clean log; its folder goes. The error is all that
+    /// helps to understand.
+    pub fn wait_end(&self) -> Result<(), String> {
+        let status = wait::poll(2 * wait::PATIENCE, || self.exit_status());
+        let surprises = self.log.surprises();
+        let clean = status.is_some_and(|status| status.success()) && surprises.is_empty();
+        let report = if clean { String::new() } else { self.report(0) };
+        self.kill();
+        if clean { Ok(()) } else { Err(format!("it ended with {status:?}, {surprises:?}\n{report}")) }
+    }
+
+    /// Sends the process a signal, by its name.
+    pub fn signal(&self, name: &str) {
+        let status = std::process::Command::new("kill").args(["-s", name, &self.pid.to_string()]).status();
+        assert!(status.is_ok_and(|status| status.success()), "kill -s {name}");
+    }
+
     /// Stops it the gentle way, if that has not been done. An error says what was wrong: it crashed, it hung, or it logged warnings or errors
     /// that no test had asked for.
     pub fn stop(&self) -> Result<(), String> {

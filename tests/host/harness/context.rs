@@ -99,6 +99,14 @@ impl Context {
         Ami::login(self.asterisk.ami.expect("an instance with AMI"), user)
     }
 
+    /// Makes the test's Stasis application one whose events `listener` gets, instead of being kept: for so many calls
+    /// that looking for one among all would take too long.
+    pub fn listen(&self, listener: impl Fn(serde_json::Value) + Send + 'static) {
+        let (address, path) = (self.asterisk.http, self.asterisk.path("ari"));
+        let ari = Ari::listening(address, &path, &self.unique("app"), listener);
+        assert!(self.ari.set(ari).is_ok(), "before anything else asks for ARI");
+    }
+
     /// A call to this endpoint (`WebSocket/…` or any other).
     pub fn call(&self, endpoint: &str) -> CallBuilder<'_> {
         CallBuilder::new(self, endpoint)

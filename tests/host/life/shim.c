@@ -1,0 +1,189 @@
+/* Preloaded into Asterisk by tests/host/life/resources.rs: the wall clock jumps, threads cannot be started, memory runs
+ * out, as a file says that the test writes. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <execinfo.h>
+#include <fcntl.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What the test writes, and reads back. */
+struct control {
+    int64_t wall_offset_s;  /* added to the wall clock */
+    int64_t threads_denied; /* the module gets no more threads, once it has had `threads_left` */
+    int64_t threads_left;
+    int64_t fail_at; /* fail the allocation of this number (from 1) that the core makes for the module; 0: none */
+    int64_t seen;    /* such allocations so far */
+    int64_t failed;  /* allocations that failed */
+};
+
+static struct control *control;
+static uintptr_t module_start, module_end;
+
+static void *(*real_malloc)(size_t);
+static void *(*real_calloc)(size_t, size_t);
+static void *(*real_realloc)(void *, size_t);
+static int (*real_clock_gettime)(clockid_t, struct timespec *);
+static int (*real_pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+static _Thread_local int inside;
+
+__attribute__((constructor)) static void start(void)
+{
+    void *frames[4];
+    const char *path = getenv("FAULT_CONTROL");
+    int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+
+    inside = 1;
+    real_malloc = dlsym(RTLD_NEXT, "malloc");
+    real_calloc = dlsym(RTLD_NEXT, "calloc");
+    real_realloc = dlsym(RTLD_NEXT, "realloc");
+    real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
+    real_pthread_create = dlsym(RTLD_NEXT, "pthread_create");
+    backtrace(frames, 4); /* loads what it needs */
+    inside = 0;
+    if (fd >= 0) {
+        void *map = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        close(fd);
+        control = map == MAP_FAILED ? NULL : map;
+    }
+}
+
+static int find_module(struct dl_phdr_info *info, size_t size, void *data)
+{
+    (void)size;
+    (void)data;
+    if (!strstr(info->dlpi_name, "chan_websocket.so")) {
+        return 0;
+    }
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        if (segment->p_type == PT_LOAD && segment->p_flags & PF_X) {
+            module_start = info->dlpi_addr + segment->p_vaddr;
+            module_end = module_start + segment->p_memsz;
+        }
+    }
+    return 1;
+}
+
+static int in_module(const void *address)
+{
+    uintptr_t at = (uintptr_t)address;
+
+    return at >= module_start && at < module_end;
+}
+
+/* Only the first allocation of __ast_channel_alloc fails: the core itself does not get over the others. */
+static int in_channel_alloc(const void *frame)
+{
+    static uintptr_t at;
+
+    if (!at) {
+        at = (uintptr_t)dlsym(RTLD_DEFAULT, "__ast_channel_alloc");
+    }
+    return (uintptr_t)frame >= at && (uintptr_t)frame < at + 512;
+}
+
+/* Whether this allocation is made by somebody whom the module called, and is to fail. */
+static int fails(const void *caller)
+{
+    void *frames[48];
+    int depth, at;
+
+    if (!control || !control->fail_at || inside) {
+        return 0;
+    }
+    inside = 1;
+    if (!module_start) {
+        dl_iterate_phdr(find_module, NULL);
+    }
+    depth = in_module(caller) ? 0 : backtrace(frames, 48);
+    for (at = 0; at < depth && !in_module(frames[at]); at++) {
+    }
+    inside = 0;
+    if (at > 0 && at < depth && control->seen > 0 && in_channel_alloc(frames[at - 1])) {
+        return 0;
+    }
+    if (at >= depth || __atomic_add_fetch(&control->seen, 1, __ATOMIC_SEQ_CST) != control->fail_at) {
+        return 0;
+    }
+    __atomic_add_fetch(&control->failed, 1, __ATOMIC_SEQ_CST);
+    errno = ENOMEM;
+    return 1;
+}
+
+void *malloc(size_t size)
+{
+    return fails(__builtin_return_address(0)) || !real_malloc ? NULL : real_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    /* dlsym itself allocates before we know the real one. */
+    static char early[4096];
+    static size_t used;
+    size_t wanted = (count * size + 15) & ~(size_t)15;
+
+    if (!real_calloc) {
+        void *here = early + used;
+        used += wanted;
+        return used <= sizeof(early) ? here : NULL;
+    }
+    return fails(__builtin_return_address(0)) ? NULL : real_calloc(count, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+    return fails(__builtin_return_address(0)) || !real_realloc ? NULL : real_realloc(old, size);
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+    if (control && control->threads_denied) {
+        dl_iterate_phdr(find_module, NULL);
+        if (in_module(__builtin_return_address(0)) && __atomic_sub_fetch(&control->threads_left, 1, __ATOMIC_SEQ_CST) < 0) {
+            return EAGAIN;
+        }
+    }
+    return real_pthread_create(thread, attr, run, arg);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int result = real_clock_gettime(clock, now);
+
+    if (control && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) {
+        now->tv_sec += control->wall_offset_s;
+    }
+    return result;
+}
+
+int gettimeofday(struct timeval *restrict now, void *restrict zone)
+{
+    struct timespec time;
+
+    (void)zone;
+    clock_gettime(CLOCK_REALTIME, &time);
+    now->tv_sec = time.tv_sec;
+    now->tv_usec = time.tv_nsec / 1000;
+    return 0;
+}
+
+time_t time(time_t *now)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_REALTIME, &time);
+    if (now) {
+        *now = time.tv_sec;
+    }
+    return time.tv_sec;
+}
