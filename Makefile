@@ -55,6 +55,10 @@ churn: setup build ## Set ten thousand calls up and tear them down in all ways a
 	HOST_CHURN=$(or $(CALLS),10000) $(CARGO) test $(NO_MODULE) --test host -- --nocapture life/churn
 	HOST_CYCLES=1000 $(CARGO) test $(NO_MODULE) --test host -- module/cycles
 
+.PHONY: rfc6455
+rfc6455: setup build ## Run every RFC 6455 case in both roles, plain and by TLS, on both modules, and print the table
+	RFC6455_ALL=1 HOST_BESIDE=1 $(CARGO) test $(NO_MODULE) --test host -- rfc6455/
+
 .PHONY: bench
 bench: setup build ## Measure the C module and ours under the same load (an hour); BENCH="--help" for choices
 	$(CARGO) bench $(NO_MODULE) --bench media -- $(BENCH)

@@ -46,14 +46,18 @@ impl Reader {
     /// One frame; what follows it.
     fn frame<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let Some(frame) = Frame::read(bytes) else {
-            // Half a header: it may be seen to be wrong already, or not yet.
-            self.found.end = vec![Told::Lost];
+            // Half a header: its first two bytes say most of what can be wrong.
+            let faults = Frame::beginning(bytes).map(|frame| self.faults(&frame)).unwrap_or_default();
+            self.found.end = if faults.is_empty() { vec![Told::Lost] } else { faults };
             return &[];
         };
         let faults = self.faults(&frame);
         let Some(payload) = frame.payload(bytes) else {
+            // A wrong header need not wait for its payload; the sum of fragments is made when they are there.
             self.found.end = faults;
-            self.found.end.push(Told::Lost);
+            if !self.found.end.contains(&Told::Fault(1002)) {
+                self.found.end.push(Told::Lost);
+            }
             return &[];
         };
         if !faults.is_empty() {
@@ -119,7 +123,7 @@ impl Reader {
             [_] => vec![Told::Fault(1002)],
             [high, low, reason @ ..] => {
                 let code = u16::from_be_bytes([*high, *low]);
-                let allowed = matches!(code, 1000..=1003 | 1007..=1013 | 3000..=4999);
+                let allowed = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
                 match (std::str::from_utf8(reason).is_ok(), allowed) {
                     (true, true) => vec![Told::ByPeer(code)],
                     (true, false) => vec![Told::Fault(1002)],
@@ -142,6 +146,19 @@ pub(super) struct Frame {
 }
 
 impl Frame {
+    /// The first two bytes as if nothing else belonged to it. `None`: not both are there.
+    fn beginning(bytes: &[u8]) -> Option<Self> {
+        let (first, second) = (*bytes.first()?, *bytes.get(1)?);
+        Some(Self {
+            fin: first & 0x80 != 0,
+            reserved_bits: first & 0x70 != 0,
+            opcode: first & 0x0f,
+            mask: (second & 0x80 != 0).then_some([0; 4]),
+            header_len: 2,
+            payload_len: 0,
+        })
+    }
+
     /// `None`: not all of the header is there.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let (first, second) = (*bytes.first()?, *bytes.get(1)?);

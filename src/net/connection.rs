@@ -1,6 +1,6 @@
 //! One WebSocket connection after its handshake: reads, parses and closes. Lives in one reactor thread.
 //!
-//! tungstenite reads and answers pings and closes; what it writes goes through the connection's [`Outbound`].
+//! tungstenite reads and answers pings; what it writes goes through the connection's [`Outbound`]. Closing is done here.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tungstenite::error::{CapacityError, ProtocolError};
 use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
+use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
+use super::frame_watch::{FrameWatch, is_sendable};
 use super::outbound::{Dropped, Flushed, Outbound};
 use super::transport::Transport;
 
@@ -141,6 +142,8 @@ enum State {
     Lingering {
         until: Instant,
         shut_down: bool,
+        /// A server ends TCP first after a close handshake (RFC 6455 section 7.1.1), and this one has still to.
+        server_first: bool,
     },
     Done,
 }
@@ -170,6 +173,8 @@ pub struct Connection {
     out: Arc<Outbound>,
     handler: Arc<dyn Handler>,
     ws: WebSocketContext,
+    watch: FrameWatch,
+    role: Role,
     config: ConnectionConfig,
     state: State,
     ping: Option<Ping>,
@@ -215,9 +220,11 @@ impl Connection {
         out: Arc<Outbound>,
         handler: Arc<dyn Handler>,
         role: Role,
-        leftover: Vec<u8>,
+        mut leftover: Vec<u8>,
         config: ConnectionConfig,
     ) -> Self {
+        let mut watch = FrameWatch::new(role);
+        leftover.truncate(watch.advance(&leftover));
         let ws_config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
@@ -233,6 +240,8 @@ impl Connection {
             out,
             handler,
             ws: WebSocketContext::from_partially_read(leftover, role, Some(ws_config)),
+            watch,
+            role,
             config,
             state: State::Open,
             ping,
@@ -344,15 +353,14 @@ impl Connection {
         if self.state != State::Open {
             return false;
         }
-        let mut io = WriteOnly { out: &self.out, force: false };
-        let _ = self.ws.flush(&mut io);
+        let _ = self.ws.flush(&mut WriteOnly { out: &self.out, force: false });
         self.out.is_waiting()
     }
 
     /// Starts the close handshake with `code` (RFC 6455 section 7.1.2). Queued messages go out before it.
     pub fn close(&mut self, code: u16) -> Turn {
         if self.state == State::Open {
-            self.send_close(code, "");
+            self.send_close(code);
             self.state = State::CloseSent { until: Instant::now() + self.config.close_timeout };
             self.tell(Closed::ByUs(code));
         }
@@ -384,8 +392,14 @@ impl Connection {
     pub fn on_deadline(&mut self, now: Instant, scratch: &mut [u8]) -> Turn {
         let turn = self.on_readable(scratch, false);
         match self.state {
-            State::CloseSent { until } if now >= until => self.state = State::Done,
-            State::Lingering { until, .. } if now >= until => self.state = State::Done,
+            State::CloseSent { until } if now >= until => {
+                self.transport.shutdown();
+                self.state = State::Done;
+            }
+            State::Lingering { until, .. } if now >= until => {
+                self.end_linger();
+                self.state = State::Done;
+            }
             State::Open => {
                 if self.blocked_since.is_some_and(|since| now >= since + self.config.write_timeout) {
                     let what = format!(
@@ -420,15 +434,23 @@ impl Connection {
         }
         let transport = self.transport.clone();
         let out = self.out.clone();
-        let mut io = ReadTurn::new(&*transport, &out, scratch, self.short_reads);
+        let watch = std::mem::replace(&mut self.watch, FrameWatch::new(self.role));
+        let mut io = ReadTurn::new(&*transport, &out, watch, scratch, self.short_reads);
         io.go_on_with(std::mem::take(&mut self.carry));
+        let more = self.read_until_blocked(&mut io);
+        self.watch = io.watch;
+        more
+    }
+
+    fn read_until_blocked(&mut self, io: &mut ReadTurn<'_>) -> bool {
         for _ in 0..MESSAGES_PER_TURN {
-            match self.ws.read(&mut io) {
-                Ok(message) => self.on_message(message, &mut io),
+            match self.ws.read(io) {
+                Ok(message) => self.on_message(message, io),
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return io.state == ReadState::BudgetSpent;
+                    let Some(what) = io.watch.fault() else { return io.state == ReadState::BudgetSpent };
+                    self.fail(u16::from(CloseCode::Protocol), what.into());
                 }
-                Err(error) => self.on_error(&error, &mut io),
+                Err(error) => self.on_error(&error),
             }
             if !matches!(self.state, State::Open | State::CloseSent { .. }) {
                 return true;
@@ -452,7 +474,7 @@ impl Connection {
                 self.guarded(|connection| connection.handler.on_binary(bytes));
             }
             Message::Pong(_) => self.on_pong(),
-            Message::Close(frame) => self.on_peer_close(frame.as_ref(), io),
+            Message::Close(_) => self.on_peer_close(io.watch.close_payload()),
             // Pings are answered by tungstenite; data behind our close frame is of no use any more.
             _ => {}
         }
@@ -468,65 +490,55 @@ impl Connection {
         }
     }
 
-    /// tungstenite has prepared the answer with the application's own code.
-    fn on_peer_close(&mut self, frame: Option<&CloseFrame>, io: &mut ReadTurn<'_>) {
-        let was_open = self.state == State::Open;
-        if was_open {
-            self.out.discard_media();
+    /// The application's close frame is answered with its own payload.
+    fn on_peer_close(&mut self, payload: &[u8]) {
+        let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+        if let Some(code) = code.filter(|code| !is_sendable(*code)) {
+            let what = format!("a close frame with the code {code}, which must not be sent");
+            return self.fail(u16::from(CloseCode::Protocol), what);
         }
-        io.force = true;
-        bring_out_answers(&mut self.ws, io);
-        self.out.close();
-        if was_open {
-            let code = frame.map_or(u16::from(CloseCode::Status), |frame| frame.code.into());
-            // tungstenite answers a forbidden close code with 1002 and this reason.
-            let forbidden = frame
-                .is_some_and(|f| f.code == CloseCode::Protocol && f.reason.as_str() == "Protocol violation");
-            self.tell(if forbidden {
-                Closed::Fault { code, what: "a close frame with a forbidden code".into() }
-            } else {
-                Closed::ByPeer {
-                    code,
-                    reason: frame.map_or_else(String::new, |frame| frame.reason.to_string()),
-                }
+        if self.state == State::Open {
+            self.out.discard_media();
+            self.out.queue_close(payload);
+            self.tell(Closed::ByPeer {
+                code: code.unwrap_or(CloseCode::Status.into()),
+                reason: String::from_utf8_lossy(payload.get(2..).unwrap_or_default()).into_owned(),
             });
         }
-        self.linger();
+        self.linger(self.role == Role::Client);
     }
 
-    fn on_error(&mut self, error: &Error, io: &mut ReadTurn<'_>) {
+    fn on_error(&mut self, error: &Error) {
         match error {
-            Error::ConnectionClosed | Error::AlreadyClosed => self.linger(),
+            Error::ConnectionClosed | Error::AlreadyClosed => self.linger(false),
             Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                // It may still read: with TLS it is owed a close_notify.
+                self.transport.shutdown();
                 self.lose("the application ended TCP without a close frame".into());
             }
             Error::Io(error) => self.lose(error.to_string()),
             _ => match fault_code(error) {
-                Some(code) => self.fail(code, error.to_string(), io),
+                Some(code) => self.fail(code, error.to_string()),
                 None => self.lose(error.to_string()),
             },
         }
     }
 
     /// Fails the connection (RFC 6455 section 7.1.7): the close frame with `code`, then the end.
-    fn fail(&mut self, code: u16, what: String, io: &mut ReadTurn<'_>) {
+    fn fail(&mut self, code: u16, what: String) {
         self.out.discard_media();
         if self.state == State::Open {
-            let frame = CloseFrame { code: code.into(), reason: "".into() };
-            io.force = true;
-            bring_out_answers(&mut self.ws, io);
-            let _ = self.ws.close(io, Some(frame));
-            self.out.close();
+            self.send_close(code);
             self.tell(Closed::Fault { code, what });
         }
-        self.linger();
+        self.linger(false);
     }
 
     fn give_up(&mut self, what: String) {
         self.out.discard_media();
-        self.send_close(u16::from(CloseCode::Away), "");
+        self.send_close(CloseCode::Away.into());
         self.tell(Closed::Unresponsive(what));
-        self.linger();
+        self.linger(false);
     }
 
     fn lose(&mut self, what: String) {
@@ -535,22 +547,28 @@ impl Connection {
         self.state = State::Done;
     }
 
-    fn send_close(&mut self, code: u16, reason: &'static str) {
+    /// Queues our close frame behind the pongs that wait inside tungstenite: some in a buffer, and the newest apart from
+    /// it, which comes into the buffer by the second flush. (Behind the application's close frame none is owed.)
+    fn send_close(&mut self, code: u16) {
         let mut io = WriteOnly { out: &self.out, force: true };
-        bring_out_answers(&mut self.ws, &mut io);
-        let _ = self.ws.close(&mut io, Some(CloseFrame { code: code.into(), reason: reason.into() }));
-        self.out.close();
+        for _ in 0..2 {
+            if self.ws.can_write() {
+                // An error says that nothing more is taken, which is known.
+                let _ = self.ws.flush(&mut io);
+            }
+        }
+        self.out.queue_close(&code.to_be_bytes());
     }
 
-    fn linger(&mut self) {
+    fn linger(&mut self, server_first: bool) {
         if !matches!(self.state, State::Lingering { .. } | State::Done) {
-            self.state =
-                State::Lingering { until: Instant::now() + self.config.close_timeout, shut_down: false };
+            let until = Instant::now() + self.config.close_timeout;
+            self.state = State::Lingering { until, shut_down: false, server_first };
         }
     }
 
     fn linger_once_written(&mut self) {
-        if let State::Lingering { shut_down, .. } = &mut self.state
+        if let State::Lingering { shut_down, server_first: false, .. } = &mut self.state
             && !*shut_down
         {
             *shut_down = true;
@@ -558,12 +576,20 @@ impl Connection {
         }
     }
 
+    /// The server has ended TCP, or takes too long about it.
+    fn end_linger(&mut self) {
+        if let State::Lingering { server_first, .. } = &mut self.state {
+            *server_first = false;
+        }
+        self.linger_once_written();
+    }
+
     /// Reads and forgets, so that the kernel does not reset the connection; the end of the stream is the end.
     fn discard_input(&mut self, scratch: &mut [u8]) -> bool {
         match self.transport.recv(scratch) {
             Ok(0) => {
                 if self.out.flush() != Flushed::Failed {
-                    self.linger_once_written();
+                    self.end_linger();
                 }
                 self.state = State::Done;
                 false
@@ -609,19 +635,10 @@ impl Connection {
     fn guarded(&mut self, work: impl FnOnce(&Self)) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
             log::error!("a fault in chan_websocket was contained; the call that met it ends");
-            self.send_close(u16::from(CloseCode::Error), "");
+            self.send_close(CloseCode::Error.into());
             self.tell(Closed::Panicked);
-            self.linger();
+            self.linger(false);
         }
-    }
-}
-
-/// Queues what waits inside tungstenite: pongs in a buffer, in which there may be no room for a close frame, and the
-/// newest pong or the answer to a close frame apart from it, which comes into the buffer by the second flush.
-fn bring_out_answers(ws: &mut WebSocketContext, io: &mut (impl Read + Write)) {
-    for _ in 0..2 {
-        // An error says that the connection is closed, or that nothing more is taken: which is known.
-        let _ = ws.flush(io);
     }
 }
 
@@ -650,25 +667,25 @@ enum ReadState {
 struct ReadTurn<'a> {
     transport: &'a dyn Transport,
     out: &'a Outbound,
+    watch: FrameWatch,
     scratch: &'a mut [u8],
     start: usize,
     end: usize,
     state: ReadState,
     /// As in [`Connection`].
     short_reads: bool,
-    /// As in [`WriteOnly`].
-    force: bool,
 }
 
 impl<'a> ReadTurn<'a> {
     fn new(
         transport: &'a dyn Transport,
         out: &'a Outbound,
+        watch: FrameWatch,
         scratch: &'a mut [u8],
         short_reads: bool,
     ) -> Self {
         let state = ReadState::Fresh;
-        Self { transport, out, scratch, start: 0, end: 0, state, short_reads, force: false }
+        Self { transport, out, watch, scratch, start: 0, end: 0, state, short_reads }
     }
 
     /// Begins with bytes that an earlier turn has read; then these are all that this turn has.
@@ -732,11 +749,19 @@ impl<'a> ReadTurn<'a> {
 
 impl Read for ReadTurn<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        // Behind a fault nothing is of interest.
+        if self.watch.fault().is_some() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         if self.start == self.end && self.refill()? == 0 {
             return Ok(0);
         }
-        let waiting = self.rest();
+        let waiting = self.scratch.get(self.start..self.end).unwrap_or_default();
         let n = waiting.len().min(buf.len());
+        let n = self.watch.advance(waiting.get(..n).unwrap_or_default());
+        if n == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         if let (Some(to), Some(from)) = (buf.get_mut(..n), waiting.get(..n)) {
             to.copy_from_slice(from);
         }
@@ -747,7 +772,7 @@ impl Read for ReadTurn<'_> {
 
 impl Write for ReadTurn<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        WriteOnly { out: self.out, force: self.force }.write(buf)
+        WriteOnly { out: self.out, force: false }.write(buf)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -758,7 +783,7 @@ impl Write for ReadTurn<'_> {
 /// Where tungstenite writes: the out-queue. Pongs wait inside tungstenite while the queue is backed up.
 struct WriteOnly<'a> {
     out: &'a Outbound,
-    /// A close frame stands behind the pongs: let all of it through.
+    /// A close frame is going to stand behind the pongs: let all of them through.
     force: bool,
 }
 

@@ -4,6 +4,7 @@
 
 pub mod connection;
 pub mod connector;
+mod frame_watch;
 pub mod outbound;
 pub mod reactor;
 pub mod tick;

@@ -15,7 +15,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::{Data, OpCode};
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::transport::Transport;
 
@@ -177,10 +177,19 @@ impl Outbound {
 
     /// Queues a ping; written with the next flush (the reactor calls this and flushes after it).
     pub fn queue_ping(&self, payload: &[u8]) {
+        self.queue_control(Control::Ping, payload);
+    }
+
+    /// Queues a close frame with this payload behind everything else, and takes no more. Written as a ping is.
+    pub fn queue_close(&self, payload: &[u8]) {
+        self.queue_control(Control::Close, payload);
+        self.close();
+    }
+
+    fn queue_control(&self, control: Control, payload: &[u8]) {
         let mut frame = Vec::with_capacity(MAX_HEADER_BYTES + payload.len());
         let mask = self.writer.lock().mask.as_mut().map(next_mask);
-        let opcode = OpCode::Control(tungstenite::protocol::frame::coding::Control::Ping);
-        if encode(&mut frame, opcode, payload, mask).is_ok() {
+        if encode(&mut frame, OpCode::Control(control), payload, mask).is_ok() {
             self.queue_encoded(&frame);
         }
     }
@@ -290,27 +299,36 @@ impl Outbound {
         }
     }
 
-    /// One `send`. Returns since when the socket takes nothing, if not all could be written (or writing failed).
+    /// One `send`; with TLS, which takes a record at a time, as many as it takes. Returns since when the socket takes
+    /// nothing, if not all could be written (or writing failed).
     fn write_once(&self, writer: &mut Writer) -> Option<Instant> {
-        let rest = writer.buf.get(writer.sent..).unwrap_or_default();
-        match self.transport.send(rest) {
-            Ok(written) if writer.sent + written >= writer.buf.len() => {
-                writer.sent = writer.buf.len();
-                self.end_block(writer);
-                return None;
+        loop {
+            let rest = writer.buf.get(writer.sent..).unwrap_or_default();
+            match self.transport.send(rest) {
+                Ok(written) if writer.sent + written >= writer.buf.len() => {
+                    writer.sent = writer.buf.len();
+                    self.end_block(writer);
+                    return None;
+                }
+                Ok(written) => {
+                    writer.sent += written;
+                    self.end_block(writer);
+                    writer.blocked_since = Some(Instant::now());
+                    // A plain socket is full now, and epoll says when it is not. Behind a TLS record it need not be
+                    // full, and epoll would have nothing to say.
+                    if !self.transport.concurrent() {
+                        continue;
+                    }
+                }
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(_) => {
+                    writer.failed = true;
+                    self.close();
+                }
             }
-            Ok(written) => {
-                writer.sent += written;
-                self.end_block(writer);
-                writer.blocked_since = Some(Instant::now());
-            }
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            Err(_) => {
-                writer.failed = true;
-                self.close();
-            }
+            return Some(*writer.blocked_since.get_or_insert_with(Instant::now));
         }
-        Some(*writer.blocked_since.get_or_insert_with(Instant::now))
     }
 
     /// The application has taken something; in the common case it had not kept us waiting.
@@ -426,6 +444,8 @@ mod tests {
         /// How many bytes the "socket" still takes.
         room: Mutex<usize>,
         out: Mutex<Vec<u8>>,
+        /// With TLS: bytes of a record, which is all that one `send` takes.
+        record: Option<usize>,
     }
 
     impl Transport for Pipe {
@@ -434,7 +454,7 @@ mod tests {
         }
         fn send(&self, buf: &[u8]) -> io::Result<usize> {
             let mut room = self.room.lock();
-            let n = buf.len().min(*room);
+            let n = buf.len().min(*room).min(self.record.unwrap_or(usize::MAX));
             if n == 0 {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
@@ -448,7 +468,7 @@ mod tests {
             -1
         }
         fn concurrent(&self) -> bool {
-            true
+            self.record.is_none()
         }
     }
 
@@ -510,6 +530,20 @@ mod tests {
         }
         assert_eq!(bytes, expected);
         assert_eq!(out.flush(), Flushed::Empty(Dropped::default()), "an episode is told once");
+    }
+
+    /// Nothing would bring the rest out: epoll has nothing to say about a socket that is not full.
+    #[test]
+    fn a_message_of_many_tls_records_goes_out_in_one_flush() {
+        let pipe = Arc::new(Pipe { room: Mutex::new(1000), record: Some(16), ..Pipe::default() });
+        let out = Outbound::new(pipe.clone(), Role::Server, FRAME, Box::new(NoWake));
+        out.send_text(&"x".repeat(500));
+        assert_eq!(out.flush(), Flushed::Empty(Dropped::default()));
+        assert_eq!(pipe.out.lock().len(), 504);
+        out.send_text(&"y".repeat(500));
+        assert!(matches!(out.flush(), Flushed::Blocked(_)), "496 of 504 bytes fit");
+        *pipe.room.lock() = 8;
+        assert_eq!(out.flush(), Flushed::Empty(Dropped::default()));
     }
 
     #[test]

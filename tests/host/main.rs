@@ -7,6 +7,8 @@
 //! | `CHAN_WEBSOCKET_FAULTS` | the build for tests of faults, instead of `target/faults/debug/libchan_websocket.so` |
 //! | `HOST_MODULES` | `oracle` or `ours`: run on one module only; ours is then compared with the kept traces |
 //! | `HOST_RECORD` | set: keep the oracle's traces in `tests/host/golden`, for where there is no oracle |
+//! | `HOST_BESIDE` | set: run tests that assert what ours does on the C module too, and print both results |
+//! | `RFC6455_ALL` | set: run the RFC 6455 cases in every way, not only the quick ones |
 //! | `HOST_TABLE` | set: print how the modules compare, test by test |
 //! | `HOSTILE_SECONDS` | run the long forms of `hostile`, up to so long (`make hostile`) |
 //! | `HOST_CHURN`, `HOST_CYCLES` | how many calls life/churn makes (400), how often module/cycles loads and unloads (100) |
@@ -43,6 +45,7 @@ mod module;
 mod outgoing;
 mod prometheus;
 mod protocol;
+mod rfc6455;
 mod soak;
 mod versions;
 
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
     outgoing::tests(&mut suite);
     prometheus::tests(&mut suite);
     protocol::tests(&mut suite);
+    rfc6455::tests(&mut suite);
     soak::tests(&mut suite);
     versions::tests(&mut suite);
     suite.run()

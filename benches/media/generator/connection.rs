@@ -7,8 +7,8 @@ use rustix::event::epoll::EventFlags;
 use super::app::{App, Timer};
 use super::framing::{self, Frame, Next, opcode};
 use super::stats::Window;
-use super::stream::Stream;
 use super::worker::Event;
+use crate::harness::secure::Stream;
 
 /// Messages on their way out.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 
 use tungstenite::handshake::derive_accept_key;
 
-use super::stream::Stream;
 use crate::Result;
+use crate::harness::secure::Stream;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const MAX_HEAD_BYTES: usize = 16 * 1024;

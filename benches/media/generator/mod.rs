@@ -8,7 +8,6 @@ mod handshake;
 pub mod pattern;
 pub mod speech;
 pub mod stats;
-mod stream;
 pub mod worker;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -24,9 +23,9 @@ use parking_lot::Mutex;
 use self::app::{App, Life};
 use self::connection::{Connection, Role};
 use self::stats::{Point, Totals, Window};
-use self::stream::{Stream, Tls};
 use self::worker::{Command, Event, Worker};
 use crate::Result;
+use crate::harness::secure::{Stream, Tls};
 
 /// The name of the workers' threads begins with this.
 pub const WORKER_NAME: &str = "generator";
@@ -118,7 +117,7 @@ impl Generator {
             next: AtomicU32::new(0),
             one_frame: AtomicBool::new(false),
             ending: AtomicBool::new(false),
-            tls: Tls::new()?,
+            tls: Tls::new(),
             refused: Mutex::default(),
         });
         let plain = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

@@ -215,11 +215,13 @@ impl Ari {
     /// Like [`Ari::wait`], for what may not come.
     pub fn find(&self, kind: &str, timeout: Duration, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
         let deadline = Instant::now() + wait::at_most(timeout);
+        let mut seen = 0;
         let mut events = self.inbox.events.lock();
         loop {
-            if let Some(event) = events.iter().find(|event| event["type"] == *kind && wanted(event)) {
+            if let Some(event) = events[seen..].iter().find(|event| event["type"] == *kind && wanted(event)) {
                 return Some(event.clone());
             }
+            seen = events.len();
             let left = deadline.checked_duration_since(Instant::now())?;
             self.inbox.arrival.wait_for(&mut events, left);
         }

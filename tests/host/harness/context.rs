@@ -1,8 +1,11 @@
 //! What a test body gets: an instance, and short ways to calls, apps and comparisons.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
 use tungstenite::protocol::Role;
 
 use super::ami::Ami;
@@ -17,6 +20,9 @@ use super::trace::{Recorder, Trace};
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
+/// See [`Context::share_ari`]; by the instance's HTTP server.
+static SHARED_ARI: Mutex<BTreeMap<SocketAddr, Arc<Ari>>> = Mutex::new(BTreeMap::new());
+
 /// One test on one module.
 #[derive(Debug)]
 pub struct Context {
@@ -26,7 +32,7 @@ pub struct Context {
     pub log_mark: usize,
     recorder: Recorder,
     notes: Trace,
-    ari: OnceLock<Ari>,
+    ari: OnceLock<Arc<Ari>>,
 }
 
 impl Context {
@@ -90,7 +96,19 @@ impl Context {
 
     /// The test's own Stasis application.
     pub fn ari(&self) -> &Ari {
-        self.ari.get_or_init(|| Ari::new(self.asterisk.http, &self.asterisk.path("ari"), &self.unique("app")))
+        self.ari.get_or_init(|| Arc::new(self.new_ari()))
+    }
+
+    fn new_ari(&self) -> Ari {
+        Ari::new(self.asterisk.http, &self.asterisk.path("ari"), &self.unique("app"))
+    }
+
+    /// Has the test use a Stasis application that many tests on this instance share: one of its own would cost more
+    /// than the rest of a short test. To be said before anything else.
+    pub fn share_ari(&self) {
+        let mut shared = SHARED_ARI.lock();
+        let ari = shared.entry(self.asterisk.http).or_insert_with(|| Arc::new(self.new_ari()));
+        assert!(self.ari.set(Arc::clone(ari)).is_ok(), "too late to share");
     }
 
     /// A session of AMI, for an instance that has it; for the users see `InstanceConfig::ami`.
@@ -104,7 +122,7 @@ impl Context {
     pub fn listen(&self, listener: impl Fn(serde_json::Value) + Send + 'static) {
         let (address, path) = (self.asterisk.http, self.asterisk.path("ari"));
         let ari = Ari::listening(address, &path, &self.unique("app"), listener);
-        assert!(self.ari.set(ari).is_ok(), "before anything else asks for ARI");
+        assert!(self.ari.set(Arc::new(ari)).is_ok(), "before anything else asks for ARI");
     }
 
     /// A call to this endpoint (`WebSocket/…` or any other).

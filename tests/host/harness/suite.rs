@@ -15,10 +15,10 @@ use parking_lot::Mutex;
 use super::asterisk::{Asterisk, Module};
 use super::conf::InstanceConfig;
 use super::context::Context;
-use super::{sandbox, trace};
+use super::{beside, sandbox, trace};
 
 /// A test's body. It panics when something is wrong.
-type Body = Box<dyn Fn(&Context) + Send + Sync>;
+pub(super) type Body = Box<dyn Fn(&Context) + Send + Sync>;
 
 /// What a test says about the two modules.
 #[derive(Debug, Clone, Copy)]
@@ -29,18 +29,22 @@ enum On {
     Differs(&'static str),
     /// Only ours can do it, for this reason.
     Ours(&'static str),
+    /// Ours is what counts; what the C module does is only looked at, if anybody asks.
+    Beside,
 }
 
 /// One test; see [`Suite`].
 pub struct Test {
-    name: String,
-    body: Body,
+    pub(super) name: String,
+    pub(super) body: Body,
     on: On,
-    instance: Instance,
+    pub(super) instance: Instance,
+    /// Why it is not run on the C module, if it is one of [`Suite::beside`] and must not be.
+    pub(super) spares_oracle: Option<&'static str>,
 }
 
 /// Which Asterisk a test runs on.
-enum Instance {
+pub(super) enum Instance {
     /// The one that tests share, with others of the same name; "" is the usual one.
     Shared(&'static str, fn() -> InstanceConfig),
     /// Its own.
@@ -61,6 +65,11 @@ impl Test {
     /// The same, with a configuration that is made when the test runs.
     pub fn private_from(&mut self, config: impl Fn() -> InstanceConfig + Send + Sync + 'static) {
         self.instance = Instance::Private(Box::new(config));
+    }
+
+    /// Keeps a test of [`Suite::beside`] from the C module, for this reason.
+    pub fn spare_oracle(&mut self, why: &'static str) {
+        self.spares_oracle = Some(why);
     }
 
     /// Runs the test on an instance with this configuration, shared by all tests that give the same name.
@@ -106,8 +115,19 @@ impl Suite {
         self.add(name.into(), Box::new(body), On::Ours(reason))
     }
 
+    /// A test of ours. With HOST_BESIDE set it runs on the C module too, and what it notes there, whatever that is,
+    /// stands in a table beside what it notes on ours.
+    pub fn beside(
+        &mut self,
+        name: impl Into<String>,
+        body: impl Fn(&Context) + Send + Sync + 'static,
+    ) -> &mut Test {
+        self.add(name.into(), Box::new(body), On::Beside)
+    }
+
     fn add(&mut self, name: String, body: Body, on: On) -> &mut Test {
-        self.tests.push(Test { name, body, on, instance: Instance::Shared("", InstanceConfig::new) });
+        let instance = Instance::Shared("", InstanceConfig::new);
+        self.tests.push(Test { name, body, on, instance, spares_oracle: None });
         self.tests.last_mut().expect("just pushed")
     }
 
@@ -126,7 +146,7 @@ impl Suite {
             }
         }
         let trials = self.tests.into_iter().map(|test| {
-            let skipped = matches!(test.on, On::Ours(_)) && !chosen.ours;
+            let skipped = matches!(test.on, On::Ours(_) | On::Beside) && !chosen.ours;
             Trial::test(test.name.clone(), move || run(&test, chosen)).with_ignored_flag(skipped)
         });
         let conclusion = libtest_mimic::run(&arguments, trials.collect());
@@ -137,6 +157,7 @@ impl Suite {
         }
         sandbox::clean_up();
         print_table();
+        beside::print_table();
         if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 }
@@ -163,6 +184,9 @@ impl Chosen {
 
 /// Runs one test where it has to run, and compares.
 fn run(test: &Test, chosen: Chosen) -> Result<(), Failed> {
+    if matches!(test.on, On::Beside) {
+        return beside::run(test, chosen.oracle);
+    }
     let oracle = chosen.oracle && !matches!(test.on, On::Ours(_));
     let wanted = [(Module::Oracle, oracle), (Module::Ours, chosen.ours)];
     let outcomes: Vec<_> = thread::scope(|scope| {
@@ -211,7 +235,7 @@ fn run(test: &Test, chosen: Chosen) -> Result<(), Failed> {
 }
 
 /// Runs a test on one module. The error has all that helps to understand it.
-fn run_on(test: &Test, module: Module) -> Result<Vec<String>, String> {
+pub(super) fn run_on(test: &Test, module: Module) -> Result<Vec<String>, String> {
     let start = || match &test.instance {
         Instance::Private(config) => Asterisk::start(module, &config()),
         Instance::Shared(name, config) => shared(module, name, *config),
@@ -249,7 +273,7 @@ type Slot = Arc<Mutex<Option<Arc<Asterisk>>>>;
 static SHARED: Mutex<BTreeMap<(Module, &'static str), Slot>> = Mutex::new(BTreeMap::new());
 
 /// The instance of this name that tests of a module share.
-fn shared(module: Module, name: &'static str, config: fn() -> InstanceConfig) -> Arc<Asterisk> {
+pub(super) fn shared(module: Module, name: &'static str, config: fn() -> InstanceConfig) -> Arc<Asterisk> {
     let slot = Arc::clone(SHARED.lock().entry((module, name)).or_default());
     let mut slot = slot.lock();
     // One that crashed has failed a test: the others go on with a new one.
@@ -287,7 +311,7 @@ fn remember_panic(info: &panic::PanicHookInfo<'_>) {
     }
 }
 
-fn caught<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+pub(super) fn caught<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     panic::catch_unwind(AssertUnwindSafe(body))
         .map_err(|_| PANIC.with_borrow_mut(Option::take).unwrap_or_else(|| "panic".into()))
 }

@@ -18,6 +18,15 @@ pub mod opcode {
     pub const PONG: u8 = 10;
 }
 
+/// A frame's length in a form of the test's choice (RFC 6455 section 5.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// Two bytes behind 126.
+    Medium(u16),
+    /// Eight bytes behind 127.
+    Long(u64),
+}
+
 /// One frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
@@ -29,16 +38,21 @@ pub struct Frame {
     pub opcode: u8,
     /// Whether the payload is masked, as a client's has to be.
     pub masked: bool,
-    /// A length to announce in eight bytes, instead of the payload's.
-    pub announced: Option<u64>,
+    /// The key that it is masked with.
+    pub mask: [u8; 4],
+    /// A length to announce instead of the payload's.
+    pub announced: Option<Length>,
     /// What it carries.
     pub payload: Vec<u8>,
 }
 
+const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
 impl Frame {
     /// A whole message in one frame, masked.
     pub fn new(opcode: u8, payload: impl Into<Vec<u8>>) -> Self {
-        Self { fin: true, reserved: 0, opcode, masked: true, announced: None, payload: payload.into() }
+        let payload = payload.into();
+        Self { fin: true, reserved: 0, opcode, masked: true, mask: MASK, announced: None, payload }
     }
 
     /// A text message.
@@ -76,9 +90,21 @@ impl Frame {
         self
     }
 
-    /// Announcing a length that is not the payload's.
+    /// Announcing this length, true or not, in eight bytes.
     pub fn announcing(mut self, length: u64) -> Self {
-        self.announced = Some(length);
+        self.announced = Some(Length::Long(length));
+        self
+    }
+
+    /// Announcing this length, true or not, in two bytes.
+    pub fn announcing_in_two(mut self, length: u16) -> Self {
+        self.announced = Some(Length::Medium(length));
+        self
+    }
+
+    /// Masked with this key.
+    pub fn with_mask(mut self, mask: [u8; 4]) -> Self {
+        self.mask = mask;
         self
     }
 
@@ -88,8 +114,12 @@ impl Frame {
         let mut bytes = vec![u8::from(self.fin) << 7 | self.reserved | self.opcode];
         let length = self.payload.len();
         match (self.announced, u8::try_from(length), u16::try_from(length)) {
-            (Some(length), ..) => {
+            (Some(Length::Long(length)), ..) => {
                 bytes.push(mask_bit | 127);
+                bytes.extend_from_slice(&length.to_be_bytes());
+            }
+            (Some(Length::Medium(length)), ..) => {
+                bytes.push(mask_bit | 126);
                 bytes.extend_from_slice(&length.to_be_bytes());
             }
             (None, Ok(short), _) if short < 126 => bytes.push(mask_bit | short),
@@ -103,9 +133,8 @@ impl Frame {
             }
         }
         if self.masked {
-            const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-            bytes.extend_from_slice(&MASK);
-            bytes.extend(self.payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+            bytes.extend_from_slice(&self.mask);
+            bytes.extend(self.payload.iter().zip(self.mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
         } else {
             bytes.extend_from_slice(&self.payload);
         }
@@ -130,7 +159,8 @@ impl Frame {
             *byte ^= mask;
         }
         let fin = head[0] & 0x80 != 0;
-        Ok(Self { fin, reserved: head[0] & 0x70, opcode: head[0] & 0x0f, masked, announced: None, payload })
+        let (reserved, opcode) = (head[0] & 0x70, head[0] & 0x0f);
+        Ok(Self { fin, reserved, opcode, masked, mask, announced: None, payload })
     }
 
     /// The code of a close frame; `None` if it has none.

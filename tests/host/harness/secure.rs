@@ -1,4 +1,4 @@
-//! A connection's bytes: plain TCP or TLS, waiting during the handshake and not afterwards.
+//! TLS inside this process, by rustls: for tests and benches that need many connections, or their records in hand.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -10,10 +10,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, ServerConfig, ServerConnection};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, ServerConfig, ServerConnection};
 
-use crate::Result;
-use crate::harness::tls::SERVER;
+use super::tls::SERVER;
 
 /// How long a step of a handshake may take.
 const HANDSHAKE_STEP: Duration = Duration::from_secs(10);
@@ -29,7 +28,7 @@ pub enum Stream {
 
 impl Stream {
     /// A fresh TCP connection. Reads and writes wait, until [`Stream::stop_waiting`].
-    pub fn plain(socket: TcpStream) -> Result<Self> {
+    pub fn plain(socket: TcpStream) -> io::Result<Self> {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(HANDSHAKE_STEP))?;
         socket.set_write_timeout(Some(HANDSHAKE_STEP))?;
@@ -37,18 +36,20 @@ impl Stream {
     }
 
     /// The same with TLS, as the one who connects.
-    pub fn tls_client(socket: TcpStream, config: &Arc<ClientConfig>) -> Result<Self> {
-        let name = ServerName::try_from("localhost")?;
-        Self::tls(socket, ClientConnection::new(Arc::clone(config), name)?.into())
+    pub fn tls_client(socket: TcpStream, config: &Arc<ClientConfig>) -> io::Result<Self> {
+        let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+        let session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+        Self::tls(socket, session.into())
     }
 
     /// The same with TLS, as the one who is connected to.
-    pub fn tls_server(socket: TcpStream, config: &Arc<ServerConfig>) -> Result<Self> {
-        Self::tls(socket, ServerConnection::new(Arc::clone(config))?.into())
+    pub fn tls_server(socket: TcpStream, config: &Arc<ServerConfig>) -> io::Result<Self> {
+        let session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+        Self::tls(socket, session.into())
     }
 
-    fn tls(socket: TcpStream, mut tls: rustls::Connection) -> Result<Self> {
-        let Self::Plain(mut socket) = Self::plain(socket)? else { return Err("not plain".into()) };
+    fn tls(socket: TcpStream, mut tls: rustls::Connection) -> io::Result<Self> {
+        let Self::Plain(mut socket) = Self::plain(socket)? else { unreachable!("plain is plain") };
         while tls.is_handshaking() {
             tls.complete_io(&mut socket)?;
         }
@@ -65,7 +66,24 @@ impl Stream {
         matches!(self, Self::Tls(_, tls) if tls.wants_write())
     }
 
-    fn socket(&self) -> &TcpStream {
+    /// Whether the end that was read is one that the other side meant: with TLS it says so first.
+    pub fn ended_in_order(&mut self) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Tls(_, tls) => tls.process_new_packets().is_ok_and(|state| state.peer_has_closed()),
+        }
+    }
+
+    /// Says with TLS that nothing more will come.
+    pub fn say_end(&mut self) {
+        if let Self::Tls(_, tls) = self {
+            tls.send_close_notify();
+        }
+        let _ = self.flush();
+    }
+
+    /// The socket beneath.
+    pub fn socket(&self) -> &TcpStream {
         match self {
             Self::Plain(socket) | Self::Tls(socket, _) => socket,
         }
@@ -139,21 +157,30 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// With the certificate that the instances have too. It is not verified: what it says is not what is measured.
-    pub fn new() -> Result<Self> {
+    /// With the certificate that the instances have too. It is not verified: what it says is not what this is for.
+    pub fn new() -> Self {
         let provider = Arc::new(rustls_graviola::default_provider());
         let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()?
+            .with_safe_default_protocol_versions()
+            .expect("versions of TLS")
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AnyCertificate(Arc::clone(&provider))))
             .with_no_client_auth();
-        let certificate = CertificateDer::from_pem_slice(SERVER.cert.as_bytes())?;
-        let key = PrivateKeyDer::from_pem_slice(SERVER.key.as_bytes())?;
+        let certificate = CertificateDer::from_pem_slice(SERVER.cert.as_bytes()).expect("certificate");
+        let key = PrivateKeyDer::from_pem_slice(SERVER.key.as_bytes()).expect("key");
         let server = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
+            .with_safe_default_protocol_versions()
+            .expect("versions of TLS")
             .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)?;
-        Ok(Self { client: Arc::new(client), server: Arc::new(server) })
+            .with_single_cert(vec![certificate], key)
+            .expect("certificate and key");
+        Self { client: Arc::new(client), server: Arc::new(server) }
+    }
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -169,7 +196,7 @@ impl ServerCertVerifier for AnyCertificate {
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
-    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+    ) -> Result<ServerCertVerified, Error> {
         Ok(ServerCertVerified::assertion())
     }
 
@@ -178,7 +205,7 @@ impl ServerCertVerifier for AnyCertificate {
         message: &[u8],
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &self.0.signature_verification_algorithms;
         rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
     }
@@ -188,7 +215,7 @@ impl ServerCertVerifier for AnyCertificate {
         message: &[u8],
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &self.0.signature_verification_algorithms;
         rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
     }

@@ -1,0 +1,27 @@
+//! The cases, in groups as the Autobahn test suite has them.
+
+mod closing;
+mod control;
+mod fragments;
+mod lengths;
+mod limits;
+mod masking;
+mod reserved;
+mod utf8;
+
+use super::case::Case;
+
+/// All cases, each with a name of its own.
+pub fn all() -> Vec<Case> {
+    let groups = [
+        lengths::cases(),
+        control::cases(),
+        reserved::cases(),
+        fragments::cases(),
+        masking::cases(),
+        utf8::cases(),
+        closing::cases(),
+        limits::cases(),
+    ];
+    groups.concat()
+}

@@ -1,0 +1,170 @@
+//! Requests that an app may make of Asterisk, as written by people and by their libraries.
+
+use std::time::{Duration, Instant};
+
+use super::super::super::harness::http::ACCEPT;
+use super::super::super::harness::wire::opcode;
+use super::super::super::harness::{Context, Frame, Suite, wait};
+use super::super::link::{Arrival, Link};
+use super::super::peer::instance;
+
+pub fn tests(suite: &mut Suite, tls: bool) {
+    let scheme = if tls { "wss" } else { "ws" };
+    for row in ROWS {
+        let name = format!("rfc6455/handshake/server/{scheme}/{}", row.0);
+        suite.beside(name, move |t| request(t, tls, row)).shares("rfc6455", instance);
+    }
+}
+
+/// Name; what replaces what in a request that is all right; the status on ours, and the subprotocol if it is 101.
+type Row = (&'static str, &'static [(&'static str, &'static str)], u16, Option<&'static str>);
+
+const MEDIA: Option<&str> = Some("media");
+
+const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
+const PROTOCOL: &str = "Sec-WebSocket-Protocol: media\r\n";
+const UPGRADE: &str = "Upgrade: websocket\r\n";
+const CONNECTION: &str = "Connection: Upgrade\r\n";
+const HOST: &str = "Host: localhost\r\n";
+
+const ROWS: &[Row] = &[
+    ("as_it_should_be", &[], 101, MEDIA),
+    // The key, of which the C module asks no more than that it is there.
+    ("key/none", &[(KEY, "")], 400, None),
+    ("key/empty", &[(KEY, "Sec-WebSocket-Key: \r\n")], 400, None),
+    (
+        "key/twice",
+        &[(KEY, "Sec-WebSocket-Key: eHh4\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")],
+        101,
+        MEDIA,
+    ),
+    ("key/with_spaces", &[(KEY, "Sec-WebSocket-Key:    dGhlIHNhbXBsZSBub25jZQ==   \r\n")], 101, MEDIA),
+    ("key/hixie", &[(KEY, "Sec-WebSocket-Key1: 1 2\r\nSec-WebSocket-Key2: 3 4\r\n")], 400, None),
+    ("version/none", &[(VERSION, "")], 400, None),
+    ("version/0", &[("Version: 13", "Version: 0")], 400, None),
+    ("version/6", &[("Version: 13", "Version: 6")], 400, None),
+    ("version/7", &[("Version: 13", "Version: 7")], 101, MEDIA),
+    ("version/8", &[("Version: 13", "Version: 8")], 101, MEDIA),
+    ("version/9", &[("Version: 13", "Version: 9")], 400, None),
+    ("version/12", &[("Version: 13", "Version: 12")], 400, None),
+    ("version/14", &[("Version: 13", "Version: 14")], 400, None),
+    ("version/130", &[("Version: 13", "Version: 130")], 400, None),
+    ("version/negative", &[("Version: 13", "Version: -13")], 400, None),
+    ("version/word", &[("Version: 13", "Version: thirteen")], 400, None),
+    ("upgrade/none", &[(UPGRADE, "")], 426, None),
+    ("upgrade/capitals", &[(UPGRADE, "UPGRADE: WEBSOCKET\r\n")], 101, MEDIA),
+    ("upgrade/h2c", &[(UPGRADE, "Upgrade: h2c\r\n")], 426, None),
+    ("upgrade/empty", &[(UPGRADE, "Upgrade:\r\n")], 426, None),
+    ("connection/small_letters", &[(CONNECTION, "connection: upgrade\r\n")], 101, MEDIA),
+    ("connection/list", &[(CONNECTION, "Connection: keep-alive, Upgrade\r\n")], 101, MEDIA),
+    ("connection/list_without_spaces", &[(CONNECTION, "Connection: Upgrade,keep-alive\r\n")], 101, MEDIA),
+    ("connection/none", &[(CONNECTION, "")], 101, MEDIA),
+    ("subprotocol/none", &[(PROTOCOL, "")], 101, None),
+    ("subprotocol/empty", &[(PROTOCOL, "Sec-WebSocket-Protocol: \r\n")], 101, None),
+    ("subprotocol/first", &[("Protocol: media", "Protocol: media, chat")], 101, MEDIA),
+    ("subprotocol/last", &[("Protocol: media", "Protocol: chat,other , media")], 101, MEDIA),
+    ("subprotocol/other", &[("Protocol: media", "Protocol: chat")], 400, None),
+    ("subprotocol/part_of_another", &[("Protocol: media", "Protocol: mediation, multimedia")], 400, None),
+    (
+        "extensions/deflate",
+        &[(
+            VERSION,
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
+        )],
+        101,
+        MEDIA,
+    ),
+    (
+        "extensions/unknown",
+        &[(VERSION, "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Extensions: x-anything; a=\"b, c\", y\r\n")],
+        101,
+        MEDIA,
+    ),
+    (
+        "extensions/empty",
+        &[(VERSION, "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Extensions:\r\n")],
+        101,
+        MEDIA,
+    ),
+    ("host/none", &[(HOST, "")], 101, MEDIA),
+    ("host/with_port", &[(HOST, "Host: pbx.example.com:8088\r\n")], 101, MEDIA),
+    ("origin/any", &[(HOST, "Host: localhost\r\nOrigin: https://elsewhere.example\r\n")], 101, MEDIA),
+    ("method/post", &[("GET ", "POST ")], 501, None),
+    ("method/put", &[("GET ", "PUT ")], 501, None),
+    ("target/query", &[(" HTTP/1.1", "?a=b&c HTTP/1.1")], 101, MEDIA),
+    ("target/trailing_slash", &[(" HTTP/1.1", "/ HTTP/1.1")], 404, None),
+    ("target/double_slash", &[("/media/", "/media//")], 404, None),
+    ("target/dots", &[("/media/", "/media/../media/")], 404, None),
+    ("headers/no_space_behind_colons", &[(": ", ":")], 101, MEDIA),
+    ("headers/tabs_behind_colons", &[(": ", ":\t")], 101, MEDIA),
+    ("headers/many_more", &[(HOST, MANY)], 101, MEDIA),
+];
+
+/// Some more than a browser sends.
+const MANY: &str = "Host: localhost\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n\
+    Accept: */*\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nDNT: 1\r\n\
+    Sec-Fetch-Dest: empty\r\nSec-Fetch-Mode: websocket\r\nSec-Fetch-Site: cross-site\r\nPragma: no-cache\r\n\
+    Cache-Control: no-cache\r\nCookie: a=b; c=d\r\nX-Forwarded-For: 192.0.2.1, 198.51.100.2\r\nVia: 1.1 proxy\r\n";
+
+/// Sends the request, and looks at the answer; a call whose app was refused can still be connected to.
+fn request(t: &Context, tls: bool, (_, changes, status, subprotocol): &Row) {
+    t.share_ari();
+    for text in ["refused the application's upgrade", "could not be accepted", "WebSocket instance not found"]
+    {
+        t.allow_log(text);
+    }
+    let call = t.call("WebSocket/INCOMING/c(ulaw)").extension("wait").originate();
+    let path = t.asterisk.path(&format!("media/{}", call.connection_id()));
+    let good = format!("GET {path} HTTP/1.1\r\n{HOST}{UPGRADE}{CONNECTION}{KEY}{VERSION}{PROTOCOL}\r\n");
+    let text = changes.iter().fold(good.clone(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    });
+    let mut link = connect(t, tls);
+    link.send(text.as_bytes()).expect("request");
+    let head = link.head(PATIENCE).unwrap_or_default();
+    let answered = head.split(' ').nth(1).unwrap_or("nothing").to_owned();
+    t.note(answered.clone());
+    if !t.is_ours() {
+        return;
+    }
+    assert_eq!(answered, status.to_string(), "{head}");
+    if *status == 101 {
+        expect_101(&head, *subprotocol);
+        return expect_media_start(&mut link);
+    }
+    assert_eq!(head.contains("\r\nSec-WebSocket-Version: 7, 8, 13\r\n"), *status == 400, "{head}");
+    let mut link = connect(t, tls);
+    link.send(good.as_bytes()).expect("request");
+    expect_101(&link.head(PATIENCE).expect("an answer"), MEDIA);
+    expect_media_start(&mut link);
+}
+
+const PATIENCE: Duration = wait::PATIENCE;
+
+fn connect(t: &Context, tls: bool) -> Link {
+    Link::connect(if tls { t.asterisk.https } else { t.asterisk.http }, tls).expect("the HTTP server")
+}
+
+/// All that the answer says, and nothing else.
+fn expect_101(head: &str, subprotocol: Option<&str>) {
+    let (line, headers) = head.split_once("\r\n").expect("a line");
+    assert_eq!(line, "HTTP/1.1 101 Switching Protocols");
+    let upgrade = headers.lines().next().unwrap_or_default();
+    assert!(upgrade.eq_ignore_ascii_case("Upgrade: websocket"), "{upgrade}");
+    let mut expected = format!("{upgrade}\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {ACCEPT}\r\n");
+    if let Some(subprotocol) = subprotocol {
+        expected.push_str(&format!("Sec-WebSocket-Protocol: {subprotocol}\r\n"));
+    }
+    assert_eq!(headers, format!("{expected}\r\n"));
+}
+
+fn expect_media_start(link: &mut Link) {
+    match link.next(Instant::now() + PATIENCE) {
+        Arrival::Frame(Frame { opcode: opcode::TEXT, payload, .. }) => {
+            assert!(payload.starts_with(b"MEDIA_START "));
+        }
+        other => panic!("expected MEDIA_START, received {other:?}"),
+    }
+}
