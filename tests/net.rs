@@ -107,6 +107,16 @@ fn config() -> ConnectionConfig {
 }
 
 fn pair(reactors: &Reactors, role: Role, config: ConnectionConfig, leftover: Vec<u8>) -> Pair {
+    pair_over(reactors, role, config, leftover, |ours| Arc::new(PlainTransport::new(ours).unwrap()))
+}
+
+fn pair_over(
+    reactors: &Reactors,
+    role: Role,
+    config: ConnectionConfig,
+    leftover: Vec<u8>,
+    transport: impl FnOnce(TcpStream) -> Arc<dyn Transport>,
+) -> Pair {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     // As it has grown on a connection that has been busy: more than a reactor reads in one turn.
     rustix::net::sockopt::set_socket_recv_buffer_size(&listener, 400_000).unwrap();
@@ -114,7 +124,7 @@ fn pair(reactors: &Reactors, role: Role, config: ConnectionConfig, leftover: Vec
     let (ours, _) = listener.accept().unwrap();
     app.set_read_timeout(Some(PATIENCE)).unwrap();
     app.set_nodelay(true).unwrap();
-    let transport: Arc<dyn Transport> = Arc::new(PlainTransport::new(ours).unwrap());
+    let transport = transport(ours);
     let slot = reactors.slot().unwrap();
     let out =
         Arc::new(Outbound::new(transport.clone(), role, Duration::from_millis(200), Box::new(slot.clone())));
@@ -547,4 +557,57 @@ fn a_busy_reactor_loses_nothing_and_comes_to_rest() {
         assert_eq!(told.recv_timeout(PATIENCE).unwrap(), Told::Binary("one more".into()));
         reactors.stop();
     }
+}
+
+/// Only the reactor may write to it, as with TLS.
+#[derive(Debug)]
+struct ReactorOnly(PlainTransport);
+
+impl Transport for ReactorOnly {
+    fn recv(&self, buf: &mut [u8]) -> std::io::Result<usize> {
+        self.0.recv(buf)
+    }
+    fn send(&self, buf: &[u8]) -> std::io::Result<usize> {
+        self.0.send(buf)
+    }
+    fn shutdown(&self) {
+        self.0.shutdown();
+    }
+    fn close(&self) {
+        self.0.close();
+    }
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.0.as_raw_fd()
+    }
+    fn concurrent(&self) -> bool {
+        false
+    }
+}
+
+/// A flush that a busy reactor has put off is not forgotten when the others fall silent.
+#[test]
+fn a_flush_that_waits_is_done_when_a_reactor_comes_to_rest() {
+    let reactors = Reactors::start(1, true).unwrap();
+    let mut others: Vec<Pair> =
+        (0..20).map(|_| pair(&reactors, Role::Server, config(), Vec::new())).collect();
+    let mut listener = pair_over(&reactors, Role::Server, config(), Vec::new(), |ours| {
+        Arc::new(ReactorOnly(PlainTransport::new(ours).unwrap()))
+    });
+    for round in 0..5u8 {
+        for _ in 0..10 {
+            for pair in &mut others {
+                pair.app.send(Message::binary(vec![round; 160])).unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // They are silent now, and the reactor comes to rest while this goes on.
+        for number in 0..60u8 {
+            listener.out.send_media(&[round, number], Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        for number in 0..60u8 {
+            assert_eq!(listener.app.read().unwrap(), Message::binary(vec![round, number]));
+        }
+    }
+    reactors.stop();
 }

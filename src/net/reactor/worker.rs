@@ -94,7 +94,7 @@ pub(super) struct Worker {
     busy: bool,
     /// Whether it may ever be busy.
     coalesce: bool,
-    /// There are more events than one look takes.
+    /// To look again at once: there are more events than one look takes, or something was left to a look.
     more: bool,
     commands: Vec<Command>,
 }
@@ -236,6 +236,8 @@ impl Worker {
             log::error!("a reactor thread cannot change what it polls: {error}");
         }
         self.set_clock(busy.then(|| tick::next_look(tick::now())));
+        // A flush may have been put off until a look that the clock would have brought.
+        self.more |= !busy;
     }
 
     fn set_clock(&self, at: Option<MonoTime>) {
