@@ -14,6 +14,9 @@ use super::peer::{Peer, Way};
 /// How long the C module is given for something that may never come.
 const ORACLE_PATIENCE: Duration = Duration::from_millis(700);
 
+/// Between two messages that it shall take one by one.
+const ORACLE_PAUSE: Duration = Duration::from_millis(50);
+
 /// Between two bytes that shall arrive as two.
 const OCTET_PAUSE: Duration = Duration::from_micros(50);
 
@@ -184,8 +187,17 @@ impl Running<'_> {
     /// A command and media, to see whether both are still carried.
     fn probe(&mut self, t: &Context) {
         let frames = [Frame::text("GET_STATUS"), Frame::binary(probe_media().0)];
-        let bytes: Vec<u8> = frames.iter().flat_map(|frame| self.peer.encode(frame)).collect();
-        let _ = self.peer.link.send(&bytes);
+        if t.is_ours() {
+            let bytes: Vec<u8> = frames.iter().flat_map(|frame| self.peer.encode(frame)).collect();
+            let _ = self.peer.link.send(&bytes);
+        } else {
+            // It takes one message a poll and may leave a second one lying: that is not what is asked here.
+            for frame in &frames {
+                let bytes = self.peer.encode(frame);
+                let _ = self.peer.link.send(&bytes);
+                std::thread::sleep(ORACLE_PAUSE);
+            }
+        }
         self.gather(t, carried);
         self.outcome.went_on = carried(&self.outcome);
     }

@@ -110,8 +110,12 @@ const MANY: &str = "Host: localhost\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_6
 /// Sends the request, and looks at the answer; a call whose app was refused can still be connected to.
 fn request(t: &Context, tls: bool, (_, changes, status, subprotocol): &Row) {
     t.share_ari();
-    for text in ["refused the application's upgrade", "could not be accepted", "WebSocket instance not found"]
-    {
+    for text in [
+        "refused the application's upgrade",
+        "could not be accepted",
+        "WebSocket instance not found",
+        "SSL_shutdown() failed",
+    ] {
         t.allow_log(text);
     }
     let call = t.call("WebSocket/INCOMING/c(ulaw)").extension("wait").originate();
