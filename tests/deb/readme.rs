@@ -104,6 +104,7 @@ pub fn follow(machine: &Machine, deb: &Path) {
                 if block.contains("channel originate") {
                     let app: &App = app.as_ref().expect("the application runs by then");
                     see(machine, app, &said);
+                    see_elsewhere(machine, app, block);
                 }
             }
         }
@@ -124,6 +125,32 @@ fn see(machine: &Machine, app: &App, listed: &str) {
     machine.cli(&format!("channel request hangup {name}"));
     app.wait_line(&["closed, code 1000"]);
     wait_until("what was heard is in a file", || app.heard(1) > 8000);
+}
+
+/// And for who looks into AMI and the metrics, by the README's section on that.
+fn see_elsewhere(machine: &Machine, app: &App, call: &str) {
+    let blocks = blocks("Operation");
+    let [setting_up, looking] = blocks.as_slice() else { panic!("{blocks:?}") };
+    machine.sh(setting_up);
+    machine.sh(call.lines().next().expect("a command"));
+    app.wait_line(&["MEDIA_START"]);
+    // The machine has no curl: ours runs in its network.
+    let output = machine.beside("sh").args(["-c", looking]).output().expect("sh");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let has_line = |begin: &str| said.lines().any(|line| line.starts_with(begin));
+    for line in [
+        "Event: WebSocketShowChannel",
+        "Channel: WebSocket/my-app/",
+        "ConnectionId: my-app",
+        "Event: WebSocketShowChannelsComplete",
+    ] {
+        assert!(has_line(line), "no {line} in\n{said}");
+    }
+    let channels =
+        |line: &&str| line.starts_with("asterisk_websocket_channels{") && line.contains("role=\"outgoing\"");
+    assert!(said.lines().find(channels).is_some_and(|line| line.ends_with(" 1")), "{said}");
+    machine.cli("channel request hangup all");
+    app.wait_line(&["closed, code 1000"]);
 }
 
 /// With the module that is there now, the README's configuration and application still in place.
