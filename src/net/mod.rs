@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod clock;
 pub mod connection;
 pub mod connector;
 mod frame_watch;

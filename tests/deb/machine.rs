@@ -123,9 +123,7 @@ impl Machine {
             .stdin(Stdio::null())
             .output()
             .expect("nsenter");
-        let said =
-            [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-        if output.status.success() { Ok(said) } else { Err(said) }
+        said(output)
     }
 
     #[track_caller]
@@ -175,9 +173,7 @@ impl Machine {
             .env("DPKG_ROOT", self.folder.path().join("root"))
             .output()
             .expect("nsenter");
-        let said =
-            [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-        if output.status.success() { Ok(said) } else { Err(said) }
+        said(output)
     }
 
     #[track_caller]
@@ -243,4 +239,11 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// All that a command said; `Ok` and `Err`: whether it succeeded.
+fn said(output: std::process::Output) -> Result<String, String> {
+    let said =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    if output.status.success() { Ok(said) } else { Err(said) }
 }

@@ -6,21 +6,19 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
-};
 
 use super::inbox::Command;
 use super::load::Load;
 use super::{ConnectionKey, Shared};
 use crate::driver::clock::MonoTime;
+use crate::net::clock::Clock;
 use crate::net::connection::{Connection, Turn};
 use crate::net::tick;
 
@@ -90,7 +88,7 @@ pub(super) struct Worker {
     dialogues_seen: MonoTime,
     scratch: Vec<u8>,
     /// Fires at the next look while busy.
-    clock: OwnedFd,
+    clock: Clock,
     busy: bool,
     /// Whether it may ever be busy.
     coalesce: bool,
@@ -104,8 +102,7 @@ impl Worker {
     /// Out of descriptors.
     pub(super) fn new(front: Poll, shared: Arc<Shared>, coalesce: bool) -> io::Result<Self> {
         let sockets = Poll::new()?;
-        let clock =
-            timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        let clock = Clock::new()?;
         let registry = front.registry();
         registry.register(&mut SourceFd(&clock.as_raw_fd()), TICK, Interest::READABLE)?;
         registry.register(&mut SourceFd(&sockets.as_raw_fd()), SOCKETS, Interest::READABLE)?;
@@ -152,7 +149,7 @@ impl Worker {
             self.end_dialogues(now);
             self.set_busy(self.coalesce && load.count(woken.events, now));
             if self.busy && woken.look {
-                self.set_clock(Some(tick::next_look(now)));
+                self.clock.set(Some(tick::next_look(now)));
             }
         }
     }
@@ -180,7 +177,7 @@ impl Worker {
         }
         if woken.inbox {
             let now = tick::now();
-            self.set_clock(Some((now + FLUSH_DELAY).min(tick::next_look(now))));
+            self.clock.set(Some((now + FLUSH_DELAY).min(tick::next_look(now))));
         }
         true
     }
@@ -235,18 +232,9 @@ impl Worker {
         if let Err(error) = result {
             log::error!("a reactor thread cannot change what it polls: {error}");
         }
-        self.set_clock(busy.then(|| tick::next_look(tick::now())));
+        self.clock.set(busy.then(|| tick::next_look(tick::now())));
         // A flush may have been put off until a look that the clock would have brought.
         self.more |= !busy;
-    }
-
-    fn set_clock(&self, at: Option<MonoTime>) {
-        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let value = at.map_or(zero, tick::timespec);
-        let setting = Itimerspec { it_interval: zero, it_value: value };
-        if let Err(error) = timerfd_settime(&self.clock, TimerfdTimerFlags::ABSTIME, &setting) {
-            log::error!("a reactor thread cannot set its clock: {error}");
-        }
     }
 
     fn on_event(&mut self, event: &mio::event::Event) {

@@ -1,0 +1,44 @@
+//! A timer descriptor that becomes readable at a point in time: when a channel's next frame is due, or at a busy
+//! reactor's next look.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
+
+use super::tick::timespec;
+use crate::driver::clock::MonoTime;
+
+/// The descriptor. Set from any thread; setting it takes its readiness back, so nobody ever reads it.
+#[derive(Debug)]
+pub struct Clock(OwnedFd);
+
+impl Clock {
+    /// An unset clock on `CLOCK_MONOTONIC`.
+    ///
+    /// # Errors
+    /// Out of descriptors.
+    pub fn new() -> io::Result<Self> {
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        Ok(Self(timerfd_create(TimerfdClockId::Monotonic, flags)?))
+    }
+
+    /// Makes the descriptor readable at `deadline` (at once if that has passed), or never.
+    pub fn set(&self, deadline: Option<MonoTime>) {
+        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // An all-zero time would unset the timer.
+        let value = deadline.map_or(zero, |at| timespec(at.max(MonoTime::from_nanos(1))));
+        let setting = Itimerspec { it_interval: zero, it_value: value };
+        if let Err(error) = timerfd_settime(&self.0, TimerfdTimerFlags::ABSTIME, &setting) {
+            log::error!("cannot set a clock: {error}");
+        }
+    }
+}
+
+impl AsRawFd for Clock {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
