@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use chan_websocket::driver::config::{CONNECTION_OPTIONS, GLOBAL_OPTIONS};
+use chan_websocket::driver::config::{connection_options, global_options};
 
 const SAMPLE: &str = include_str!("../configs/chan_websocket.conf.sample");
 const HELP: &str = include_str!("../docs/chan_websocket-en_US.xml");
@@ -45,10 +45,10 @@ fn help(object: &str) -> Options<'static> {
 fn the_sample_and_the_help_have_every_option() {
     let (global, connection) = sample();
     for (what, driver, sample, help) in [
-        ("global", &GLOBAL_OPTIONS[..], global, help("global")),
-        ("connection", &CONNECTION_OPTIONS, connection, help("connection")),
+        ("global", global_options().collect::<Vec<_>>(), global, help("global")),
+        ("connection", connection_options().collect(), connection, help("connection")),
     ] {
-        let mut driver = driver.to_vec();
+        let mut driver = driver;
         driver.sort_unstable();
         assert_eq!(sample.keys().copied().collect::<Vec<_>>(), driver, "the sample's [{what}]");
         assert_eq!(help.keys().copied().collect::<Vec<_>>(), driver, "the help for {what}");
@@ -68,7 +68,7 @@ fn the_help_and_the_sample_agree_on_defaults() {
 
 #[test]
 fn the_readme_has_every_option() {
-    for name in GLOBAL_OPTIONS.iter().chain(&CONNECTION_OPTIONS) {
+    for name in global_options().chain(connection_options()) {
         assert!(README.contains(&format!("`{name}`")), "{name}");
     }
 }

@@ -20,5 +20,6 @@ pub mod opus;
 pub mod pacing;
 pub mod queue;
 pub mod reframe;
+pub mod secrets;
 pub mod session;
 pub mod text;

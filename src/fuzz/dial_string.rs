@@ -1,8 +1,8 @@
 //! Dial strings.
 
 use super::input::text;
-use crate::driver::client::dialled_for_log;
 use crate::driver::dial::{DialOptions, DialString, parse};
+use crate::driver::secrets::dialled_for_log;
 
 /// What follows `WebSocket/`.
 pub fn dial_string(bytes: &[u8]) {

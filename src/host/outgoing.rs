@@ -9,8 +9,9 @@ use super::effects::Job;
 use super::link::NewLink;
 use super::log::{call_debug, call_warn};
 use super::{client, fault};
-use crate::driver::client::{ClientSettings, dialled_for_log};
+use crate::driver::client::ClientSettings;
 use crate::driver::config::Pings;
+use crate::driver::secrets::dialled_for_log;
 use crate::net::connection::PingConfig;
 use crate::net::connector::{ConnectError, ConnectJob, Connected, Destination};
 

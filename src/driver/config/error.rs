@@ -1,0 +1,97 @@
+//! What is refused in the file, and what is in force in its place.
+
+use std::fmt;
+
+use super::{CONNECTION, GLOBAL};
+
+/// Something in the file that is refused. Displays as the whole log line, without a line feed; of level error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The option exists, the value does not fit.
+    #[error("{file}: Invalid value '{value}' for {option} in [{section}]. Must be {allowed}")]
+    InvalidValue {
+        /// The file's name.
+        file: String,
+        /// The section's name.
+        section: String,
+        /// The option as it is written.
+        option: String,
+        /// What stands in the file.
+        value: String,
+        /// What may stand there, with its unit.
+        allowed: String,
+    },
+    /// There is no such option in this kind of section.
+    #[error("{file}: Unknown option {option} in [{section}]")]
+    UnknownOption {
+        /// The file's name.
+        file: String,
+        /// The section's name.
+        section: String,
+        /// The option as it is written.
+        option: String,
+    },
+    /// The levels of flow control contradict each other.
+    #[error(
+        "{file}: Invalid levels in [{GLOBAL}]: queue_xon {xon}, queue_xoff {xoff}, queue_max {max}. Must be \
+         queue_xon < queue_xoff <= queue_max"
+    )]
+    QueueLevels {
+        /// The file's name.
+        file: String,
+        /// Frames.
+        xon: usize,
+        /// Frames.
+        xoff: usize,
+        /// Frames.
+        max: usize,
+    },
+    /// A section that is neither `[global]` nor a connection.
+    #[error(
+        "{file}: Section [{section}] {}. Must be [{GLOBAL}], or have type = {CONNECTION}; ignored",
+        kind_text(.kind)
+    )]
+    UnknownSection {
+        /// The file's name.
+        file: String,
+        /// The section's name.
+        section: String,
+        /// Its `type`.
+        kind: Option<String>,
+    },
+    /// What becomes of a section with an error in it; follows the errors.
+    #[error("{file}: [{section}] is refused because of these errors; {instead}")]
+    Refused {
+        /// The file's name.
+        file: String,
+        /// The section's name.
+        section: String,
+        /// What is in force in its place.
+        instead: Instead,
+    },
+}
+
+/// What is in force in the place of a refused section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instead {
+    /// What was in force before.
+    LastGood,
+    /// Of the options in error the defaults, of the others the values.
+    Defaults,
+    /// Nothing.
+    Nothing,
+}
+
+impl fmt::Display for Instead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LastGood => "its last good settings stay",
+            Self::Defaults => "the defaults are in force, but for its access checks that are valid",
+            Self::Nothing => "the connection is used without it",
+        })
+    }
+}
+
+fn kind_text(kind: &Option<String>) -> String {
+    kind.as_ref().map_or_else(|| "has no type".to_owned(), |kind| format!("has type = {kind}"))
+}

@@ -1,0 +1,74 @@
+//! The settings in force, for people to read.
+
+use std::time::Duration;
+
+use super::liveness::{Pings, TcpKeepalives};
+use super::settings::{AclRule, Settings};
+
+impl Settings {
+    /// Names and values as they are written in the file, for people to read.
+    pub fn listing(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("control_message_format", self.control_message_format.as_str().to_owned()),
+            ("write_timeout", ms(self.write_timeout)),
+            ("handshake_timeout", ms(self.handshake_timeout)),
+            ("close_timeout", ms(self.close_timeout)),
+            ("max_message_size", format!("{} bytes", self.max_message_size)),
+            ("max_command_size", format!("{} bytes", self.max_command_size)),
+            ("queue_max, queue_xoff, queue_xon", {
+                format!("{}, {}, {} frames", self.queue_max, self.queue_xoff, self.queue_xon)
+            }),
+            ("out_queue", ms(self.out_queue)),
+            ("incoming_timeout", self.incoming_timeout.map_or("never".to_owned(), seconds)),
+            ("incoming access by address", acl(&self.incoming_acl)),
+            ("incoming_require_tls", yes(self.incoming_require_tls)),
+            ("incoming_origins", origins(&self.incoming_origins)),
+            ("enable_pingpongs", self.pings.as_ref().map_or_else(|| yes(false), pings)),
+            ("enable_tcp_keepalives", self.tcp_keepalives.as_ref().map_or_else(|| yes(false), keepalives)),
+            ("manager_events", self.manager_events.to_string()),
+            ("user_events", self.user_events.to_string()),
+            ("reactor_threads", self.reactor_threads.to_string()),
+            ("coalesce_reads", yes(self.coalesce_reads)),
+        ]
+    }
+
+    /// Of [`Self::listing`], what matters to a call that is up.
+    pub fn of_calls(&self) -> Vec<(&'static str, String)> {
+        let only_new = |name: &str| name.starts_with("incoming") || name == "reactor_threads";
+        self.listing().into_iter().filter(|(name, _)| !only_new(name)).collect()
+    }
+}
+
+fn ms(time: Duration) -> String {
+    format!("{} ms", time.as_millis())
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{} s", time.as_secs())
+}
+
+fn yes(yes: bool) -> String {
+    if yes { "yes" } else { "no" }.to_owned()
+}
+
+fn acl(rules: &[AclRule]) -> String {
+    if rules.is_empty() {
+        return "everybody".to_owned();
+    }
+    let rules: Vec<String> =
+        rules.iter().map(|rule| format!("{} {}", rule.sense.as_str(), rule.value)).collect();
+    rules.join("; ")
+}
+
+fn origins(origins: &[String]) -> String {
+    if origins.is_empty() { "any".to_owned() } else { origins.join(", ") }
+}
+
+fn pings(pings: &Pings) -> String {
+    format!("yes, every {}, {} probes", seconds(pings.interval), pings.probes)
+}
+
+fn keepalives(keepalives: &TcpKeepalives) -> String {
+    let TcpKeepalives { time, interval, probes } = *keepalives;
+    format!("yes, after {}, every {}, {probes} probes", seconds(time), seconds(interval))
+}

@@ -1,0 +1,47 @@
+//! One option: its name, and how its value is taken.
+
+/// An option of a section that is read into a `T`.
+pub(super) struct ConfigOption<T> {
+    /// In lower case.
+    pub(super) name: &'static str,
+    /// Takes the value as it is written, without white space around it.
+    pub(super) set: fn(&mut T, &str) -> Result<(), Fault>,
+}
+
+/// Why an option is refused.
+pub(super) enum Fault {
+    /// No such option.
+    Unknown,
+    /// The value does not fit; holds what would.
+    Invalid(String),
+}
+
+/// A row of a table of options.
+pub(super) const fn option<T>(
+    name: &'static str,
+    set: fn(&mut T, &str) -> Result<(), Fault>,
+) -> ConfigOption<T> {
+    ConfigOption { name, set }
+}
+
+/// The names of a table's options.
+pub(super) fn names<T>(options: &'static [ConfigOption<T>]) -> impl Iterator<Item = &'static str> {
+    options.iter().map(|option| option.name)
+}
+
+/// Puts a value that fits in its place.
+pub(super) fn put<T>(place: &mut T, value: Result<T, Fault>) -> Result<(), Fault> {
+    *place = value?;
+    Ok(())
+}
+
+/// Has the option `name` of a table take `value`.
+pub(super) fn set<T>(
+    options: &[ConfigOption<T>],
+    target: &mut T,
+    name: &str,
+    value: &str,
+) -> Result<(), Fault> {
+    let option = options.iter().find(|option| option.name == name).ok_or(Fault::Unknown)?;
+    (option.set)(target, value)
+}
