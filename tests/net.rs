@@ -9,7 +9,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chan_websocket::net::connection::{Closed, Connection, ConnectionConfig, Handler, PingConfig};
+use chan_websocket::driver::config::Pings;
+use chan_websocket::net::connection::{Closed, Connection, ConnectionConfig, Handler};
 use chan_websocket::net::outbound::{Dropped, Outbound};
 use chan_websocket::net::reactor::{Reactors, Slot};
 use chan_websocket::net::transport::{PlainTransport, Transport};
@@ -101,7 +102,7 @@ fn config() -> ConnectionConfig {
         max_message_size: 100_000,
         write_timeout: PATIENCE,
         close_timeout: Duration::from_secs(2),
-        ping: None,
+        pings: None,
         prompt: false,
     }
 }
@@ -457,8 +458,8 @@ fn commands_of_an_application_that_does_not_read_its_answers_wait() {
 #[test]
 fn pings_are_sent_answered_and_counted() {
     let reactors = Reactors::start(1, true).unwrap();
-    let ping = Some(PingConfig { interval: Duration::from_millis(100), probes: 2 });
-    let config = ConnectionConfig { ping, ..config() };
+    let pings = Some(Pings { interval: Duration::from_millis(100), probes: 2 });
+    let config = ConnectionConfig { pings, ..config() };
     let mut alive = pair(&reactors, Role::Server, config, Vec::new());
     let mute = pair(&reactors, Role::Server, config, Vec::new());
     for _ in 0..3 {
@@ -485,8 +486,8 @@ fn pings_are_sent_answered_and_counted() {
 #[test]
 fn a_reactor_that_was_stopped_reads_before_it_gives_up() {
     let reactors = Reactors::start(1, true).unwrap();
-    let ping = Some(PingConfig { interval: Duration::from_millis(200), probes: 1 });
-    let mut alive = pair(&reactors, Role::Server, ConnectionConfig { ping, ..config() }, Vec::new());
+    let pings = Some(Pings { interval: Duration::from_millis(200), probes: 1 });
+    let mut alive = pair(&reactors, Role::Server, ConnectionConfig { pings, ..config() }, Vec::new());
     let mut other = pair(&reactors, Role::Server, config(), Vec::new());
     assert!(matches!(alive.app.read().unwrap(), Message::Ping(_)));
     other.app.send(Message::text("sleep 500")).unwrap();

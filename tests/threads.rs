@@ -64,7 +64,7 @@ fn line(reactors: &Reactors, role: Role) -> Line {
         max_message_size: 100_000,
         write_timeout: Duration::from_secs(30),
         close_timeout: Duration::from_secs(5),
-        ping: None,
+        pings: None,
         prompt: false,
     };
     slot.add(Connection::new(transport, out.clone(), call.clone(), role, Vec::new(), config));

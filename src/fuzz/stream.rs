@@ -107,7 +107,7 @@ fn run(role: Role, concurrent: bool, delivery: &Delivery, pieces: &[&[u8]]) -> S
         max_message_size: MAX_MESSAGE_SIZE,
         write_timeout: Duration::from_secs(3600),
         close_timeout: Duration::from_secs(3600),
-        ping: None,
+        pings: None,
         prompt: false,
     };
     let (leftover, rest) = match pieces.split_first() {

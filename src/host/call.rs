@@ -451,7 +451,7 @@ impl Call {
             slot,
             peer: link.peer.clone(),
             write_timeout: link.write_timeout,
-            ping_interval: link.ping.map(|ping| ping.interval),
+            ping_interval: link.pings.map(|pings| pings.interval),
         });
         notify::connected(self);
     }

@@ -17,7 +17,7 @@ use super::guard::trampoline;
 use super::link::NewLink;
 use super::log::{call_debug, call_warn, warn_limited};
 use super::stream::IoStream;
-use super::{access, fault, module, outgoing, sys};
+use super::{access, fault, module, sys};
 use crate::driver::log_limit::LogLimit;
 use crate::net::connector::set_tcp_keepalives;
 use crate::net::transport::Transport;
@@ -180,7 +180,7 @@ fn take_over(
             role: Role::Server,
             peer,
             write_timeout: call.settings.write_timeout,
-            ping: call.settings.pings.as_ref().map(outgoing::ping_config),
+            pings: call.settings.pings,
         }
     })
 }

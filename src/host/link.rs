@@ -8,7 +8,8 @@ use tungstenite::protocol::Role;
 use super::call::{CLOSE_NORMAL, Call};
 use super::fault;
 use super::log::call_debug;
-use crate::net::connection::{Connection, ConnectionConfig, PingConfig};
+use crate::driver::config::Pings;
+use crate::net::connection::{Connection, ConnectionConfig};
 use crate::net::outbound::Outbound;
 use crate::net::transport::Transport;
 
@@ -22,7 +23,7 @@ pub(crate) struct NewLink {
     /// The application's address, for people to read.
     pub(crate) peer: String,
     pub(crate) write_timeout: Duration,
-    pub(crate) ping: Option<PingConfig>,
+    pub(crate) pings: Option<Pings>,
 }
 
 /// Sends MEDIA_START, opens the call for events and media, and hands the connection to a reactor. Called by the
@@ -52,7 +53,7 @@ pub(crate) fn start(call: &Arc<Call>, link: NewLink, variables: Vec<(String, Str
         max_message_size: settings.max_message_size,
         write_timeout: link.write_timeout,
         close_timeout: settings.close_timeout,
-        ping: link.ping,
+        pings: link.pings,
         prompt: call.is_unbuffered(),
     };
     slot.add(Connection::new(link.transport, out, call.clone(), link.role, link.leftover, config));

@@ -10,9 +10,7 @@ use super::link::NewLink;
 use super::log::{call_debug, call_warn};
 use super::{client, fault};
 use crate::driver::client::ClientSettings;
-use crate::driver::config::Pings;
 use crate::driver::secrets::dialled_for_log;
-use crate::net::connection::PingConfig;
 use crate::net::connector::{ConnectError, ConnectJob, Connected, Destination};
 
 /// Starts connecting, on the connector's own threads. Called with the channel locked; returns at once.
@@ -56,7 +54,7 @@ fn on_done(call: &Arc<Call>, dialled: &str, result: Result<Connected, ConnectErr
                 role: Role::Client,
                 peer: connected.peer.to_string(),
                 write_timeout: connected.settings.write_timeout,
-                ping: connected.settings.pings.as_ref().map(ping_config),
+                pings: connected.settings.pings,
             };
             call.engine.effects.post(Job::Start { call: call.clone(), link: Box::new(link) });
         }
@@ -65,9 +63,4 @@ fn on_done(call: &Arc<Call>, dialled: &str, result: Result<Connected, ConnectErr
             call.connecting_failed(&error);
         }
     }
-}
-
-/// The pings that a connection's engine sends.
-pub(crate) fn ping_config(pings: &Pings) -> PingConfig {
-    PingConfig { interval: pings.interval, probes: pings.probes }
 }

@@ -4,7 +4,7 @@
 use tungstenite::protocol::Role;
 
 /// Longest frame header (RFC 6455 section 5.2).
-const MAX_HEADER_BYTES: usize = 14;
+pub(super) const MAX_HEADER_BYTES: usize = 14;
 
 /// Longest payload of a control frame (section 5.5).
 const MAX_CONTROL_PAYLOAD_BYTES: u64 = 125;

@@ -4,69 +4,37 @@
 //! appends and wakes the connection's reactor. Media for an application that reads slowly is kept up to a limit and
 //! then dropped, the oldest first; control messages are never dropped, nor is a message whose bytes have begun.
 
-use std::collections::VecDeque;
+mod counters;
+mod encode;
+mod pending;
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use tungstenite::protocol::Role;
-use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use super::frame_watch::MAX_HEADER_BYTES;
 use super::transport::Transport;
+use counters::as_nanos;
+use encode::{encode, next_mask, seeded_rng};
+use pending::{Message, Pending};
+
+pub use counters::{Dropped, OutCounters};
 
 /// Queued messages go into one write up to about this many bytes.
 const BATCH_BYTES: usize = 16 * 1024;
-
-/// Longest frame header (RFC 6455 section 5.2).
-const MAX_HEADER_BYTES: usize = 14;
-
-/// Reading from an application stops while this many bytes of answers wait for it to read them.
-const CONTROL_BACKLOG_BYTES: usize = 256 * 1024;
 
 /// How an [`Outbound`] gets its reactor to flush it. Called from any thread, never with a lock held.
 pub trait Wake: Send + Sync {
     /// Asks for a flush soon.
     fn wake(&self);
-}
-
-/// A message waiting to be written.
-enum Message {
-    /// An unencoded payload.
-    Payload { opcode: Data, payload: Vec<u8>, media: Option<Duration> },
-    /// A whole frame as tungstenite encoded it (pong, close).
-    Encoded(Vec<u8>),
-}
-
-impl Message {
-    fn len(&self) -> usize {
-        match self {
-            Message::Payload { payload, .. } => payload.len(),
-            Message::Encoded(bytes) => bytes.len(),
-        }
-    }
-
-    fn media(&self) -> Option<Duration> {
-        match self {
-            Message::Payload { media, .. } => *media,
-            Message::Encoded(_) => None,
-        }
-    }
-}
-
-/// What waits behind the writer. Its lock is never held across a syscall.
-#[derive(Default)]
-struct Pending {
-    messages: VecDeque<Message>,
-    media: Duration,
-    control_bytes: usize,
-    dropped: Dropped,
-    /// No more payload is taken: a close frame is queued, or the connection has failed.
-    closed: bool,
 }
 
 /// The encoder and the bytes on their way. Its lock spans at most one non-blocking `send`.
@@ -76,34 +44,6 @@ struct Writer {
     mask: Option<StdRng>,
     blocked_since: Option<Instant>,
     failed: bool,
-}
-
-/// Media that an application did not read in time.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Dropped {
-    /// Media messages (frames of the core).
-    pub messages: u64,
-    /// Their playing time.
-    pub media: Duration,
-}
-
-/// Totals of one connection's way out.
-#[derive(Debug, Default)]
-pub struct OutCounters {
-    /// Media messages handed to the socket or queued.
-    pub media_messages: AtomicU64,
-    /// Their payload bytes.
-    pub media_bytes: AtomicU64,
-    /// Media messages dropped because the application read too slowly.
-    pub media_dropped: AtomicU64,
-    /// Text messages (events).
-    pub events: AtomicU64,
-    /// The most media that ever waited, ns of playing time.
-    pub queue_high_water_ns: AtomicU64,
-    /// How long the application took nothing although something waited for it, ns, all times together.
-    pub blocked_ns: AtomicU64,
-    /// The longest of these times, ns.
-    pub longest_block_ns: AtomicU64,
 }
 
 /// What a flush came to.
@@ -205,14 +145,6 @@ impl Outbound {
     /// Takes no more payload from now on; what is queued still goes out.
     pub fn close(&self) {
         self.pending.lock().closed = true;
-    }
-
-    /// Forgets queued media; for an application that has sent its close frame and reads no more.
-    pub fn discard_media(&self) {
-        let mut pending = self.pending.lock();
-        pending.messages.retain(|message| message.media().is_none());
-        pending.media = Duration::ZERO;
-        self.pending_len.store(pending.messages.len(), Ordering::Release);
     }
 
     /// Whether so many answers wait for the application that no more of its messages should be read.
@@ -358,221 +290,5 @@ impl Outbound {
             }
         }
         !writer.buf.is_empty()
-    }
-
-    fn append(&self, pending: &mut Pending, message: Message) {
-        match message.media() {
-            Some(duration) => {
-                pending.media += duration;
-                self.counters.queue_high_water_ns.fetch_max(as_nanos(pending.media), Ordering::Relaxed);
-            }
-            None => pending.control_bytes += message.len(),
-        }
-        pending.messages.push_back(message);
-        self.pending_len.store(pending.messages.len(), Ordering::Release);
-        self.congested.store(pending.control_bytes > CONTROL_BACKLOG_BYTES, Ordering::Relaxed);
-    }
-
-    fn account_removed(&self, pending: &mut Pending, message: &Message) {
-        match message.media() {
-            Some(duration) => pending.media = pending.media.saturating_sub(duration),
-            None => pending.control_bytes = pending.control_bytes.saturating_sub(message.len()),
-        }
-        self.pending_len.store(pending.messages.len(), Ordering::Release);
-        self.congested.store(pending.control_bytes > CONTROL_BACKLOG_BYTES, Ordering::Relaxed);
-    }
-
-    fn drop_oldest_media(&self, pending: &mut Pending) {
-        while pending.media > self.media_limit {
-            let Some(oldest) = pending.messages.iter().position(|message| message.media().is_some()) else {
-                return;
-            };
-            let Some(message) = pending.messages.remove(oldest) else { return };
-            self.account_removed(pending, &message);
-            pending.dropped.messages += 1;
-            pending.dropped.media += message.media().unwrap_or_default();
-            self.counters.media_dropped.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-fn as_nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// A generator for masking keys. The kernel's randomness seeds it; no thread-local state is involved, for that would
-/// leave a destructor behind on Asterisk's threads.
-fn seeded_rng() -> StdRng {
-    let mut seed = [0u8; 32];
-    if let Err(error) = getrandom::fill(&mut seed) {
-        log::error!("no randomness from the kernel for WebSocket masking keys: {error}");
-    }
-    StdRng::from_seed(seed)
-}
-
-fn next_mask(rng: &mut StdRng) -> [u8; 4] {
-    rng.next_u32().to_ne_bytes()
-}
-
-/// Appends one unfragmented frame (RFC 6455 section 5.2), masked if a key is given.
-fn encode(
-    out: &mut Vec<u8>,
-    opcode: OpCode,
-    payload: &[u8],
-    mask: Option<[u8; 4]>,
-) -> tungstenite::Result<()> {
-    let header = FrameHeader { is_final: true, rsv1: false, rsv2: false, rsv3: false, opcode, mask };
-    header.format(payload.len() as u64, out)?;
-    let start = out.len();
-    out.extend_from_slice(payload);
-    if let Some(key) = mask {
-        let masked = out.get_mut(start..).unwrap_or_default();
-        for (byte, key) in masked.iter_mut().zip(key.iter().cycle()) {
-            *byte ^= key;
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::fd::RawFd;
-
-    #[derive(Debug, Default)]
-    struct Pipe {
-        /// How many bytes the "socket" still takes.
-        room: Mutex<usize>,
-        out: Mutex<Vec<u8>>,
-        /// With TLS: bytes of a record, which is all that one `send` takes.
-        record: Option<usize>,
-    }
-
-    impl Transport for Pipe {
-        fn recv(&self, _: &mut [u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::WouldBlock.into())
-        }
-        fn send(&self, buf: &[u8]) -> io::Result<usize> {
-            let mut room = self.room.lock();
-            let n = buf.len().min(*room).min(self.record.unwrap_or(usize::MAX));
-            if n == 0 {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            *room -= n;
-            self.out.lock().extend_from_slice(&buf[..n]);
-            Ok(n)
-        }
-        fn shutdown(&self) {}
-        fn close(&self) {}
-        fn as_raw_fd(&self) -> RawFd {
-            -1
-        }
-        fn concurrent(&self) -> bool {
-            self.record.is_none()
-        }
-    }
-
-    struct NoWake;
-    impl Wake for NoWake {
-        fn wake(&self) {}
-    }
-
-    fn outbound(room: usize, role: Role) -> (Arc<Pipe>, Outbound) {
-        let pipe = Arc::new(Pipe { room: Mutex::new(room), ..Pipe::default() });
-        let out = Outbound::new(pipe.clone(), role, Duration::from_millis(100), Box::new(NoWake));
-        (pipe, out)
-    }
-
-    const FRAME: Duration = Duration::from_millis(20);
-
-    #[test]
-    fn a_frame_goes_out_at_once_when_nothing_waits() {
-        let (pipe, out) = outbound(1000, Role::Server);
-        out.send_media(&[7; 160], FRAME);
-        assert_eq!(pipe.out.lock()[..6], [0x82, 126, 0, 160, 7, 7]);
-        assert_eq!(out.flush(), Flushed::Empty(Dropped::default()));
-    }
-
-    #[test]
-    fn a_client_masks_every_frame_with_its_own_key() {
-        let (pipe, out) = outbound(1000, Role::Client);
-        out.send_text("hello");
-        out.send_text("hello");
-        let bytes = pipe.out.lock().clone();
-        assert_eq!((bytes[0], bytes[1]), (0x81, 0x85));
-        let key = &bytes[2..6];
-        let text: Vec<u8> = bytes[6..11].iter().zip(key.iter().cycle()).map(|(b, k)| b ^ k).collect();
-        assert_eq!(text, b"hello");
-        assert_ne!(bytes[2..6], bytes[13..17], "a key is used for one frame only");
-    }
-
-    #[test]
-    fn the_oldest_media_is_dropped_never_an_event_nor_a_begun_message() {
-        let (pipe, out) = outbound(10, Role::Server);
-        for number in 0..10u8 {
-            out.send_media(&[number; 50], FRAME);
-            if number == 3 {
-                out.send_text("event");
-            }
-        }
-        // 10 bytes of frame 0 went out, so it stays; 5 frames (100 ms) may wait behind it.
-        *pipe.room.lock() = 100_000;
-        let dropped = Dropped { messages: 4, media: FRAME * 4 };
-        assert_eq!(out.flush(), Flushed::Empty(dropped));
-        // The frame that makes the queue too long is in it for a moment.
-        assert_eq!(out.counters.queue_high_water_ns.load(Ordering::Relaxed), 120_000_000);
-        let bytes = pipe.out.lock().clone();
-        let mut expected = Vec::new();
-        encode(&mut expected, OpCode::Data(Data::Binary), &[0; 50], None).unwrap();
-        encode(&mut expected, OpCode::Data(Data::Text), b"event", None).unwrap();
-        for number in 5u8..10 {
-            encode(&mut expected, OpCode::Data(Data::Binary), &[number; 50], None).unwrap();
-        }
-        assert_eq!(bytes, expected);
-        assert_eq!(out.flush(), Flushed::Empty(Dropped::default()), "an episode is told once");
-    }
-
-    /// Nothing would bring the rest out: epoll has nothing to say about a socket that is not full.
-    #[test]
-    fn a_message_of_many_tls_records_goes_out_in_one_flush() {
-        let pipe = Arc::new(Pipe { room: Mutex::new(1000), record: Some(16), ..Pipe::default() });
-        let out = Outbound::new(pipe.clone(), Role::Server, FRAME, Box::new(NoWake));
-        out.send_text(&"x".repeat(500));
-        assert_eq!(out.flush(), Flushed::Empty(Dropped::default()));
-        assert_eq!(pipe.out.lock().len(), 504);
-        out.send_text(&"y".repeat(500));
-        assert!(matches!(out.flush(), Flushed::Blocked(_)), "496 of 504 bytes fit");
-        *pipe.room.lock() = 8;
-        assert_eq!(out.flush(), Flushed::Empty(Dropped::default()));
-    }
-
-    #[test]
-    fn blocked_lasts_from_the_last_byte_taken() {
-        let (pipe, out) = outbound(0, Role::Server);
-        out.send_text("one");
-        let Flushed::Blocked(first) = out.flush() else { panic!() };
-        assert_eq!(out.flush(), Flushed::Blocked(first));
-        *pipe.room.lock() = 2;
-        std::thread::sleep(Duration::from_millis(2));
-        let Flushed::Blocked(second) = out.flush() else { panic!() };
-        assert!(second > first);
-        let longest = || out.counters.longest_block_ns.load(Ordering::Relaxed);
-        let first_block = longest();
-        assert!(first_block >= 2_000_000, "{first_block}");
-        std::thread::sleep(Duration::from_millis(1));
-        *pipe.room.lock() = 100;
-        assert_eq!(out.flush(), Flushed::Empty(Dropped::default()));
-        let all = out.counters.blocked_ns.load(Ordering::Relaxed);
-        assert!(all >= first_block + 1_000_000 && longest() < all, "{all}");
-    }
-
-    #[test]
-    fn nothing_follows_a_close() {
-        let (pipe, out) = outbound(1000, Role::Server);
-        out.queue_encoded(&[0x88, 0]);
-        out.close();
-        out.send_text("late");
-        out.flush();
-        assert_eq!(*pipe.out.lock(), [0x88, 0]);
     }
 }

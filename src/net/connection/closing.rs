@@ -1,0 +1,181 @@
+//! The end of a connection: the close handshake of either side, faults, and letting TCP go (RFC 6455 section 7).
+
+use std::io;
+use std::time::Instant;
+
+use tungstenite::Error;
+use tungstenite::error::{CapacityError, ProtocolError};
+use tungstenite::protocol::Role;
+use tungstenite::protocol::frame::coding::CloseCode;
+
+use super::write_only::WriteOnly;
+use super::{Closed, Connection, Turn};
+use crate::net::frame_watch::is_sendable;
+use crate::net::outbound::Flushed;
+
+/// Where a connection is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Open,
+    /// Our close frame is queued or sent; waiting for the application's.
+    CloseSent {
+        until: Instant,
+    },
+    /// Both close frames are there, or none will come: what is queued goes out, then TCP ends. What still arrives is
+    /// read and forgotten, lest the kernel reset the connection under our last bytes.
+    Lingering {
+        until: Instant,
+        shut_down: bool,
+        /// A server ends TCP first after a close handshake (RFC 6455 section 7.1.1), and this one has still to.
+        server_first: bool,
+    },
+    Done,
+}
+
+impl Connection {
+    /// Starts the close handshake with `code` (RFC 6455 section 7.1.2). Queued messages go out before it.
+    pub fn close(&mut self, code: u16) -> Turn {
+        if self.state == State::Open {
+            self.send_close(code);
+            self.state = State::CloseSent { until: Instant::now() + self.config.close_timeout };
+            self.tell(Closed::ByUs(code));
+        }
+        self.on_writable()
+    }
+
+    /// Ends the connection, which cannot be polled.
+    pub fn on_unpollable(&mut self, error: &io::Error) -> Turn {
+        self.lose(format!("it cannot be polled: {error}"));
+        Turn::Done
+    }
+
+    /// The application's close frame is answered with its own payload.
+    pub(super) fn on_peer_close(&mut self, payload: &[u8]) {
+        let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+        if let Some(code) = code.filter(|code| !is_sendable(*code)) {
+            let what = format!("a close frame with the code {code}, which must not be sent");
+            return self.fail(u16::from(CloseCode::Protocol), what);
+        }
+        if self.state == State::Open {
+            self.out.discard_media();
+            self.out.queue_close(payload);
+            self.tell(Closed::ByPeer {
+                code: code.unwrap_or(CloseCode::Status.into()),
+                reason: String::from_utf8_lossy(payload.get(2..).unwrap_or_default()).into_owned(),
+            });
+        }
+        self.linger(self.role == Role::Client);
+    }
+
+    /// tungstenite has found a fault, or the end.
+    pub(super) fn on_error(&mut self, error: &Error) {
+        match error {
+            Error::ConnectionClosed | Error::AlreadyClosed => self.linger(false),
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                // It may still read: with TLS it is owed a close_notify.
+                self.transport.shutdown();
+                self.lose("the application ended TCP without a close frame".into());
+            }
+            Error::Io(error) => self.lose(error.to_string()),
+            _ => match fault_code(error) {
+                Some(code) => self.fail(code, error.to_string()),
+                None => self.lose(error.to_string()),
+            },
+        }
+    }
+
+    /// Fails the connection (RFC 6455 section 7.1.7): the close frame with `code`, then the end.
+    pub(super) fn fail(&mut self, code: u16, what: String) {
+        self.out.discard_media();
+        if self.state == State::Open {
+            self.send_close(code);
+            self.tell(Closed::Fault { code, what });
+        }
+        self.linger(false);
+    }
+
+    /// The application does nothing any more.
+    pub(super) fn give_up(&mut self, what: String) {
+        self.out.discard_media();
+        self.send_close(CloseCode::Away.into());
+        self.tell(Closed::Unresponsive(what));
+        self.linger(false);
+    }
+
+    /// There is nobody to say anything to.
+    pub(super) fn lose(&mut self, what: String) {
+        self.out.close();
+        self.tell(Closed::Lost(what));
+        self.state = State::Done;
+    }
+
+    /// Queues our close frame behind the pongs that wait inside tungstenite: some in a buffer, and the newest apart from
+    /// it, which comes into the buffer by the second flush. (Behind the application's close frame none is owed.)
+    pub(super) fn send_close(&mut self, code: u16) {
+        let mut io = WriteOnly { out: &self.out, force: true };
+        for _ in 0..2 {
+            if self.ws.can_write() {
+                // An error says that nothing more is taken, which is known.
+                let _ = self.ws.flush(&mut io);
+            }
+        }
+        self.out.queue_close(&code.to_be_bytes());
+    }
+
+    /// No message is read any more; what is queued goes out.
+    pub(super) fn linger(&mut self, server_first: bool) {
+        if !matches!(self.state, State::Lingering { .. } | State::Done) {
+            let until = Instant::now() + self.config.close_timeout;
+            self.state = State::Lingering { until, shut_down: false, server_first };
+        }
+    }
+
+    /// Ends TCP in our direction, as soon as that is due.
+    pub(super) fn linger_once_written(&mut self) {
+        if let State::Lingering { shut_down, server_first: false, .. } = &mut self.state
+            && !*shut_down
+        {
+            *shut_down = true;
+            self.transport.shutdown();
+        }
+    }
+
+    /// The server has ended TCP, or takes too long about it.
+    pub(super) fn end_linger(&mut self) {
+        if let State::Lingering { server_first, .. } = &mut self.state {
+            *server_first = false;
+        }
+        self.linger_once_written();
+    }
+
+    /// Reads and forgets, so that the kernel does not reset the connection; the end of the stream is the end.
+    pub(super) fn discard_input(&mut self, scratch: &mut [u8]) -> bool {
+        match self.transport.recv(scratch) {
+            Ok(0) => {
+                if self.out.flush() != Flushed::Failed {
+                    self.end_linger();
+                }
+                self.state = State::Done;
+                false
+            }
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            Err(_) => {
+                self.state = State::Done;
+                false
+            }
+        }
+    }
+}
+
+/// The close code that RFC 6455 section 7.4.1 gives a fault.
+fn fault_code(error: &Error) -> Option<u16> {
+    let code = match error {
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseCode::Size,
+        Error::Utf8(_) => CloseCode::Invalid,
+        Error::Protocol(_) => CloseCode::Protocol,
+        _ => return None,
+    };
+    Some(code.into())
+}

@@ -1,0 +1,75 @@
+//! What a connection tells its call, and how it ends.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::net::outbound::Dropped;
+
+/// What a connection tells its call. Called on the reactor's thread; must not wait, nor take a channel's lock.
+pub trait Handler: Send + Sync {
+    /// A whole text message.
+    fn on_text(&self, text: &str);
+    /// A whole binary message.
+    fn on_binary(&self, message: Bytes);
+    /// The application reads again after media for it had to be dropped.
+    fn on_media_dropped(&self, dropped: Dropped);
+    /// The application takes nothing, or too little: media for it waits long or is being dropped.
+    fn on_stalled(&self) {}
+    /// It has taken all that waited. It had stalled for `lasted`; what was dropped since it last had taken all.
+    fn on_resumed(&self, lasted: Duration, dropped: Dropped) {
+        let _ = (lasted, dropped);
+    }
+    /// A ping goes out; `missed`: the one before was not answered.
+    fn on_ping(&self, missed: bool);
+    /// A ping was answered after this long.
+    fn on_pong(&self, round_trip: Duration);
+    /// The connection is over for the call. Called once, last.
+    fn on_closed(&self, closed: Closed);
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closed {
+    /// The application sent a close frame; it was answered.
+    ByPeer {
+        /// Its code; 1005 if it had none.
+        code: u16,
+        /// Its reason; may be empty.
+        reason: String,
+    },
+    /// We asked for it, with this code.
+    ByUs(u16),
+    /// The application broke RFC 6455 or a limit; this code was sent.
+    Fault {
+        /// The close code sent.
+        code: u16,
+        /// What it did, for the log.
+        what: String,
+    },
+    /// TCP or TLS ended without a close frame.
+    Lost(String),
+    /// The application took nothing, or answered no ping, for too long.
+    Unresponsive(String),
+    /// A panic inside; the connection was given up.
+    Panicked,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByPeer { code, reason } if reason.is_empty() => {
+                write!(f, "closed by the application, code {code}")
+            }
+            Self::ByPeer { code, reason } => write!(f, "closed by the application, code {code} ({reason})"),
+            Self::ByUs(code) => write!(f, "closed by Asterisk, code {code}"),
+            Self::Fault { code, what } => {
+                write!(f, "protocol fault by the application: {what}; closed with {code}")
+            }
+            Self::Lost(what) => write!(f, "lost: {what}"),
+            Self::Unresponsive(what) => write!(f, "given up: {what}"),
+            Self::Panicked => f.write_str("given up after an internal fault"),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What happens when an application is silent or takes nothing: stalls, pings and deadlines.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::closing::State;
+use super::{Connection, Turn};
+use crate::driver::config::Pings;
+use crate::net::outbound::Dropped;
+
+/// An application that takes nothing for this long has stalled.
+const STALL: Duration = Duration::from_secs(1);
+
+/// Pings of one connection.
+#[derive(Debug)]
+pub(super) struct Ping {
+    config: Pings,
+    due: Instant,
+    unanswered: u32,
+    sent: Instant,
+}
+
+impl Ping {
+    /// The first one is due after one interval.
+    pub(super) fn new(config: Pings) -> Self {
+        let now = Instant::now();
+        Self { config, due: now + config.interval, unanswered: 0, sent: now }
+    }
+}
+
+impl Connection {
+    /// When [`on_deadline`](Self::on_deadline) is to be called, if at all.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            // Only the end's own deadline counts: the others may have passed already.
+            State::CloseSent { until } | State::Lingering { until, .. } => Some(until),
+            State::Open => {
+                let blocked = self.blocked_since.map(|since| since + self.config.write_timeout);
+                let unnoticed = self.blocked_since.filter(|_| self.stalled_since.is_none());
+                let stall = unnoticed.map(|since| since + STALL);
+                let ping = self.ping.as_ref().map(|ping| ping.due);
+                [blocked, stall, ping].into_iter().flatten().min()
+            }
+            State::Done => None,
+        }
+    }
+
+    /// Acts on whatever deadline has passed. This thread may not have run since long before it (the process was
+    /// stopped, the machine is overloaded), and an application that reads slowly may have made room that is too little
+    /// for poll to tell: what the socket has to say by now counts first.
+    pub fn on_deadline(&mut self, now: Instant, scratch: &mut [u8]) -> Turn {
+        let turn = self.on_readable(scratch, false);
+        match self.state {
+            State::CloseSent { until } if now >= until => {
+                self.transport.shutdown();
+                self.state = State::Done;
+            }
+            State::Lingering { until, .. } if now >= until => {
+                self.end_linger();
+                self.state = State::Done;
+            }
+            State::Open => {
+                let write_timeout = self.config.write_timeout;
+                if self.blocked_since.is_some_and(|since| now >= since + write_timeout) {
+                    self.give_up(format!(
+                        "the application took nothing for {} ms",
+                        write_timeout.as_millis()
+                    ));
+                } else if turn != Turn::StillReadable {
+                    self.ping_if_due(now);
+                }
+            }
+            _ => {}
+        }
+        match self.on_writable() {
+            Turn::Idle => turn,
+            other => other,
+        }
+    }
+
+    /// The application has taken nothing since then, and something waits for it.
+    pub(super) fn notice_stall(&mut self, since: Instant) {
+        if self.state != State::Open || self.stalled_since.is_some() {
+            return;
+        }
+        let dropping = self.out.counters.media_dropped.load(Ordering::Relaxed) != self.dropped_before;
+        if dropping || since.elapsed() >= STALL {
+            self.stalled_since = Some(since);
+            self.guarded(|connection| connection.handler.on_stalled());
+        }
+    }
+
+    /// All is written.
+    pub(super) fn end_stall(&mut self, dropped: Dropped) {
+        if dropped.messages > 0 {
+            self.dropped_before = self.out.counters.media_dropped.load(Ordering::Relaxed);
+        }
+        let Some(since) = self.stalled_since.take() else { return };
+        if self.state == State::Open {
+            self.guarded(|connection| connection.handler.on_resumed(since.elapsed(), dropped));
+        }
+    }
+
+    /// A ping was answered.
+    pub(super) fn on_pong(&mut self) {
+        if let Some(ping) = &mut self.ping
+            && ping.unanswered > 0
+        {
+            ping.unanswered = 0;
+            let round_trip = ping.sent.elapsed();
+            self.guarded(|connection| connection.handler.on_pong(round_trip));
+        }
+    }
+
+    fn ping_if_due(&mut self, now: Instant) {
+        let Some(ping) = &mut self.ping else { return };
+        if now < ping.due {
+            return;
+        }
+        if ping.unanswered >= ping.config.probes {
+            let what = format!("the application answered none of {} pings", ping.unanswered);
+            self.give_up(what);
+            return;
+        }
+        let missed = ping.unanswered > 0;
+        ping.unanswered += 1;
+        ping.sent = now;
+        ping.due = now + ping.config.interval;
+        self.out.queue_ping(b"ping");
+        self.guarded(|connection| connection.handler.on_ping(missed));
+    }
+}

@@ -1,0 +1,43 @@
+//! WebSocket frames as bytes (RFC 6455 section 5.2), masked where a client sends them.
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::OpCode;
+
+/// A generator for masking keys. The kernel's randomness seeds it; no thread-local state is involved, for that would
+/// leave a destructor behind on Asterisk's threads.
+pub(super) fn seeded_rng() -> StdRng {
+    let mut seed = [0u8; 32];
+    if let Err(error) = getrandom::fill(&mut seed) {
+        log::error!("no randomness from the kernel for WebSocket masking keys: {error}");
+    }
+    StdRng::from_seed(seed)
+}
+
+/// The key of the next frame: each has its own.
+pub(super) fn next_mask(rng: &mut StdRng) -> [u8; 4] {
+    rng.next_u32().to_ne_bytes()
+}
+
+/// Appends one unfragmented frame (RFC 6455 section 5.2), masked if a key is given.
+// Once per frame: compiled beside its callers, so that the header's code is inlined too.
+#[inline]
+pub(super) fn encode(
+    out: &mut Vec<u8>,
+    opcode: OpCode,
+    payload: &[u8],
+    mask: Option<[u8; 4]>,
+) -> tungstenite::Result<()> {
+    let header = FrameHeader { is_final: true, rsv1: false, rsv2: false, rsv3: false, opcode, mask };
+    header.format(payload.len() as u64, out)?;
+    let start = out.len();
+    out.extend_from_slice(payload);
+    if let Some(key) = mask {
+        let masked = out.get_mut(start..).unwrap_or_default();
+        for (byte, key) in masked.iter_mut().zip(key.iter().cycle()) {
+            *byte ^= key;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! The request byte by byte, and every answer that there may be to it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::*;
+
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+const ACCEPT: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+
+const REQUEST: UpgradeRequest<'_> = UpgradeRequest {
+    host: "app.example.com",
+    port: 8080,
+    path_and_query: "/media?a=1",
+    credentials: None,
+    protocols: Some("media, chat"),
+};
+
+fn answer(bytes: &[u8]) -> Result<Progress, UpgradeError> {
+    REQUEST.start_with(KEY).unwrap().1.feed(bytes)
+}
+
+fn good(extra: &str) -> String {
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{ACCEPT}{extra}\r\n"
+    )
+}
+
+#[test]
+fn the_request() {
+    let text = String::from_utf8(REQUEST.start_with(KEY).unwrap().0).unwrap();
+    assert_eq!(
+        text,
+        "GET /media?a=1 HTTP/1.1\r\nHost: app.example.com:8080\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Protocol: media, chat\r\n\r\n"
+    );
+    let request = UpgradeRequest {
+        host: "2001:db8::1",
+        port: 80,
+        credentials: Some(("Aladdin", "open sesame")),
+        protocols: Some(" "),
+        ..REQUEST
+    };
+    let text = String::from_utf8(request.start_with(KEY).unwrap().0).unwrap();
+    assert!(text.contains("\r\nHost: [2001:db8::1]:80\r\n"), "{text}");
+    assert!(text.contains("\r\nAuthorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"), "{text}");
+    assert!(!text.contains("Protocol"), "{text}");
+    assert!(!format!("{request:?}").contains("sesame"));
+}
+
+#[test]
+fn every_request_has_a_key_of_its_own() {
+    let key_of = || {
+        let text = String::from_utf8(REQUEST.start().unwrap().0).unwrap();
+        let key = text.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap().to_owned();
+        assert_eq!(BASE64.decode(&key).unwrap().len(), 16);
+        key
+    };
+    assert_ne!(key_of(), key_of());
+}
+
+#[test]
+fn nothing_can_add_a_line_to_the_request() {
+    for request in [
+        UpgradeRequest { host: "a\r\nb", ..REQUEST },
+        UpgradeRequest { path_and_query: "/a b", ..REQUEST },
+        UpgradeRequest { path_and_query: "/a\nb", ..REQUEST },
+        UpgradeRequest { protocols: Some("a\r\nX: y"), ..REQUEST },
+    ] {
+        assert!(matches!(request.start(), Err(RequestError::Unprintable(_))), "{request:?}");
+    }
+}
+
+#[test]
+fn answers_that_make_a_websocket() {
+    let rows: &[(&str, String, Option<&str>)] = &[
+        ("plain", good(""), None),
+        ("a subprotocol", good("Sec-WebSocket-Protocol: media\r\n"), Some("media")),
+        ("the other one", good("Sec-WebSocket-Protocol: chat\r\n"), Some("chat")),
+        ("an empty subprotocol", good("Sec-WebSocket-Protocol:\r\n"), None),
+        ("an empty extension", good("Sec-WebSocket-Extensions: \r\n"), None),
+        ("lists", good("").replace("Connection: U", "Connection: keep-alive, U"), None),
+        ("any case", good("").replace("websocket", "WebSocket").replace(": Up", ": up"), None),
+        ("two Connection headers", good("Connection: keep-alive\r\n"), None),
+        ("interim answers", format!("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{}", good("")), None),
+    ];
+    for (name, text, chosen) in rows {
+        let Ok(Progress::Done { leftover, subprotocol }) = answer(text.as_bytes()) else {
+            panic!("{name}: {:?}", answer(text.as_bytes()))
+        };
+        assert_eq!((leftover.len(), subprotocol.as_deref()), (0, *chosen), "{name}");
+    }
+}
+
+#[test]
+fn bytes_behind_the_101_are_kept_however_it_is_cut() {
+    let mut bytes = good("").into_bytes();
+    let head = bytes.len();
+    bytes.extend(b"\x81\x05hello\r\n\r\n");
+    for cut in 0..bytes.len() {
+        let (_, mut parser) = REQUEST.start_with(KEY).unwrap();
+        let (first, second) = bytes.split_at(cut);
+        let leftover = match parser.feed(first).unwrap() {
+            Progress::Done { leftover, .. } => leftover,
+            Progress::NeedMore => match parser.feed(second).unwrap() {
+                Progress::Done { leftover, .. } => leftover,
+                Progress::NeedMore => panic!("not done with the cut at {cut}"),
+            },
+        };
+        let expected = if cut < head { &bytes[head..] } else { &bytes[head..cut] };
+        assert_eq!(leftover, expected, "cut at {cut}");
+    }
+}
+
+#[test]
+fn each_fault_has_its_own_words() {
+    let rows: Vec<(String, &str)> = vec![
+        ("SSH-2.0-OpenSSH_9.2\r\n".into(), "the server's answer is not HTTP"),
+        ("HTTP/1.1 hello\r\n\r\n".into(), "the server's answer is malformed HTTP (invalid response status)"),
+        (
+            format!("HTTP/1.1 200 OK\r\n{}", "A: b\r\n".repeat(3000)),
+            "the server's answer has an endless header (over 16384 bytes or 64 fields)",
+        ),
+        (
+            "HTTP/1.1 100 C\r\n\r\n".repeat(9),
+            "the server's answer has an endless header (over 16384 bytes or 64 fields)",
+        ),
+        ("HTTP/1.1 401 No\r\n\r\n".into(), "the server does not accept the credentials (401)"),
+        ("HTTP/1.1 403 No\r\n\r\n".into(), "the server forbids it (403)"),
+        ("HTTP/1.0 404 Not Found\r\n\r\n".into(), "the server does not know the path of the uri (404)"),
+        (
+            "HTTP/1.1 302 Found\r\nLocation: https://u:secret@x.example/a/b?token=secret\r\n\r\n".into(),
+            "the server redirects to https://x.example/a/b?… (302 Found), which is not followed",
+        ),
+        (
+            "HTTP/1.1 307 T\r\nLocation: /login\r\n\r\n".into(),
+            "the server redirects to /login (307 T), which is not followed",
+        ),
+        ("HTTP/1.1 304 N\r\n\r\n".into(), "the server redirects to nowhere (304 N), which is not followed"),
+        ("HTTP/1.1 503 Service Unavailable\r\n\r\n".into(), "the server failed (503 Service Unavailable)"),
+        ("HTTP/1.1 500\r\n\r\n".into(), "the server failed (500)"),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".into(),
+            "the server answered with a page instead of a WebSocket (200 OK)",
+        ),
+        ("HTTP/1.1 400 Bad Request\r\n\r\n".into(), "the server refused (400 Bad Request)"),
+        (good("").replace("HTTP/1.1", "HTTP/1.0"), "the server's 101 is not HTTP/1.1"),
+        (good("").replace("Upgrade: websocket\r\n", ""), "the server's 101 has no Upgrade header"),
+        (
+            good("").replace("websocket", "h2c"),
+            "the server's 101 has the Upgrade header \"h2c\" instead of \"websocket\"",
+        ),
+        (good("").replace("Connection: Upgrade\r\n", ""), "the server's 101 has no Connection header"),
+        (
+            good("").replace("Connection: Upgrade", "Connection: close"),
+            "the server's 101 has the Connection header \"close\" instead of \"Upgrade\"",
+        ),
+        (good("").replace(ACCEPT, ""), "the server's 101 has no Sec-WebSocket-Accept header"),
+        (good("").replace("s3pP", "S3pP"), "the server's 101 has a wrong Sec-WebSocket-Accept header"),
+        (
+            good("Sec-WebSocket-Protocol: med\r\n"),
+            "the server chose the subprotocol \"med\", which was not offered",
+        ),
+        (
+            good("Sec-WebSocket-Protocol: media, chat\r\n"),
+            "the server chose the subprotocol \"media, chat\", which was not offered",
+        ),
+        (
+            good("Sec-WebSocket-Extensions: permessage-deflate\r\n"),
+            "the server chose the extension \"permessage-deflate\", which was not offered",
+        ),
+    ];
+    for (text, words) in rows {
+        let err = answer(text.as_bytes()).expect_err(words);
+        assert_eq!(err.to_string(), words);
+        assert_eq!(err.is_final(), ["401", "403", "404"].iter().any(|s| words.contains(s)), "{words}");
+    }
+}
+
+#[test]
+fn the_authority_has_brackets_and_no_zone() {
+    for (host, text) in
+        [("app.example", "app.example:1"), ("::1", "[::1]:1"), ("fe80::1%eth0", "[fe80::1]:1")]
+    {
+        assert_eq!(authority(host, 1), text);
+    }
+}
+
+#[test]
+fn a_subprotocol_where_none_was_offered() {
+    let (_, mut parser) = UpgradeRequest { protocols: None, ..REQUEST }.start_with(KEY).unwrap();
+    let result = parser.feed(good("Sec-WebSocket-Protocol: media\r\n").as_bytes());
+    assert_eq!(result, Err(UpgradeError::Subprotocol("media".into())));
+}
+
+#[test]
+fn a_connection_that_ends_early() {
+    let (_, mut parser) = REQUEST.start_with(KEY).unwrap();
+    assert_eq!(parser.end_of_stream().to_string(), "the server closed the connection without an answer");
+    assert_eq!(parser.feed(b"HTTP/1.1 101"), Ok(Progress::NeedMore));
+    let words = "the server closed the connection in the middle of its answer (after 12 bytes)";
+    assert_eq!(parser.end_of_stream().to_string(), words);
+}
