@@ -1,8 +1,13 @@
 //! Applications that do odd things, or too much of one: every path ends in progress or in sleep.
 
+use std::fs::File;
+use std::io;
 use std::net::Shutdown;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::SendFlags;
 
 use super::*;
@@ -85,5 +90,152 @@ fn many_small_messages_keep_the_reactor_from_nobody() {
     for _ in 0..500 {
         flood.expect(&Told::Text("sleep 1".into()));
     }
+    reactors.stop();
+}
+
+/// With TLS a read may have to wait until something can be written. What stands behind it has left the socket by then,
+/// which has nothing to say of it any more.
+#[derive(Debug)]
+struct ReadsWithRoom {
+    socket: TcpStream,
+    inside: Mutex<Vec<u8>>,
+}
+
+impl Transport for ReadsWithRoom {
+    fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut inside = self.inside.lock();
+        let mut more = [0; 1024];
+        while let Ok(count @ 1..) = (&self.socket).read(&mut more) {
+            inside.extend_from_slice(&more[..count]);
+        }
+        let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+        let has_room = poll(&mut [PollFd::new(&self.socket, PollFlags::OUT)], Some(&now))? > 0;
+        if inside.is_empty() || !has_room {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let count = buf.len().min(inside.len());
+        buf[..count].copy_from_slice(&inside[..count]);
+        inside.drain(..count);
+        Ok(count)
+    }
+    fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        (&self.socket).write(buf)
+    }
+    fn shutdown(&self) {}
+    fn close(&self) {
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+    fn concurrent(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_read_that_waits_for_room_is_done_when_there_is_some() {
+    let reactors = Reactors::start(1, true).unwrap();
+    let mut pair = pair_over(&reactors, Role::Server, config(), Vec::new(), |ours| {
+        ours.set_nonblocking(true).unwrap();
+        Arc::new(ReadsWithRoom { socket: ours, inside: Mutex::default() })
+    });
+    for _ in 0..1000 {
+        pair.out.send_media(&[0; 16_000], Duration::from_millis(1));
+        thread::sleep(Duration::from_micros(100));
+    }
+    // Its room is used up, and what the application says now is not read; nor when the stall is noticed, which is the
+    // last time for long that anybody looks by himself.
+    pair.app.send(Message::text("reply read")).unwrap();
+    assert!(pair.told.recv_timeout(Duration::from_millis(1500)).is_err());
+    let begin = Instant::now();
+    loop {
+        match pair.app.read().unwrap() {
+            Message::Text(text) if text.as_str() == "read" => break,
+            Message::Binary(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(begin.elapsed() < PATIENCE / 2, "{:?}", begin.elapsed());
+    reactors.stop();
+}
+
+/// A file of the file system is nothing that epoll takes.
+#[derive(Debug)]
+struct Unpollable {
+    socket: PlainTransport,
+    file: File,
+    refused: AtomicBool,
+}
+
+impl Transport for Unpollable {
+    fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.socket.recv(buf)
+    }
+    fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        self.socket.send(buf)
+    }
+    fn shutdown(&self) {
+        self.socket.shutdown();
+    }
+    fn close(&self) {
+        self.socket.close();
+    }
+    fn as_raw_fd(&self) -> RawFd {
+        if self.refused.load(Ordering::SeqCst) { self.file.as_raw_fd() } else { self.socket.as_raw_fd() }
+    }
+    fn concurrent(&self) -> bool {
+        true
+    }
+}
+
+/// A pair, and what makes epoll refuse it from now on.
+fn unpollable(reactors: &Reactors, refused: bool) -> (Pair, Arc<Unpollable>) {
+    let mut made = None;
+    let pair = pair_over(reactors, Role::Client, config(), Vec::new(), |ours| {
+        let transport = Arc::new(Unpollable {
+            socket: PlainTransport::new(ours).unwrap(),
+            file: File::open("/proc/self/exe").unwrap(),
+            refused: AtomicBool::new(refused),
+        });
+        made = Some(transport.clone());
+        transport
+    });
+    (pair, made.unwrap())
+}
+
+fn expect_unpollable(pair: &mut Pair) {
+    match pair.told.recv_timeout(PATIENCE).expect("the end") {
+        Told::Closed(Closed::Lost(what)) => assert!(what.contains("cannot be polled"), "{what}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(pair.app.read().is_err(), "the application's end is over, too");
+}
+
+#[test]
+fn a_connection_that_epoll_refuses_ends_and_its_neighbour_goes_on() {
+    let reactors = Reactors::start(1, true).unwrap();
+    let mut neighbour = pair(&reactors, Role::Client, config(), Vec::new());
+    let (mut refused, _) = unpollable(&reactors, true);
+    expect_unpollable(&mut refused);
+    neighbour.app.send(Message::text("reply here")).unwrap();
+    assert_eq!(neighbour.app.read().unwrap(), Message::text("here"));
+    assert_eq!(reactors.connections(), [1]);
+    reactors.stop();
+}
+
+/// The first command of a dialogue has its connection polled in another way.
+#[test]
+fn a_connection_that_epoll_does_not_take_back_ends() {
+    let reactors = Reactors::start(1, true).unwrap();
+    let (mut pair, transport) = unpollable(&reactors, false);
+    pair.app.send(Message::binary("media")).unwrap();
+    pair.expect(&Told::Binary("media".into()));
+    transport.refused.store(true, Ordering::SeqCst);
+    pair.app.send(Message::text("first command")).unwrap();
+    pair.expect(&Told::Text("first command".into()));
+    assert_eq!(pair.app.read().unwrap(), Message::binary("media"));
+    expect_unpollable(&mut pair);
+    assert_eq!(reactors.connections(), [0]);
     reactors.stop();
 }

@@ -90,6 +90,8 @@ pub(super) struct Worker {
     /// Fires at the next look while busy.
     clock: Clock,
     busy: bool,
+    /// It should be busy no more, but its poll is refused.
+    cannot_rest: bool,
     /// Whether it may ever be busy.
     coalesce: bool,
     /// To look again at once: there are more events than one look takes, or something was left to a look.
@@ -118,6 +120,7 @@ impl Worker {
             scratch: vec![0; SCRATCH_BYTES],
             clock,
             busy: false,
+            cannot_rest: false,
             coalesce,
             more: false,
             commands: Vec::new(),
@@ -229,12 +232,19 @@ impl Worker {
             // What has come meanwhile gives an event now.
             registry.register(&mut source, SOCKETS, Interest::READABLE)
         };
-        if let Err(error) = result {
-            log::error!("a reactor thread cannot change what it polls: {error}");
+        match result {
+            Ok(()) => self.cannot_rest = false,
+            // Not told of its sockets it goes on looking at them, and tries again.
+            Err(error) => {
+                self.busy = true;
+                if !std::mem::replace(&mut self.cannot_rest, true) {
+                    log::error!("a reactor thread cannot change what it polls: {error}");
+                }
+            }
         }
-        self.clock.set(busy.then(|| tick::next_look(tick::now())));
+        self.clock.set(self.busy.then(|| tick::next_look(tick::now())));
         // A flush may have been put off until a look that the clock would have brought.
-        self.more |= !busy;
+        self.more |= !self.busy;
     }
 
     fn on_event(&mut self, event: &mio::event::Event) {
@@ -365,15 +375,28 @@ impl Worker {
         }
     }
 
+    /// Watches a connection elsewhere. Where that is refused it stays where it was; refused there too, it ends: nothing
+    /// would tell of it any more.
     fn watch(&mut self, key: ConnectionKey, watch: Watch) {
         let Some(entry) = self.connections.get(&key) else { return };
+        let before = entry.watch;
         let fd = entry.connection.as_raw_fd();
-        let _ = self.poll_of(entry.watch).registry().deregister(&mut SourceFd(&fd));
-        if let Err(error) = watch_entry(self.poll_of(watch), key, entry) {
-            log::error!("cannot poll a connection: {error}");
+        let _ = self.poll_of(before).registry().deregister(&mut SourceFd(&fd));
+        let moved = watch_entry(self.poll_of(watch), key, entry);
+        let watched = match &moved {
+            Ok(()) => Ok(watch),
+            Err(_) => watch_entry(self.poll_of(before), key, entry).map(|()| before),
+        };
+        if let Err(error) = moved {
+            log::warn!("a connection stays polled as it was: {error}");
         }
-        if let Some(entry) = self.connections.get_mut(&key) {
-            entry.watch = watch;
+        match watched {
+            Ok(watched) => {
+                if let Some(entry) = self.connections.get_mut(&key) {
+                    entry.watch = watched;
+                }
+            }
+            Err(error) => self.turn(key, |connection, _| connection.on_unpollable(&error)),
         }
     }
 

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::harness::call::Call;
 use super::super::harness::conf::DRIVER;
 use super::super::harness::http::Response;
 use super::super::harness::server::AppServer;
@@ -32,6 +33,9 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("life/resources/threads_of_calls", WHY, threads_of_calls).private_from(preloaded);
     suite.ours("life/resources/memory", WHY, memory).private_from(preloaded);
     suite.ours("life/resources/clock_jumps", WHY, clock_jumps).private_from(preloaded);
+    suite
+        .ours("life/resources/polls", "the C module polls each call by itself", polls)
+        .private_from(preloaded);
     suite.ours("life/resources/stopped", "the C module has no such timeouts", stopped).private_with(
         InstanceConfig::new().our_file(
             "chan_websocket.conf",
@@ -43,6 +47,48 @@ pub fn tests(suite: &mut Suite) {
 
 fn preloaded() -> InstanceConfig {
     Control::preload(InstanceConfig::new())
+}
+
+/// The kernel takes no more descriptors to be polled (fs.epoll.max_user_watches): new calls end with a line in the log.
+/// A call that is up has its socket polled in another way while it sends commands: it stays polled as it was, and ends
+/// only when that is refused, too.
+fn polls(t: &Context) {
+    t.allow_log("cannot poll a connection");
+    t.allow_log("stays polled as it was");
+    let control = Control::of(t);
+    let ending = |call: &Call<'_>| {
+        let ending = call.ending();
+        assert_eq!((ending.cause, ending.tech_cause), (38, 1006));
+    };
+    let (up, app) = t.incoming_echo("c(ulaw)");
+    control.set(Field::PollsDenied, 1);
+    let call = t.incoming("c(ulaw)");
+    let refused = call.connect();
+    ending(&call);
+    refused.expect_media_start();
+    refused.expect_end();
+    t.wait_log(&["ERROR", "cannot poll a connection"]);
+    control.set(Field::PollsDenied, 1);
+    let server = t.server(&[]);
+    let call = t.call(&format!("WebSocket/{}/c(ulaw)", server.client)).originate();
+    let refused = server.accept();
+    ending(&call);
+    refused.expect_media_start();
+    refused.expect_end();
+    assert_eq!(control.get(Field::PollsDenied), 0);
+
+    // One that is up, and has said nothing yet.
+    control.set(Field::PollsDenied, 1);
+    talks(&app);
+    t.wait_log(&["WARNING", "stays polled as it was"]);
+    assert_eq!(control.get(Field::PollsDenied), 0);
+    talks(&app);
+    let (last, app) = t.incoming_echo("c(ulaw)");
+    control.set(Field::PollsDenied, 2);
+    app.command("GET_STATUS");
+    ending(&last);
+    assert_eq!(up.state().as_deref(), Some("Up"));
+    next_call(t);
 }
 
 #[track_caller]

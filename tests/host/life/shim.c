@@ -1,5 +1,5 @@
 /* Preloaded into Asterisk by tests/host/life/resources.rs: the wall clock jumps, threads cannot be started, memory runs
- * out, as a file says that the test writes. */
+ * out, epoll takes no more descriptors, as a file says that the test writes. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/time.h>
 #include <time.h>
@@ -23,6 +24,7 @@ struct control {
     int64_t fail_at; /* fail the allocation of this number (from 1) that the core makes for the module; 0: none */
     int64_t seen;    /* such allocations so far */
     int64_t failed;  /* allocations that failed */
+    int64_t polls_denied; /* so many descriptors more are refused by the module's reactors' epoll */
 };
 
 static struct control *control;
@@ -33,6 +35,7 @@ static void *(*real_calloc)(size_t, size_t);
 static void *(*real_realloc)(void *, size_t);
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
 static int (*real_pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+static int (*real_epoll_ctl)(int, int, int, struct epoll_event *);
 
 static _Thread_local int inside;
 
@@ -48,6 +51,7 @@ __attribute__((constructor)) static void start(void)
     real_realloc = dlsym(RTLD_NEXT, "realloc");
     real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
     real_pthread_create = dlsym(RTLD_NEXT, "pthread_create");
+    real_epoll_ctl = dlsym(RTLD_NEXT, "epoll_ctl");
     backtrace(frames, 4); /* loads what it needs */
     inside = 0;
     if (fd >= 0) {
@@ -154,6 +158,19 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(v
         }
     }
     return real_pthread_create(thread, attr, run, arg);
+}
+
+int epoll_ctl(int poll, int operation, int fd, struct epoll_event *event)
+{
+    char name[16] = "";
+
+    if (control && control->polls_denied > 0 && operation == EPOLL_CTL_ADD
+        && !pthread_getname_np(pthread_self(), name, sizeof(name)) && !strncmp(name, "ws-reactor", 10)) {
+        __atomic_sub_fetch(&control->polls_denied, 1, __ATOMIC_SEQ_CST);
+        errno = ENOSPC;
+        return -1;
+    }
+    return real_epoll_ctl(poll, operation, fd, event);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *now)

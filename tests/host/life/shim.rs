@@ -17,9 +17,10 @@ pub enum Field {
     FailAt = 3,
     Seen = 4,
     Failed = 5,
+    PollsDenied = 6,
 }
 
-const CONTROL_BYTES: u64 = 48;
+const CONTROL_BYTES: u64 = 56;
 
 /// The library, as a path inside the sandbox.
 static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
