@@ -161,6 +161,7 @@ mod module {
         "ast_channel_callid",
         "ast_channel_release",
         "ast_channel_state",
+        "ast_check_hangup",
         "ast_state2str",
         "ast_channel_bridge_peer",
         "ast_hangup",

@@ -156,8 +156,15 @@ impl Locked<'_> {
         unsafe { sys::ast_channel_tech_hangupcause(self.as_ptr()) }
     }
 
-    /// Asks the core to hang the channel up with `cause`.
-    pub(crate) fn queue_hangup(self, cause: c_int) {
+    /// Whether it is being hung up already, and whoever does that has said why.
+    pub(crate) fn is_hung_up_with_cause(self) -> bool {
+        // SAFETY: looks at the flags of a channel that is locked.
+        self.hangup_cause() != 0 && unsafe { sys::ast_check_hangup(self.as_ptr()) } != 0
+    }
+
+    /// Asks the core to hang the channel up with `cause`; `None`: with the one that it has.
+    pub(crate) fn queue_hangup(self, cause: Option<c_int>) {
+        let cause = cause.unwrap_or(-1);
         // SAFETY: takes the (recursive) channel lock itself.
         unsafe { sys::ast_queue_hangup_with_cause(self.as_ptr(), cause) };
     }

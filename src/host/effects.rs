@@ -247,12 +247,15 @@ fn variables_for(call: &Call, channel: Locked<'_>) -> Vec<(String, String)> {
 }
 
 /// Sets the causes at once, for in Stasis nobody reads the hangup's own frame. DIVERGES: the C module leaves the
-/// cause to that frame, so that ARI reports 0.
+/// cause to that frame, so that ARI reports 0. Of two who hang up the first one's cause stands.
 fn hang_up(call: &Call, channel: Locked<'_>, cause: HangupCause) {
     call.leave_totals(channel);
+    if channel.is_hung_up_with_cause() {
+        return channel.queue_hangup(None);
+    }
     let code = i32::try_from(cause.cause).unwrap_or(0);
     channel.set_hangup_cause(code, cause.tech_cause);
-    channel.queue_hangup(code);
+    channel.queue_hangup(Some(code));
 }
 
 /// Runs `work` with the call's channel locked; with no channel left there is nothing to do and the result is the
