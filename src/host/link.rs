@@ -1,5 +1,7 @@
 //! From a finished handshake to a running connection.
 
+use std::io;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +9,7 @@ use tungstenite::protocol::Role;
 
 use super::call::{CLOSE_NORMAL, Call};
 use super::fault;
-use super::log::call_debug;
+use super::log::{call_debug, call_warn};
 use crate::driver::config::Pings;
 use crate::net::connection::{Connection, ConnectionConfig};
 use crate::net::outbound::Outbound;
@@ -32,6 +34,9 @@ pub(crate) fn start(call: &Arc<Call>, link: NewLink, variables: Vec<(String, Str
     fault::point("start");
     let Some(slot) = call.engine.reactors.slot() else { return };
     let settings = &call.settings;
+    if let Err(error) = limit_unsent(link.transport.as_raw_fd()) {
+        call_warn!(call, "the kernel may keep more media for an application that reads slowly: {error}");
+    }
     let out = Arc::new(Outbound::new(
         link.transport.clone(),
         link.role,
@@ -61,4 +66,21 @@ pub(crate) fn start(call: &Arc<Call>, link: NewLink, variables: Vec<(String, Str
     if call.is_hung_up() {
         slot.close(CLOSE_NORMAL);
     }
+}
+
+/// What the kernel may take of us beyond what it can send: two seconds of ulaw, a whole TLS record.
+const UNSENT_BYTES: libc::c_int = 16 * 1024;
+
+/// Has the kernel take little more than it can send (tcp(7): TCP_NOTSENT_LOWAT). Left alone it takes megabytes on behalf
+/// of an application that does not read, on a loopback connection five minutes of ulaw: `out_queue` would not be what
+/// limits media that waits, nor `write_timeout` notice. What is on its way is not limited by this, so neither is speed.
+/// DIVERGES: the C module leaves it alone.
+fn limit_unsent(fd: RawFd) -> io::Result<()> {
+    let value = UNSENT_BYTES;
+    let len = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or_default();
+    // SAFETY: setsockopt(2) with an int that lives across the call; the transport keeps the descriptor open.
+    let result = unsafe {
+        libc::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, (&raw const value).cast(), len)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
