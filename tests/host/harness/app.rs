@@ -426,6 +426,8 @@ impl Drop for App {
         if !self.shared.resetting.load(Ordering::SeqCst) {
             if !self.shared.closing.load(Ordering::SeqCst) {
                 let frame = Frame { masked: self.masked, ..Frame::close(Some(1000), "") };
+                // Asterisk may read no more.
+                let _ = self.shared.writer.lock().set_write_timeout(Some(Duration::from_secs(1)));
                 let _ = self.try_send_raw(&frame.encode());
             }
             self.disconnect();

@@ -25,18 +25,21 @@ pub(super) fn is_wanted() -> bool {
 
 /// Runs a test on ours, and on the C module if it is there and wanted. Only ours can fail.
 pub(super) fn run(test: &Test, has_oracle: bool) -> Result<(), Failed> {
+    let wants_oracle = has_oracle && is_wanted() && test.spares_oracle.is_none();
     let (ours, oracle) = thread::scope(|scope| {
-        let oracle = (has_oracle && is_wanted() && test.spares_oracle.is_none()).then(|| {
+        let observe = || {
             let name = format!("{} [{}]", test.name, Module::Oracle.name());
-            let body = move || observe(test);
-            thread::Builder::new().name(name).spawn_scoped(scope, body).expect("thread")
-        });
+            thread::Builder::new().name(name).spawn_scoped(scope, move || observe(test)).expect("thread")
+        };
+        let beside = (wants_oracle && !test.may_ruin_oracle).then(observe);
         let name = format!("{} [{}]", test.name, Module::Ours.name());
         let body = move || run_on(test, Module::Ours);
         let ours = thread::Builder::new().name(name).spawn_scoped(scope, body).expect("thread");
-        (ours.join().expect("caught"), oracle.map(|oracle| oracle.join().expect("caught")))
+        let ours = ours.join().expect("caught");
+        let behind = (wants_oracle && test.may_ruin_oracle).then(observe);
+        (ours, beside.or(behind).map(|oracle| oracle.join().expect("caught")))
     });
-    let line = ours.as_ref().map_or_else(|_| "FAILED".to_owned(), |trace| trace.join(", "));
+    let line = ours.as_ref().map_or_else(|_| "FAILED".to_owned(), |trace| notes(trace).join(", "));
     let oracle = oracle.unwrap_or_else(|| match test.spares_oracle {
         Some(why) => format!("{NOT_RUN}: {why}"),
         None => NOT_RUN.into(),
@@ -49,6 +52,7 @@ pub(super) fn run(test: &Test, has_oracle: bool) -> Result<(), Failed> {
 fn observe(test: &Test) -> String {
     let start = || match &test.instance {
         Instance::Private(config) => Asterisk::start(Module::Oracle, &config()),
+        Instance::Shared(_, config) if test.may_ruin_oracle => Asterisk::start(Module::Oracle, &config()),
         Instance::Shared(name, config) => shared(Module::Oracle, name, *config),
     };
     let asterisk = match caught(start) {
@@ -59,7 +63,7 @@ fn observe(test: &Test) -> String {
     asterisk.log.allow("");
     let context = Context::new(Arc::clone(&asterisk));
     let result = caught(|| (test.body)(&context));
-    let mut noted = context.trace();
+    let mut noted = notes(&context.trace()).to_vec();
     drop(context);
     if let Err(why) = result {
         noted.push(first_line(&why));
@@ -68,6 +72,12 @@ fn observe(test: &Test) -> String {
         noted.push(format!("Asterisk ended: {status}"));
     }
     noted.join(", ")
+}
+
+/// What the test noted itself, without what its apps received.
+fn notes(trace: &[String]) -> &[String] {
+    let end = trace.iter().position(|line| line.starts_with("app ")).unwrap_or(trace.len());
+    &trace[..end]
 }
 
 /// Without the place in the test.

@@ -16,6 +16,8 @@ exten => park,1,Answer()
 exten => echo,1,Echo()
 ; Reads and throws away.
 exten => wait,1,Wait(600)
+; Is somewhere else for a while, without looking at its channel.
+exten => away,1,System(sleep 1)
 ; A caller: dials DIAL and tells the ARI application APP how it went.
 exten => dial,1,Dial(${DIAL},${DIAL_TIMEOUT},${DIAL_OPTIONS})
  same => n,Stasis(${APP},dialled,${DIALSTATUS},${HANGUPCAUSE})
@@ -71,6 +73,7 @@ const MODULES: &[&str] = &[
     "app_senddtmf",
     "app_stasis",
     "app_stack",
+    "app_system",
     "app_verbose",
     "app_channelredirect",
     "chan_bridge_media",
@@ -234,7 +237,7 @@ impl InstanceConfig {
         self
     }
 
-    /// Has the HTTP server listen on all addresses, not only on 127.0.0.1.
+    /// Has the HTTP and the HTTPS server listen on all addresses, not only on 127.0.0.1.
     pub fn http_everywhere(mut self) -> Self {
         self.http_address = "0.0.0.0";
         self
@@ -334,9 +337,9 @@ impl InstanceConfig {
             self.http_prefix.as_ref().map_or_else(String::new, |prefix| format!("prefix = {prefix}\n"));
         format!(
             "[general]\nenabled = yes\nbindaddr = {}\nbindport = {http}\nsessionlimit = 1000\n{prefix}\
-             tlsenable = yes\ntlsbindaddr = 127.0.0.1:{https}\ntlscertfile = {home}/etc/server.crt\n\
+             tlsenable = yes\ntlsbindaddr = {}:{https}\ntlscertfile = {home}/etc/server.crt\n\
              tlsprivatekey = {home}/etc/server.key\n",
-            self.http_address
+            self.http_address, self.http_address
         )
     }
 }

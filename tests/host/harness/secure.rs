@@ -82,6 +82,14 @@ impl Stream {
         let _ = self.flush();
     }
 
+    /// With TLS 1.3: new keys for what is written from now on, and the wish that the other side does the same.
+    pub fn refresh_keys(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Tls(_, tls) => tls.refresh_traffic_keys().map_err(io::Error::other),
+        }
+    }
+
     /// The socket beneath.
     pub fn socket(&self) -> &TcpStream {
         match self {

@@ -41,6 +41,8 @@ pub struct Test {
     pub(super) instance: Instance,
     /// Why it is not run on the C module, if it is one of [`Suite::beside`] and must not be.
     pub(super) spares_oracle: Option<&'static str>,
+    /// See [`Test::may_ruin_oracle`].
+    pub(super) may_ruin_oracle: bool,
 }
 
 /// Which Asterisk a test runs on.
@@ -70,6 +72,13 @@ impl Test {
     /// Keeps a test of [`Suite::beside`] from the C module, for this reason.
     pub fn spare_oracle(&mut self, why: &'static str) {
         self.spares_oracle = Some(why);
+    }
+
+    /// Gives the C module an instance of its own for this test of [`Suite::beside`], which may crash or hang, and runs it
+    /// when ours is done.
+    pub fn may_ruin_oracle(&mut self) -> &mut Self {
+        self.may_ruin_oracle = true;
+        self
     }
 
     /// Runs the test on an instance with this configuration, shared by all tests that give the same name.
@@ -127,7 +136,7 @@ impl Suite {
 
     fn add(&mut self, name: String, body: Body, on: On) -> &mut Test {
         let instance = Instance::Shared("", InstanceConfig::new);
-        self.tests.push(Test { name, body, on, instance, spares_oracle: None });
+        self.tests.push(Test { name, body, on, instance, spares_oracle: None, may_ruin_oracle: false });
         self.tests.last_mut().expect("just pushed")
     }
 

@@ -6,11 +6,11 @@ use std::thread;
 use parking_lot::Mutex;
 
 use super::super::harness::{Context, Suite};
-use super::{NOT_ON_C, figures};
+use super::{beside, figures};
 
 pub fn tests(suite: &mut Suite) {
-    suite.ours("hostile/ids/unguessable", "the C module can deadlock here (22)", unguessable).private();
-    suite.ours("hostile/ids/once", NOT_ON_C, once);
+    beside(suite, "hostile/ids/unguessable", unguessable).private();
+    beside(suite, "hostile/ids/once", once);
 }
 
 const IDS: usize = 2000;
@@ -18,10 +18,12 @@ const IDS: usize = 2000;
 /// Random UUIDs (RFC 9562, version 4): no repeats, and every random bit is as often set as not, whatever the id before.
 fn unguessable(t: &Context) {
     let ids = Mutex::new(Vec::new());
+    // The C module can deadlock when calls are made side by side (22).
+    let threads = if t.is_ours() { 4 } else { 1 };
     thread::scope(|scope| {
-        for _ in 0..4 {
+        for _ in 0..threads {
             scope.spawn(|| {
-                for _ in 0..IDS / 4 {
+                for _ in 0..IDS / threads {
                     let parameters =
                         [("external_host", "INCOMING"), ("connection_type", "server"), ("format", "ulaw")];
                     let channel = t.external_media(&parameters).ok();
@@ -57,9 +59,12 @@ fn unguessable(t: &Context) {
         }
         random += 1;
     }
-    figures(format!(
-        "ids: {IDS} of {random} random bits, no repeats; the worst bit is off by {worst} ({margin:.0} allowed)"
-    ));
+    figures(
+        t,
+        format!(
+            "ids: {IDS} of {random} random bits, no repeats; the worst bit is off by {worst} ({margin:.0} allowed)"
+        ),
+    );
     assert_eq!(random, 122);
 }
 
@@ -84,6 +89,10 @@ fn once(t: &Context) {
         });
         let (let_in, refused): (Vec<_>, Vec<_>) =
             responses.into_iter().partition(|response| response.status == 101);
+        if !t.is_ours() {
+            figures(t, format!("{} of 16 were let in", let_in.len()));
+            continue;
+        }
         assert_eq!(let_in.len(), 1);
         assert!(refused.iter().all(|response| response.status == 409));
         drop(let_in);

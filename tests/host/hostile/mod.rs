@@ -2,44 +2,113 @@
 //! their own calls, and that nobody else notices.
 
 mod asleep;
+mod causes;
 mod flooding;
 mod ids;
+mod key_update;
 mod network;
 mod relay;
 mod stalling;
 mod usage;
 
 use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::connect::bystander::Figures;
+use super::connect::bystander::{self, Figures};
 use super::harness::app::Item;
 use super::harness::call::Call;
 use super::harness::http::Request;
 use super::harness::stream::Stream;
-use super::harness::{App, Context, Suite};
+use super::harness::suite::Test;
+use super::harness::{App, Context, Frame, Suite};
 use relay::{Caller, Relay};
+use usage::Usage;
 
 pub fn tests(suite: &mut Suite) {
     asleep::tests(suite);
+    causes::tests(suite);
     flooding::tests(suite);
     ids::tests(suite);
+    key_update::tests(suite);
     network::tests(suite);
     stalling::tests(suite);
 }
-
-const NOT_ON_C: &str = "the C module is held up by such an application (1, 3, 9, 14, 21)";
 
 /// How long the long form lasts: `make hostile`.
 fn long() -> Option<Duration> {
     env::var("HOSTILE_SECONDS").ok()?.parse().ok().map(Duration::from_secs)
 }
 
-/// Prints a line for the table in SECURITY.md, if HOST_TABLE is set.
-fn figures(line: impl std::fmt::Display) {
+/// Adds a test of ours. With HOST_BESIDE the C module gets the same, on an instance of its own: what the test notes there
+/// stands beside what it notes on ours.
+fn beside(
+    suite: &mut Suite,
+    name: impl Into<String>,
+    body: impl Fn(&Context) + Send + Sync + 'static,
+) -> &mut Test {
+    suite.beside(name, move |t| watched(t, &body)).may_ruin_oracle()
+}
+
+/// Runs a body. In the long form, and on the C module, it is noted what everybody else had of it.
+fn watched(t: &Context, body: &dyn Fn(&Context)) {
+    if t.is_ours() && long().is_none() {
+        return body(t);
+    }
+    let before = Usage::of(t);
+    let (result, others) = bystander::during(t, || catch_unwind(AssertUnwindSafe(|| body(t))));
+    t.note(format!("others: {others}"));
+    match Usage::try_of(t) {
+        Some(now) => t.note(format!("{}, {} lines logged", now.since(&before), lines(t))),
+        None => t.note("Asterisk is gone"),
+    }
+    if let Err(panic) = result {
+        resume_unwind(panic);
+    }
+}
+
+/// Lines of the log since the test began.
+fn lines(t: &Context) -> usize {
+    t.asterisk.log.since(t.log_mark).lines().count()
+}
+
+/// Notes something for the table in SECURITY.md, and prints it if HOST_TABLE is set.
+fn figures(t: &Context, line: impl std::fmt::Display) {
     if env::var_os("HOST_TABLE").is_some() {
-        println!("{line}");
+        println!("[{}] {line}", t.module().name());
+    }
+    t.note(line.to_string());
+}
+
+/// What has become of a call, for which it is given some seconds.
+fn outcome(t: &Context, call: &Call<'_>) -> String {
+    let start = Instant::now();
+    let over = |event: &serde_json::Value| event["channel"]["id"] == *call.id;
+    if let Some(event) = t.ari().find("ChannelDestroyed", Duration::from_secs(5), over) {
+        let number = |key: &str| event[key].as_i64().unwrap_or(0);
+        let (cause, tech_cause) = (number("cause"), number("tech_cause"));
+        return format!("the call has ended with {cause}, {tech_cause} ({} ms)", start.elapsed().as_millis());
+    }
+    let asked = Instant::now();
+    let path = format!("channels/{}/variable", call.id);
+    let answer =
+        t.ari().try_request("GET", &path, &[("variable", "CHANNEL(state)")], &serde_json::Value::Null);
+    match answer {
+        Ok(_) => format!("the call is up, ARI answers about it after {} ms", asked.elapsed().as_millis()),
+        Err(_) => format!("ARI does not answer about the call within {} s", asked.elapsed().as_secs()),
+    }
+}
+
+/// Has the C module fill the buffers of both kernels with its answers, at ten thousand commands a second. The way to it
+/// has room for all of them.
+fn overfill(app: &App) {
+    let batch = app.encode(&Frame::text("GET_STATUS")).repeat(100);
+    for _ in 0..250 {
+        if app.try_send_raw(&batch).is_err() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -78,6 +147,11 @@ struct Wired<'t> {
 
 /// Makes such a call; the application has its MEDIA_START.
 fn wired<'t>(t: &'t Context, way: Way, options: &str) -> Wired<'t> {
+    wired_with(t, way, options, |_| {})
+}
+
+/// The same, with something done to the wire before anything goes over it.
+fn wired_with<'t>(t: &'t Context, way: Way, options: &str, prepare: impl FnOnce(&Relay)) -> Wired<'t> {
     // Asterisk's HTTPS server says so of an application that is gone without a TLS goodbye.
     t.allow_log("SSL_shutdown");
     let (call, app, relay) = match way {
@@ -85,6 +159,7 @@ fn wired<'t>(t: &'t Context, way: Way, options: &str) -> Wired<'t> {
             let call = t.incoming(options);
             let target = if tls { t.asterisk.https } else { t.asterisk.http };
             let relay = Relay::to(target, Caller::App, tls);
+            prepare(&relay);
             let stream = if tls { Stream::tls(relay.address) } else { Stream::tcp(relay.address) };
             let request = t.upgrade(&call.connection_id());
             let response = request.send(stream.expect("relay")).expect("an answer to the upgrade");
@@ -93,6 +168,7 @@ fn wired<'t>(t: &'t Context, way: Way, options: &str) -> Wired<'t> {
         Way { tls: false, .. } => {
             let server = t.server(&[]);
             let relay = Relay::to(server.address, Caller::Asterisk, false);
+            prepare(&relay);
             let call = dial(t, &format!("ws://{}/media", relay.address), options);
             let app = server.accept();
             (call, app, relay)
@@ -103,6 +179,7 @@ fn wired<'t>(t: &'t Context, way: Way, options: &str) -> Wired<'t> {
                 Stream::tls_listener(&format!("{folder}/server.crt"), &format!("{folder}/server.key"))
                     .expect("openssl s_server");
             let relay = Relay::to((std::net::Ipv4Addr::LOCALHOST, port).into(), Caller::Asterisk, true);
+            prepare(&relay);
             let call = dial(t, &format!("wss://{}/media", relay.address), options);
             let app = t.accept(Request::read(stream).expect("a request"));
             (call, app, relay)
@@ -124,7 +201,14 @@ fn client(t: &Context, uri: &str) -> String {
     let client = t.unique("client");
     t.asterisk.add_client(
         &client,
-        &[("uri", uri), ("protocols", "media"), ("verify_server_cert", "no"), ("connection_timeout", "2000")],
+        &[
+            ("uri", uri),
+            ("protocols", "media"),
+            // The C module knows wss:// by this alone.
+            ("tls_enabled", if uri.starts_with("wss:") { "yes" } else { "no" }),
+            ("verify_server_cert", "no"),
+            ("connection_timeout", "2000"),
+        ],
     );
     client
 }
@@ -169,10 +253,13 @@ fn gap(app: &App, start: Instant, end: Instant) -> Duration {
 }
 
 /// Looks up to three times, for others may need the machine.
-fn undisturbed(name: &str, mut look: impl FnMut() -> Figures) {
+fn undisturbed(t: &Context, name: &str, mut look: impl FnMut() -> Figures) {
     for left in (0..3).rev() {
         let others = look();
-        figures(format!("{name}: {others}"));
+        figures(t, format!("{name}: {others}"));
+        if !t.is_ours() {
+            return;
+        }
         if left == 0 {
             others.expect_undisturbed();
         } else if std::panic::catch_unwind(|| others.expect_undisturbed()).is_ok() {

@@ -13,19 +13,28 @@ use super::super::harness::call::Call;
 use super::super::harness::http::Request;
 use super::super::harness::stream::Stream;
 use super::super::harness::{App, Context, InstanceConfig, Suite};
-use super::{NOT_ON_C, Partner, client, figures};
+use super::relay::{Caller, Relay};
+use super::{Partner, beside, client, figures, long, outcome};
 
 pub fn tests(suite: &mut Suite) {
-    let mut ours = |name: &'static str, options: &'static str, expected: Expected| {
-        let config = InstanceConfig::new()
-            .http_everywhere()
-            .our_file("chan_websocket.conf", &format!("[global]\n{}", options.replace(';', "\n")));
-        suite
-            .ours(format!("hostile/network_gone/{name}"), NOT_ON_C, move |t| {
-                gone(t, name, options, &expected)
-            })
-            .private_with(config);
-    };
+    for tls in [false, true] {
+        for (name, options, expected) in cases() {
+            // TLS makes no difference to silence.
+            if tls && name.ends_with("_in_silence") && long().is_none() {
+                continue;
+            }
+            let config = InstanceConfig::new()
+                .http_everywhere()
+                .our_file("chan_websocket.conf", &format!("[global]\n{}", options.replace(';', "\n")));
+            let scheme = if tls { "wss" } else { "ws" };
+            let body = move |t: &Context| gone(t, name, tls, options, &expected);
+            beside(suite, format!("hostile/network_gone/{scheme}/{name}"), body).private_with(config);
+        }
+    }
+}
+
+/// Name, options, and what becomes of the call.
+fn cases() -> [(&'static str, &'static str, Expected); 5] {
     const PINGS: &str = "enable_pingpongs = yes;pingpong_interval = 1;pingpong_probes = 2;";
     const KEEPALIVES: &str = "enable_tcp_keepalives = yes;tcp_keepalive_time = 1;tcp_keepalive_interval = 1;\
                               tcp_keepalive_probes = 2;";
@@ -35,25 +44,21 @@ pub fn tests(suite: &mut Suite) {
         tech_cause: 1001,
         log: Some("the application answered none of 2 pings"),
     };
-    ours("pings", PINGS, pings());
-    ours("pings_in_silence", PINGS, Expected { talking: false, ..pings() });
+    let write_timeout = Expected {
+        format: "c(slin48)",
+        talking: true,
+        tech_cause: 1001,
+        log: Some("the application took nothing for 3000 ms"),
+    };
     // Without data on its way the kernel probes; else it waits for the acknowledgement.
-    ours("keepalives", KEEPALIVES, Expected { tech_cause: 1006, log: None, ..pings() });
-    ours(
-        "keepalives_in_silence",
-        KEEPALIVES,
-        Expected { talking: false, tech_cause: 1006, log: None, ..pings() },
-    );
-    ours(
-        "write_timeout",
-        "write_timeout = 3000;",
-        Expected {
-            format: "c(slin48)",
-            talking: true,
-            tech_cause: 1001,
-            log: Some("the application took nothing for 3000 ms"),
-        },
-    );
+    let keepalives = || Expected { tech_cause: 1006, log: None, ..pings() };
+    [
+        ("pings", PINGS, pings()),
+        ("pings_in_silence", PINGS, Expected { talking: false, ..pings() }),
+        ("keepalives", KEEPALIVES, keepalives()),
+        ("keepalives_in_silence", KEEPALIVES, Expected { talking: false, ..keepalives() }),
+        ("write_timeout", "write_timeout = 3000;", write_timeout),
+    ]
 }
 
 struct Expected {
@@ -102,15 +107,7 @@ impl Elsewhere {
 
     /// Does something there. A socket stays where it was made.
     fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        let file = std::fs::File::open(format!("/run/netns/{}", self.name)).expect("network namespace");
-        thread::scope(|scope| {
-            let enter_and_work = || {
-                use std::os::fd::AsFd;
-                move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).expect("setns");
-                work()
-            };
-            scope.spawn(enter_and_work).join().expect("thread")
-        })
+        inside(&self.name, work)
     }
 
     /// Nothing comes back from there any more, not even from its kernel.
@@ -119,36 +116,88 @@ impl Elsewhere {
     }
 }
 
+fn inside<T: Send>(namespace: &str, work: impl FnOnce() -> T + Send) -> T {
+    let file = std::fs::File::open(format!("/run/netns/{namespace}")).expect("network namespace");
+    thread::scope(|scope| {
+        let enter_and_work = || {
+            use std::os::fd::AsFd;
+            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).expect("setns");
+            work()
+        };
+        scope.spawn(enter_and_work).join().expect("thread")
+    })
+}
+
 impl Drop for Elsewhere {
     fn drop(&mut self) {
         let _ = ip(&format!("netns delete {}", self.name));
     }
 }
 
-/// A call in each role, with its application elsewhere.
-fn calls<'t>(t: &'t Context, elsewhere: &Elsewhere, options: &str, format: &str) -> Vec<(Call<'t>, App)> {
-    let incoming = t.incoming(format);
-    let http = SocketAddr::new(IpAddr::V4(elsewhere.here), t.asterisk.http.port());
-    let stream = elsewhere.inside(|| TcpStream::connect(http).expect("HTTP server from elsewhere"));
-    let request = t.upgrade(&incoming.connection_id());
-    let app = t.app(request.send(Stream::accepted(stream).expect("stream")).expect("an answer"));
-    let listener = elsewhere.inside(|| TcpListener::bind((elsewhere.there, 0)).expect("listen"));
-    let client = client(t, &format!("ws://{}/media", listener.local_addr().expect("address")));
-    let settings: Vec<(&str, &str)> =
-        options.split(';').filter_map(|option| option.split_once(" = ")).collect();
-    t.asterisk.add_connection(&client, &settings);
-    let outgoing = t.call(&format!("WebSocket/{client}/{format}")).originate();
-    let (stream, _) = listener.accept().expect("Asterisk connects");
-    let other = t.accept(Request::read(Stream::accepted(stream).expect("stream")).expect("a request"));
-    let calls = vec![(incoming, app), (outgoing, other)];
-    for (call, app) in &calls {
+/// A call, its application, and what keeps the wire between them.
+type Remote<'t> = (Call<'t>, App, Option<Relay>);
+
+/// A call in each role, with its application elsewhere: by TLS that is a relay, which is all that Asterisk sees of it.
+fn calls<'t>(
+    t: &'t Context,
+    elsewhere: &Elsewhere,
+    tls: bool,
+    options: &str,
+    format: &str,
+) -> Vec<Remote<'t>> {
+    let calls = vec![incoming(t, elsewhere, tls, format), outgoing(t, elsewhere, tls, options, format)];
+    for (call, app, _) in &calls {
         app.expect_media_start();
         call.wait_up();
     }
     calls
 }
 
-fn gone(t: &Context, name: &str, options: &str, expected: &Expected) {
+fn incoming<'t>(t: &'t Context, elsewhere: &Elsewhere, tls: bool, format: &str) -> Remote<'t> {
+    let call = t.incoming(format);
+    let port = if tls { t.asterisk.https } else { t.asterisk.http }.port();
+    let server = SocketAddr::new(IpAddr::V4(elsewhere.here), port);
+    let (stream, relay) = if tls {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen");
+        let namespace = elsewhere.name.clone();
+        let connect = move || inside(&namespace, || TcpStream::connect(server));
+        let relay = Relay::between(listener, connect, Caller::App, true);
+        (Stream::tls(relay.address).expect("relay"), Some(relay))
+    } else {
+        let stream = elsewhere.inside(|| TcpStream::connect(server)).expect("HTTP server from elsewhere");
+        (Stream::accepted(stream).expect("stream"), None)
+    };
+    let request = t.upgrade(&call.connection_id());
+    (call, t.app(request.send(stream).expect("an answer")), relay)
+}
+
+fn outgoing<'t>(t: &'t Context, elsewhere: &Elsewhere, tls: bool, options: &str, format: &str) -> Remote<'t> {
+    let listener = elsewhere.inside(|| TcpListener::bind((elsewhere.there, 0))).expect("listen");
+    let address = listener.local_addr().expect("address");
+    let client = client(t, &format!("{}://{address}/media", if tls { "wss" } else { "ws" }));
+    if t.is_ours() {
+        let settings: Vec<(&str, &str)> =
+            options.split(';').filter_map(|option| option.split_once(" = ")).collect();
+        t.asterisk.add_connection(&client, &settings);
+    }
+    let dial = || t.call(&format!("WebSocket/{client}/{format}")).originate();
+    if tls {
+        let folder = t.asterisk.inside("etc");
+        let (stream, port) =
+            Stream::tls_listener(&format!("{folder}/server.crt"), &format!("{folder}/server.key"))
+                .expect("openssl s_server");
+        let connect = move || TcpStream::connect((Ipv4Addr::LOCALHOST, port));
+        let relay = Relay::between(listener, connect, Caller::Asterisk, true);
+        let call = dial();
+        return (call, t.accept(Request::read(stream).expect("a request")), Some(relay));
+    }
+    let call = dial();
+    let (stream, _) = listener.accept().expect("Asterisk connects");
+    let app = t.accept(Request::read(Stream::accepted(stream).expect("stream")).expect("a request"));
+    (call, app, None)
+}
+
+fn gone(t: &Context, name: &str, tls: bool, options: &str, expected: &Expected) {
     let elsewhere = match Elsewhere::new() {
         Ok(elsewhere) => elsewhere,
         Err(why) => {
@@ -158,9 +207,10 @@ fn gone(t: &Context, name: &str, options: &str, expected: &Expected) {
     };
     t.allow_log("WebSocket connection given up");
     t.allow_log("the application reads too slowly");
-    let calls = calls(t, &elsewhere, options, expected.format);
+    t.allow_log("SSL_shutdown");
+    let calls = calls(t, &elsewhere, tls, options, expected.format);
     let partners: Vec<Partner<'_>> = if expected.talking {
-        calls.iter().map(|(call, _)| Partner::of(t, call, expected.format)).collect()
+        calls.iter().map(|(call, ..)| Partner::of(t, call, expected.format)).collect()
     } else {
         Vec::new()
     };
@@ -168,17 +218,23 @@ fn gone(t: &Context, name: &str, options: &str, expected: &Expected) {
         elsewhere.vanish();
         let start = Instant::now();
         let over = |call: &Call<'_>| call.state().is_none();
-        while !calls.iter().all(|(call, _)| over(call)) {
+        while !calls.iter().all(|(call, ..)| over(call)) {
+            if !t.is_ours() && start.elapsed() > Duration::from_secs(12) {
+                return None;
+            }
             assert!(start.elapsed() < Duration::from_secs(25), "nobody notices");
             for partner in &partners {
                 partner.app.send_media(&[0x2a; 1920]);
             }
             thread::sleep(Duration::from_millis(20));
         }
-        start.elapsed()
+        Some(start.elapsed())
     });
-    figures(format!("network gone, {name}: noticed after {took:?}; others: {others}"));
-    for (call, _) in &calls {
+    figures(t, format!("network gone, {name}, TLS {tls}: noticed after {took:?}; others: {others}"));
+    if !t.is_ours() {
+        return calls.iter().for_each(|(call, ..)| t.note(outcome(t, call)));
+    }
+    for (call, ..) in &calls {
         let ending = call.ending();
         assert_eq!((ending.cause, ending.tech_cause), (38, expected.tech_cause), "{}", call.name);
         if let Some(log) = expected.log {

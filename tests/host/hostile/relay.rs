@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+use rustix::net::SendFlags;
 
 use super::super::connect::peer;
 use super::super::harness::wait;
@@ -58,13 +59,23 @@ impl Relay {
     /// `openssl` command does nothing else while it waits for the rest of one.
     pub fn to(target: SocketAddr, caller: Caller, tls: bool) -> Self {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).expect("listen");
+        Self::between(listener, move || TcpStream::connect(target), caller, tls)
+    }
+
+    /// Passes the first connection to a listener on over another one.
+    pub fn between(
+        listener: TcpListener,
+        connect: impl FnOnce() -> std::io::Result<TcpStream> + Send + 'static,
+        caller: Caller,
+        tls: bool,
+    ) -> Self {
         let address = listener.local_addr().expect("address");
         let state = State { to_asterisk: Flow::Free, from_asterisk: true, asterisk: None, passed: 0 };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let inner = Arc::clone(&shared);
         let serve = move || {
             let Ok((near, _)) = listener.accept() else { return };
-            let Ok(far) = TcpStream::connect(target) else { return };
+            let Ok(far) = connect() else { return };
             near.set_nodelay(true).and(far.set_nodelay(true)).expect("nodelay");
             let (app, asterisk) = if caller == Caller::App { (near, far) } else { (far, near) };
             inner.state.lock().asterisk = asterisk.try_clone().ok();
@@ -102,6 +113,27 @@ impl Relay {
         self.set(|state| state.to_asterisk = Flow::Trickle(pause));
     }
 
+    /// Sends a byte of urgent data behind the first `bytes` that go to Asterisk.
+    pub fn urgent_after(&self, bytes: usize) {
+        self.only(bytes);
+        let shared = Arc::clone(&self.shared);
+        let send = move || {
+            let passed = wait::poll(wait::PATIENCE, || {
+                let state = shared.state.lock();
+                (state.passed >= bytes).then(|| state.asterisk.as_ref()?.try_clone().ok()).flatten()
+            });
+            if let Some(stream) = passed {
+                // The kernel sends what was written before by itself first.
+                thread::sleep(Duration::from_millis(50));
+                let _ = rustix::net::send(&stream, b"!", SendFlags::OOB);
+                thread::sleep(Duration::from_millis(50));
+            }
+            shared.state.lock().to_asterisk = Flow::Free;
+            shared.changed.notify_all();
+        };
+        thread::Builder::new().name("relay".into()).spawn(send).expect("thread");
+    }
+
     /// Passes everything on, also what was kept.
     pub fn release(&self) {
         self.set(|state| state.to_asterisk = Flow::Free);
@@ -129,8 +161,8 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.release();
         self.release_from_asterisk();
-        // A thread that waits for a connection ends with this one.
-        let _ = TcpStream::connect(self.address);
+        // A thread that waits for a connection ends with this one. Its network may be gone.
+        let _ = TcpStream::connect_timeout(&self.address, Duration::from_millis(100));
     }
 }
 

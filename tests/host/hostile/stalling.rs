@@ -9,29 +9,34 @@ use rustix::net::SendFlags;
 
 use super::super::connect::bystander;
 use super::super::harness::app::Item;
+use super::super::harness::stream::Stream;
 use super::super::harness::{Context, Frame, InstanceConfig, Suite, wait};
-use super::{NOT_ON_C, Partner, Relay, Way, Wired, figures, gap, long, undisturbed, wired};
+use super::relay::{Caller, Relay};
+use super::usage::Usage;
+use super::{
+    Partner, Way, Wired, beside, figures, gap, long, outcome, overfill, undisturbed, wired, wired_with,
+};
 
 pub fn tests(suite: &mut Suite) {
     for way in Way::ALL {
-        let mut ours = |name: &str, body: fn(&Context, Way)| {
+        let mut add = |name: &str, body: fn(&Context, Way)| {
             let name = format!("hostile/{name}/{}", way.name());
-            suite.ours(name, NOT_ON_C, move |t| body(t, way)).shares("hostile", instance);
+            beside(suite, name, move |t| body(t, way)).shares("hostile", instance);
         };
-        ours("never_reads", never_reads);
-        ours("byte_by_byte", byte_by_byte);
-        ours("halves", halves);
-        ours("reset", reset);
-        ours("half_close", half_close);
-        ours("urgent", urgent);
+        add("never_reads", never_reads);
+        add("stale_media", stale_media);
+        add("byte_by_byte", byte_by_byte);
+        add("halves", halves);
+        add("reset", reset);
+        add("half_close", half_close);
+        add("urgent", urgent);
+        add("urgent_in_handshake", urgent_in_handshake);
     }
+    beside(suite, "hostile/urgent_behind_handshake", urgent_behind_handshake).shares("hostile", instance);
     if long().is_some() {
         for (format, frame_bytes) in [("ulaw", 160), ("slin48", 1920)] {
-            suite
-                .ours(format!("hostile/long/never_reads/{format}"), NOT_ON_C, move |t| {
-                    never_reads_for_minutes(t, format, frame_bytes);
-                })
-                .private();
+            let name = format!("hostile/long/never_reads/{format}");
+            beside(suite, name, move |t| never_reads_for_minutes(t, format, frame_bytes)).private();
         }
     }
 }
@@ -79,7 +84,10 @@ pub(super) fn fill(t: &Context, wired: &Wired<'_>, partner: Option<&Partner<'_>>
 fn never_reads(t: &Context, way: Way) {
     t.allow_log("WebSocket connection given up: the application took nothing for 4000 ms");
     t.allow_log("the application reads too slowly");
-    undisturbed(&format!("never_reads {}", way.name()), || {
+    if !t.is_ours() {
+        return never_reads_c(t, way);
+    }
+    undisturbed(t, &format!("never_reads {}", way.name()), || {
         let wired = wired(t, way, "c(ulaw)");
         let partner = Partner::of(t, &wired.call, "c(ulaw)");
         partner.talk(&wired, 160, Duration::from_millis(100));
@@ -92,11 +100,66 @@ fn never_reads(t: &Context, way: Way) {
             assert_eq!((ending.cause, ending.tech_cause), (38, 1001));
             heard
         });
-        figures(format!("never_reads {}: the longest gap in its own audio {heard:?}", way.name()));
+        figures(t, format!("never_reads {}: the longest gap in its own audio {heard:?}", way.name()));
         assert!(heard < Duration::from_millis(400) + others.machine * 3, "heard nothing for {heard:?}");
         t.wait_log(&["WARNING", &wired.call.name, "the application took nothing for 4000 ms"]);
         others
     });
+}
+
+/// The C module has no limits to wait for.
+fn never_reads_c(t: &Context, way: Way) {
+    let wired = wired(t, way, "c(ulaw)");
+    let partner = Partner::of(t, &wired.call, "c(ulaw)");
+    wired.relay.hold_from_asterisk();
+    overfill(&wired.app);
+    let heard = partner.talk(&wired, 160, Duration::from_secs(3));
+    t.note(format!("the longest gap in its own audio {heard:?}, {}", outcome(t, &wired.call)));
+}
+
+/// Media that an application has not read in time is dropped by Asterisk, not kept for it by the kernel: when it reads
+/// again it gets little that is old.
+fn stale_media(t: &Context, way: Way) {
+    const STALL: Duration = Duration::from_secs(3);
+    const FRAME_BYTES: usize = 7680;
+    t.allow_log("the application reads too slowly");
+    let wired = wired(t, way, "c(slin192)");
+    let partner = Partner::of(t, &wired.call, "c(slin192)");
+    let start = Instant::now();
+    let mut number = 0;
+    let mut talk = |until: Duration| {
+        while start.elapsed() < until {
+            let mut frame = [0; FRAME_BYTES];
+            let spoken_ms = u64::try_from(start.elapsed().as_millis()).expect("a short test");
+            frame[..8].copy_from_slice(&spoken_ms.to_ne_bytes());
+            partner.app.send_media(&frame);
+            number += 1;
+            thread::sleep((Duration::from_millis(20) * number).saturating_sub(start.elapsed()));
+        }
+    };
+    wired.relay.hold_from_asterisk();
+    talk(STALL);
+    let released = Instant::now();
+    wired.relay.release_from_asterisk();
+    talk(STALL + Duration::from_secs(1));
+    // Spoken while it did not read, and come afterwards.
+    let stale = |item: &Item| match item {
+        Item::Media(frame) => {
+            let spoken = u64::from_ne_bytes(frame[..8].try_into().expect("a frame"));
+            Duration::from_millis(spoken) < STALL
+        }
+        _ => false,
+    };
+    let received = wired.app.received();
+    let stale = received.iter().filter(|one| one.at >= released && stale(&one.item)).count();
+    let of = STALL.as_millis() / 20;
+    figures(t, format!("stale_media {}: {stale} of {of} frames came late", way.name()));
+    if t.is_ours() {
+        // What the kernel at the other end has taken, and in Asterisk 16 KiB in the kernel and 100 ms in the queue.
+        assert!(stale < 60, "{stale} of {of} frames of {FRAME_BYTES} bytes came late");
+        let (_, dropped) = waiting(t, &wired.call.name);
+        assert!(dropped > 60, "{dropped} frames were dropped");
+    }
 }
 
 /// Also a TLS record may take its time. Nothing of it is lost.
@@ -128,6 +191,9 @@ fn halves(t: &Context, way: Way) {
             thread::sleep(Duration::from_millis(20));
         }
         let heard = gap(&wired.app, start, Instant::now());
+        if !t.is_ours() {
+            return t.note(format!("with {what} it heard nothing for {heard:?}"));
+        }
         assert!(heard < Duration::from_millis(450), "with {what}, it heard nothing for {heard:?}");
     };
     wired.app.send_raw(&frame[..1]);
@@ -144,8 +210,11 @@ fn halves(t: &Context, way: Way) {
     assert_eq!(wired.call.ending().cause, 16);
 }
 
-fn expect_lost(wired: &Wired<'_>) {
+fn expect_lost(t: &Context, wired: &Wired<'_>) {
     let start = Instant::now();
+    if !t.is_ours() {
+        return t.note(outcome(t, &wired.call));
+    }
     let ending = wired.call.ending();
     assert_eq!((ending.cause, ending.tech_cause), (38, 1006));
     assert!(start.elapsed() < Duration::from_secs(5), "it took {:?}", start.elapsed());
@@ -155,7 +224,7 @@ fn reset(t: &Context, way: Way) {
     let wired = wired(t, way, "c(ulaw)");
     let _partner = Partner::of(t, &wired.call, "c(ulaw)");
     wired.relay.reset();
-    expect_lost(&wired);
+    expect_lost(t, &wired);
 }
 
 /// An application that sends no more, not even a close frame, is gone, whether it still reads or not. Also when it had a
@@ -168,7 +237,7 @@ fn half_close(t: &Context, way: Way) {
         }
         wait::until("all is on its way", || wired.relay.passed() > 200_000);
         wired.relay.asterisk().shutdown(Shutdown::Write).expect("shutdown");
-        expect_lost(&wired);
+        expect_lost(t, &wired);
         let end = |item: &Item| matches!(item, Item::End(_)).then_some(());
         assert!(wired.app.wait_item(wait::PATIENCE, end).is_some(), "Asterisk did not end the connection");
     }
@@ -199,6 +268,30 @@ fn urgent(t: &Context, way: Way) {
     assert_eq!(wired.call.ending().cause, 16);
 }
 
+/// Nor is it one while the handshake goes on, of TLS or of WebSocket, whose bytes are stopped at by its mark.
+fn urgent_in_handshake(t: &Context, way: Way) {
+    for bytes in [1, 50, 150] {
+        let wired = wired_with(t, way, "c(ulaw)", |relay| relay.urgent_after(bytes));
+        wired.app.command("GET_STATUS");
+        wired.app.expect_event("STATUS");
+        wired.app.command("HANGUP");
+        assert_eq!(wired.app.expect_close(), 1000);
+        assert_eq!(wired.call.ending().cause, t.either(0, 16));
+    }
+}
+
+/// Between the handshake and a message that comes with it.
+fn urgent_behind_handshake(t: &Context) {
+    let call = t.incoming("c(ulaw)");
+    let command = Frame::text("GET_STATUS").encode();
+    let request = t.upgrade(&call.connection_id()).trailing(&command);
+    let relay = Relay::to(t.asterisk.http, Caller::App, false);
+    relay.urgent_after(request.encode().len() - command.len());
+    let app = t.app(request.send(Stream::tcp(relay.address).expect("relay")).expect("an answer"));
+    app.expect_media_start();
+    app.expect_event("STATUS");
+}
+
 /// With the default limits: how long it takes until an application that does not read is given up, and that it is heard
 /// all the while.
 fn never_reads_for_minutes(t: &Context, format: &str, frame_bytes: usize) {
@@ -208,7 +301,7 @@ fn never_reads_for_minutes(t: &Context, format: &str, frame_bytes: usize) {
     let wired = wired(t, Way::ALL[0], &options);
     let partner = Partner::of(t, &wired.call, &options);
     partner.talk(&wired, frame_bytes, Duration::from_millis(100));
-    let before = super::usage::Usage::of(t);
+    let before = Usage::of(t);
     let ((heard, lasted, most), others) = bystander::during(t, || {
         wired.relay.hold_from_asterisk();
         let start = Instant::now();
@@ -216,17 +309,23 @@ fn never_reads_for_minutes(t: &Context, format: &str, frame_bytes: usize) {
         let mut heard = Duration::ZERO;
         while start.elapsed() < long().unwrap_or_default() && wired.call.state().is_some() {
             heard = heard.max(partner.talk(&wired, frame_bytes, Duration::from_secs(5)));
-            most = super::usage::Usage::of(t);
+            most = Usage::of(t);
         }
         (heard, start.elapsed(), most)
     });
-    figures(format!(
-        "long/never_reads {format}: {lasted:?}, still up: {}, longest gap in its own audio {heard:?}, waiting and dropped \
+    figures(
+        t,
+        format!(
+            "long/never_reads {format}: {lasted:?}, still up: {}, longest gap in its own audio {heard:?}, waiting and dropped \
          {:?}, {}; others: {others}",
-        wired.call.state().is_some(),
-        waiting(t, &wired.call.name),
-        most.since(&before),
-    ));
+            wired.call.state().is_some(),
+            waiting(t, &wired.call.name),
+            most.since(&before),
+        ),
+    );
+    if !t.is_ours() {
+        return t.note(outcome(t, &wired.call));
+    }
     others.expect_undisturbed();
     if wired.call.state().is_none() {
         let ending = wired.call.ending();

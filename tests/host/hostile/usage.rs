@@ -22,18 +22,23 @@ pub struct Usage {
 impl Usage {
     /// As it is now.
     pub fn of(t: &Context) -> Self {
+        Self::try_of(t).expect("Asterisk's process")
+    }
+
+    /// The same; `None` if the process has ended.
+    pub fn try_of(t: &Context) -> Option<Self> {
         let pid = t.asterisk.pid();
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("Asterisk's process");
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
         let number = |index: usize| fields[index].parse::<u32>().expect("a number");
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("Asterisk's process");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
         let resident = line.split_whitespace().nth(1).and_then(|word| word.parse::<u64>().ok());
-        Self {
+        Some(Self {
             at: Instant::now(),
             cpu: TICK * (number(11) + number(12)),
             resident_bytes: resident.expect("VmRSS") * 1024,
-        }
+        })
     }
 
     /// What has come since an earlier look.

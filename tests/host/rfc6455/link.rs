@@ -68,6 +68,11 @@ impl Link {
         self.stream.flush()
     }
 
+    /// Begins with new keys for what is sent from now on, and asks the other side for the same.
+    pub fn refresh_keys(&mut self) -> io::Result<()> {
+        self.stream.refresh_keys()
+    }
+
     /// Sends each byte by itself.
     pub fn trickle(&mut self, bytes: &[u8], pause: Duration) -> io::Result<()> {
         for byte in bytes {

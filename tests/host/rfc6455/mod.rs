@@ -16,8 +16,8 @@
 mod case;
 mod cases;
 mod handshake;
-mod link;
-mod peer;
+pub mod link;
+pub mod peer;
 mod run;
 
 use std::env;

@@ -10,8 +10,21 @@ use super::super::peer::{Borrowed, accepting, instance};
 pub fn tests(suite: &mut Suite, tls: bool) {
     let scheme = if tls { "wss" } else { "ws" };
     for (name, changes, refusal) in ROWS {
+        for octets in [false, true] {
+            if octets && !IN_OCTETS.contains(name) {
+                continue;
+            }
+            let cut = if octets { "/octets" } else { "" };
+            let name = format!("rfc6455/handshake/client/{scheme}/{name}{cut}");
+            let body = move |t: &Context| answer(t, tls, octets, changes, *refusal);
+            suite.beside(name, body).shares("rfc6455", instance);
+        }
+    }
+    for (name, bytes, refusal) in LARGE {
+        let header = format!("{PROTOCOL}X-Large: {}\r\n", "x".repeat(*bytes)).leak();
+        let changes: &'static [(&str, &str)] = vec![(PROTOCOL, &*header)].leak();
         let name = format!("rfc6455/handshake/client/{scheme}/{name}");
-        let body = move |t: &Context| answer(t, tls, changes, *refusal);
+        let body = move |t: &Context| answer(t, tls, false, changes, *refusal);
         suite.beside(name, body).shares("rfc6455", instance);
     }
     for (name, frames, comes) in BEHIND {
@@ -33,6 +46,13 @@ const PROTOCOL: &str = "Sec-WebSocket-Protocol: media\r\n";
 const UPGRADE: &str = "Upgrade: websocket\r\n";
 const CONNECTION: &str = "Connection: Upgrade\r\n";
 const ACCEPT: &str = "Sec-WebSocket-Accept: ";
+
+/// These come byte by byte, too.
+const IN_OCTETS: [&str; 4] = ["as_it_should_be", "interim/100", "accept/wrong", "headers/no_colon"];
+
+/// Name, bytes in one header, why ours refuses it.
+const LARGE: &[(&str, usize, Option<&str>)] =
+    &[("headers/large", 12_000, None), ("headers/huge", 100_000, Some("endless header"))];
 
 const ROWS: &[Row] = &[
     ("as_it_should_be", &[], None),
@@ -100,7 +120,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// Sends the answer, and sees whether there is a WebSocket.
-fn answer(t: &Context, tls: bool, changes: &[(&str, &str)], refusal: Option<&str>) {
+fn answer(t: &Context, tls: bool, octets: bool, changes: &[(&str, &str)], refusal: Option<&str>) {
     t.share_ari();
     let place = Borrowed::new(tls);
     t.allow_log(&format!("/{}/", place.client()));
@@ -113,7 +133,13 @@ fn answer(t: &Context, tls: bool, changes: &[(&str, &str)], refusal: Option<&str
         assert!(text.contains(from), "{from}");
         text.replace(from, to)
     });
-    link.send(text.as_bytes()).expect("answer");
+    // It may have seen enough before the end.
+    let sent = if octets {
+        link.trickle(text.as_bytes(), Duration::from_micros(50))
+    } else {
+        link.send(text.as_bytes())
+    };
+    assert!(sent.is_ok() || refusal.is_some(), "{sent:?}");
     if refusal.is_some() {
         // A server that says no more than that.
         link.finish();

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::super::harness::http::ACCEPT;
+use tungstenite::handshake::derive_accept_key;
+
 use super::super::super::harness::wire::opcode;
 use super::super::super::harness::{Context, Frame, Suite, wait};
 use super::super::link::{Arrival, Link};
@@ -11,9 +12,32 @@ use super::super::peer::instance;
 pub fn tests(suite: &mut Suite, tls: bool) {
     let scheme = if tls { "wss" } else { "ws" };
     for row in ROWS {
-        let name = format!("rfc6455/handshake/server/{scheme}/{}", row.0);
-        suite.beside(name, move |t| request(t, tls, row)).shares("rfc6455", instance);
+        for octets in [false, true] {
+            if octets && !IN_OCTETS.contains(&row.0) {
+                continue;
+            }
+            let name =
+                format!("rfc6455/handshake/server/{scheme}/{}{}", row.0, if octets { "/octets" } else { "" });
+            suite.beside(name, move |t| request(t, tls, octets, row)).shares("rfc6455", instance);
+        }
     }
+    for (name, bytes, status) in LARGE {
+        let changes: &'static [(&str, &str)] = vec![(HOST, large(*bytes))].leak();
+        let row: &'static Row = Box::leak(Box::new((*name, changes, *status, MEDIA)));
+        let name = format!("rfc6455/handshake/server/{scheme}/{name}");
+        suite.beside(name, move |t| request(t, tls, false, row)).shares("rfc6455", instance);
+    }
+}
+
+/// These come byte by byte, too.
+const IN_OCTETS: [&str; 4] = ["as_it_should_be", "key/none", "upgrade/none", "headers/many_more"];
+
+/// Name, bytes in one header, status: beyond 4 KiB Asterisk's HTTP server refuses it by itself.
+const LARGE: &[(&str, usize, u16)] =
+    &[("headers/large", 3000, 101), ("headers/too_large", 5000, 400), ("headers/huge", 100_000, 400)];
+
+fn large(bytes: usize) -> &'static str {
+    format!("Host: localhost\r\nX-Large: {}\r\n", "x".repeat(bytes)).leak()
 }
 
 /// Name; what replaces what in a request that is all right; the status on ours, and the subprotocol if it is 101.
@@ -40,6 +64,8 @@ const ROWS: &[Row] = &[
         MEDIA,
     ),
     ("key/with_spaces", &[(KEY, "Sec-WebSocket-Key:    dGhlIHNhbXBsZSBub25jZQ==   \r\n")], 101, MEDIA),
+    ("key/short", &[(KEY, "Sec-WebSocket-Key: AAAA\r\n")], 101, MEDIA),
+    ("key/no_base64", &[(KEY, "Sec-WebSocket-Key: what is this?\r\n")], 101, MEDIA),
     ("key/hixie", &[(KEY, "Sec-WebSocket-Key1: 1 2\r\nSec-WebSocket-Key2: 3 4\r\n")], 400, None),
     ("version/none", &[(VERSION, "")], 400, None),
     ("version/0", &[("Version: 13", "Version: 0")], 400, None),
@@ -90,6 +116,9 @@ const ROWS: &[Row] = &[
     ("host/none", &[(HOST, "")], 101, MEDIA),
     ("host/with_port", &[(HOST, "Host: pbx.example.com:8088\r\n")], 101, MEDIA),
     ("origin/any", &[(HOST, "Host: localhost\r\nOrigin: https://elsewhere.example\r\n")], 101, MEDIA),
+    ("http/1_0", &[(" HTTP/1.1", " HTTP/1.0")], 101, MEDIA),
+    ("http/2_0", &[(" HTTP/1.1", " HTTP/2.0")], 101, MEDIA),
+    ("http/none", &[(" HTTP/1.1", "")], 101, MEDIA),
     ("method/post", &[("GET ", "POST ")], 501, None),
     ("method/put", &[("GET ", "PUT ")], 501, None),
     ("target/query", &[(" HTTP/1.1", "?a=b&c HTTP/1.1")], 101, MEDIA),
@@ -108,7 +137,7 @@ const MANY: &str = "Host: localhost\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_6
     Cache-Control: no-cache\r\nCookie: a=b; c=d\r\nX-Forwarded-For: 192.0.2.1, 198.51.100.2\r\nVia: 1.1 proxy\r\n";
 
 /// Sends the request, and looks at the answer; a call whose app was refused can still be connected to.
-fn request(t: &Context, tls: bool, (_, changes, status, subprotocol): &Row) {
+fn request(t: &Context, tls: bool, octets: bool, (name, changes, status, subprotocol): &Row) {
     t.share_ari();
     for text in [
         "refused the application's upgrade",
@@ -126,7 +155,11 @@ fn request(t: &Context, tls: bool, (_, changes, status, subprotocol): &Row) {
         text.replace(from, to)
     });
     let mut link = connect(t, tls);
-    link.send(text.as_bytes()).expect("request");
+    if octets {
+        link.trickle(text.as_bytes(), Duration::from_micros(50)).expect("request");
+    } else {
+        link.send(text.as_bytes()).expect("request");
+    }
     let head = link.head(PATIENCE).unwrap_or_default();
     let answered = head.split(' ').nth(1).unwrap_or("nothing").to_owned();
     t.note(answered.clone());
@@ -135,13 +168,14 @@ fn request(t: &Context, tls: bool, (_, changes, status, subprotocol): &Row) {
     }
     assert_eq!(answered, status.to_string(), "{head}");
     if *status == 101 {
-        expect_101(&head, *subprotocol);
+        expect_101(&head, &text, *subprotocol);
         return expect_media_start(&mut link);
     }
-    assert_eq!(head.contains("\r\nSec-WebSocket-Version: 7, 8, 13\r\n"), *status == 400, "{head}");
+    let by_us = *status == 400 && !name.ends_with("large") && !name.ends_with("huge");
+    assert_eq!(head.contains("\r\nSec-WebSocket-Version: 7, 8, 13\r\n"), by_us, "{head}");
     let mut link = connect(t, tls);
     link.send(good.as_bytes()).expect("request");
-    expect_101(&link.head(PATIENCE).expect("an answer"), MEDIA);
+    expect_101(&link.head(PATIENCE).expect("an answer"), &good, MEDIA);
     expect_media_start(&mut link);
 }
 
@@ -152,12 +186,15 @@ fn connect(t: &Context, tls: bool) -> Link {
 }
 
 /// All that the answer says, and nothing else.
-fn expect_101(head: &str, subprotocol: Option<&str>) {
+fn expect_101(head: &str, request: &str, subprotocol: Option<&str>) {
+    // Of two keys the last counts.
+    let mut keys = request.lines().filter_map(|line| line.strip_prefix("Sec-WebSocket-Key:"));
+    let accept = derive_accept_key(keys.next_back().expect("a key").trim().as_bytes());
     let (line, headers) = head.split_once("\r\n").expect("a line");
     assert_eq!(line, "HTTP/1.1 101 Switching Protocols");
     let upgrade = headers.lines().next().unwrap_or_default();
     assert!(upgrade.eq_ignore_ascii_case("Upgrade: websocket"), "{upgrade}");
-    let mut expected = format!("{upgrade}\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {ACCEPT}\r\n");
+    let mut expected = format!("{upgrade}\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n");
     if let Some(subprotocol) = subprotocol {
         expected.push_str(&format!("Sec-WebSocket-Protocol: {subprotocol}\r\n"));
     }
