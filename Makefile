@@ -96,8 +96,8 @@ miri: ## Run the driver's unit tests in Miri, where the toolchain has it
 	@scripts/sanitize miri
 
 .PHONY: hostile
-hostile: setup build ## Applications that stall, flood and vanish, the long form, on both modules with figures (minutes); TEST=<name>
-	HOST_TABLE=1 HOST_BESIDE=1 HOSTILE_SECONDS=150 $(CARGO) test $(NO_MODULE) --test host -- --test-threads 2 hostile/$(TEST)
+hostile: setup build ## Applications that stall, flood and vanish, the long form on both modules, with figures (13 minutes); TEST=<name>
+	HOST_TABLE=1 HOST_BESIDE=1 HOSTILE_SECONDS=150 $(CARGO) test $(NO_MODULE) --test host -- --test-threads 4 hostile/$(TEST)
 
 .PHONY: fmt-check
 fmt-check: ## Check the formatting

@@ -72,8 +72,9 @@ pub(crate) fn start(call: &Arc<Call>, link: NewLink, variables: Vec<(String, Str
 const UNSENT_BYTES: libc::c_int = 16 * 1024;
 
 /// Has the kernel take little more than it can send (tcp(7): TCP_NOTSENT_LOWAT). Left alone it takes megabytes on behalf
-/// of an application that does not read, on a loopback connection five minutes of ulaw: `out_queue` would not be what
-/// limits media that waits, nor `write_timeout` notice. What is on its way is not limited by this, so neither is speed.
+/// of an application that does not read: `out_queue` would not be what limits media that waits, and `write_timeout` would
+/// notice much later. What is on its way is not limited by this, so neither is speed; nor is what the other end's kernel
+/// takes.
 /// DIVERGES: the C module leaves it alone.
 fn limit_unsent(fd: RawFd) -> io::Result<()> {
     let value = UNSENT_BYTES;

@@ -44,6 +44,10 @@ pub(super) fn run(test: &Test, has_oracle: bool) -> Result<(), Failed> {
         Some(why) => format!("{NOT_RUN}: {why}"),
         None => NOT_RUN.into(),
     });
+    // A long run shows how far it is.
+    if is_wanted() && env::var_os("HOST_TABLE").is_some() {
+        println!("{} | {line} | {oracle}", test.name);
+    }
     RESULTS.lock().push((test.name.clone(), line, oracle));
     ours.map(|_| ()).map_err(Into::into)
 }

@@ -12,7 +12,7 @@ use super::super::harness::wire::opcode;
 use super::super::harness::{Context, Frame, InstanceConfig, Suite};
 use super::stalling::fill;
 use super::usage::Usage;
-use super::{Partner, Way, Wired, beside, figures, long, outcome, overfill, wired};
+use super::{Partner, Way, Wired, beside, figures, long, outcomes, overfill, wired};
 
 pub fn tests(suite: &mut Suite) {
     let all = beside(suite, "hostile/asleep/all", |t| asleep(t, "all", STALLS));
@@ -126,6 +126,6 @@ fn asleep(t: &Context, name: &str, stalls: &[(&str, Stall)]) {
     if t.is_ours() {
         assert!(spent.cores < 0.04, "{name}: {spent}");
     } else {
-        all.iter().for_each(|wired| t.note(outcome(t, &wired.call)));
+        t.note(outcomes(t, all.iter().map(|wired| &wired.call)));
     }
 }

@@ -30,7 +30,8 @@ const ENDS: &[End] = &[
 /// And drops the connection at once, which by itself would be another cause.
 fn application_goes_on(t: &Context, act: &fn(&Wired<'_>), expected: &Ending) {
     t.allow_log("WebSocket protocol fault");
-    for way in Way::ALL {
+    // In the C module all ways are alike.
+    for way in Way::ALL.into_iter().take(t.either(1, 4)) {
         let wired = wired(t, way, "c(ulaw)");
         let before = wired.relay.passed();
         act(&wired);

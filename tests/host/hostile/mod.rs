@@ -81,22 +81,39 @@ fn figures(t: &Context, line: impl std::fmt::Display) {
     t.note(line.to_string());
 }
 
-/// What has become of a call, for which it is given some seconds.
+/// What has become of a call, for which it is given some seconds. Asterisk is killed if it does not even say that.
 fn outcome(t: &Context, call: &Call<'_>) -> String {
+    outcomes(t, [call])
+}
+
+/// The same of some calls.
+fn outcomes<'c>(t: &Context, calls: impl IntoIterator<Item = &'c Call<'c>>) -> String {
+    let (texts, answered): (Vec<_>, Vec<_>) = calls.into_iter().map(|call| ask(t, call)).unzip();
+    if answered.contains(&false) {
+        // Whatever waits for it would do so for long.
+        t.asterisk.signal("KILL");
+    }
+    texts.join("; ")
+}
+
+/// What there is to say of a call, and whether Asterisk answered.
+fn ask(t: &Context, call: &Call<'_>) -> (String, bool) {
     let start = Instant::now();
     let over = |event: &serde_json::Value| event["channel"]["id"] == *call.id;
     if let Some(event) = t.ari().find("ChannelDestroyed", Duration::from_secs(5), over) {
         let number = |key: &str| event[key].as_i64().unwrap_or(0);
         let (cause, tech_cause) = (number("cause"), number("tech_cause"));
-        return format!("the call has ended with {cause}, {tech_cause} ({} ms)", start.elapsed().as_millis());
+        let after = start.elapsed().as_millis();
+        return (format!("the call has ended with {cause}, {tech_cause} ({after} ms)"), true);
     }
     let asked = Instant::now();
     let path = format!("channels/{}/variable", call.id);
     let answer =
         t.ari().try_request("GET", &path, &[("variable", "CHANNEL(state)")], &serde_json::Value::Null);
+    let after = asked.elapsed();
     match answer {
-        Ok(_) => format!("the call is up, ARI answers about it after {} ms", asked.elapsed().as_millis()),
-        Err(_) => format!("ARI does not answer about the call within {} s", asked.elapsed().as_secs()),
+        Ok(_) => (format!("the call is up, ARI answers about it after {} ms", after.as_millis()), true),
+        Err(_) => (format!("ARI does not answer about the call within {} s", after.as_secs()), false),
     }
 }
 
@@ -104,7 +121,7 @@ fn outcome(t: &Context, call: &Call<'_>) -> String {
 /// has room for all of them.
 fn overfill(app: &App) {
     let batch = app.encode(&Frame::text("GET_STATUS")).repeat(100);
-    for _ in 0..250 {
+    for _ in 0..600 {
         if app.try_send_raw(&batch).is_err() {
             return;
         }

@@ -14,7 +14,7 @@ use super::super::harness::http::Request;
 use super::super::harness::stream::Stream;
 use super::super::harness::{App, Context, InstanceConfig, Suite};
 use super::relay::{Caller, Relay};
-use super::{Partner, beside, client, figures, long, outcome};
+use super::{Partner, beside, client, figures, long, outcomes};
 
 pub fn tests(suite: &mut Suite) {
     for tls in [false, true] {
@@ -232,7 +232,7 @@ fn gone(t: &Context, name: &str, tls: bool, options: &str, expected: &Expected) 
     });
     figures(t, format!("network gone, {name}, TLS {tls}: noticed after {took:?}; others: {others}"));
     if !t.is_ours() {
-        return calls.iter().for_each(|(call, ..)| t.note(outcome(t, call)));
+        return t.note(outcomes(t, calls.iter().map(|(call, ..)| call)));
     }
     for (call, ..) in &calls {
         let ending = call.ending();
