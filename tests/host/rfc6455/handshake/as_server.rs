@@ -155,18 +155,21 @@ fn request(t: &Context, tls: bool, octets: bool, (name, changes, status, subprot
         text.replace(from, to)
     });
     let mut link = connect(t, tls);
-    if octets {
-        link.trickle(text.as_bytes(), Duration::from_micros(50)).expect("request");
+    let sent = if octets {
+        link.trickle(text.as_bytes(), Duration::from_micros(50))
     } else {
-        link.send(text.as_bytes()).expect("request");
-    }
+        link.send(text.as_bytes())
+    };
     let head = link.head(PATIENCE).unwrap_or_default();
     let answered = head.split(' ').nth(1).unwrap_or("nothing").to_owned();
-    t.note(answered.clone());
+    // Asterisk's HTTP server does not read to the end what is too large for it; its answer may be lost in the reset.
+    let cut_off = name.ends_with("huge") && (sent.is_err() || head.is_empty());
+    assert!(sent.is_ok() || cut_off, "{sent:?}");
+    t.note(if cut_off { "cut off" } else { &answered });
     if !t.is_ours() {
         return;
     }
-    assert_eq!(answered, status.to_string(), "{head}");
+    assert!(cut_off || answered == status.to_string(), "{answered} instead of {status}: {head}");
     if *status == 101 {
         expect_101(&head, &text, *subprotocol);
         return expect_media_start(&mut link);
