@@ -1,0 +1,108 @@
+//! The application's side of a call: the claim to its connection id, the connection, and the events to it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::Call;
+use crate::driver::command::ControlMessageFormat;
+use crate::driver::event::{Event, MediaStart};
+use crate::driver::session::MediaMode;
+use crate::host::link::NewLink;
+use crate::host::log::call_debug;
+use crate::host::notify;
+use crate::net::connector::ConnectHandle;
+use crate::net::outbound::Outbound;
+use crate::net::reactor::Slot;
+
+/// The connection, once there is one.
+pub(super) struct Link {
+    pub(super) out: Arc<Outbound>,
+    pub(super) slot: Slot,
+    pub(super) peer: String,
+    pub(super) write_timeout: Duration,
+    pub(super) ping_interval: Option<Duration>,
+}
+
+impl Call {
+    /// The connection id is one application's. False if another was first.
+    pub(crate) fn claim(&self) -> bool {
+        !self.claimed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether an application has claimed the connection id.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.claimed.load(Ordering::Acquire)
+    }
+
+    /// Remembers how to cancel a connection attempt.
+    pub(crate) fn set_connecting(&self, handle: ConnectHandle) {
+        *self.connecting.lock() = Some(handle);
+        if self.is_hung_up() {
+            self.cancel_connecting();
+        }
+    }
+
+    pub(super) fn cancel_connecting(&self) {
+        let handle = self.connecting.lock().take();
+        if let Some(handle) = handle {
+            handle.cancel();
+        }
+    }
+
+    /// Whether MEDIA_START carries channel variables in this call's format.
+    pub(crate) fn reports_variables(&self) -> bool {
+        self.control_message_format == ControlMessageFormat::Json
+    }
+
+    /// The first event of a connection. `variables` are the channel's.
+    pub(crate) fn media_start(&self, variables: Vec<(String, String)>) -> String {
+        self.render(&Event::MediaStart(Box::new(MediaStart {
+            connection_id: self.connection_id.clone(),
+            channel: self.name().to_owned(),
+            format: self.media_format.name.clone(),
+            optimal_frame_size: self.media_format.optimal_frame_size,
+            ptime_ms: self.media_format.ptime_ms,
+            channel_variables: variables,
+            passthrough: self.mode == MediaMode::Passthrough,
+            unbuffered: self.mode == MediaMode::Unbuffered,
+        })))
+    }
+
+    /// The connection is up and MEDIA_START is out: events and media may follow.
+    pub(crate) fn open_link(&self, out: Arc<Outbound>, slot: Slot, link: &NewLink) {
+        call_debug!(self, 1, "WebSocket connection with {} established", link.peer);
+        self.record.connected();
+        self.engine.count_connected(self.role);
+        let _ = self.link.set(Link {
+            out,
+            slot,
+            peer: link.peer.clone(),
+            write_timeout: link.write_timeout,
+            ping_interval: link.pings.map(|pings| pings.interval),
+        });
+        notify::connected(self);
+    }
+
+    /// The application's address, once it is connected.
+    pub(crate) fn peer(&self) -> Option<&str> {
+        self.link.get().map(|link| link.peer.as_str())
+    }
+
+    /// Sends an event to the application, if it is connected.
+    pub(crate) fn send_event(&self, event: &Event) {
+        if let Some(link) = self.link.get() {
+            if let Event::Error { error_text } = event {
+                self.record.error(error_text);
+            }
+            let text = self.render(event);
+            call_debug!(self, 2, "sent {text}");
+            self.show(format_args!("event to {}: {text}", link.peer));
+            link.out.send_text(&text);
+        }
+    }
+
+    fn render(&self, event: &Event) -> String {
+        event.render(self.control_message_format, self.uniqueid())
+    }
+}

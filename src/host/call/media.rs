@@ -1,0 +1,147 @@
+//! The session at work: media in and out, commands, the clock, and what they ask for.
+
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+
+use super::Call;
+use crate::driver::session::{ClockSetting, Effect, MediaFrame, MediaMode, Session};
+use crate::host::effects::Job;
+use crate::host::format::Format;
+use crate::host::log::{call_debug, call_warn};
+use crate::host::{clock, fault, notify, sys};
+
+/// A warning about frames in a wrong format is given once in this many frames (20 s of them).
+const FORMAT_WARNING_EVERY: u64 = 1000;
+
+impl Call {
+    /// The channel's one format.
+    pub(crate) fn format(&self) -> &Format {
+        &self.format
+    }
+
+    /// Whether messages go to the core as they come.
+    pub(crate) fn is_unbuffered(&self) -> bool {
+        self.mode == MediaMode::Unbuffered
+    }
+
+    /// The core reads (channel locked, its thread): the frame that is due, if one is.
+    pub(crate) fn read(&self) -> Option<*mut sys::ast_frame> {
+        fault::point("read");
+        let mut effects = Vec::new();
+        let (frame, clock) = {
+            let mut session = self.session.lock();
+            let frame = session.read(clock::now(), &mut effects);
+            (frame, session.clock())
+        };
+        // Always set: that is what takes the descriptor's readiness back.
+        self.apply_clock(clock);
+        self.run_effects(effects);
+        let frame = frame?;
+        call_debug!(self, 5, "playing a frame of {} bytes, {} samples", frame.payload.len(), frame.samples);
+        Some(self.fill(&frame))
+    }
+
+    fn fill(&self, frame: &MediaFrame) -> *mut sys::ast_frame {
+        // SAFETY: only `read` gets here, which the core calls with the channel locked.
+        unsafe { self.frame.fill(frame, &self.format, self.wall_offset_ns) }
+    }
+
+    /// The core writes a voice frame (channel locked, its thread). Never waits.
+    pub(crate) fn write_voice(&self, payload: &[u8], samples: u32) {
+        fault::point("write");
+        if !self.sends_media.load(Ordering::Relaxed) || payload.is_empty() {
+            return;
+        }
+        // DIVERGES: before the application is connected, media is dropped; the C module ends the call.
+        if let Some(link) = self.link.get() {
+            call_debug!(self, 5, "sending a frame of {} bytes, {samples} samples", payload.len());
+            link.out.send_media(payload, self.media_format.duration_of(samples));
+        }
+    }
+
+    /// The core writes a frame in a format that is not the channel's. DIVERGES: it is dropped; the C module ends the
+    /// call.
+    pub(crate) fn refuse_format(&self, format: &str) {
+        let count = self.wrong_format_frames.fetch_add(1, Ordering::Relaxed);
+        if count.is_multiple_of(FORMAT_WARNING_EVERY) {
+            call_warn!(
+                self,
+                "dropped a frame in format '{format}': this WebSocket channel only takes '{}'",
+                self.media_format.name
+            );
+        }
+    }
+
+    /// A binary message of the application.
+    pub(super) fn take_media(&self, message: Bytes) {
+        let (mut dropping_before, mut dropping, mut frames_dropped_before) = (false, false, 0);
+        self.with_session(|session, effects| {
+            dropping_before = session.is_dropping();
+            frames_dropped_before = session.frames_dropped();
+            session.on_media(message, clock::now(), effects);
+            dropping = session.is_dropping();
+        });
+        match (dropping_before, dropping) {
+            (false, true) => notify::overflowing(self, frames_dropped_before),
+            (true, false) => notify::flowing(self),
+            _ => {}
+        }
+    }
+
+    /// The channel is about to be answered without the application's asking.
+    pub(crate) fn answering(&self) {
+        self.session.lock().answering();
+    }
+
+    /// The channel has been answered: media that came behind the answer may follow it.
+    pub(crate) fn answered(&self) {
+        self.with_session(|session, effects| session.answered(clock::now(), effects));
+    }
+
+    /// Runs `work` on the session, then what it asks for: in order, with no lock held.
+    pub(super) fn with_session(&self, work: impl FnOnce(&mut Session, &mut Vec<Effect>)) {
+        let mut effects = Vec::new();
+        let (before, clock) = {
+            let mut session = self.session.lock();
+            let before = session.clock().seq;
+            work(&mut session, &mut effects);
+            self.sends_media.store(session.sends_media(), Ordering::Relaxed);
+            (before, session.clock())
+        };
+        self.run_effects(effects);
+        if clock.seq != before {
+            self.apply_clock(clock);
+        }
+    }
+
+    /// Sets the clock's descriptor outside the session's lock. Two threads may do so at once, in any order: whoever
+    /// finds a newer setting afterwards applies that, so that the newest wins.
+    fn apply_clock(&self, mut setting: ClockSetting) {
+        loop {
+            self.clock.set(setting.deadline);
+            let newest = self.session.lock().clock();
+            if newest.seq == setting.seq {
+                return;
+            }
+            setting = newest;
+        }
+    }
+
+    fn run_effects(&self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send(event) => self.send_event(&event),
+                Effect::Answer => self.ask_for_answer(),
+                Effect::Hangup => self.hang_up_by_command(),
+            }
+        }
+    }
+
+    /// An application may ask any number of times: the first one counts.
+    fn ask_for_answer(&self) {
+        if !self.answer_asked.swap(true, Ordering::Relaxed) {
+            self.post(|call| Job::Answer { call });
+        }
+    }
+}
