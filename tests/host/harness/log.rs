@@ -8,8 +8,13 @@ use parking_lot::Mutex;
 
 use super::wait;
 
-/// Warnings that say nothing about the driver: Stasis applications and apps of finished tests that leave.
-const NOISE: &[&str] = &["ari/ari_websockets.c", "app_stasis.c", "Web socket closed abruptly"];
+/// Warnings that say nothing about the driver: Stasis applications, AMI sessions and apps of finished tests that leave.
+const NOISE: &[&str] = &[
+    "ari/ari_websockets.c",
+    "app_stasis.c",
+    "Web socket closed abruptly",
+    "Unable to process manager action 'Logoff'. Asterisk is shutting down.",
+];
 
 /// The log of one instance. Asterisk writes it from a thread of its own: ask with [`Log::wait`].
 #[derive(Debug)]
