@@ -197,6 +197,8 @@ mod module {
         "ast_sorcery_retrieve_by_id",
         "ast_sorcery_retrieve_by_module_name",
         "ast_sorcery_objectset_create2",
+        "ast_sorcery_get_wizard_mapping",
+        "ast_sorcery_get_wizard_mapping_count",
         // access control and addresses
         "ast_append_acl",
         "ast_apply_acl",
@@ -222,6 +224,7 @@ mod module {
         "ast_manager_unregister",
         "astman_(append|get_header|send_error|send_listack|send_list_complete_start|send_list_complete_end)",
         "__ast_manager_event_multichan",
+        "ast_(manager|webmanager)_check_enabled",
         "ast_multi_object_blob_single_channel_publish",
         "ast_multi_user_event_type",
     ];

@@ -155,6 +155,12 @@ impl Session {
     }
 }
 
+/// Whether AMI is on: somebody may listen.
+pub(crate) fn is_enabled() -> bool {
+    // SAFETY: both only read a setting.
+    unsafe { sys::ast_manager_check_enabled() != 0 || sys::ast_webmanager_check_enabled() != 0 }
+}
+
 /// Raises an event of class call for whoever listens. On the effects thread, no lock held.
 pub(crate) fn raise(notice: &Notice) {
     let (Ok(name), Ok(headers)) = (CString::new(notice.kind.name()), CString::new(notice.fields.headers()))

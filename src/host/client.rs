@@ -3,14 +3,14 @@
 //! Read as names and values, so that every version's fields come as that version knows them; the object itself is
 //! shared and cached, and is never written to. DIVERGES: the C module writes one call's `v()` parameters into it.
 
-use std::ffi::{CString, c_void};
+use std::ffi::{CStr, CString, c_int, c_void};
 
 use super::ao2::Ao2;
 use super::channel::owned_string;
 use super::sys;
 
 /// Sorcery's name for the objects of websocket_client.conf.
-const OBJECT_TYPE: &std::ffi::CStr = c"websocket_client";
+const OBJECT_TYPE: &CStr = c"websocket_client";
 
 /// Whether a client of that name is configured. A look-up may ask a database.
 pub(crate) fn exists(name: &str) -> bool {
@@ -36,12 +36,44 @@ pub(crate) fn fields(name: &str) -> Option<Vec<(String, String)>> {
     Some(fields)
 }
 
+/// Whether every client is in memory, so that a look-up asks no database and no other machine.
+pub(crate) fn are_in_memory() -> bool {
+    let Some(sorcery) = sorcery() else { return false };
+    // SAFETY: sorcery is alive, the name is a static string.
+    let count = unsafe { sys::ast_sorcery_get_wizard_mapping_count(sorcery.as_ptr(), OBJECT_TYPE.as_ptr()) };
+    count > 0 && (0..count).all(|index| is_in_memory(&sorcery, index))
+}
+
+/// Whether the wizard at this place of the list keeps its objects in memory: what a file gave, or what was put there.
+fn is_in_memory(sorcery: &Ao2<sys::ast_sorcery>, index: c_int) -> bool {
+    let (mut wizard, mut data) = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: sorcery is alive; wizard receives a reference of our own, data is the wizard's and is not used.
+    let found = unsafe {
+        sys::ast_sorcery_get_wizard_mapping(
+            sorcery.as_ptr(),
+            OBJECT_TYPE.as_ptr(),
+            index,
+            &raw mut wizard,
+            &raw mut data,
+        )
+    };
+    // SAFETY: the reference from above.
+    let wizard = unsafe { Ao2::from_owned(wizard) };
+    // SAFETY: a wizard's name is a C string that lives as long as the wizard.
+    found == 0
+        && wizard.is_some_and(|wizard| unsafe {
+            matches!(CStr::from_ptr((*wizard.as_ptr()).name).to_bytes(), b"config" | b"memory")
+        })
+}
+
+fn sorcery() -> Option<Ao2<sys::ast_sorcery>> {
+    // SAFETY: returns a reference of our own, or NULL while res_websocket_client is not loaded.
+    unsafe { Ao2::from_owned(sys::ast_sorcery_retrieve_by_module_name(c"res_websocket_client".as_ptr())) }
+}
+
 fn retrieve(name: &str) -> Option<(Ao2<sys::ast_sorcery>, Ao2<c_void>)> {
     let name = CString::new(name).ok()?;
-    // SAFETY: returns a reference of our own, or NULL while res_websocket_client is not loaded.
-    let sorcery = unsafe {
-        Ao2::from_owned(sys::ast_sorcery_retrieve_by_module_name(c"res_websocket_client".as_ptr()))
-    }?;
+    let sorcery = sorcery()?;
     // SAFETY: sorcery is alive; returns a reference of our own, or NULL.
     let object = unsafe {
         Ao2::from_owned(sys::ast_sorcery_retrieve_by_id(

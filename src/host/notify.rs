@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use super::call::Call;
 use super::channel::{Channel, owned_string};
 use super::effects::Job;
-use super::sys;
 use super::view::{CallView, FIGURES};
+use super::{ami, sys};
 use crate::driver::figure::{Kind, Value};
 use crate::driver::notice::{Fields, Notice, NoticeKind, header_name};
 use crate::net::outbound::Dropped;
@@ -164,7 +164,7 @@ fn totals(view: &CallView) -> Fields {
 }
 
 fn tell(call: &Call, kind: NoticeKind, channel: Option<Channel>, more: impl FnOnce(&CallView) -> Fields) {
-    let manager = call.settings.manager_events.has(kind.class());
+    let manager = call.settings.manager_events.has(kind.class()) && ami::is_enabled();
     let user = call.settings.user_events.has(kind.class());
     let Some(call) = call.me().filter(|_| manager || user) else { return };
     let view = call.view();

@@ -11,7 +11,7 @@ use super::log::{call_debug, call_warn};
 use super::{client, fault};
 use crate::driver::client::ClientSettings;
 use crate::driver::secrets::dialled_for_log;
-use crate::net::connector::{ConnectError, ConnectJob, Connected, Destination};
+use crate::net::connector::{ConnectError, ConnectJob, ConnectSettings, Connected, Destination};
 
 /// Starts connecting, on the connector's own threads. Called with the channel locked; returns at once.
 pub(crate) fn start(call: &Arc<Call>, dialled: &str) {
@@ -21,15 +21,24 @@ pub(crate) fn start(call: &Arc<Call>, dialled: &str) {
         return;
     }
     call_debug!(call, 1, "connecting to {}", call.connection_id);
-    let (for_settings, for_done) = (call.clone(), call.clone());
+    let for_done = call.clone();
     let dialled = dialled_for_log(dialled);
     let job = ConnectJob {
-        settings: Box::new(move || destination(&for_settings)),
+        settings: settings(call),
         tls: call.engine.tls.clone(),
         on_done: Box::new(move |result| on_done(&for_done, &dialled, result)),
         label: call.name().to_owned(),
     };
     call.set_connecting(call.engine.connector.connect(job));
+}
+
+/// Reads the websocket_client at once, if that is in memory.
+fn settings(call: &Arc<Call>) -> ConnectSettings {
+    if client::are_in_memory() {
+        return ConnectSettings::Known(destination(call).map(Box::new));
+    }
+    let call = call.clone();
+    ConnectSettings::Read(Box::new(move || destination(&call)))
 }
 
 /// The websocket_client as it is now. May ask a database (realtime): not for a channel's thread.

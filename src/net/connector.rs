@@ -2,7 +2,7 @@
 //!
 //! One thread connects for all calls (`engine`): every socket is non-blocking and every wait is a timer, so that
 //! five hundred silent servers cost five hundred timers. What may block runs on helper threads (`helpers`):
-//! reading the settings, and name look-ups (`lookup`). A call's `attempts` try the host's addresses in turn; a
+//! settings that are read from a database, the files of TLS, and name look-ups (`lookup`). A call's `attempts` try the host's addresses in turn; a
 //! `link` is one of those connections, through TCP, `proxy`, `tls` and the upgrade.
 //!
 //! | bounded by | what |
@@ -70,6 +70,32 @@ pub struct Destination {
     pub target: TargetUri,
 }
 
+/// How the connector comes by a call's [`Destination`].
+pub enum ConnectSettings {
+    /// The caller had it in memory; or what is wrong with it, for the log. Costs no helper thread.
+    Known(Result<Box<Destination>, String>),
+    /// It has to be read first.
+    Read(SettingsFn),
+}
+
+impl ConnectSettings {
+    /// Whether nothing has to be read, neither settings nor the files of TLS.
+    pub(super) fn are_at_hand(&self) -> bool {
+        match self {
+            Self::Known(destination) => destination.as_ref().map_or(true, |known| !known.target.tls),
+            Self::Read(_) => false,
+        }
+    }
+
+    /// May block, unless they are at hand.
+    pub(super) fn read(self) -> Result<Destination, String> {
+        match self {
+            Self::Known(destination) => destination.map(|known| *known),
+            Self::Read(read) => read(),
+        }
+    }
+}
+
 /// Reads the settings of one call. Runs once, on a helper thread, where it may block (realtime databases); must own
 /// what it touches.
 pub type SettingsFn = Box<dyn FnOnce() -> Result<Destination, String> + Send>;
@@ -80,8 +106,8 @@ pub type OnDone = Box<dyn FnOnce(Result<Connected, ConnectError>) + Send>;
 
 /// One call to be connected.
 pub struct ConnectJob {
-    /// Reads the settings; an error's text goes into the log as it is.
-    pub settings: SettingsFn,
+    /// Where it goes; an error's text goes into the log as it is.
+    pub settings: ConnectSettings,
     /// For `wss`.
     pub tls: Arc<dyn TlsConnector>,
     /// Called once with the result, unless the job is cancelled first: then never.

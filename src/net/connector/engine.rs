@@ -17,7 +17,7 @@ use super::error::{ConnectError, Failure};
 use super::helpers::{Helpers, Ticket};
 use super::link::Plan;
 use super::lookup::{Found, LookupId, Lookups};
-use super::{ConnectJob, Connected, OnDone, SettingsFn, TlsConnector};
+use super::{ConnectJob, ConnectSettings, Connected, OnDone, TlsConnector};
 
 /// Events taken from the kernel at once; the rest comes with the next call.
 const EVENTS_AT_ONCE: usize = 256;
@@ -117,8 +117,8 @@ struct Job {
 }
 
 enum Stage {
-    /// A helper reads the settings.
-    Settings { ticket: Ticket, label: String },
+    /// The settings are read; `ticket` if a helper does it.
+    Settings { ticket: Option<Ticket>, label: String },
     /// Connecting; `lookup` while addresses are waited for.
     Attempts { attempts: Box<Attempts>, lookup: Option<LookupId> },
 }
@@ -219,14 +219,20 @@ impl Engine {
 
     fn take_on(&mut self, id: JobId, job: ConnectJob, settled: Arc<Settled>) {
         let ConnectJob { settings, tls, on_done, label } = job;
+        if settings.are_at_hand() {
+            self.enter(id, Job { on_done, settled, stage: Stage::Settings { ticket: None, label } });
+            return self.planned(id, plan(settings, &*tls));
+        }
         let mailbox = self.mailbox.clone();
         let task = Box::new(move || {
             mailbox.post(News::Planned(id, plan(settings, &*tls)));
         });
         match self.settings.run(task) {
             Ok(ticket) => {
-                self.jobs.insert(id, Job { on_done, settled, stage: Stage::Settings { ticket, label } });
-                self.mailbox.counters.under_way.store(self.jobs.len(), Ordering::Relaxed);
+                self.enter(
+                    id,
+                    Job { on_done, settled, stage: Stage::Settings { ticket: Some(ticket), label } },
+                );
                 self.timers.arm(id, Instant::now() + self.settings_timeout);
             }
             Err(err) => {
@@ -234,6 +240,11 @@ impl Engine {
                 report(on_done, &settled, Err(before_any_attempt(no_thread(&err))));
             }
         }
+    }
+
+    fn enter(&mut self, id: JobId, job: Job) {
+        self.jobs.insert(id, job);
+        self.mailbox.counters.under_way.store(self.jobs.len(), Ordering::Relaxed);
     }
 
     fn planned(&mut self, id: JobId, plan: Result<Box<Plan>, Failure>) {
@@ -338,19 +349,19 @@ impl Engine {
         self.mailbox.counters.under_way.store(self.jobs.len(), Ordering::Relaxed);
         self.timers.disarm(id);
         match &job.stage {
-            Stage::Settings { ticket, .. } => {
+            Stage::Settings { ticket: Some(ticket), .. } => {
                 self.settings.forget(*ticket);
             }
             Stage::Attempts { lookup: Some(lookup), .. } => self.lookups.leave(id, *lookup),
-            Stage::Attempts { lookup: None, .. } => {}
+            Stage::Settings { ticket: None, .. } | Stage::Attempts { lookup: None, .. } => {}
         }
         Some(job)
     }
 }
 
-/// Reads the settings; on a helper thread.
-fn plan(settings: SettingsFn, tls: &dyn TlsConnector) -> Result<Box<Plan>, Failure> {
-    let read = || Plan::new(settings().map_err(Failure::Settings)?, tls).map(Box::new);
+/// Reads the settings; on a helper thread, unless they are at hand.
+fn plan(settings: ConnectSettings, tls: &dyn TlsConnector) -> Result<Box<Plan>, Failure> {
+    let read = || Plan::new(settings.read().map_err(Failure::Settings)?, tls).map(Box::new);
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
         let text = panic_text(&*panic);
         log::error!("Reading the settings of a call panicked: {text}");

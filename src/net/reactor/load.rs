@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use crate::driver::clock::MonoTime;
 
-/// How long events are counted.
+/// How long sockets are counted.
 const WINDOW: Duration = Duration::from_millis(40);
 /// Busy is who had this many in a window: more than it has looks.
 const BUSY: u32 = 14;
 /// No longer busy is who had fewer than this.
 const QUIET: u32 = 8;
 
-/// How many sockets had something lately.
+/// How many sockets were found readable lately, where looks find them: those in front wake the reactor in any case.
 pub(super) struct Load {
     since: MonoTime,
     events: u32,

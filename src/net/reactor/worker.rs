@@ -71,8 +71,6 @@ struct Woken {
     look: bool,
     /// Something has been posted.
     inbox: bool,
-    /// Sockets that had something.
-    events: usize,
 }
 
 /// One thread's own side.
@@ -139,10 +137,8 @@ impl Worker {
                     std::thread::sleep(Duration::from_millis(100));
                 }
             }
-            let mut woken = self.take_front(&events);
-            if woken.look {
-                woken.events += self.look(&mut events);
-            }
+            let woken = self.take_front(&events);
+            let readable = if woken.look { self.look(&mut events) } else { 0 };
             if !self.answer_inbox(&woken) {
                 break;
             }
@@ -150,7 +146,7 @@ impl Worker {
             self.run_readable();
             let now = tick::now();
             self.end_dialogues(now);
-            self.set_busy(self.coalesce && load.count(woken.events, now));
+            self.set_busy(self.coalesce && load.count(readable, now));
             if self.busy && woken.look {
                 self.clock.set(Some(tick::next_look(now)));
             }
@@ -159,15 +155,12 @@ impl Worker {
 
     /// Takes turns with the sockets that are watched closely, and says what else the reactor was woken for.
     fn take_front(&mut self, events: &Events) -> Woken {
-        let mut woken = Woken { look: std::mem::take(&mut self.more), inbox: false, events: 0 };
+        let mut woken = Woken { look: std::mem::take(&mut self.more), inbox: false };
         for event in events {
             match event.token() {
                 WAKE => woken.inbox = true,
                 TICK | SOCKETS => woken.look = true,
-                _ => {
-                    woken.events += 1;
-                    self.on_event(event);
-                }
+                _ => self.on_event(event),
             }
         }
         woken
@@ -192,29 +185,30 @@ impl Worker {
         self.deadlines.peek().map(|Reverse((at, _))| at.saturating_duration_since(Instant::now()))
     }
 
-    /// Takes turns with all sockets that have something. Returns how many.
+    /// Takes turns with all sockets that have something. Returns how many were readable.
     fn look(&mut self, events: &mut Events) -> usize {
-        let mut count = 0;
+        let mut readable = 0;
         for _ in 0..POLLS_PER_LOOK {
             if let Err(error) = self.sockets.poll(events, Some(Duration::ZERO)) {
                 if error.kind() == io::ErrorKind::Interrupted {
                     continue;
                 }
                 log::error!("a reactor thread cannot poll its sockets: {error}");
-                return count;
+                return readable;
             }
-            let got = events.iter().count();
-            count += got;
+            let mut got = 0;
             for event in &*events {
+                got += 1;
+                readable += usize::from(event.is_readable());
                 self.on_event(event);
             }
             if got < EVENTS_PER_POLL {
-                return count;
+                return readable;
             }
         }
         // An edge-triggered poll in a poll does not tell of them again.
         self.more = true;
-        count
+        readable
     }
 
     /// Begins or ends looking after ticks only.

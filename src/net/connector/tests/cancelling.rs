@@ -46,7 +46,7 @@ fn while_the_settings_are_read() {
     let (release, hang) = mpsc::channel::<()>();
     let (began, beginning) = mpsc::channel();
     let (mut job, outcome) = job(destination("unused.example", 1));
-    job.settings = Box::new(move || {
+    job.settings = reading(move || {
         began.send(()).unwrap();
         Err(format!("{:?}", hang.recv()))
     });
@@ -65,13 +65,13 @@ fn before_the_settings_are_read() {
         .map(|_| {
             let hang = hang.clone();
             let (mut job, outcome) = job(destination("unused.example", 1));
-            job.settings = Box::new(move || Err(format!("{:?}", hang.lock().recv())));
+            job.settings = reading(move || Err(format!("{:?}", hang.lock().recv())));
             (connector.connect(job), outcome)
         })
         .collect();
     let (mut waiting, outcome) = job(destination("unused.example", 1));
     let (never, dropped) = mpsc::channel::<()>();
-    waiting.settings = Box::new(move || Err(format!("{:?}", never.send(()))));
+    waiting.settings = reading(move || Err(format!("{:?}", never.send(()))));
     let handle = connector.connect(waiting);
     cancel(handle, &outcome);
     // The closure is not kept until a thread is free.

@@ -136,12 +136,15 @@ fn a_reset_is_told_with_its_errno() {
 #[test]
 fn settings_that_cannot_be_read() {
     let connector = connector();
-    let (mut job, outcome) = job(destination("unused.example", 1));
-    job.settings = Box::new(|| Err("no websocket_client named x".to_owned()));
-    let _handle = connector.connect(job);
-    let error = outcome.recv_timeout(LONG).unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "connection failed: no websocket_client named x");
-    assert_eq!((error.server, error.attempts), (None, 0));
+    let why = || "no websocket_client named x".to_owned();
+    for settings in [reading(move || Err(why())), ConnectSettings::Known(Err(why()))] {
+        let (mut job, outcome) = job(destination("unused.example", 1));
+        job.settings = settings;
+        let _handle = connector.connect(job);
+        let error = outcome.recv_timeout(LONG).unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "connection failed: no websocket_client named x");
+        assert_eq!((error.server, error.attempts), (None, 0));
+    }
 }
 
 #[test]
@@ -161,7 +164,7 @@ fn settings_that_hang_are_given_up() {
     let connector = Connector::start_with("ws-connector", resolver, Duration::from_millis(100)).unwrap();
     let (release, hang) = mpsc::channel::<()>();
     let (mut hanging, outcome) = job(destination("unused.example", 1));
-    hanging.settings = Box::new(move || Err(format!("{:?}", hang.recv())));
+    hanging.settings = reading(move || Err(format!("{:?}", hang.recv())));
     let _handle = connector.connect(hanging);
     let error = outcome.recv_timeout(LONG).unwrap().unwrap_err();
     assert_eq!(error.to_string(), "connection failed: its settings could not be read within 100 ms");
@@ -173,7 +176,7 @@ fn a_panic_ends_that_call_alone() {
     let server = Server::start(|_, stream| welcome(stream));
     let connector = connector();
     let (mut panics_early, outcome) = job(to(server.addr));
-    panics_early.settings = Box::new(|| panic!("on purpose"));
+    panics_early.settings = reading(|| panic!("on purpose"));
     let _handle = connector.connect(panics_early);
     let error = outcome.recv_timeout(LONG).unwrap().unwrap_err();
     assert_eq!(error.to_string(), "connection failed: internal error: panic: on purpose");

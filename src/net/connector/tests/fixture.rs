@@ -65,12 +65,19 @@ pub(super) fn to(addr: SocketAddr) -> Destination {
 pub(super) fn job(destination: Destination) -> (ConnectJob, Receiver<Outcome>) {
     let (done, outcome) = mpsc::channel();
     let job = ConnectJob {
-        settings: Box::new(|| Ok(destination)),
+        settings: ConnectSettings::Known(Ok(Box::new(destination))),
         tls: Arc::new(XorTls),
         on_done: Box::new(move |result| done.send(result).unwrap()),
         label: "WebSocket/test/0x1".to_owned(),
     };
     (job, outcome)
+}
+
+/// Settings that a helper has to read.
+pub(super) fn reading(
+    read: impl FnOnce() -> Result<Destination, String> + Send + 'static,
+) -> ConnectSettings {
+    ConnectSettings::Read(Box::new(read))
 }
 
 /// Connects and waits for the result.

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, TcpListener};
 
+use super::super::ConnectSettings;
 use super::fixture::*;
 
 #[test]
@@ -37,6 +38,29 @@ fn a_websocket_opens_and_carries_bytes_both_ways() {
 
     assert_eq!(connected.transport.send(b"ping").unwrap(), 4);
     assert_eq!(recv_exact(&*connected.transport, 4), b"ping");
+}
+
+#[test]
+fn only_what_is_not_at_hand_needs_a_helper_thread() {
+    let plain = Server::start(|_, stream| welcome(stream));
+    let secure = Server::start(|_, stream| xor_welcome(stream, true));
+    let mut by_tls = to(secure.addr);
+    by_tls.target.tls = true;
+    let known = |destination| ConnectSettings::Known(Ok(Box::new(destination)));
+    let read_later = to(plain.addr);
+    for (settings, threads) in [
+        (known(to(plain.addr)), 0),
+        (reading(move || Ok(read_later)), 1),
+        // Certificates are read from files.
+        (known(by_tls), 1),
+    ] {
+        let connector = connector();
+        let (mut job, outcome) = job(to(plain.addr));
+        job.settings = settings;
+        let _handle = connector.connect(job);
+        outcome.recv_timeout(LONG).unwrap().unwrap();
+        assert_eq!(connector.stats().settings_threads, threads);
+    }
 }
 
 #[test]
