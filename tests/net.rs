@@ -21,6 +21,8 @@ use tungstenite::{Error, Message};
 
 #[path = "net/hostile.rs"]
 mod hostile;
+#[path = "net/watchdog.rs"]
+mod watchdog;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -19,6 +19,8 @@ use super::log::call_warn;
 use super::record::EndedBy;
 use super::{ami, notify, sys};
 use crate::driver::notice::Notice;
+use crate::net::pulse::Pulse;
+use crate::net::watchdog::Watched;
 
 /// How soon a job is tried again whose channel was locked.
 const RETRY: Duration = Duration::from_millis(1);
@@ -69,12 +71,27 @@ struct Queue {
     stopping: bool,
 }
 
-#[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
     changed: Condvar,
-    /// Jobs that the thread has taken and could not do yet.
-    aside: AtomicUsize,
+    /// Jobs that the thread has taken and not done yet.
+    taken: AtomicUsize,
+    pulse: Pulse,
+}
+
+impl Watched for Shared {
+    fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.queue.try_lock().is_none_or(|queue| !queue.jobs.is_empty())
+    }
+
+    fn carries(&self) -> (usize, &'static str) {
+        let queued = self.queue.try_lock().map_or(0, |queue| queue.jobs.len());
+        (queued + self.taken.load(Ordering::Relaxed), "jobs for calls")
+    }
 }
 
 /// The thread and its queue.
@@ -89,9 +106,11 @@ impl Effects {
     /// # Errors
     /// Out of threads.
     pub(crate) fn start() -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let ((queue, changed, taken), pulse) = (Default::default(), Pulse::new("ws-effects"));
+        let shared = Arc::new(Shared { queue, changed, taken, pulse });
         let own = shared.clone();
-        let thread = std::thread::Builder::new().name("ws-effects".into()).spawn(move || run(&own))?;
+        let name = shared.pulse.name().to_owned();
+        let thread = std::thread::Builder::new().name(name).spawn(move || run(&own))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
@@ -108,10 +127,15 @@ impl Effects {
         self.shared.changed.notify_one();
     }
 
-    /// Jobs that are not done: queued, put aside, or for later.
+    /// Jobs that are not done: queued, taken, or for later.
     pub(crate) fn waiting(&self) -> usize {
         let queue = self.shared.queue.lock();
-        queue.jobs.len() + queue.later.len() + self.shared.aside.load(Ordering::Relaxed)
+        queue.jobs.len() + queue.later.len() + self.shared.taken.load(Ordering::Relaxed)
+    }
+
+    /// For the watchdog.
+    pub(crate) fn watched(&self) -> Arc<dyn Watched> {
+        self.shared.clone()
     }
 
     /// Stops and joins the thread; what is still queued is dropped. A second call does nothing more.
@@ -135,8 +159,10 @@ fn run(shared: &Shared) {
     // Jobs whose channel was locked, oldest first.
     let mut aside: VecDeque<Job> = VecDeque::new();
     while let Some(jobs) = next_jobs(shared, !aside.is_empty()) {
+        shared.taken.store(aside.len() + jobs.len(), Ordering::Relaxed);
         let mut busy = VecDeque::new();
         for job in aside.drain(..).chain(jobs) {
+            shared.pulse.works();
             // A call's jobs stay in order behind one that was put aside.
             let behind = busy.iter().any(|other: &Job| Arc::ptr_eq(other.call(), job.call()));
             if behind {
@@ -146,12 +172,13 @@ fn run(shared: &Shared) {
             }
         }
         aside = busy;
-        shared.aside.store(aside.len(), Ordering::Relaxed);
+        shared.taken.store(aside.len(), Ordering::Relaxed);
     }
 }
 
 /// Waits for jobs; `None` when it is time to end.
 fn next_jobs(shared: &Shared, retry: bool) -> Option<VecDeque<Job>> {
+    shared.pulse.waits();
     let mut queue = shared.queue.lock();
     let retry_at = retry.then(|| Instant::now() + RETRY);
     loop {

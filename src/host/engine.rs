@@ -16,6 +16,7 @@ use super::totals::{ModuleView, PerRole, Refusals, Totals};
 use crate::driver::config::Config;
 use crate::net::connector::Connector;
 use crate::net::reactor::Reactors;
+use crate::net::watchdog::{Patience, Watchdog};
 
 /// More reactors than this have nothing to do on the machines that carry calls.
 const MAX_DEFAULT_REACTORS: usize = 4;
@@ -27,6 +28,7 @@ pub(crate) struct Engine {
     pub(crate) reactors: Reactors,
     pub(crate) connector: Connector,
     pub(crate) effects: Effects,
+    watchdog: Watchdog,
     /// Trust stores and certificates for outgoing calls.
     pub(crate) tls: Arc<OpenSslConnector>,
     config: RwLock<Arc<Config>>,
@@ -60,10 +62,15 @@ impl Engine {
             0 => cores.min(MAX_DEFAULT_REACTORS),
             configured => configured,
         };
+        let reactors = Reactors::start(reactor_threads, config.settings.coalesce_reads)?;
+        let connector = Connector::start("ws-connector")?;
+        let effects = Effects::start()?;
+        let watched = reactors.watched().chain([connector.watched(), effects.watched()]).collect();
         let engine = Arc::new(Self {
-            reactors: Reactors::start(reactor_threads, config.settings.coalesce_reads)?,
-            connector: Connector::start("ws-connector")?,
-            effects: Effects::start()?,
+            watchdog: Watchdog::start(watched, Patience::default())?,
+            reactors,
+            connector,
+            effects,
             tls: Arc::default(),
             acl: RwLock::new(Arc::new(Acl::new(&config.settings))),
             config: RwLock::new(Arc::new(config)),
@@ -86,6 +93,7 @@ impl Engine {
     pub(crate) fn stop() {
         let engine = ENGINE.write().take();
         if let Some(engine) = engine {
+            engine.watchdog.stop();
             engine.connector.stop();
             engine.effects.stop();
             engine.reactors.stop();
@@ -155,6 +163,7 @@ impl Engine {
             connector: self.connector.stats(),
             reactors: self.reactors.connections(),
             effects_waiting: self.effects.waiting(),
+            threads_stuck: self.watchdog.stuck(),
         }
     }
 
@@ -166,6 +175,7 @@ impl Engine {
             totals.calls.count(call.role);
             totals.calls_high_water = totals.calls_high_water.max(calls.len() as u64);
         }
+        self.watchdog.count_call();
         if call.role == CallRole::Incoming {
             self.incoming.lock().insert(call.connection_id.clone(), call.clone());
         }
@@ -184,6 +194,9 @@ impl Engine {
             totals.end(call.record.ending(), traffic);
             calls.remove(&call.number)
         };
+        if forgotten.is_some() {
+            self.watchdog.forget_call();
+        }
         drop(forgotten);
         if call.role == CallRole::Incoming {
             let forgotten = self.incoming.lock().remove(&call.connection_id);

@@ -1,19 +1,37 @@
-//! Faults on demand, for the test that a panic ends one call and nothing else. Only with the feature
-//! `fault-injection`, which no installed build has.
+//! Faults on demand, for the tests that a panic ends one call and nothing else, and that a thread which stands still is
+//! noticed. Only with the feature `fault-injection`, which no installed build has.
 
 #[cfg(feature = "fault-injection")]
 mod injected {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
 
-    /// The point to fail at, from the environment variable `CHAN_WEBSOCKET_FAULT`.
-    static POINT: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("CHAN_WEBSOCKET_FAULT").ok());
+    /// A point to fail at, and how.
+    struct Fault {
+        point: String,
+        /// Stand still for so long; panic if `None`.
+        pause: Option<Duration>,
+    }
+
+    /// From the environment variable `CHAN_WEBSOCKET_FAULT`: `<point>` panics, `<point>=<ms>` stands still.
+    static FAULT: LazyLock<Option<Fault>> = LazyLock::new(|| {
+        let text = std::env::var("CHAN_WEBSOCKET_FAULT").ok()?;
+        let (point, pause_ms) = text.split_once('=').map_or((&*text, None), |(point, ms)| (point, Some(ms)));
+        let pause = pause_ms.and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
+        Some(Fault { point: point.to_owned(), pause })
+    });
     static DONE: AtomicBool = AtomicBool::new(false);
 
     #[allow(clippy::panic, reason = "that is what it is for")]
     pub(crate) fn point(name: &str) {
-        if POINT.as_deref() == Some(name) && !DONE.swap(true, Ordering::Relaxed) {
-            panic!("injected at {name}");
+        let Some(Fault { point, pause }) = &*FAULT else { return };
+        if point != name || DONE.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        match pause {
+            Some(pause) => std::thread::sleep(*pause),
+            None => panic!("injected at {name}"),
         }
     }
 }
@@ -21,7 +39,7 @@ mod injected {
 #[cfg(feature = "fault-injection")]
 pub(crate) use injected::point;
 
-/// A place that a test can make panic, once per process.
+/// A place that a test can make panic or stand still, once per process.
 #[cfg(not(feature = "fault-injection"))]
 #[inline(always)]
 pub(crate) fn point(_name: &str) {}

@@ -55,6 +55,7 @@ fn destination(call: &Call) -> Result<Destination, String> {
 }
 
 fn on_done(call: &Arc<Call>, dialled: &str, result: Result<Connected, ConnectError>) {
+    fault::point("connected");
     match result {
         Ok(connected) => {
             let link = NewLink {

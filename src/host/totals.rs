@@ -154,6 +154,7 @@ pub(crate) struct ModuleView {
     pub(crate) reactors: Vec<usize>,
     /// What waits for a channel's lock, or for its time.
     pub(crate) effects_waiting: usize,
+    pub(crate) threads_stuck: usize,
 }
 
 /// One of the module's figures.
@@ -181,6 +182,9 @@ impl ModuleView {
         self.traffic_figures(&mut list);
         list.one("effects_waiting", gauge, Unit::None, "What waits for a channel's lock, or its time", {
             self.effects_waiting.into()
+        });
+        list.one("threads_stuck", gauge, Unit::None, "Threads that have not come round for 5 s", {
+            self.threads_stuck.into()
         });
         for (name, kind, help, value) in [
             ("connect_jobs", gauge, "Outgoing calls being connected", self.connector.under_way as u64),

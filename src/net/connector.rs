@@ -38,6 +38,7 @@ use parking_lot::Mutex;
 
 use crate::driver::client::{ClientSettings, TargetUri};
 use crate::net::transport::Transport;
+use crate::net::watchdog::Watched;
 use engine::{Engine, JobId, Mailbox, News, Settled};
 use helpers::Helpers;
 use lookup::Lookups;
@@ -214,7 +215,7 @@ impl Connector {
     ) -> io::Result<Self> {
         let settings = Helpers::new("ws-settings", MAX_SETTINGS_READERS);
         let resolvers = Helpers::new("ws-resolver", MAX_RESOLVERS);
-        let (poll, mailbox) = Engine::mailbox()?;
+        let (poll, mailbox) = Engine::mailbox(name)?;
         let lookups = Lookups::new(resolvers.clone(), resolver, mailbox.clone());
         let engine = Engine::new(poll, mailbox.clone(), settings.clone(), settings_timeout, lookups);
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || engine.run())?;
@@ -239,6 +240,11 @@ impl Connector {
     /// Totals, and what it is doing now. Any thread.
     pub fn stats(&self) -> ConnectorStats {
         self.mailbox.counters.stats(self.resolvers.live(), self.settings.live())
+    }
+
+    /// For the watchdog.
+    pub fn watched(&self) -> Arc<dyn Watched> {
+        self.mailbox.clone()
     }
 
     /// Ends all jobs with [`Failure::Stopped`] and joins all threads, but for helper threads that still hang after a

@@ -18,6 +18,8 @@ use parking_lot::Mutex;
 
 use super::connection::Connection;
 use super::outbound::Wake;
+use super::pulse::Pulse;
+use super::watchdog::Watched;
 use inbox::{Command, Inbox};
 use worker::Worker;
 
@@ -38,6 +40,21 @@ impl ConnectionKey {
 struct Shared {
     inbox: Inbox,
     connections: AtomicUsize,
+    pulse: Pulse,
+}
+
+impl Watched for Shared {
+    fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.inbox.has_woken()
+    }
+
+    fn carries(&self) -> (usize, &'static str) {
+        (self.connections.load(Ordering::Relaxed), "connections")
+    }
 }
 
 /// One reactor as others see it. Cheap to clone, usable from any thread.
@@ -100,11 +117,11 @@ impl Reactors {
         let mut reactors = Self { handles: Vec::with_capacity(count), threads: Mutex::default() };
         for number in 0..count.max(1) {
             let (poll, waker) = worker::poll_with_waker()?;
-            let shared = Arc::new(Shared { inbox: Inbox::new(waker), connections: AtomicUsize::new(0) });
+            let name = format!("ws-reactor-{number}");
+            let (inbox, connections) = (Inbox::new(waker), AtomicUsize::new(0));
+            let shared = Arc::new(Shared { inbox, connections, pulse: Pulse::new(name.clone()) });
             let worker = Worker::new(poll, shared.clone(), coalesce)?;
-            let thread = std::thread::Builder::new()
-                .name(format!("ws-reactor-{number}"))
-                .spawn(move || worker.run())?;
+            let thread = std::thread::Builder::new().name(name).spawn(move || worker.run())?;
             reactors.threads.lock().push(thread);
             reactors.handles.push(ReactorHandle(shared));
         }
@@ -123,6 +140,11 @@ impl Reactors {
     /// Connections per reactor.
     pub fn connections(&self) -> Vec<usize> {
         self.handles.iter().map(ReactorHandle::connections).collect()
+    }
+
+    /// For the watchdog.
+    pub fn watched(&self) -> impl Iterator<Item = Arc<dyn Watched>> {
+        self.handles.iter().map(|handle| handle.0.clone() as Arc<dyn Watched>)
     }
 
     /// Ends every connection at once and joins the threads. Not to be called from a reactor thread. A second call does

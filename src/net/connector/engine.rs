@@ -18,6 +18,8 @@ use super::helpers::{Helpers, Ticket};
 use super::link::Plan;
 use super::lookup::{Found, LookupId, Lookups};
 use super::{ConnectJob, ConnectSettings, Connected, OnDone, TlsConnector};
+use crate::net::pulse::Pulse;
+use crate::net::watchdog::Watched;
 
 /// Events taken from the kernel at once; the rest comes with the next call.
 const EVENTS_AT_ONCE: usize = 256;
@@ -61,7 +63,22 @@ pub(super) enum News {
 pub(super) struct Mailbox {
     inbox: Mutex<Inbox>,
     waker: Waker,
+    pulse: Pulse,
     pub(super) counters: Counters,
+}
+
+impl Watched for Mailbox {
+    fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.inbox.try_lock().is_none_or(|inbox| !inbox.news.is_empty())
+    }
+
+    fn carries(&self) -> (usize, &'static str) {
+        (self.counters.under_way.load(Ordering::Relaxed), "calls that are being connected")
+    }
 }
 
 #[derive(Default)]
@@ -124,14 +141,15 @@ enum Stage {
 }
 
 impl Engine {
-    /// An epoll and a mailbox that wakes it.
+    /// An epoll and a mailbox that wakes it, for the thread with this name.
     ///
     /// # Errors
     /// No descriptors.
-    pub(super) fn mailbox() -> io::Result<(Poll, Arc<Mailbox>)> {
+    pub(super) fn mailbox(thread: &str) -> io::Result<(Poll, Arc<Mailbox>)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), MAIL)?;
-        Ok((poll, Arc::new(Mailbox { inbox: Mutex::default(), waker, counters: Counters::default() })))
+        let (inbox, counters) = Default::default();
+        Ok((poll, Arc::new(Mailbox { inbox, waker, pulse: Pulse::new(thread), counters })))
     }
 
     /// Not yet running; `settings` runs the jobs' `settings`.
@@ -157,13 +175,17 @@ impl Engine {
         for id in ids {
             self.fail(id, Failure::Stopped);
         }
+        self.mailbox.pulse.waits();
     }
 
     /// Waits once and does what there is to do. `false`: that was the last time.
     fn turn(&mut self, events: &mut Events) -> bool {
         let began = Instant::now();
         let timeout = self.timers.next_in(began);
-        if let Err(err) = self.poll.poll(events, timeout)
+        self.mailbox.pulse.waits();
+        let polled = self.poll.poll(events, timeout);
+        self.mailbox.pulse.works();
+        if let Err(err) = polled
             && err.kind() != io::ErrorKind::Interrupted
         {
             log::error!("The connector cannot wait for its sockets: {err}");

@@ -46,6 +46,11 @@ impl Inbox {
         }
     }
 
+    /// Whether the reactor has been woken and has not taken the commands yet. Any thread.
+    pub(super) fn has_woken(&self) -> bool {
+        self.woken.load(Ordering::Relaxed)
+    }
+
     /// Whether there are only flushes, if anything. They may wait a little for more of them. The reactor.
     pub(super) fn can_wait(&self) -> bool {
         self.commands.lock().iter().all(|command| matches!(command, Command::Flush(_)))

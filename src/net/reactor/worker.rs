@@ -129,7 +129,10 @@ impl Worker {
         let mut events = Events::with_capacity(EVENTS_PER_POLL);
         let mut load = Load::new(tick::now());
         loop {
-            match self.front.poll(&mut events, self.timeout()) {
+            self.shared.pulse.waits();
+            let polled = self.front.poll(&mut events, self.timeout());
+            self.shared.pulse.works();
+            match polled {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {

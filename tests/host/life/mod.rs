@@ -7,6 +7,7 @@ mod resources;
 mod shim;
 mod stopping;
 mod transfers;
+mod watchdog;
 
 use super::harness::Suite;
 
@@ -16,4 +17,5 @@ pub fn tests(suite: &mut Suite) {
     resources::tests(suite);
     stopping::tests(suite);
     transfers::tests(suite);
+    watchdog::tests(suite);
 }

@@ -1,0 +1,287 @@
+//! Finds threads of ours that stand still: in a callback, in a lock, in a system call, or not woken for what waits.
+//!
+//! They only count their turns ([`Pulse`]); a thread of its own looks at the counts once in a while, as long as there
+//! are calls. It takes no lock of theirs that it would have to wait for.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::pulse::Pulse;
+use super::tick;
+
+/// A thread as the watchdog sees it. Nothing of this may wait.
+pub trait Watched: Send + Sync {
+    /// Its turns.
+    fn pulse(&self) -> &Pulse;
+    /// Whether something has been posted that it has not taken yet.
+    fn is_awaited(&self) -> bool;
+    /// How many of what stand still when it does.
+    fn carries(&self) -> (usize, &'static str);
+}
+
+/// The watchdog's times.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Between two looks.
+    pub period: Duration,
+    /// A look that comes so long after the one before counts nothing: the process was stopped, or the machine is so busy
+    /// that nobody comes round in time.
+    pub late: Duration,
+    /// A thread that does not come round for longer than this stands still.
+    pub limit: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { period: seconds(1), late: seconds(2), limit: seconds(5) }
+    }
+}
+
+struct Shared {
+    threads: Vec<Arc<dyn Watched>>,
+    calls: AtomicUsize,
+    stuck: AtomicUsize,
+    stopping: AtomicBool,
+}
+
+/// The thread that looks. Dropping it stops it.
+pub struct Watchdog {
+    shared: Arc<Shared>,
+    sleeper: thread::Thread,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl fmt::Debug for Watchdog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watchdog").field("stuck", &self.stuck()).finish_non_exhaustive()
+    }
+}
+
+impl Watchdog {
+    /// Starts to watch these threads.
+    ///
+    /// # Errors
+    /// Out of threads.
+    pub fn start(threads: Vec<Arc<dyn Watched>>, patience: Patience) -> io::Result<Self> {
+        let (calls, stuck, stopping) = Default::default();
+        let shared = Arc::new(Shared { threads, calls, stuck, stopping });
+        let own = shared.clone();
+        let thread = thread::Builder::new().name("ws-watchdog".into()).spawn(move || run(&own, patience))?;
+        Ok(Self { shared, sleeper: thread.thread().clone(), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// There is a call more. Any thread; never waits.
+    pub fn count_call(&self) {
+        if self.shared.calls.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.sleeper.unpark();
+        }
+    }
+
+    /// One of them is over.
+    pub fn forget_call(&self) {
+        self.shared.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Threads that stand still now, as far as is known.
+    pub fn stuck(&self) -> usize {
+        self.shared.stuck.load(Ordering::Relaxed)
+    }
+
+    /// Stops watching, and joins the thread. A second call does nothing more.
+    pub fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::Relaxed);
+        self.sleeper.unpark();
+        let thread = self.thread.lock().take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            log::error!("the watchdog had panicked");
+        }
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    /// Whether anything could stand still. Without calls that is the rest of those that were.
+    fn is_needed(&self) -> bool {
+        let has_work = |thread: &Arc<dyn Watched>| {
+            Pulse::is_work(thread.pulse().turns()) || thread.is_awaited() || thread.carries().0 > 0
+        };
+        self.calls.load(Ordering::Relaxed) > 0
+            || self.stuck.load(Ordering::Relaxed) > 0
+            || self.threads.iter().any(has_work)
+    }
+}
+
+fn run(shared: &Shared, patience: Patience) {
+    let mut watches = vec![Watch::default(); shared.threads.len()];
+    let mut last = tick::now();
+    while !shared.stopping.load(Ordering::Relaxed) {
+        if shared.is_needed() {
+            thread::park_timeout(patience.period)
+        } else {
+            thread::park()
+        }
+        let now = tick::now();
+        let passed = now.since(last);
+        last = now;
+        let pairs = watches.iter_mut().zip(&shared.threads);
+        let found: Vec<_> = pairs.map(|(watch, thread)| watch.look(&**thread, passed, patience)).collect();
+        shared.stuck.store(watches.iter().filter(|watch| watch.is_told).count(), Ordering::Relaxed);
+        for (thread, found) in shared.threads.iter().zip(found) {
+            report(&**thread, found);
+        }
+    }
+}
+
+/// What a look at a thread found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// Nothing new.
+    Nothing,
+    /// It has stood still for so long.
+    StandsStill(Duration),
+    /// It had, for about so long.
+    ComesRound(Duration),
+}
+
+/// What is known of a thread from the looks so far.
+#[derive(Debug, Clone, Default)]
+struct Watch {
+    turns: u64,
+    /// How long it has been seen standing still.
+    stood: Duration,
+    is_told: bool,
+}
+
+impl Watch {
+    /// `passed` is the time since the last look.
+    fn look(&mut self, thread: &dyn Watched, passed: Duration, patience: Patience) -> Found {
+        let turns = thread.pulse().turns();
+        let has_work = Pulse::is_work(turns) || thread.is_awaited();
+        if turns != self.turns || !has_work {
+            let stood = std::mem::take(&mut self.stood);
+            self.turns = turns;
+            let was_told = std::mem::take(&mut self.is_told);
+            return if was_told { Found::ComesRound(stood + passed) } else { Found::Nothing };
+        }
+        if passed < patience.late {
+            self.stood += passed;
+        }
+        if self.is_told || self.stood <= patience.limit {
+            return Found::Nothing;
+        }
+        self.is_told = true;
+        Found::StandsStill(self.stood)
+    }
+}
+
+fn report(thread: &dyn Watched, found: Found) {
+    let (name, (count, what)) = (thread.pulse().name(), thread.carries());
+    match found {
+        Found::Nothing => {}
+        Found::StandsStill(time) => {
+            log::error!(
+                "thread {name} has not come round for {} s; it carries {count} {what}",
+                time.as_secs()
+            );
+        }
+        Found::ComesRound(time) => {
+            log::error!(
+                "thread {name} comes round again after {} s; it carries {count} {what}",
+                time.as_secs()
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::Found::{ComesRound, Nothing, StandsStill};
+    use super::*;
+
+    struct Fake {
+        pulse: Pulse,
+        is_awaited: AtomicBool,
+    }
+
+    impl Watched for Fake {
+        fn pulse(&self) -> &Pulse {
+            &self.pulse
+        }
+        fn is_awaited(&self) -> bool {
+            self.is_awaited.load(Ordering::Relaxed)
+        }
+        fn carries(&self) -> (usize, &'static str) {
+            (1, "calls")
+        }
+    }
+
+    fn fake() -> Fake {
+        Fake { pulse: Pulse::new("fake"), is_awaited: AtomicBool::new(false) }
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Looks once a second, and gives what was found but for nothing.
+    fn look(watch: &mut Watch, thread: &Fake, times: usize) -> Vec<Found> {
+        let look = |_| watch.look(thread, SECOND, Patience::default());
+        (0..times).map(look).filter(|found| *found != Nothing).collect()
+    }
+
+    #[test]
+    fn who_works_on_one_thing_for_long_stands_still() {
+        let (mut watch, thread) = (Watch::default(), fake());
+        thread.pulse.works();
+        assert_eq!(look(&mut watch, &thread, 6), []);
+        assert_eq!(look(&mut watch, &thread, 1), [StandsStill(6 * SECOND)]);
+        assert_eq!(look(&mut watch, &thread, 3), []);
+        thread.pulse.waits();
+        assert_eq!(look(&mut watch, &thread, 10), [ComesRound(10 * SECOND)]);
+    }
+
+    #[test]
+    fn who_sleeps_stands_still_only_if_something_waits_for_it() {
+        let (mut watch, thread) = (Watch::default(), fake());
+        thread.pulse.waits();
+        assert_eq!(look(&mut watch, &thread, 60), []);
+        thread.is_awaited.store(true, Ordering::Relaxed);
+        assert_eq!(look(&mut watch, &thread, 6), [StandsStill(6 * SECOND)]);
+        thread.is_awaited.store(false, Ordering::Relaxed);
+        assert_eq!(look(&mut watch, &thread, 60), [ComesRound(7 * SECOND)]);
+    }
+
+    #[test]
+    fn who_does_one_thing_after_the_other_comes_round() {
+        let (mut watch, thread) = (Watch::default(), fake());
+        for _ in 0..20 {
+            thread.pulse.works();
+            assert_eq!(look(&mut watch, &thread, 5), []);
+        }
+    }
+
+    #[test]
+    fn a_stopped_process_counts_for_nothing() {
+        let (mut watch, thread) = (Watch::default(), fake());
+        thread.pulse.works();
+        assert_eq!(look(&mut watch, &thread, 4), []);
+        let hour = 3600 * SECOND;
+        for passed in [11 * SECOND, 2 * SECOND, hour] {
+            assert_eq!(watch.look(&thread, passed, Patience::default()), Nothing);
+        }
+        assert_eq!(look(&mut watch, &thread, 2), []);
+        assert_eq!(look(&mut watch, &thread, 1), [StandsStill(6 * SECOND)]);
+    }
+}
