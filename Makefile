@@ -37,6 +37,7 @@ test: setup clients build faults ## Set up, build and run every test
 	@# Five hundred calls at once would disturb the tests beside them, and so would a soak.
 	$(CARGO) test $(NO_MODULE) --test host -- connect/many
 	$(CARGO) test $(NO_MODULE) --test host -- soak/
+	scripts/models
 
 .PHONY: faults
 faults: ## Build the module once more, with places that a test can make panic
@@ -94,6 +95,10 @@ tsan: ## Run the tests of threads under ThreadSanitizer, where the toolchain has
 .PHONY: miri
 miri: ## Run the driver's unit tests in Miri, where the toolchain has it
 	@scripts/sanitize miri
+
+.PHONY: loom
+loom: ## Run what threads hand to each other in every order that they can get into
+	@scripts/models
 
 .PHONY: hostile
 hostile: setup build ## Applications that stall, flood and vanish, the long form on both modules, with figures (13 minutes); TEST=<name>

@@ -346,7 +346,7 @@ fn media_for_an_application_that_does_not_read_is_dropped_and_told_once() {
     while pair.stalls.lock().is_empty() && Instant::now() < stalled_by {
         std::thread::sleep(Duration::from_millis(1));
     }
-    assert_eq!(*pair.stalls.lock(), [Stall::Begins], "told while it lasts, once");
+    assert_eq!(pair.stalls.lock().first(), Some(&Stall::Begins), "not told while it lasts");
     let mut numbers = Vec::new();
     let event = loop {
         match pair.app.read().unwrap() {
@@ -370,7 +370,8 @@ fn media_for_an_application_that_does_not_read_is_dropped_and_told_once() {
     reactors.stop();
     let stalls = pair.stalls.lock();
     assert!(matches!(stalls[1], Stall::Ends(dropped) if dropped > 0 && dropped <= lost), "{stalls:?}");
-    assert!(stalls.chunks(2).all(|pair| pair[0] == Stall::Begins), "{stalls:?}");
+    let begins = |stall: &Stall| matches!(stall, Stall::Begins);
+    assert!(stalls.iter().enumerate().all(|(n, stall)| begins(stall) == n.is_multiple_of(2)), "{stalls:?}");
 }
 
 /// Without anything dropped it is a stall after a second; one that takes all of it in time has not stalled.

@@ -85,6 +85,21 @@ pub struct ClockSetting {
     pub deadline: Option<MonoTime>,
 }
 
+impl ClockSetting {
+    /// Has `set` set the clock to this, outside the session's lock. Two threads may do so at once, in any order: whoever
+    /// finds by `newest` that there is a newer setting afterwards applies that, so that the newest wins.
+    pub fn apply(mut self, set: impl Fn(Option<MonoTime>), newest: impl Fn() -> Self) {
+        loop {
+            set(self.deadline);
+            let newest = newest();
+            if newest.seq == self.seq {
+                return;
+            }
+            self = newest;
+        }
+    }
+}
+
 /// Counters of one call, for its log line and the CLI. All only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SessionStats {
@@ -603,5 +618,7 @@ fn send_error(effects: &mut Vec<Effect>, error_text: String) {
 pub(crate) mod fixture;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod model;
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(test)]
 mod tests;

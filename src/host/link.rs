@@ -62,8 +62,9 @@ pub(crate) fn start(call: &Arc<Call>, link: NewLink, variables: Vec<(String, Str
         prompt: call.is_unbuffered(),
     };
     slot.add(Connection::new(link.transport, out, call.clone(), link.role, link.leftover, config));
-    // A hangup that came between found no connection to close.
-    if call.is_hung_up() {
+    // A hangup that came between found no connection to close. It lets go of the channel before it looks for one: by
+    // that lock, either it has seen this connection, or what it has done is seen here.
+    if hung_up_before || call.channel().is_none() {
         slot.close(CLOSE_NORMAL);
     }
 }

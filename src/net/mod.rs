@@ -9,6 +9,7 @@ mod frame_watch;
 pub mod outbound;
 pub mod pulse;
 pub mod reactor;
+mod sync;
 pub mod tick;
 pub mod transport;
 pub mod upgrade;

@@ -12,15 +12,15 @@ mod tests;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, MutexGuard};
 use rand::rngs::StdRng;
 use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::frame_watch::MAX_HEADER_BYTES;
+use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard};
 use super::transport::Transport;
 use counters::as_nanos;
 use encode::{encode, next_mask, seeded_rng};
@@ -123,23 +123,28 @@ impl Outbound {
     /// Queues a close frame with this payload behind everything else, and takes no more. Written as a ping is.
     pub fn queue_close(&self, payload: &[u8]) {
         self.queue_control(Control::Close, payload);
-        self.close();
     }
 
     fn queue_control(&self, control: Control, payload: &[u8]) {
         let mut frame = Vec::with_capacity(MAX_HEADER_BYTES + payload.len());
         let mask = self.writer.lock().mask.as_mut().map(next_mask);
-        if encode(&mut frame, OpCode::Control(control), payload, mask).is_ok() {
-            self.queue_encoded(&frame);
-        }
+        // Encoding into a Vec cannot fail.
+        let _ = encode(&mut frame, OpCode::Control(control), payload, mask);
+        self.queue(frame, control == Control::Close);
     }
 
     /// Queues a whole encoded frame behind everything else. Called by the reactor, which flushes after it.
     pub fn queue_encoded(&self, frame: &[u8]) {
+        self.queue(frame.to_vec(), false);
+    }
+
+    /// Queues a whole frame; behind the `last` one nobody comes in between.
+    fn queue(&self, frame: Vec<u8>, last: bool) {
         let mut pending = self.pending.lock();
         if !pending.closed {
-            self.append(&mut pending, Message::Encoded(frame.to_vec()));
+            self.append(&mut pending, Message::Encoded(frame));
         }
+        pending.closed |= last;
     }
 
     /// Takes no more payload from now on; what is queued still goes out.

@@ -7,6 +7,8 @@
 
 mod inbox;
 mod load;
+#[cfg(all(test, loom))]
+mod models;
 mod worker;
 
 use std::io;

@@ -115,17 +115,8 @@ impl Call {
         }
     }
 
-    /// Sets the clock's descriptor outside the session's lock. Two threads may do so at once, in any order: whoever
-    /// finds a newer setting afterwards applies that, so that the newest wins.
-    fn apply_clock(&self, mut setting: ClockSetting) {
-        loop {
-            self.clock.set(setting.deadline);
-            let newest = self.session.lock().clock();
-            if newest.seq == setting.seq {
-                return;
-            }
-            setting = newest;
-        }
+    fn apply_clock(&self, setting: ClockSetting) {
+        setting.apply(|deadline| self.clock.set(deadline), || self.session.lock().clock());
     }
 
     fn run_effects(&self, effects: Vec<Effect>) {

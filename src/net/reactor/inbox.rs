@@ -1,11 +1,11 @@
 //! How other threads tell a reactor what to do.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use parking_lot::Mutex;
+use std::io;
+use std::sync::atomic::Ordering;
 
 use super::ConnectionKey;
 use crate::net::connection::Connection;
+use crate::net::sync::{AtomicBool, Mutex};
 
 /// What a reactor can be told.
 pub(super) enum Command {
@@ -15,24 +15,36 @@ pub(super) enum Command {
     Stop,
 }
 
+/// What gets a reactor out of its poll.
+pub(super) trait Bell {
+    /// Has the poll that is under way, or else the next one, return at once.
+    fn ring(&self) -> io::Result<()>;
+}
+
+impl Bell for mio::Waker {
+    fn ring(&self) -> io::Result<()> {
+        self.wake()
+    }
+}
+
 /// The queue of commands, and what wakes the reactor for them.
-pub(super) struct Inbox {
-    waker: mio::Waker,
+pub(super) struct Inbox<B = mio::Waker> {
+    bell: B,
     commands: Mutex<Vec<Command>>,
     /// The reactor has been woken and has not taken the commands yet.
     woken: AtomicBool,
 }
 
-impl Inbox {
-    pub(super) fn new(waker: mio::Waker) -> Self {
-        Self { waker, commands: Mutex::default(), woken: AtomicBool::new(false) }
+impl<B: Bell> Inbox<B> {
+    pub(super) fn new(bell: B) -> Self {
+        Self { bell, commands: Mutex::default(), woken: AtomicBool::new(false) }
     }
 
     /// Wakes the reactor for `command`. Any thread.
     pub(super) fn post(&self, command: Command) {
         self.commands.lock().push(command);
         if !self.woken.swap(true, Ordering::AcqRel)
-            && let Err(error) = self.waker.wake()
+            && let Err(error) = self.bell.ring()
         {
             log::error!("cannot wake a reactor thread: {error}");
         }

@@ -1,0 +1,38 @@
+//! The locks and atomics of hand-offs that do without a common lock. Built with `--cfg loom` they are loom's, which tries
+//! every order that threads can get into (`scripts/models`, the tests named `models`).
+
+#[cfg(not(all(test, loom)))]
+pub(super) use {
+    parking_lot::{Mutex, MutexGuard},
+    std::sync::atomic::{AtomicBool, AtomicUsize},
+};
+
+#[cfg(all(test, loom))]
+pub(super) use {
+    loom::sync::MutexGuard,
+    loom::sync::atomic::{AtomicBool, AtomicUsize},
+    modelled::Mutex,
+};
+
+#[cfg(all(test, loom))]
+mod modelled {
+    use loom::sync::MutexGuard;
+
+    /// loom's, with parking_lot's face.
+    #[derive(Debug, Default)]
+    pub(in crate::net) struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(in crate::net) fn new(value: T) -> Self {
+            Self(loom::sync::Mutex::new(value))
+        }
+
+        pub(in crate::net) fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().unwrap()
+        }
+
+        pub(in crate::net) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            self.0.try_lock().ok()
+        }
+    }
+}
