@@ -84,6 +84,10 @@ soak: setup build ## Calls of all kinds with faults, reloads and floods, for MIN
 memcheck: setup build ## A soak with Asterisk under valgrind's memcheck
 	@scripts/valgrind memcheck
 
+.PHONY: helgrind
+helgrind: setup build ## A soak with Asterisk under valgrind's helgrind: the order of locks
+	@scripts/valgrind helgrind
+
 .PHONY: asan
 asan: ## Run the tests that need no Asterisk under AddressSanitizer
 	@scripts/sanitize address

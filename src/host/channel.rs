@@ -45,7 +45,8 @@ impl Channel {
         let (file, line, function) = here!();
         // SAFETY: as in `lock`.
         let busy = unsafe { sys::__ao2_trylock(self.raw(), 0, file, function, line, c"chan".as_ptr()) };
-        (busy == 0).then_some(ChannelGuard(self))
+        // Not `then_some`: that would make a guard, and drop it, also where the lock is not ours.
+        (busy == 0).then(|| ChannelGuard(self))
     }
 
     /// The name of the one other channel in its bridge, if there is one and no third. Waits for the channel's and the
