@@ -84,10 +84,16 @@ fn notes(trace: &[String]) -> &[String] {
     &trace[..end]
 }
 
-/// Without the place in the test.
+/// Without the place in the test; of a comparison, what was compared.
 fn first_line(why: &str) -> String {
     let line = why.lines().next().unwrap_or_default();
-    line.split_once(": ").map_or(line, |(_, what)| what).to_owned()
+    let what = line.split_once(": ").map_or(line, |(_, what)| what);
+    let sides = why
+        .lines()
+        .skip(1)
+        .map(str::trim)
+        .take_while(|line| line.starts_with("left: ") || line.starts_with("right: "));
+    [what].into_iter().chain(sides).collect::<Vec<_>>().join(", ")
 }
 
 /// With HOST_BESIDE set: one line for each such test.

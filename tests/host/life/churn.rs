@@ -19,7 +19,8 @@ use super::super::harness::{App, Context, Item, Reply, Suite, wait};
 use super::super::media::noise;
 
 pub fn tests(suite: &mut Suite) {
-    suite.ours("life/churn", "the C module deadlocks (22) and is unmapped under calls (15)", churn).private();
+    // The C module deadlocks (22) and is unmapped under calls (15): it gets few calls, and nobody tries to unload it.
+    suite.beside("life/churn", churn).may_ruin_oracle().private();
 }
 
 /// Callers at the same time.
@@ -28,7 +29,10 @@ const WORKERS: usize = 16;
 /// How long one call may take on a machine that does nothing else than churn.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn count() -> usize {
+fn count(t: &Context) -> usize {
+    if !t.is_ours() {
+        return 5 * WAYS.len();
+    }
     std::env::var("HOST_CHURN").map_or(400, |count| count.parse().expect("HOST_CHURN is a number"))
 }
 
@@ -307,6 +311,12 @@ fn run(workers: &[Worker<'_>], calls: usize, tally: &Mutex<Tally>) {
 fn meddle(t: &Context, stop: &AtomicBool) -> usize {
     let mut rounds = 0;
     while !stop.load(Ordering::Relaxed) {
+        if !t.is_ours() {
+            t.asterisk.driver("reload");
+            t.asterisk.cli("core show channels");
+            thread::sleep(Duration::from_millis(50));
+            continue;
+        }
         let refused = t.asterisk.driver("unload");
         assert!(refused.contains("Unable to unload"), "{refused}");
         let reloaded = t.asterisk.driver("reload");
@@ -342,8 +352,11 @@ fn churn(t: &Context) {
     let workers: Vec<_> = (0..WORKERS).map(|_| Worker::new(t, &verdicts)).collect();
     let tally = Mutex::<Tally>::default();
     // So that all that is made only once is there, and memory that the core keeps for good.
-    let total = count();
+    let total = count(t);
     run(&workers, total / 5, &tally);
+    if !t.is_ours() {
+        note_failures(t, &std::mem::take(&mut *tally.lock()));
+    }
     let before = t.asterisk.settled();
     let memory_before = memory_kib(t);
 
@@ -366,6 +379,10 @@ fn churn(t: &Context) {
     drop((anchored, anchor));
 
     let tally = tally.into_inner();
+    if !t.is_ours() {
+        note_failures(t, &tally);
+        return t.asterisk.expect_no_more_than(&before);
+    }
     assert!(tally.failed.is_empty(), "{} calls failed:\n{}", tally.failed.len(), tally.failed.join("\n"));
     t.asterisk.expect_no_more_than(&before);
     assert_eq!(t.asterisk.driver_status().map(|status| status.use_count), Some(0));
@@ -382,6 +399,17 @@ fn churn(t: &Context) {
     );
     assert!(memory < memory_before + MEMORY_NOISE_KIB, "{memory_before} -> {memory} KiB");
     t.asterisk.unload_driver();
+}
+
+/// How many of the C module's calls ended otherwise than ours do, and how.
+fn note_failures(t: &Context, tally: &Tally) {
+    let mut kinds = BTreeMap::<&str, usize>::new();
+    for failed in &tally.failed {
+        let kind = failed.split_once(", ").map_or(&**failed, |(_, kind)| kind);
+        *kinds.entry(kind.split("ended ").next().unwrap_or(kind)).or_default() += 1;
+    }
+    let tried: usize = tally.tried.values().sum();
+    t.note(format!("{} of {tried} calls otherwise: {kinds:?}", tally.failed.len()));
 }
 
 /// What the resident memory of an Asterisk with sixteen callers varies by.

@@ -9,7 +9,8 @@ mod stopping;
 mod transfers;
 mod watchdog;
 
-use super::harness::Suite;
+use super::harness::suite::Test;
+use super::harness::{Context, Suite};
 
 pub fn tests(suite: &mut Suite) {
     churn::tests(suite);
@@ -18,4 +19,18 @@ pub fn tests(suite: &mut Suite) {
     stopping::tests(suite);
     transfers::tests(suite);
     watchdog::tests(suite);
+}
+
+/// Adds a test of ours. With HOST_BESIDE the C module gets the same, on an instance of its own: how far it gets there is
+/// noted beside ours.
+pub(super) fn beside(
+    suite: &mut Suite,
+    name: impl Into<String>,
+    body: impl Fn(&Context) + Send + Sync + 'static,
+) -> &mut Test {
+    let noting = move |t: &Context| {
+        body(t);
+        t.note("all as expected");
+    };
+    suite.beside(name, noting).may_ruin_oracle()
 }

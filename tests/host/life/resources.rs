@@ -12,12 +12,13 @@ use super::super::harness::http::Response;
 use super::super::harness::server::AppServer;
 use super::super::harness::{App, Context, Frame, InstanceConfig, Reply, Suite, wait};
 use super::super::media::noise;
+use super::beside;
 use super::shim::{Control, Field};
 
 pub fn tests(suite: &mut Suite) {
-    const WHY: &str = "the C module is not held to it";
-    suite.ours("life/resources/descriptors", WHY, descriptors).private();
-    suite.ours("life/resources/full_disk", WHY, full_disk).private();
+    const WHY: &str = "the C module starts no threads";
+    beside(suite, "life/resources/descriptors", descriptors).private();
+    beside(suite, "life/resources/file_size", file_size).private();
     suite
         .ours(
             "life/resources/incoming_timeout_holds_nothing",
@@ -31,18 +32,17 @@ pub fn tests(suite: &mut Suite) {
         .ours("life/resources/threads_at_load", WHY, threads)
         .private_from(|| Control::preload(InstanceConfig::new().without(DRIVER)));
     suite.ours("life/resources/threads_of_calls", WHY, threads_of_calls).private_from(preloaded);
-    suite.ours("life/resources/memory", WHY, memory).private_from(preloaded);
-    suite.ours("life/resources/clock_jumps", WHY, clock_jumps).private_from(preloaded);
+    beside(suite, "life/resources/memory", memory).private_from(preloaded);
+    beside(suite, "life/resources/clock_jumps", clock_jumps).private_from(preloaded);
     suite
         .ours("life/resources/polls", "the C module polls each call by itself", polls)
         .private_from(preloaded);
-    suite.ours("life/resources/stopped", "the C module has no such timeouts", stopped).private_with(
-        InstanceConfig::new().our_file(
-            "chan_websocket.conf",
-            "[global]\nwrite_timeout = 3000\nhandshake_timeout = 3000\nincoming_timeout = 5\n\
+    // The C module has none of these timeouts.
+    beside(suite, "life/resources/stopped", stopped).private_with(InstanceConfig::new().our_file(
+        "chan_websocket.conf",
+        "[global]\nwrite_timeout = 3000\nhandshake_timeout = 3000\nincoming_timeout = 5\n\
              enable_pingpongs = yes\npingpong_interval = 2\npingpong_probes = 1\n",
-        ),
-    );
+    ));
 }
 
 fn preloaded() -> InstanceConfig {
@@ -201,7 +201,7 @@ fn no_socket(t: &Context) {
 }
 
 /// Nothing can be written to a file any more: not the log, not the database.
-fn full_disk(t: &Context) {
+fn file_size(t: &Context) {
     let (call, app) = t.incoming_echo("c(ulaw)");
     talks(&app);
     limit(t, "fsize", 1);
@@ -252,10 +252,10 @@ fn threads(t: &Context) {
     next_call(t);
 }
 
-/// No thread to read the settings of an outgoing call: the call fails, with its cause.
+/// No thread to look up the name for an outgoing call: the call fails, with its cause.
 fn threads_of_calls(t: &Context) {
     let control = Control::of(t);
-    let server = t.server(&[]);
+    let server = t.server(&[("uri", "ws://localhost:{port}/media")]);
     t.allow_log("connection failed");
     control.set(Field::ThreadsDenied, 1);
     let call = t.call(&format!("WebSocket/{}/c(ulaw)", server.client)).originate();

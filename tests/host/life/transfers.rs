@@ -8,18 +8,19 @@ use super::super::harness::call::Call;
 use super::super::harness::server::AppServer;
 use super::super::harness::{App, Context, InstanceConfig, Item, Suite, ports, wait};
 use super::super::media::noise;
+use super::beside;
 
 pub fn tests(suite: &mut Suite) {
-    const MASQUERADE: &str = "the C module goes on with the channel that is gone (16)";
-    let mut ours = |name: &str, why: &'static str, body: fn(&Context)| {
-        suite.ours(format!("life/moved/{name}"), why, body).shares("moved", instance);
+    // The C module goes on with the channel that is gone (16).
+    let mut ours = |name: &str, body: fn(&Context)| {
+        beside(suite, format!("life/moved/{name}"), body).shares("moved", instance);
     };
-    ours("blind_transfer/transferred", MASQUERADE, |t| blind_transfer(t, false));
-    ours("blind_transfer/transferring", MASQUERADE, |t| blind_transfer(t, true));
-    ours("attended_transfer/transferred", MASQUERADE, attended_transfer);
-    ours("attended_transfer/target", MASQUERADE, attended_transfer_to);
-    ours("pickup/picked_up", MASQUERADE, pickup);
-    ours("parking", MASQUERADE, parking);
+    ours("blind_transfer/transferred", |t| blind_transfer(t, false));
+    ours("blind_transfer/transferring", |t| blind_transfer(t, true));
+    ours("attended_transfer/transferred", attended_transfer);
+    ours("attended_transfer/target", attended_transfer_to);
+    ours("pickup/picked_up", pickup);
+    ours("parking", parking);
     let mut both = |name: &str, body: fn(&Context)| {
         suite.same(format!("life/moved/{name}"), body).shares("moved", instance);
     };
@@ -436,8 +437,7 @@ fn music_on_hold(t: &Context) {
         t.ari().post(&format!("channels/{}/hold", call.id), &[]).ok();
         t.ari().post(&format!("channels/{}/moh", call.id), &[("mohClass", "default")]).ok();
         wait::until("the app hears the music", || {
-            let heard = app.collect_media_for(160, Duration::from_secs(1));
-            heard.windows(4).any(|window| window == b"y\ny\n")
+            is_music(&app.collect_media_for(160, Duration::from_secs(1)))
         });
         answers(t, &app, &call.name);
         t.ari().delete(&format!("channels/{}/moh", call.id), &[]).ok();
@@ -446,4 +446,8 @@ fn music_on_hold(t: &Context) {
     }
     answers(t, &app, &call.name);
     hangs_up(t, &app, &call.name);
+}
+
+fn is_music(heard: &[u8]) -> bool {
+    heard.windows(4).any(|window| window == b"y\ny\n")
 }
