@@ -102,6 +102,18 @@ impl Value {
     }
 }
 
+impl AddAssign for Value {
+    /// Counts add up, and so do times; whatever else there is stays as it is.
+    fn add_assign(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Number(sum), Self::Number(more)) => *sum += more,
+            (Self::Milliseconds(sum), Self::Milliseconds(more))
+            | (Self::Seconds(sum), Self::Seconds(more)) => *sum += more,
+            _ => {}
+        }
+    }
+}
+
 impl From<u64> for Value {
     fn from(number: u64) -> Self {
         Self::Number(number)
@@ -210,6 +222,22 @@ mod tests {
             (Value::from(Some("word")), "word"),
         ] {
             assert_eq!(value.to_string(), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn counts_and_times_add_up() {
+        let second = Duration::from_secs(1);
+        for (mut sum, more, expected) in [
+            (Value::Number(1), Value::Number(2), Value::Number(3)),
+            (Value::Milliseconds(second), Value::Milliseconds(second), Value::Milliseconds(2 * second)),
+            (Value::Seconds(second), Value::Seconds(second), Value::Seconds(2 * second)),
+            (Value::Number(1), Value::Seconds(second), Value::Number(1)),
+            (Value::Number(1), Value::Absent, Value::Number(1)),
+            (Value::from("word"), Value::from("more"), Value::from("word")),
+        ] {
+            sum += more;
+            assert_eq!(sum, expected);
         }
     }
 

@@ -112,7 +112,7 @@ fn answer(session: &Session, action_id: &str, channel: &str) {
 }
 
 /// Every figure of a call.
-pub(crate) fn figures(view: &CallView) -> Fields {
+pub(crate) fn figures(view: &CallView<'_>) -> Fields {
     let mut fields = Fields::default();
     for figure in FIGURES {
         fields.push(&header_name(figure.name), (figure.get)(view));

@@ -26,7 +26,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use self::application::Link;
+pub(super) use self::application::Link;
 pub(crate) use self::ending::{CLOSE_NORMAL, HangupCause};
 use super::channel::{Channel, Locked};
 use super::clock::{self, Clock};
@@ -84,7 +84,7 @@ pub(crate) struct Call {
     me: Weak<Call>,
     /// Unique in the process.
     pub(crate) number: u64,
-    since: Instant,
+    pub(super) since: Instant,
     pub(crate) engine: Arc<Engine>,
     pub(crate) role: CallRole,
     pub(crate) connection_id: String,
@@ -93,9 +93,9 @@ pub(crate) struct Call {
     pub(crate) auto_answer: bool,
     pub(crate) settings: Arc<Settings>,
     format: Format,
-    media_format: MediaFormat,
-    control_message_format: ControlMessageFormat,
-    mode: MediaMode,
+    pub(super) media_format: MediaFormat,
+    pub(super) control_message_format: ControlMessageFormat,
+    pub(super) mode: MediaMode,
     identity: OnceLock<Identity>,
     /// For log lines; 0 before the channel has one.
     callid: AtomicU32,
@@ -112,7 +112,7 @@ pub(crate) struct Call {
     hung_up: AtomicBool,
     answer_asked: AtomicBool,
     end_asked: AtomicBool,
-    link: OnceLock<Link>,
+    pub(super) link: OnceLock<Link>,
     connecting: Mutex<Option<ConnectHandle>>,
     wrong_format_frames: AtomicU64,
     pub(crate) record: Record,

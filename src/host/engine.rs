@@ -12,7 +12,7 @@ use super::call::{Call, CallRole};
 use super::debug::DebugSettings;
 use super::effects::Effects;
 use super::tls_client::OpenSslConnector;
-use super::totals::{ModuleView, PerRole, Refusals, Totals};
+use super::totals::{ModuleView, PerRole, Refusals, Totals, Traffic};
 use crate::driver::config::Config;
 use crate::net::connector::Connector;
 use crate::net::reactor::Reactors;
@@ -148,10 +148,10 @@ impl Engine {
         let (mut up, mut up_connected) = (PerRole::default(), PerRole::default());
         for call in calls {
             let view = call.view();
-            totals.traffic += view.traffic();
-            up.count(view.role);
+            totals.traffic += Traffic::of(&view);
+            up.count(call.role);
             if view.is_connected() {
-                up_connected.count(view.role);
+                up_connected.count(call.role);
             }
         }
         ModuleView {
@@ -188,7 +188,7 @@ impl Engine {
 
     /// The call is over: its connection id is unknown from now on.
     pub(crate) fn forget(&self, call: &Call) {
-        let traffic = call.view().traffic();
+        let traffic = Traffic::of(&call.view());
         let forgotten = {
             let Books { calls, totals } = &mut *self.books.lock();
             totals.end(call.record.ending(), traffic);

@@ -146,7 +146,7 @@ fn cause_of(cause: u32) -> Fields {
 }
 
 /// The figures of these names, in this order.
-fn pick(view: &CallView, names: &[&str]) -> Fields {
+fn pick(view: &CallView<'_>, names: &[&str]) -> Fields {
     let mut fields = Fields::default();
     for name in names {
         fields.push(&header_name(name), view.value(name).unwrap_or(Value::Absent));
@@ -155,7 +155,7 @@ fn pick(view: &CallView, names: &[&str]) -> Fields {
 }
 
 /// Everything that is counted or measured.
-fn totals(view: &CallView) -> Fields {
+fn totals(view: &CallView<'_>) -> Fields {
     let mut fields = Fields::default();
     for figure in FIGURES.iter().filter(|figure| figure.kind != Kind::Info) {
         fields.push(&header_name(figure.name), (figure.get)(view));
@@ -163,7 +163,7 @@ fn totals(view: &CallView) -> Fields {
     fields
 }
 
-fn tell(call: &Call, kind: NoticeKind, channel: Option<Channel>, more: impl FnOnce(&CallView) -> Fields) {
+fn tell(call: &Call, kind: NoticeKind, channel: Option<Channel>, more: impl FnOnce(&CallView<'_>) -> Fields) {
     let manager = call.settings.manager_events.has(kind.class()) && ami::is_enabled();
     let user = call.settings.user_events.has(kind.class());
     let Some(call) = call.me().filter(|_| manager || user) else { return };

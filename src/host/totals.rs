@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::call::CallRole;
 use super::record::{EndedBy, Ending};
+use super::view::{CallView, FIGURES, Figure};
 use crate::driver::figure::{Histogram, Kind, Unit, Value};
 use crate::net::connector::ConnectorStats;
 
@@ -16,55 +17,49 @@ use crate::net::connector::ConnectorStats;
 const OWN_CLOSE_CODES: u16 = 3000;
 
 /// What one call, or many together, have moved. All of it only grows.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Traffic {
-    /// From the application.
-    pub(crate) messages_in: u64,
-    pub(crate) bytes_in: u64,
-    pub(crate) commands: u64,
-    pub(crate) commands_refused: u64,
-    pub(crate) frames_in: u64,
-    pub(crate) frames_played: u64,
-    pub(crate) frames_flushed: u64,
-    pub(crate) frames_dropped_in: u64,
-    pub(crate) underruns: u64,
-    pub(crate) late_reads: u64,
+    /// One for each of a call's figures that has a total, in their order.
+    sums: Vec<Value>,
     pub(crate) queue_wait: Histogram,
     pub(crate) lateness: Histogram,
-    /// To the application.
-    pub(crate) frames_out: u64,
-    pub(crate) bytes_out: u64,
-    pub(crate) frames_dropped_out: u64,
-    pub(crate) events: u64,
-    pub(crate) errors: u64,
-    pub(crate) pings: u64,
-    pub(crate) pongs_missed: u64,
-    pub(crate) write_blocked: Duration,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        let nothing = |figure: &Figure| match figure.unit {
+            Unit::Milliseconds => Value::Milliseconds(Duration::ZERO),
+            _ => Value::Number(0),
+        };
+        let sums = summed().map(|(figure, _)| nothing(figure)).collect();
+        Self { sums, queue_wait: Histogram::default(), lateness: Histogram::default() }
+    }
+}
+
+impl Traffic {
+    /// What one call has moved so far.
+    pub(crate) fn of(call: &CallView<'_>) -> Self {
+        Self {
+            sums: summed().map(|(figure, _)| (figure.get)(call)).collect(),
+            queue_wait: call.stats.queue_wait,
+            lateness: call.stats.lateness,
+        }
+    }
 }
 
 impl AddAssign for Traffic {
     fn add_assign(&mut self, other: Self) {
-        self.messages_in += other.messages_in;
-        self.bytes_in += other.bytes_in;
-        self.commands += other.commands;
-        self.commands_refused += other.commands_refused;
-        self.frames_in += other.frames_in;
-        self.frames_played += other.frames_played;
-        self.frames_flushed += other.frames_flushed;
-        self.frames_dropped_in += other.frames_dropped_in;
-        self.underruns += other.underruns;
-        self.late_reads += other.late_reads;
+        for (sum, more) in self.sums.iter_mut().zip(other.sums) {
+            *sum += more;
+        }
         self.queue_wait += other.queue_wait;
         self.lateness += other.lateness;
-        self.frames_out += other.frames_out;
-        self.bytes_out += other.bytes_out;
-        self.frames_dropped_out += other.frames_dropped_out;
-        self.events += other.events;
-        self.errors += other.errors;
-        self.pings += other.pings;
-        self.pongs_missed += other.pongs_missed;
-        self.write_blocked += other.write_blocked;
     }
+}
+
+/// The figures of a call that are summed up, and what their sum is.
+fn summed() -> impl Iterator<Item = (&'static Figure, &'static str)> {
+    FIGURES.iter().filter_map(|figure| Some((figure, figure.total?)))
 }
 
 /// A number for each role.
@@ -255,37 +250,9 @@ impl ModuleView {
     }
 
     fn traffic_figures(&self, list: &mut Figures) {
-        let all = &self.totals.traffic;
-        for (name, unit, help, value) in [
-            ("messages_in", Unit::None, "Binary messages from applications", all.messages_in),
-            ("bytes_in", Unit::Bytes, "Bytes in them", all.bytes_in),
-            ("frames_in", Unit::Frames, "Frames from applications that were queued", all.frames_in),
-            ("frames_played", Unit::Frames, "Frames that went to the core", all.frames_played),
-            ("frames_flushed", Unit::Frames, "Frames dropped by FLUSH_MEDIA", all.frames_flushed),
-            ("frames_dropped_in", Unit::Frames, "Frames that found the queue full", all.frames_dropped_in),
-            ("underruns", Unit::None, "Times that a frame was due and none was there", all.underruns),
-            ("late_reads", Unit::None, "Frames that the core read late by a frame or more", all.late_reads),
-            ("commands", Unit::None, "Text messages from applications", all.commands),
-            ("commands_refused", Unit::None, "Those answered with an ERROR", all.commands_refused),
-            ("frames_out", Unit::Frames, "Frames to applications", all.frames_out),
-            ("bytes_out", Unit::Bytes, "Bytes in them", all.bytes_out),
-            ("frames_dropped_out", Unit::Frames, "Frames that applications did not read in time", {
-                all.frames_dropped_out
-            }),
-            ("events", Unit::None, "Events to applications", all.events),
-            ("errors", Unit::None, "ERROR events among them", all.errors),
-            ("pings", Unit::None, "WebSocket pings sent", all.pings),
-            ("pongs_missed", Unit::None, "Pings not answered before the next", all.pongs_missed),
-        ] {
-            list.one(name, Kind::Counter, unit, help, value.into());
+        for ((figure, help), sum) in summed().zip(&self.totals.traffic.sums) {
+            list.one(figure.name, figure.kind, figure.unit, help, sum.clone());
         }
-        list.one(
-            "write_blocked",
-            Kind::Counter,
-            Unit::Milliseconds,
-            "Time that applications took nothing",
-            Value::Milliseconds(all.write_blocked),
-        );
     }
 }
 

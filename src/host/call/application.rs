@@ -16,12 +16,12 @@ use crate::net::outbound::Outbound;
 use crate::net::reactor::Slot;
 
 /// The connection, once there is one.
-pub(super) struct Link {
-    pub(super) out: Arc<Outbound>,
-    pub(super) slot: Slot,
-    pub(super) peer: String,
-    pub(super) write_timeout: Duration,
-    pub(super) ping_interval: Option<Duration>,
+pub(in crate::host) struct Link {
+    pub(in crate::host) out: Arc<Outbound>,
+    pub(in crate::host) slot: Slot,
+    pub(in crate::host) peer: String,
+    pub(in crate::host) write_timeout: Duration,
+    pub(in crate::host) ping_interval: Option<Duration>,
 }
 
 impl Call {

@@ -123,21 +123,21 @@ fn channels(engine: &Engine) -> String {
     format!("{}{} WebSocket channel{plural}\n", table(&rows, &aligns), calls.len())
 }
 
-fn row(view: &CallView) -> [String; 13] {
-    let link = view.link.as_ref();
+fn row(view: &CallView<'_>) -> [String; 13] {
+    let call = view.call;
     [
-        view.name.clone(),
-        view.role.as_str().into(),
-        link.map_or("-", |link| &link.peer).into(),
-        view.connection_id.clone(),
-        view.format.name.clone(),
-        view.direction.into(),
+        call.name().into(),
+        call.role.as_str().into(),
+        call.peer().unwrap_or("-").into(),
+        call.connection_id.clone(),
+        view.format().name.clone(),
+        view.direction.as_str().into(),
         view.mode_name().into(),
         view.state().into(),
         view.queue().as_millis().to_string(),
-        clock_time(view.age.as_secs()),
+        clock_time(view.age().as_secs()),
         view.stats.frames_in.to_string(),
-        link.map_or(0, |link| link.frames_out).to_string(),
+        view.frames_out().to_string(),
         view.frames_dropped().to_string(),
     ]
 }
@@ -159,7 +159,7 @@ fn channel(call: &Call) -> String {
         }
         sections.push((section.as_str(), rows));
     }
-    let settings = view.settings.of_calls().into_iter();
+    let settings = call.settings.of_calls().into_iter();
     sections.push(("Settings", settings.map(|(name, value)| (name.to_owned(), value)).collect()));
     let width = sections.iter().flat_map(|(_, rows)| rows).map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = String::new();

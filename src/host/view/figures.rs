@@ -1,0 +1,265 @@
+//! The table of a call's figures: what each is called everywhere, what it means, and where it comes from.
+
+use std::ffi::CStr;
+
+use super::{CallView, Figure, Section};
+use crate::driver::figure::Kind::{self, Counter, Gauge, Info};
+use crate::driver::figure::Unit::{self, Bytes, Frames, Milliseconds, Seconds};
+use crate::driver::figure::Value;
+use crate::host::view::Section::{Call, Connection, FromApplication, ToApplication};
+
+const NONE: Unit = Unit::None;
+
+const fn figure(
+    section: Section,
+    name: &'static str,
+    kind: Kind,
+    unit: Unit,
+    help: &'static str,
+    get: fn(&CallView<'_>) -> Value,
+) -> Figure {
+    Figure { section, name, kind, unit, help, get, variable: None, total: None }
+}
+
+impl Figure {
+    /// The channel is left with it in this variable when its connection or the channel itself ends.
+    const fn left_as(self, variable: &'static CStr) -> Self {
+        Self { variable: Some(variable), ..self }
+    }
+
+    /// All calls' are summed up for the module. `help` says what that is.
+    const fn of_all(self, help: &'static str) -> Self {
+        Self { total: Some(help), ..self }
+    }
+}
+
+/// Every figure of a call, in the order in which they are shown.
+pub(crate) static FIGURES: &[Figure] = &[
+    figure(Call, "channel", Info, NONE, "Name of the channel", |v| v.call.name().into()),
+    figure(Call, "uniqueid", Info, NONE, "Unique id of the channel", |v| v.call.uniqueid().into()),
+    figure(Call, "role", Info, NONE, "Who connects: incoming, the application; outgoing, Asterisk", |v| {
+        v.call.role.as_str().into()
+    }),
+    figure(Call, "connection_id", Info, NONE, "Connection id, or name of the websocket_client", |v| {
+        v.call.connection_id.as_str().into()
+    }),
+    figure(Call, "state", Info, NONE, "waiting, connecting, connected, buffering, paused or ending", |v| {
+        v.state().into()
+    }),
+    figure(Call, "age", Gauge, Seconds, "Since the channel was made", |v| Value::Seconds(v.age())),
+    figure(Call, "format", Info, NONE, "Media format", |v| v.format().name.as_str().into()),
+    figure(Call, "ptime", Info, Milliseconds, "Length of a frame", |v| {
+        Value::Milliseconds(v.format().ptime())
+    }),
+    figure(Call, "optimal_frame_size", Info, Bytes, "Size of a frame; 0 if it cannot be cut", |v| {
+        v.format().optimal_frame_size.into()
+    }),
+    figure(Call, "mode", Info, NONE, "framed, passthrough or unbuffered", |v| v.mode_name().into()),
+    figure(Call, "direction", Info, NONE, "Direction of media, seen from the application", |v| {
+        v.direction.as_str().into()
+    }),
+    figure(Call, "control_messages", Info, NONE, "How commands and events are written", |v| {
+        v.call.control_message_format.as_str().into()
+    }),
+    figure(Call, "auto_answer", Info, NONE, "Whether connecting answers the channel", |v| {
+        v.call.auto_answer.into()
+    }),
+    figure(Call, "debug", Info, NONE, "Whether its control messages are logged", |v| {
+        v.call.is_debugged().into()
+    }),
+    figure(Call, "ended_by", Info, NONE, "What ended the call", |v| {
+        v.ending().map(|ending| ending.by.as_str()).into()
+    })
+    .left_as(c"WEBSOCKET_ENDED_BY"),
+    figure(Call, "close_code", Info, NONE, "Close code of the WebSocket", |v| {
+        v.ending().and_then(|ending| ending.code).map(u64::from).into()
+    })
+    .left_as(c"WEBSOCKET_CLOSE_CODE"),
+    figure(Call, "close_reason", Info, NONE, "What is known of the end beyond that", |v| {
+        v.ending().map(|ending| ending.reason.as_str()).filter(|reason| !reason.is_empty()).into()
+    }),
+    figure(Connection, "peer", Info, NONE, "Address of the application", |v| v.call.peer().into()),
+    figure(Connection, "tls", Info, NONE, "TLS version and cipher; none on a plain connection", |v| v.tls()),
+    figure(
+        Connection,
+        "connect_time",
+        Gauge,
+        Milliseconds,
+        "From the channel's making to its WebSocket",
+        |v| v.connect_time().map_or(Value::Absent, Value::Milliseconds),
+    ),
+    figure(Connection, "connected", Gauge, Seconds, "Since the WebSocket came up", |v| {
+        v.connected().map_or(Value::Absent, Value::Seconds)
+    }),
+    figure(Connection, "ping_interval", Info, Seconds, "Time between two pings, if any are sent", |v| {
+        v.link().and_then(|link| link.ping_interval).map_or(Value::Absent, Value::Seconds)
+    }),
+    figure(Connection, "pings", Counter, NONE, "Pings sent", |v| v.pings().sent.into())
+        .of_all("WebSocket pings sent"),
+    figure(Connection, "pongs_missed", Counter, NONE, "Pings not answered before the next", |v| {
+        v.pings().missed.into()
+    })
+    .of_all("Pings not answered before the next"),
+    figure(Connection, "round_trip", Gauge, Milliseconds, "Round trip of the last ping", |v| {
+        v.pings().round_trip.map_or(Value::Absent, Value::Milliseconds)
+    }),
+    figure(Connection, "longest_round_trip", Gauge, Milliseconds, "The longest round trip of a ping", |v| {
+        v.pings().longest_round_trip.map_or(Value::Absent, Value::Milliseconds)
+    }),
+    figure(
+        Connection,
+        "write_timeout",
+        Info,
+        Milliseconds,
+        "How long the application may take nothing",
+        |v| v.link().map_or(Value::Absent, |link| Value::Milliseconds(link.write_timeout)),
+    ),
+    figure(FromApplication, "messages_in", Counter, NONE, "Binary messages", |v| v.stats.messages.into())
+        .of_all("Binary messages from applications"),
+    figure(FromApplication, "bytes_in", Counter, Bytes, "Bytes in them", |v| v.stats.bytes.into())
+        .of_all("Bytes in them"),
+    figure(FromApplication, "messages_dropped", Counter, NONE, "Messages that found the queue full", |v| {
+        v.stats.messages_dropped.into()
+    }),
+    figure(FromApplication, "messages_unwanted", Counter, NONE, "Messages while the direction was in", |v| {
+        v.stats.messages_unwanted.into()
+    }),
+    figure(FromApplication, "bytes_cut_off", Counter, Bytes, "Bytes that filled no frame", |v| {
+        v.stats.bytes_cut_off.into()
+    }),
+    figure(FromApplication, "frames_in", Counter, Frames, "Frames queued", |v| v.stats.frames_in.into())
+        .left_as(c"WEBSOCKET_FRAMES_IN")
+        .of_all("Frames from applications that were queued"),
+    figure(FromApplication, "frames_played", Counter, Frames, "Frames that went to the core", |v| {
+        v.stats.frames_played.into()
+    })
+    .left_as(c"WEBSOCKET_FRAMES_PLAYED")
+    .of_all("Frames that went to the core"),
+    figure(FromApplication, "frames_flushed", Counter, Frames, "Frames dropped by FLUSH_MEDIA", |v| {
+        v.stats.frames_flushed.into()
+    })
+    .of_all("Frames dropped by FLUSH_MEDIA"),
+    figure(FromApplication, "frames_dropped_in", Counter, Frames, "Frames that found the queue full", |v| {
+        v.stats.frames_dropped.into()
+    })
+    .left_as(c"WEBSOCKET_FRAMES_DROPPED_IN")
+    .of_all("Frames that found the queue full"),
+    figure(FromApplication, "queue_length", Gauge, Frames, "Frames that wait for the core", |v| {
+        v.status.queue_length.into()
+    }),
+    figure(FromApplication, "queue_time", Gauge, Milliseconds, "Their playing time", |v| {
+        Value::Milliseconds(v.queue())
+    }),
+    figure(FromApplication, "queue_high_water", Gauge, Frames, "The most frames that ever waited", |v| {
+        v.stats.queue_high_water.into()
+    }),
+    figure(FromApplication, "queue_full", Info, NONE, "MEDIA_XOFF was sent, MEDIA_XON not yet", |v| {
+        v.status.queue_full.into()
+    }),
+    figure(FromApplication, "buffering", Info, NONE, "Between START_ and STOP_MEDIA_BUFFERING", |v| {
+        v.status.bulk_media.into()
+    }),
+    figure(FromApplication, "paused", Info, NONE, "Between PAUSE_ and CONTINUE_MEDIA", |v| {
+        v.status.media_paused.into()
+    }),
+    figure(
+        FromApplication,
+        "queue_wait_median",
+        Gauge,
+        Milliseconds,
+        "Half of the frames waited at most this",
+        |v| v.stats.queue_wait.quantile(0.5).map_or(Value::Absent, Value::Milliseconds),
+    ),
+    figure(
+        FromApplication,
+        "queue_wait_p99",
+        Gauge,
+        Milliseconds,
+        "99 of 100 frames waited at most this",
+        |v| v.stats.queue_wait.quantile(0.99).map_or(Value::Absent, Value::Milliseconds),
+    ),
+    figure(FromApplication, "longest_queue_wait", Gauge, Milliseconds, "The longest wait of a frame", |v| {
+        Value::Milliseconds(v.stats.longest_queue_wait)
+    }),
+    figure(
+        FromApplication,
+        "underruns",
+        Counter,
+        NONE,
+        "Times that a frame was due and none was there",
+        |v| v.stats.underruns.into(),
+    )
+    .left_as(c"WEBSOCKET_UNDERRUNS")
+    .of_all("Times that a frame was due and none was there"),
+    figure(FromApplication, "late_reads", Counter, NONE, "Frames read late by a frame or more", |v| {
+        v.stats.late_reads.into()
+    })
+    .of_all("Frames that the core read late by a frame or more"),
+    figure(FromApplication, "longest_stall", Gauge, Milliseconds, "The latest read of all", |v| {
+        Value::Milliseconds(v.stats.longest_lateness)
+    })
+    .left_as(c"WEBSOCKET_LONGEST_STALL"),
+    figure(FromApplication, "commands", Counter, NONE, "Text messages", |v| v.stats.commands.into())
+        .of_all("Text messages from applications"),
+    figure(FromApplication, "commands_refused", Counter, NONE, "Those answered with an ERROR", |v| {
+        v.stats.commands_refused.into()
+    })
+    .of_all("Those answered with an ERROR"),
+    figure(FromApplication, "last_command", Info, NONE, "The last command that was understood", |v| {
+        v.stats.last_command.into()
+    }),
+    figure(ToApplication, "frames_out", Counter, Frames, "Frames sent", |v| {
+        v.out_count(|out| &out.media_messages).into()
+    })
+    .left_as(c"WEBSOCKET_FRAMES_OUT")
+    .of_all("Frames to applications"),
+    figure(ToApplication, "bytes_out", Counter, Bytes, "Bytes in them", |v| {
+        v.out_count(|out| &out.media_bytes).into()
+    })
+    .of_all("Bytes in them"),
+    figure(ToApplication, "frames_dropped_out", Counter, Frames, "Frames that were not read in time", |v| {
+        v.out_count(|out| &out.media_dropped).into()
+    })
+    .left_as(c"WEBSOCKET_FRAMES_DROPPED_OUT")
+    .of_all("Frames that applications did not read in time"),
+    figure(
+        ToApplication,
+        "frames_wrong_format",
+        Counter,
+        Frames,
+        "Frames of the core in another format",
+        |v| v.call.wrong_format_frames().into(),
+    ),
+    figure(
+        ToApplication,
+        "out_queue_time",
+        Gauge,
+        Milliseconds,
+        "Media that waits for the application",
+        |v| Value::Milliseconds(v.out_queue()),
+    ),
+    figure(ToApplication, "out_queue_high_water", Gauge, Milliseconds, "The most that ever waited", |v| {
+        v.out_time(|out| &out.queue_high_water_ns)
+    }),
+    figure(
+        ToApplication,
+        "write_blocked",
+        Counter,
+        Milliseconds,
+        "Time that the application took nothing",
+        |v| v.out_time(|out| &out.blocked_ns),
+    )
+    .of_all("Time that applications took nothing"),
+    figure(ToApplication, "longest_write_block", Gauge, Milliseconds, "The longest time at once", |v| {
+        v.out_time(|out| &out.longest_block_ns)
+    }),
+    figure(ToApplication, "events", Counter, NONE, "Events sent", |v| v.out_count(|out| &out.events).into())
+        .of_all("Events to applications"),
+    figure(ToApplication, "errors", Counter, NONE, "ERROR events among them", |v| {
+        v.call.record.errors().into()
+    })
+    .of_all("ERROR events among them"),
+    figure(ToApplication, "last_error", Info, NONE, "The last one's text", |v| {
+        v.call.record.last_error().map_or(Value::Absent, Value::Text)
+    }),
+];
