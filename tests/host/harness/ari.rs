@@ -172,6 +172,8 @@ impl Ari {
         let bridge = self.post("bridges", &[("type", "mixing")]).ok();
         let id = bridge["id"].as_str().expect("bridge id").to_owned();
         for channel in channels {
+            // One that is up need not have come to its application yet.
+            self.wait_channel("StasisStart", channel);
             self.post(&format!("bridges/{id}/addChannel"), &[("channel", channel)]).ok();
         }
         for channel in channels {
