@@ -95,6 +95,7 @@ mod module {
             .define("_GNU_SOURCE", None)
             .flag("-std=gnu11")
             .flag("-Wno-old-style-declaration")
+            .flag("-Wno-ignored-qualifiers")
             .cargo_metadata(false)
             .compile("cw_shim");
         let out = env::var("OUT_DIR").unwrap_or_default();
@@ -122,6 +123,7 @@ mod module {
         "ast_module_.*ref",
         "__ast_module_(ref|unref|running_ref)",
         "cw_module_self",
+        "cw_wizard_name",
         "ast_get_version",
         "ast_get_build_opts",
         "ast_shutting_down",
@@ -274,6 +276,7 @@ mod module {
         "ast_sockaddr",
         "timeval_dummy",
         "ast_json_error",
+        "ast_sorcery_wizard",
         "message",
         "ast_str",
     ];

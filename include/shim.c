@@ -16,6 +16,7 @@
 #include <asterisk/frame.h>
 #include <asterisk/http.h>
 #include <asterisk/module.h>
+#include <asterisk/sorcery.h>
 
 #include "shim.h"
 
@@ -27,6 +28,7 @@ LAYOUT(sizeof(struct ast_frame) == 136);
 LAYOUT(sizeof(struct ast_http_uri) == 64);
 LAYOUT(sizeof(struct ast_variable) == 72);
 LAYOUT(sizeof(struct ast_cli_entry) == 200);
+LAYOUT(offsetof(struct ast_sorcery_wizard, name) == 0);
 
 _Static_assert(AST_FLAG_DISABLE_DEVSTATE_CACHE == 1 << 21, "see src/host/channel.rs");
 
@@ -52,6 +54,11 @@ static struct ast_module_info module_info = {
 struct ast_module *cw_module_self(void)
 {
 	return module_info.self;
+}
+
+const char *cw_wizard_name(const struct ast_sorcery_wizard *wizard)
+{
+	return wizard->name;
 }
 
 static void __attribute__((constructor)) register_module(void)

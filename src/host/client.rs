@@ -62,7 +62,7 @@ fn is_in_memory(sorcery: &Ao2<sys::ast_sorcery>, index: c_int) -> bool {
     // SAFETY: a wizard's name is a C string that lives as long as the wizard.
     found == 0
         && wizard.is_some_and(|wizard| unsafe {
-            matches!(CStr::from_ptr((*wizard.as_ptr()).name).to_bytes(), b"config" | b"memory")
+            matches!(CStr::from_ptr(sys::cw_wizard_name(wizard.as_ptr())).to_bytes(), b"config" | b"memory")
         })
 }
 
