@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub(crate) use self::figures::FIGURES;
+use self::figures::TOTALS;
 use super::call::{Call, CallRole, Link};
 use super::log::call_warn;
 use super::record::{Ending, PingStats};
@@ -54,8 +55,6 @@ pub(crate) struct Figure {
     pub(crate) unit: Unit,
     pub(crate) help: &'static str,
     pub(crate) get: fn(&CallView<'_>) -> Value,
-    /// The channel variable that the channel is left with.
-    pub(crate) variable: Option<&'static CStr>,
     /// What the sum of all calls' is; `None` if they are not summed up.
     pub(crate) total: Option<&'static str>,
 }
@@ -66,9 +65,9 @@ impl<'a> CallView<'a> {
         FIGURES.iter().find(|figure| figure.name.eq_ignore_ascii_case(name)).map(|figure| (figure.get)(self))
     }
 
-    /// What the channel is left with at the end.
-    pub(crate) fn left(&self) -> impl Iterator<Item = (&'static CStr, &'static Figure, Value)> {
-        FIGURES.iter().filter_map(|figure| Some((figure.variable?, figure, (figure.get)(self))))
+    /// What the channel is left with at the end: variable, name of the figure, value.
+    pub(crate) fn left(&self) -> impl Iterator<Item = (&'static CStr, &'static str, Value)> {
+        TOTALS.iter().filter_map(|(variable, name)| Some((*variable, *name, self.value(name)?)))
     }
 
     /// Whether an application is connected.

@@ -2,8 +2,8 @@
 //!
 //! One thread connects for all calls (`engine`): every socket is non-blocking and every wait is a timer, so that
 //! five hundred silent servers cost five hundred timers. What may block runs on helper threads (`helpers`):
-//! settings that are read from a database, the files of TLS, and name look-ups (`lookup`). A call's `attempts` try the host's addresses in turn; a
-//! `link` is one of those connections, through TCP, `proxy`, `tls` and the upgrade.
+//! settings that are read from a database, the files of TLS, and name look-ups (`lookup`). A call's `attempts` try the
+//! host's addresses in turn; a `link` is one of those connections, through TCP, `proxy`, `tls` and the upgrade.
 //!
 //! | bounded by | what |
 //! | --- | --- |
@@ -83,7 +83,7 @@ impl ConnectSettings {
     /// Whether nothing has to be read, neither settings nor the files of TLS.
     pub(super) fn are_at_hand(&self) -> bool {
         match self {
-            Self::Known(destination) => destination.as_ref().map_or(true, |known| !known.target.tls),
+            Self::Known(destination) => !destination.as_ref().is_ok_and(|known| known.target.tls),
             Self::Read(_) => false,
         }
     }

@@ -114,12 +114,12 @@ impl Drop for Watchdog {
 impl Shared {
     /// Whether anything could stand still. Without calls that is the rest of those that were.
     fn is_needed(&self) -> bool {
-        let has_work = |thread: &Arc<dyn Watched>| {
-            Pulse::is_work(thread.pulse().turns()) || thread.is_awaited() || thread.carries().0 > 0
-        };
         self.calls.load(Ordering::Relaxed) > 0
             || self.stuck.load(Ordering::Relaxed) > 0
-            || self.threads.iter().any(has_work)
+            || self
+                .threads
+                .iter()
+                .any(|thread| has_work(&**thread, thread.pulse().turns()) || thread.carries().0 > 0)
     }
 }
 
@@ -142,6 +142,11 @@ fn run(shared: &Shared, patience: Patience) {
             report(&**thread, found);
         }
     }
+}
+
+/// Whether a thread with this count has something to do, taken or not.
+fn has_work(thread: &dyn Watched, turns: u64) -> bool {
+    Pulse::is_work(turns) || thread.is_awaited()
 }
 
 /// What a look at a thread found.
@@ -168,8 +173,7 @@ impl Watch {
     /// `passed` is the time since the last look.
     fn look(&mut self, thread: &dyn Watched, passed: Duration, patience: Patience) -> Found {
         let turns = thread.pulse().turns();
-        let has_work = Pulse::is_work(turns) || thread.is_awaited();
-        if turns != self.turns || !has_work {
+        if turns != self.turns || !has_work(thread, turns) {
             let stood = std::mem::take(&mut self.stood);
             self.turns = turns;
             let was_told = std::mem::take(&mut self.is_told);

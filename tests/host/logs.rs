@@ -39,7 +39,7 @@ fn levels(t: &Context) {
         (1, "waiting for the application"),
         (1, "established"),
         (1, "closed by the application, code 1000"),
-        (1, "frames_in 1, frames_played 1, frames_dropped_in 0"),
+        (1, "frames_in 1, frames_played 1, frames_out 1"),
         (2, "received GET_STATUS"),
         (2, "sent MEDIA_START"),
         (2, "sent STATUS"),

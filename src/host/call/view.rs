@@ -51,7 +51,7 @@ impl Call {
     /// The call in one line.
     pub(super) fn summary(&self) -> String {
         let view = self.view();
-        let left = view.left().map(|(_, figure, value)| format!("{} {value}", figure.name));
+        let left = view.left().map(|(_, name, value)| format!("{name} {value}"));
         left.collect::<Vec<_>>().join(", ")
     }
 

@@ -18,20 +18,28 @@ const fn figure(
     help: &'static str,
     get: fn(&CallView<'_>) -> Value,
 ) -> Figure {
-    Figure { section, name, kind, unit, help, get, variable: None, total: None }
+    Figure { section, name, kind, unit, help, get, total: None }
 }
 
 impl Figure {
-    /// The channel is left with it in this variable when its connection or the channel itself ends.
-    const fn left_as(self, variable: &'static CStr) -> Self {
-        Self { variable: Some(variable), ..self }
-    }
-
     /// All calls' are summed up for the module. `help` says what that is.
     const fn of_all(self, help: &'static str) -> Self {
         Self { total: Some(help), ..self }
     }
 }
+
+/// The figures that the channel is left with in variables, when its connection or the channel itself ends.
+pub(super) static TOTALS: [(&CStr, &str); 9] = [
+    (c"WEBSOCKET_ENDED_BY", "ended_by"),
+    (c"WEBSOCKET_CLOSE_CODE", "close_code"),
+    (c"WEBSOCKET_FRAMES_IN", "frames_in"),
+    (c"WEBSOCKET_FRAMES_PLAYED", "frames_played"),
+    (c"WEBSOCKET_FRAMES_OUT", "frames_out"),
+    (c"WEBSOCKET_FRAMES_DROPPED_IN", "frames_dropped_in"),
+    (c"WEBSOCKET_FRAMES_DROPPED_OUT", "frames_dropped_out"),
+    (c"WEBSOCKET_UNDERRUNS", "underruns"),
+    (c"WEBSOCKET_LONGEST_STALL", "longest_stall"),
+];
 
 /// Every figure of a call, in the order in which they are shown.
 pub(crate) static FIGURES: &[Figure] = &[
@@ -69,12 +77,10 @@ pub(crate) static FIGURES: &[Figure] = &[
     }),
     figure(Call, "ended_by", Info, NONE, "What ended the call", |v| {
         v.ending().map(|ending| ending.by.as_str()).into()
-    })
-    .left_as(c"WEBSOCKET_ENDED_BY"),
+    }),
     figure(Call, "close_code", Info, NONE, "Close code of the WebSocket", |v| {
         v.ending().and_then(|ending| ending.code).map(u64::from).into()
-    })
-    .left_as(c"WEBSOCKET_CLOSE_CODE"),
+    }),
     figure(Call, "close_reason", Info, NONE, "What is known of the end beyond that", |v| {
         v.ending().map(|ending| ending.reason.as_str()).filter(|reason| !reason.is_empty()).into()
     }),
@@ -86,13 +92,13 @@ pub(crate) static FIGURES: &[Figure] = &[
         Gauge,
         Milliseconds,
         "From the channel's making to its WebSocket",
-        |v| v.connect_time().map_or(Value::Absent, Value::Milliseconds),
+        |v| v.connect_time().map(Value::Milliseconds).into(),
     ),
     figure(Connection, "connected", Gauge, Seconds, "Since the WebSocket came up", |v| {
-        v.connected().map_or(Value::Absent, Value::Seconds)
+        v.connected().map(Value::Seconds).into()
     }),
     figure(Connection, "ping_interval", Info, Seconds, "Time between two pings, if any are sent", |v| {
-        v.link().and_then(|link| link.ping_interval).map_or(Value::Absent, Value::Seconds)
+        v.link().and_then(|link| link.ping_interval).map(Value::Seconds).into()
     }),
     figure(Connection, "pings", Counter, NONE, "Pings sent", |v| v.pings().sent.into())
         .of_all("WebSocket pings sent"),
@@ -101,10 +107,10 @@ pub(crate) static FIGURES: &[Figure] = &[
     })
     .of_all("Pings not answered before the next"),
     figure(Connection, "round_trip", Gauge, Milliseconds, "Round trip of the last ping", |v| {
-        v.pings().round_trip.map_or(Value::Absent, Value::Milliseconds)
+        v.pings().round_trip.map(Value::Milliseconds).into()
     }),
     figure(Connection, "longest_round_trip", Gauge, Milliseconds, "The longest round trip of a ping", |v| {
-        v.pings().longest_round_trip.map_or(Value::Absent, Value::Milliseconds)
+        v.pings().longest_round_trip.map(Value::Milliseconds).into()
     }),
     figure(
         Connection,
@@ -128,12 +134,10 @@ pub(crate) static FIGURES: &[Figure] = &[
         v.stats.bytes_cut_off.into()
     }),
     figure(FromApplication, "frames_in", Counter, Frames, "Frames queued", |v| v.stats.frames_in.into())
-        .left_as(c"WEBSOCKET_FRAMES_IN")
         .of_all("Frames from applications that were queued"),
     figure(FromApplication, "frames_played", Counter, Frames, "Frames that went to the core", |v| {
         v.stats.frames_played.into()
     })
-    .left_as(c"WEBSOCKET_FRAMES_PLAYED")
     .of_all("Frames that went to the core"),
     figure(FromApplication, "frames_flushed", Counter, Frames, "Frames dropped by FLUSH_MEDIA", |v| {
         v.stats.frames_flushed.into()
@@ -142,7 +146,6 @@ pub(crate) static FIGURES: &[Figure] = &[
     figure(FromApplication, "frames_dropped_in", Counter, Frames, "Frames that found the queue full", |v| {
         v.stats.frames_dropped.into()
     })
-    .left_as(c"WEBSOCKET_FRAMES_DROPPED_IN")
     .of_all("Frames that found the queue full"),
     figure(FromApplication, "queue_length", Gauge, Frames, "Frames that wait for the core", |v| {
         v.status.queue_length.into()
@@ -168,7 +171,7 @@ pub(crate) static FIGURES: &[Figure] = &[
         Gauge,
         Milliseconds,
         "Half of the frames waited at most this",
-        |v| v.stats.queue_wait.quantile(0.5).map_or(Value::Absent, Value::Milliseconds),
+        |v| v.stats.queue_wait.quantile(0.5).map(Value::Milliseconds).into(),
     ),
     figure(
         FromApplication,
@@ -176,7 +179,7 @@ pub(crate) static FIGURES: &[Figure] = &[
         Gauge,
         Milliseconds,
         "99 of 100 frames waited at most this",
-        |v| v.stats.queue_wait.quantile(0.99).map_or(Value::Absent, Value::Milliseconds),
+        |v| v.stats.queue_wait.quantile(0.99).map(Value::Milliseconds).into(),
     ),
     figure(FromApplication, "longest_queue_wait", Gauge, Milliseconds, "The longest wait of a frame", |v| {
         Value::Milliseconds(v.stats.longest_queue_wait)
@@ -189,7 +192,6 @@ pub(crate) static FIGURES: &[Figure] = &[
         "Times that a frame was due and none was there",
         |v| v.stats.underruns.into(),
     )
-    .left_as(c"WEBSOCKET_UNDERRUNS")
     .of_all("Times that a frame was due and none was there"),
     figure(FromApplication, "late_reads", Counter, NONE, "Frames read late by a frame or more", |v| {
         v.stats.late_reads.into()
@@ -197,8 +199,7 @@ pub(crate) static FIGURES: &[Figure] = &[
     .of_all("Frames that the core read late by a frame or more"),
     figure(FromApplication, "longest_stall", Gauge, Milliseconds, "The latest read of all", |v| {
         Value::Milliseconds(v.stats.longest_lateness)
-    })
-    .left_as(c"WEBSOCKET_LONGEST_STALL"),
+    }),
     figure(FromApplication, "commands", Counter, NONE, "Text messages", |v| v.stats.commands.into())
         .of_all("Text messages from applications"),
     figure(FromApplication, "commands_refused", Counter, NONE, "Those answered with an ERROR", |v| {
@@ -211,7 +212,6 @@ pub(crate) static FIGURES: &[Figure] = &[
     figure(ToApplication, "frames_out", Counter, Frames, "Frames sent", |v| {
         v.out_count(|out| &out.media_messages).into()
     })
-    .left_as(c"WEBSOCKET_FRAMES_OUT")
     .of_all("Frames to applications"),
     figure(ToApplication, "bytes_out", Counter, Bytes, "Bytes in them", |v| {
         v.out_count(|out| &out.media_bytes).into()
@@ -220,7 +220,6 @@ pub(crate) static FIGURES: &[Figure] = &[
     figure(ToApplication, "frames_dropped_out", Counter, Frames, "Frames that were not read in time", |v| {
         v.out_count(|out| &out.media_dropped).into()
     })
-    .left_as(c"WEBSOCKET_FRAMES_DROPPED_OUT")
     .of_all("Frames that applications did not read in time"),
     figure(
         ToApplication,
@@ -260,6 +259,6 @@ pub(crate) static FIGURES: &[Figure] = &[
     })
     .of_all("ERROR events among them"),
     figure(ToApplication, "last_error", Info, NONE, "The last one's text", |v| {
-        v.call.record.last_error().map_or(Value::Absent, Value::Text)
+        v.call.record.last_error().map(Value::Text).into()
     }),
 ];

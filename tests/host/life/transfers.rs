@@ -437,7 +437,8 @@ fn music_on_hold(t: &Context) {
         t.ari().post(&format!("channels/{}/hold", call.id), &[]).ok();
         t.ari().post(&format!("channels/{}/moh", call.id), &[("mohClass", "default")]).ok();
         wait::until("the app hears the music", || {
-            is_music(&app.collect_media_for(160, Duration::from_secs(1)))
+            let heard = app.collect_media_for(160, Duration::from_secs(1));
+            heard.windows(4).any(|window| window == b"y\ny\n")
         });
         answers(t, &app, &call.name);
         t.ari().delete(&format!("channels/{}/moh", call.id), &[]).ok();
@@ -446,8 +447,4 @@ fn music_on_hold(t: &Context) {
     }
     answers(t, &app, &call.name);
     hangs_up(t, &app, &call.name);
-}
-
-fn is_music(heard: &[u8]) -> bool {
-    heard.windows(4).any(|window| window == b"y\ny\n")
 }

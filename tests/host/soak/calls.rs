@@ -68,7 +68,7 @@ fn expect_echo(line: &Line<'_>, media: &[u8]) {
         return;
     }
     let differs = heard.iter().zip(media).position(|(one, other)| one != other);
-    // What the core was given and did not give back was lost by the core (its `ast_write` gives a locked channel up).
+    // Where it was lost: what was played and did not come out was lost in the core.
     let figure = |name: &str| line.call.variable(&format!("CHANNEL(websocket,{name})")).unwrap_or_default();
     let figures = ["frames_in", "frames_played", "frames_dropped_in", "frames_out", "frames_dropped_out"];
     let figures = figures.map(|name| format!("{name} {}", figure(name))).join(", ");
