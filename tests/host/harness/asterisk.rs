@@ -233,6 +233,11 @@ impl Asterisk {
         self.reload("res_websocket_client");
     }
 
+    /// Leaves these sections out of websocket_client.conf from the next that is added on.
+    pub fn forget_clients(&self, names: &[String]) {
+        self.clients.lock().retain(|name, _| !names.contains(name));
+    }
+
     /// Adds a section with `type = connection` to chan_websocket.conf and makes our module read it.
     pub fn add_connection(&self, client: &str, options: &[(&str, &str)]) {
         let mut file = self.connections.lock();

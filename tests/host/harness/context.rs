@@ -33,6 +33,15 @@ pub struct Context {
     recorder: Recorder,
     notes: Trace,
     ari: OnceLock<Arc<Ari>>,
+    /// Sections of websocket_client.conf that are the test's own.
+    clients: Mutex<Vec<String>>,
+}
+
+impl Drop for Context {
+    /// A soak's thousands of servers would make a file that takes Asterisk megabytes to read, for each of them.
+    fn drop(&mut self) {
+        self.asterisk.forget_clients(&self.clients.lock());
+    }
 }
 
 impl Context {
@@ -41,7 +50,7 @@ impl Context {
         let recorder = Recorder::default();
         let notes = recorder.notes();
         let log_mark = asterisk.log.len();
-        Self { asterisk, log_mark, recorder, notes, ari: OnceLock::new() }
+        Self { asterisk, log_mark, recorder, notes, ari: OnceLock::new(), clients: Mutex::default() }
     }
 
     /// Which module is under test.
@@ -196,6 +205,7 @@ impl Context {
         let all: Vec<_> = all.iter().map(|(name, value)| (*name, fill(value))).collect();
         let all: Vec<_> = all.iter().map(|(name, value)| (*name, value.as_str())).collect();
         self.asterisk.add_client(&server.client, &all);
+        self.clients.lock().push(server.client.clone());
         server
     }
 
