@@ -1,0 +1,136 @@
+//! Text messages of the app: what each command does, and when it is refused.
+
+use super::{Effect, MediaMode, Session, send_error};
+use crate::driver::clock::MonoTime;
+use crate::driver::command::{self, Command, MediaDirection};
+use crate::driver::event::Event;
+use crate::driver::pacing::Pace;
+
+impl Session {
+    /// Takes a text message from the app. Called on the reactor thread.
+    ///
+    /// Everything that is wrong with it is told the app by an ERROR event; nothing is ever answered by
+    /// silence.
+    pub fn on_command(&mut self, text: &str, now: MonoTime, effects: &mut Vec<Effect>) {
+        self.notice_stall(now);
+        self.stats.commands += 1;
+        let command = match command::parse(text, self.control_message_format, self.max_command_size) {
+            Ok(command) => command,
+            Err(error) => return self.refuse(effects, error.to_string()),
+        };
+        self.stats.last_command = Some(command.name());
+        if let Some(error_text) = self.refusal(&command) {
+            return self.refuse(effects, error_text);
+        }
+        self.obey(command, now, effects);
+        self.settle(now, effects);
+        self.set_clock(now);
+    }
+
+    fn obey(&mut self, command: Command, now: MonoTime, effects: &mut Vec<Effect>) {
+        match command {
+            Command::Answer => {
+                self.answering();
+                effects.push(Effect::Answer);
+            }
+            Command::Hangup => effects.push(Effect::Hangup),
+            Command::GetStatus => effects.push(Effect::Send(Event::Status(self.status()))),
+            Command::StartMediaBuffering => self.start_media_buffering(effects),
+            Command::StopMediaBuffering { correlation_id } => {
+                self.stop_media_buffering(correlation_id, now, effects);
+            }
+            Command::MarkMedia { correlation_id } => {
+                self.push_mark("MARK_MEDIA", Event::MediaMarkProcessed { correlation_id }, effects);
+            }
+            Command::FlushMedia => self.flush_media(now, effects),
+            Command::PauseMedia => self.paused = true,
+            Command::ContinueMedia => self.paused = false,
+            Command::ReportQueueDrained => self.report_queue_drained = true,
+            Command::SetMediaDirection(Ok(direction)) => self.direction = direction,
+            Command::SetMediaDirection(Err(error)) => self.refuse(effects, error.to_string()),
+        }
+    }
+
+    /// Why `command` is not allowed now; passthrough is looked at first, as in the C module.
+    fn refusal(&self, command: &Command) -> Option<String> {
+        use Command::{
+            Answer, ContinueMedia, FlushMedia, GetStatus, Hangup, MarkMedia, PauseMedia, ReportQueueDrained,
+            SetMediaDirection, StartMediaBuffering, StopMediaBuffering,
+        };
+        let (in_passthrough, in_direction_in) = match command {
+            Answer | Hangup | GetStatus => (true, true),
+            StartMediaBuffering | StopMediaBuffering { .. } | PauseMedia | ContinueMedia => (false, false),
+            // DIVERGES: the C module (22.10) refuses it in passthrough; newer ones do not.
+            MarkMedia { .. } => (true, false),
+            FlushMedia | ReportQueueDrained | SetMediaDirection(_) => (false, true),
+        };
+        let name = command.name();
+        if self.mode == MediaMode::Passthrough && !in_passthrough {
+            Some(format!("{name} not supported in passthrough mode"))
+        } else if self.direction == MediaDirection::In && !in_direction_in {
+            Some(format!("{name} not supported while media direction is 'in'"))
+        } else {
+            None
+        }
+    }
+
+    fn refuse(&mut self, effects: &mut Vec<Effect>, error_text: String) {
+        self.stats.commands_refused += 1;
+        send_error(effects, error_text);
+    }
+
+    fn start_media_buffering(&mut self, effects: &mut Vec<Effect>) {
+        // DIVERGES: the C module (22.10) takes a second START in silence; newer ones do not.
+        if self.buffering {
+            send_error(effects, "START_MEDIA_BUFFERING while media is being buffered already".to_owned());
+        }
+        self.buffering = true;
+    }
+
+    fn stop_media_buffering(
+        &mut self,
+        correlation_id: Option<String>,
+        now: MonoTime,
+        effects: &mut Vec<Effect>,
+    ) {
+        // DIVERGES: the C module (22.10) takes a STOP without START in silence; newer ones do not. The app
+        // waits for the event in any case, so it gets it.
+        if !self.buffering {
+            send_error(effects, "STOP_MEDIA_BUFFERING without START_MEDIA_BUFFERING".to_owned());
+        }
+        self.buffering = false;
+        if let Some(reframer) = &mut self.reframer {
+            let frame_size = reframer.frame_size();
+            if let Some(last) = reframer.finish(self.format.silence) {
+                self.push_media(last, frame_size, Pace::Bulk, now, effects);
+            }
+        }
+        self.push_mark("STOP_MEDIA_BUFFERING", Event::MediaBufferingCompleted { correlation_id }, effects);
+    }
+
+    fn flush_media(&mut self, now: MonoTime, effects: &mut Vec<Effect>) {
+        // Nothing that comes now was meant for an earlier time.
+        self.stalled_until = None;
+        self.schedule.resume(now);
+        self.buffering = false;
+        // DIVERGES: the C module goes on pausing, though its documentation says otherwise.
+        self.paused = false;
+        if let Some(reframer) = &mut self.reframer {
+            self.stats.bytes_cut_off += reframer.clear() as u64;
+        }
+        // DIVERGES: the C module sends MEDIA_XON at an unpaused tick only, though there is room already.
+        let (frames, flow) = self.queue.clear();
+        self.stats.frames_flushed += frames as u64;
+        effects.extend(flow.map(|flow| Effect::Send(flow.into())));
+        // Nothing is left whose end could be waited for.
+        if std::mem::take(&mut self.report_queue_drained) {
+            effects.push(Effect::Send(Event::QueueDrained));
+        }
+    }
+
+    fn push_mark(&mut self, command: &str, event: Event, effects: &mut Vec<Effect>) {
+        if let Err(error) = self.queue.push_mark(event) {
+            send_error(effects, format!("{command} refused: {error}"));
+        }
+    }
+}

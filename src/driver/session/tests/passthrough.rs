@@ -1,0 +1,46 @@
+//! Messages that are frames.
+
+use super::*;
+
+#[test]
+fn passthrough_messages_are_frames_and_last_as_long_as_they_are() {
+    let mut call = Call::mode(MediaMode::Passthrough);
+    call.media(80).media(480).media(161).command("MARK_MEDIA m").wait(1000);
+    call.expect(&["1000 frame 80", "1010 frame 480", "1070 frame 161", "1090.125 MEDIA_MARK_PROCESSED m"]);
+}
+
+#[test]
+fn an_uncuttable_codec_is_passthrough_unless_unbuffered() {
+    for (mode, is) in [
+        (MediaMode::Framed, MediaMode::Passthrough),
+        (MediaMode::Passthrough, MediaMode::Passthrough),
+        (MediaMode::Unbuffered, MediaMode::Unbuffered),
+    ] {
+        assert_eq!(session(SessionConfig { mode, format: format("opus"), ..config() }).mode(), is);
+    }
+    let mut call = Call::new(SessionConfig { format: format("opus"), ..config() });
+    call.bytes(vec![60, 1]).bytes(vec![0]).bytes(vec![120, 1, 2]).bytes(vec![5]).bytes(vec![20]).wait(1000);
+    call.expect(&[
+        "1000 frame 2",
+        "1060 frame 1", // Length unknown: one ptime.
+        "1080 frame 3",
+        "1200 frame 1",
+        "1205 frame 1",
+    ]);
+}
+
+#[test]
+fn passthrough_is_flow_controlled() {
+    let mut call = Call::new(SessionConfig {
+        mode: MediaMode::Passthrough,
+        limits: QueueLimits { max: 3, xoff: 2, xon: 1 },
+        ..config()
+    });
+    (0..4).for_each(|_| _ = call.media(1000));
+    call.expect(&[
+        "1000 MEDIA_XOFF",
+        "1000 ERROR channel_id:1.1 error_text:Media dropped: the queue is full with 3 frames",
+    ]);
+    call.wait(1000).expect(&["1000 frame 1000", "1125 frame 1000", "1250 MEDIA_XON", "1250 frame 1000"]);
+    assert_eq!(call.session.stats().frames_dropped, 1);
+}
