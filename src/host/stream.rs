@@ -3,12 +3,12 @@
 use std::io;
 use std::mem::ManuallyDrop;
 use std::net::TcpStream;
-use std::os::fd::{FromRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::sys;
-use super::tls::TlsSession;
+use super::tls::TlsTransport;
 use crate::net::transport::Transport;
 
 /// More than the stream's own read-ahead, so that one read empties it.
@@ -59,21 +59,27 @@ impl IoStream {
                 ahead.clear();
             }
         }
-        // SAFETY: getters on our stream; the SSL, if there is one, belongs to the stream and lives as long.
-        let (fd, ssl) = unsafe { (sys::ast_iostream_get_fd(stream), sys::ast_iostream_get_ssl(stream)) };
+        // SAFETY: a getter on our stream; the SSL, if there is one, belongs to the stream and lives as long.
+        let ssl = unsafe { sys::ast_iostream_get_ssl(stream) };
         let transport: Arc<dyn Transport> = match NonNull::new(ssl) {
             None => {
                 // SAFETY: the descriptor is open as long as the stream, which is dropped with this transport.
-                let socket = ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(fd) });
-                Arc::new(PlainStream { socket, stream: self, fd })
+                let socket = ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(self.as_fd().as_raw_fd()) });
+                Arc::new(PlainStream { socket, stream: self })
             }
             Some(ssl) => {
-                // SAFETY: used by the reactor alone from here on, and alive as long as the stream, which it owns.
-                let session = unsafe { TlsSession::new(ssl.cast()) };
-                Arc::new(TlsStream { session, _stream: self, fd })
+                // SAFETY: Asterisk has done the handshake; used by the reactor alone from here on, and the stream's.
+                Arc::new(unsafe { TlsTransport::new(ssl.cast(), self) })
             }
         };
         Ok((transport, ahead))
+    }
+}
+
+impl AsFd for IoStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: a getter on our stream, whose descriptor is open as long as it lives.
+        unsafe { BorrowedFd::borrow_raw(sys::ast_iostream_get_fd(self.0.as_ptr())) }
     }
 }
 
@@ -90,7 +96,6 @@ struct PlainStream {
     socket: ManuallyDrop<TcpStream>,
     #[allow(dead_code, reason = "closes the descriptor when dropped")]
     stream: IoStream,
-    fd: RawFd,
 }
 
 impl Transport for PlainStream {
@@ -111,63 +116,10 @@ impl Transport for PlainStream {
     }
 
     fn as_raw_fd(&self) -> RawFd {
-        self.fd
+        self.socket.as_raw_fd()
     }
 
     fn concurrent(&self) -> bool {
         true
-    }
-}
-
-/// A TLS connection whose session belongs to the stream.
-#[derive(Debug)]
-struct TlsStream {
-    session: TlsSession,
-    _stream: IoStream,
-    fd: RawFd,
-}
-
-impl Drop for TlsStream {
-    fn drop(&mut self) {
-        self.session.be_quiet();
-    }
-}
-
-impl TlsStream {
-    fn end(&self, how: rustix::net::Shutdown) {
-        // SAFETY: the descriptor is open as long as the stream; borrowed for one syscall.
-        let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(self.fd) };
-        let _ = rustix::net::shutdown(fd, how);
-    }
-}
-
-impl Transport for TlsStream {
-    fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.session.recv(buf)
-    }
-
-    fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.session.send(buf)
-    }
-
-    fn shutdown(&self) {
-        self.session.shutdown();
-        self.end(rustix::net::Shutdown::Write);
-    }
-
-    fn close(&self) {
-        self.end(rustix::net::Shutdown::Both);
-    }
-
-    fn as_raw_fd(&self) -> RawFd {
-        self.fd
-    }
-
-    fn concurrent(&self) -> bool {
-        false
-    }
-
-    fn tls_description(&self) -> Option<String> {
-        Some(self.session.description())
     }
 }

@@ -1,11 +1,15 @@
 //! TLS with the OpenSSL that Asterisk has in the process.
 
+mod transport;
+
 use std::ffi::{CStr, c_int, c_ulong};
 use std::io;
 use std::ptr::NonNull;
 
 use openssl_sys as ffi;
 use parking_lot::Mutex;
+
+pub(crate) use self::transport::TlsTransport;
 
 unsafe extern "C" {
     /// SSL_set_options(3) of OpenSSL 3; a macro in older ones, so openssl-sys does not declare it.
@@ -16,7 +20,7 @@ unsafe extern "C" {
 ///
 /// The lock makes what the reactor does anyway (one thread at a time) hold by construction.
 #[derive(Debug)]
-pub(crate) struct TlsSession(Mutex<NonNull<ffi::SSL>>);
+struct TlsSession(Mutex<NonNull<ffi::SSL>>);
 
 // SAFETY: OpenSSL allows any thread to use an SSL, one at a time, which the lock ensures.
 unsafe impl Send for TlsSession {}
@@ -28,7 +32,7 @@ impl TlsSession {
     ///
     /// # Safety
     /// `ssl` is alive as long as the result, and used through the result only.
-    pub(crate) unsafe fn new(ssl: NonNull<ffi::SSL>) -> Self {
+    unsafe fn new(ssl: NonNull<ffi::SSL>) -> Self {
         const MODE: std::ffi::c_long = ffi::SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER as std::ffi::c_long
             | ffi::SSL_MODE_ENABLE_PARTIAL_WRITE as std::ffi::c_long;
         // SAFETY: a mode change on a live session.
@@ -40,7 +44,7 @@ impl TlsSession {
     }
 
     /// As [`Transport::recv`](crate::net::transport::Transport::recv).
-    pub(crate) fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+    fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         let ssl = self.0.lock();
         let len = c_int::try_from(buf.len()).unwrap_or(c_int::MAX);
         // SAFETY: the session is alive and locked by us; `buf` has `len` bytes.
@@ -52,7 +56,7 @@ impl TlsSession {
     }
 
     /// As [`Transport::send`](crate::net::transport::Transport::send).
-    pub(crate) fn send(&self, buf: &[u8]) -> io::Result<usize> {
+    fn send(&self, buf: &[u8]) -> io::Result<usize> {
         if buf.is_empty() {
             return Ok(0);
         }
@@ -70,7 +74,7 @@ impl TlsSession {
     }
 
     /// Sends close_notify, if it can be sent now.
-    pub(crate) fn shutdown(&self) {
+    fn shutdown(&self) {
         let ssl = self.0.lock();
         // SAFETY: a live session with its handshake done, locked by us.
         unsafe {
@@ -81,14 +85,14 @@ impl TlsSession {
 
     /// Sends no close_notify any more, so that whoever frees the session finds nothing left to do: once the peer is
     /// gone, Asterisk would log the attempt as an error.
-    pub(crate) fn be_quiet(&self) {
+    fn be_quiet(&self) {
         let ssl = self.0.lock();
         // SAFETY: a live session, locked by us.
         unsafe { ffi::SSL_set_shutdown(ssl.as_ptr(), ffi::SSL_SENT_SHUTDOWN | ffi::SSL_RECEIVED_SHUTDOWN) };
     }
 
     /// Version and cipher, e.g. `TLSv1.3 TLS_AES_256_GCM_SHA384`.
-    pub(crate) fn description(&self) -> String {
+    fn description(&self) -> String {
         let ssl = self.0.lock();
         // SAFETY: getters on a live session; the strings are OpenSSL's own statics.
         unsafe {

@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString, c_int, c_long, c_uint};
 use std::fs;
 use std::io;
 use std::net::{IpAddr, TcpStream};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,10 +13,9 @@ use std::time::{Duration, Instant, SystemTime};
 use openssl_sys as ffi;
 use parking_lot::Mutex;
 
-use super::tls::{TlsSession, error_text, next_error, text_of};
+use super::tls::{TlsTransport, error_text, next_error, text_of};
 use crate::driver::client::ClientSettings;
 use crate::net::connector::{TlsConnector, TlsContext, TlsHandshake, TlsProgress};
-use crate::net::transport::Transport;
 
 /// How long a loaded trust store and certificate serve further calls: loading the system's store takes milliseconds. A
 /// file that is named in the settings is loaded anew once it has changed; a folder and the system's store after this.
@@ -250,6 +249,12 @@ unsafe impl Send for OwnedSsl {}
 // SAFETY: as above.
 unsafe impl Sync for OwnedSsl {}
 
+impl AsFd for OwnedSsl {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
 impl Drop for OwnedSsl {
     fn drop(&mut self) {
         // SAFETY: our one reference; the socket is closed after it.
@@ -278,9 +283,9 @@ impl TlsHandshake for Handshake {
             if self.verify_address && !is_for_address(ssl, &self.host) {
                 return TlsProgress::Failed(not_for(&self.host, "IP address mismatch"));
             }
-            // SAFETY: the handshake is done; the session lives as long as `owned`, which goes with it.
-            let session = unsafe { TlsSession::new(ssl) };
-            return TlsProgress::Done(Arc::new(TlsClientTransport { session, owned: self.owned }));
+            // SAFETY: the handshake is done; the session is that of `owned`.
+            let transport = unsafe { TlsTransport::new(ssl, self.owned) };
+            return TlsProgress::Done(Arc::new(transport));
         }
         match error {
             ffi::SSL_ERROR_WANT_READ | ffi::SSL_ERROR_WANT_WRITE => TlsProgress::Pending(self),
@@ -338,44 +343,6 @@ fn handshake_fault() -> String {
 
 fn not_for(host: &CStr, reason: &str) -> String {
     format!("the server's certificate is not for '{}': {reason}", host.to_string_lossy())
-}
-
-/// An established TLS connection of our own. The session goes before what it points into.
-#[derive(Debug)]
-struct TlsClientTransport {
-    session: TlsSession,
-    owned: OwnedSsl,
-}
-
-impl Transport for TlsClientTransport {
-    fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.session.recv(buf)
-    }
-
-    fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.session.send(buf)
-    }
-
-    fn shutdown(&self) {
-        self.session.shutdown();
-        let _ = self.owned.socket.shutdown(std::net::Shutdown::Write);
-    }
-
-    fn close(&self) {
-        let _ = self.owned.socket.shutdown(std::net::Shutdown::Both);
-    }
-
-    fn as_raw_fd(&self) -> RawFd {
-        self.owned.socket.as_raw_fd()
-    }
-
-    fn concurrent(&self) -> bool {
-        false
-    }
-
-    fn tls_description(&self) -> Option<String> {
-        Some(self.session.description())
-    }
 }
 
 fn clear_errors() {
