@@ -10,6 +10,8 @@
 
 mod app;
 mod audio;
+#[path = "../../benches/media/report/canvas.rs"]
+mod canvas;
 #[allow(unused_imports, clippy::unwrap_used, clippy::indexing_slicing, reason = "it is written for tests")]
 #[path = "../../tests/host/harness/mod.rs"]
 mod harness;

@@ -1,20 +1,17 @@
 //! The picture: what each app said, below it what the other one heard, and the events and commands where they fell.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io;
 use std::path::Path;
 use std::time::Instant;
 
 use embedded_graphics::mono_font::ascii::{FONT_7X13, FONT_8X13_BOLD, FONT_10X20};
-use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
-use embedded_graphics::primitives::{PrimitiveStyle, Rectangle};
-use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
+use embedded_graphics::text::Alignment;
 
 use super::audio::{SAMPLE_RATE, decode};
+use super::canvas::Canvas;
 use super::report::{Act, Report};
 use super::timeline::{Entry, What};
 
@@ -42,64 +39,7 @@ const PAIR_HEIGHT: i32 = LABEL_ROWS as i32 * LABEL_HEIGHT + MESSAGES_HEIGHT + 2 
 
 /// Draws it.
 pub fn write(path: &Path, entries: &[Entry], report: &Report) -> io::Result<()> {
-    let canvas = Sheet::new(entries, report).draw();
-    let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), WIDTH, HEIGHT);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.write_header()?.write_image_data(&canvas.pixels).map_err(io::Error::from)
-}
-
-/// Pixels in memory.
-struct Canvas {
-    pixels: Vec<u8>,
-}
-
-impl OriginDimensions for Canvas {
-    fn size(&self) -> Size {
-        Size::new(WIDTH, HEIGHT)
-    }
-}
-
-impl DrawTarget for Canvas {
-    type Color = Rgb888;
-    type Error = Infallible;
-
-    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Infallible> {
-        for Pixel(point, colour) in pixels {
-            let Some(index) = self.index(point) else { continue };
-            if let Some(pixel) = self.pixels.get_mut(index..index + 3) {
-                pixel.copy_from_slice(&[colour.r(), colour.g(), colour.b()]);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Canvas {
-    fn index(&self, point: Point) -> Option<usize> {
-        let (x, y) = (u32::try_from(point.x).ok()?, u32::try_from(point.y).ok()?);
-        (x < WIDTH && y < HEIGHT).then_some((y * WIDTH + x) as usize * 3)
-    }
-
-    fn fill(&mut self, x: i32, y: i32, width: i32, height: i32, colour: Rgb888) {
-        let size = Size::new(width.max(0).unsigned_abs(), height.max(0).unsigned_abs());
-        let area = Rectangle::new(Point::new(x, y), size);
-        let Ok(()) = area.into_styled(PrimitiveStyle::with_fill(colour)).draw(self);
-    }
-
-    fn text(
-        &mut self,
-        text: &str,
-        x: i32,
-        y: i32,
-        font: &MonoFont<'_>,
-        colour: Rgb888,
-        alignment: Alignment,
-    ) {
-        let style = TextStyleBuilder::new().alignment(alignment).baseline(Baseline::Top).build();
-        let characters = MonoTextStyle::new(font, colour);
-        let Ok(_) = Text::with_text_style(text, Point::new(x, y), characters, style).draw(self);
-    }
+    Sheet::new(entries, report).draw().save(path)
 }
 
 /// An event or a command where it fell.
@@ -137,7 +77,7 @@ impl<'a> Sheet<'a> {
         Self {
             entries,
             report,
-            canvas: Canvas { pixels: vec![255; (WIDTH * HEIGHT) as usize * 3] },
+            canvas: Canvas::new(WIDTH, HEIGHT),
             start,
             pixels_per_second: f64::from(RIGHT - LEFT) / seconds,
             peak: loudest.max().unwrap_or(1).max(1),

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use super::harness::app::Received;
-use super::harness::call::Call;
 use super::harness::wire::opcode;
-use super::harness::{App, Context, Frame, Item, Suite};
+use super::harness::{Context, Frame, Item, Suite};
 
 pub fn tests(suite: &mut Suite) {
     suite.same("media/echo", |t| echo(t, "c(ulaw)", 4000));
@@ -25,8 +24,6 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("media/burst_tls", "the C module stops playing (3)", burst_tls);
     suite.same("media/passthrough/sizes_are_kept", sizes_are_kept);
     suite.same("media/passthrough/opus", opus);
-    suite.same("media/direction/in", direction_in);
-    suite.same("media/direction/out", direction_out);
     suite.same("media/empty_message", empty_message);
     suite.same("media/ping", ping);
     suite.ours("media/before_connecting", "the C module hangs up (24)", before_connecting);
@@ -68,18 +65,8 @@ fn echo_tls(t: &Context) {
     assert_eq!(app.collect_media(3200), media);
 }
 
-/// Two calls in the test's Stasis application, in one bridge.
-fn bridged<'t>(t: &'t Context, one: &str, other: &str) -> [(Call<'t>, App); 2] {
-    let ends = [t.incoming_app(one), t.incoming_app(other)];
-    for (call, _) in &ends {
-        call.wait_up();
-    }
-    t.ari().bridge(&[&ends[0].0.id, &ends[1].0.id]);
-    ends
-}
-
 fn bridge(t: &Context) {
-    let [(_a, left), (_b, right)] = bridged(t, "c(ulaw)", "c(ulaw)f(json)");
+    let [(_a, left), (_b, right)] = t.bridged("c(ulaw)", "c(ulaw)f(json)");
     let (from_left, from_right) = (noise(3200), noise(4800)[1600..].to_vec());
     left.send_media(&from_left);
     right.send_media(&from_right);
@@ -240,7 +227,7 @@ fn sizes_are_kept(t: &Context) {
 
 /// A codec that cannot be cut goes through as it comes.
 fn opus(t: &Context) {
-    let ends = bridged(t, "c(opus)", "c(opus)");
+    let ends = t.bridged("c(opus)", "c(opus)");
     // CELT, full band, 20 ms, one frame.
     let packets: Vec<Vec<u8>> =
         [40, 3, 120].iter().map(|size| [&[31 << 3], &noise(*size)[..]].concat()).collect();
@@ -250,26 +237,6 @@ fn opus(t: &Context) {
     }
     ends[0].1.command("START_MEDIA_BUFFERING");
     ends[0].1.expect_error();
-}
-
-/// The app only hears.
-fn direction_in(t: &Context) {
-    let [(_a, listener), (_b, talker)] = bridged(t, "c(ulaw)d(in)", "c(ulaw)");
-    let media = noise(1600);
-    talker.send_media(&media);
-    assert_eq!(listener.collect_media(1600), media);
-    listener.send_media(&media);
-    assert!(talker.collect_media_for(1, Duration::from_millis(200)).is_empty());
-}
-
-/// The app only talks.
-fn direction_out(t: &Context) {
-    let [(_a, talker), (_b, listener)] = bridged(t, "c(ulaw)d(out)", "c(ulaw)");
-    let media = noise(1600);
-    talker.send_media(&media);
-    assert_eq!(listener.collect_media(1600), media);
-    listener.send_media(&media);
-    assert!(talker.collect_media_for(1, Duration::from_millis(200)).is_empty());
 }
 
 fn empty_message(t: &Context) {

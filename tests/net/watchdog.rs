@@ -7,65 +7,71 @@ use super::*;
 const PERIOD: Duration = Duration::from_millis(50);
 const LIMIT: Duration = Duration::from_secs(1);
 
-fn watch(reactors: &Reactors) -> Watchdog {
-    let patience = Patience { period: PERIOD, late: LIMIT, limit: LIMIT };
-    Watchdog::start(reactors.watched().collect(), patience).unwrap()
+/// A connection whose reactor is watched, as one call.
+struct Watched {
+    reactors: Reactors,
+    watchdog: Watchdog,
+    pair: Pair,
 }
 
-/// Waits until so many threads stand still; how long that took.
-fn until_stuck(watchdog: &Watchdog, count: usize) -> Duration {
-    let begin = Instant::now();
-    while watchdog.stuck() != count {
-        assert!(begin.elapsed() < PATIENCE, "{} threads are stuck", watchdog.stuck());
-        std::thread::sleep(Duration::from_millis(10));
+impl Watched {
+    fn start(threads: usize) -> Self {
+        let reactors = Reactors::start(threads, true).unwrap();
+        let patience = Patience { period: PERIOD, late: LIMIT, limit: LIMIT };
+        let watchdog = Watchdog::start(reactors.watched().collect(), patience).unwrap();
+        let pair = pair(&reactors, Role::Server, config(), Vec::new());
+        watchdog.count_call();
+        Self { reactors, watchdog, pair }
     }
-    begin.elapsed()
+
+    /// Waits until so many threads stand still; how long that took.
+    fn until_stuck(&self, count: usize) -> Duration {
+        let begin = Instant::now();
+        while self.watchdog.stuck() != count {
+            assert!(begin.elapsed() < PATIENCE, "{} threads are stuck", self.watchdog.stuck());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        begin.elapsed()
+    }
+
+    fn stop(self) {
+        self.watchdog.stop();
+        self.reactors.stop();
+    }
 }
 
 #[test]
 fn a_callback_that_stands_still_is_found_and_found_to_go_on() {
-    let reactors = Reactors::start(2, true).unwrap();
-    let watchdog = watch(&reactors);
-    let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
-    watchdog.count_call();
-    pair.app.send(Message::text("sleep 2500")).unwrap();
-    assert!(until_stuck(&watchdog, 1) >= LIMIT);
-    until_stuck(&watchdog, 0);
-    pair.expect(&Told::Text("sleep 2500".into()));
-    watchdog.stop();
-    reactors.stop();
+    let mut call = Watched::start(2);
+    call.pair.app.send(Message::text("sleep 2500")).unwrap();
+    assert!(call.until_stuck(1) >= LIMIT);
+    call.until_stuck(0);
+    call.pair.expect(&Told::Text("sleep 2500".into()));
+    call.stop();
 }
 
 #[test]
 fn who_has_nothing_to_do_does_not_stand_still() {
-    let reactors = Reactors::start(1, true).unwrap();
-    let watchdog = watch(&reactors);
-    let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
-    watchdog.count_call();
+    let mut call = Watched::start(1);
     for _ in 0..2 {
         let begin = Instant::now();
         while begin.elapsed() < 2 * LIMIT {
-            assert_eq!(watchdog.stuck(), 0);
+            assert_eq!(call.watchdog.stuck(), 0);
             std::thread::sleep(PERIOD);
         }
-        pair.app.send(Message::binary(vec![0; 160])).unwrap();
-        assert_eq!(pair.app.read().unwrap(), Message::binary(vec![0; 160]));
+        call.pair.app.send(Message::binary(vec![0; 160])).unwrap();
+        assert_eq!(call.pair.app.read().unwrap(), Message::binary(vec![0; 160]));
     }
-    watchdog.stop();
-    reactors.stop();
+    call.stop();
 }
 
 #[test]
 fn what_remains_of_calls_is_watched_to_its_end() {
-    let reactors = Reactors::start(1, true).unwrap();
-    let watchdog = watch(&reactors);
-    let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
-    watchdog.count_call();
-    pair.app.send(Message::text("sleep 2500")).unwrap();
+    let mut call = Watched::start(1);
+    call.pair.app.send(Message::text("sleep 2500")).unwrap();
     // The call is over, its connection is not.
-    watchdog.forget_call();
-    until_stuck(&watchdog, 1);
-    until_stuck(&watchdog, 0);
-    watchdog.stop();
-    reactors.stop();
+    call.watchdog.forget_call();
+    call.until_stuck(1);
+    call.until_stuck(0);
+    call.stop();
 }

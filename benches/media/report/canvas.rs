@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{self, BufWriter};
 use std::path::Path;
 
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
@@ -46,13 +46,12 @@ impl Canvas {
     }
 
     /// Writes the file.
-    pub fn save(&self, path: &Path) -> crate::Result<()> {
+    pub fn save(&self, path: &Path) -> io::Result<()> {
         let file = BufWriter::new(File::create(path)?);
         let mut encoder = png::Encoder::new(file, self.size.width, self.size.height);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
-        encoder.write_header()?.write_image_data(&self.pixels)?;
-        Ok(())
+        encoder.write_header()?.write_image_data(&self.pixels).map_err(io::Error::from)
     }
 }
 

@@ -71,7 +71,7 @@ pub fn draw(results: &Results, path: &Path) -> Result<()> {
     for (chart, (x, row)) in charts.iter().zip(places) {
         chart.draw(&mut canvas, x, HEADING + row * ROW_HEIGHT);
     }
-    canvas.save(path)
+    Ok(canvas.save(path)?)
 }
 
 /// From left to right, row by row: x and row of each chart.

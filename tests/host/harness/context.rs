@@ -154,6 +154,24 @@ impl Context {
         (call, app)
     }
 
+    /// Two such calls in one bridge.
+    #[track_caller]
+    pub fn bridged(&self, one: &str, other: &str) -> [(Call<'_>, App); 2] {
+        let one = self.incoming_app(one);
+        one.0.wait_up();
+        let other = self.bridged_to(&one.0, other);
+        [one, other]
+    }
+
+    /// Such a call, bridged to one that is up.
+    #[track_caller]
+    pub fn bridged_to(&self, call: &Call<'_>, options: &str) -> (Call<'_>, App) {
+        let (other, app) = self.incoming_app(options);
+        other.wait_up();
+        self.ari().bridge(&[&call.id, &other.id]);
+        (other, app)
+    }
+
     /// Such a call whose channel plays back what the app says.
     #[track_caller]
     pub fn incoming_echo(&self, options: &str) -> (Call<'_>, App) {

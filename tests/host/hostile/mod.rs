@@ -238,9 +238,7 @@ struct Partner<'t> {
 
 impl<'t> Partner<'t> {
     fn of(t: &'t Context, call: &Call<'_>, options: &str) -> Self {
-        let (partner, app) = t.incoming_app(options);
-        partner.wait_up();
-        t.ari().bridge(&[&call.id, &partner.id]);
+        let (partner, app) = t.bridged_to(call, options);
         Self { _call: partner, app }
     }
 

@@ -3,7 +3,7 @@
 use super::super::harness::call::Call;
 use super::super::harness::{App, Context, Format, Suite};
 use super::super::media::noise;
-use super::{QUIET, bridged, status, ulaw};
+use super::{QUIET, status, ulaw};
 
 pub fn tests(suite: &mut Suite) {
     for from in DIRECTIONS {
@@ -55,7 +55,7 @@ fn json(direction: &str) -> String {
 }
 
 fn changes(t: &Context, from: &str, to: &str) {
-    let [(_a, app), (_b, other)] = bridged(t, &json(from), "c(ulaw)");
+    let [(_a, app), (_b, other)] = t.bridged(&json(from), "c(ulaw)");
     assert_direction(&app, &other, from);
     app.command(&format!("SET_MEDIA_DIRECTION {to}"));
     status(&app, "queue_length");
@@ -63,7 +63,7 @@ fn changes(t: &Context, from: &str, to: &str) {
 }
 
 fn dialled(t: &Context, direction: &str) {
-    let [(_a, app), (_b, other)] = bridged(t, &format!("c(ulaw)d({direction})"), "c(ulaw)");
+    let [(_a, app), (_b, other)] = t.bridged(&format!("c(ulaw)d({direction})"), "c(ulaw)");
     assert_direction(&app, &other, direction);
 }
 
@@ -74,10 +74,8 @@ fn external<'t>(t: &'t Context, parameters: &[(&str, &str)]) -> [(Call<'t>, App)
     let app = call.connect();
     app.expect_media_start();
     call.wait_up();
-    let (other, listener) = t.incoming_app("c(ulaw)");
-    other.wait_up();
-    t.ari().bridge(&[&call.id, &other.id]);
-    [(call, app), (other, listener)]
+    let other = t.bridged_to(&call, "c(ulaw)");
+    [(call, app), other]
 }
 
 fn external_media(t: &Context, direction: &str) {
@@ -92,12 +90,12 @@ fn parameter_wins(t: &Context) {
 }
 
 fn last_one_wins(t: &Context) {
-    let [(_a, app), (_b, other)] = bridged(t, "c(ulaw)d(out)d(both)d(in)", "c(ulaw)");
+    let [(_a, app), (_b, other)] = t.bridged("c(ulaw)d(out)d(both)d(in)", "c(ulaw)");
     assert_direction(&app, &other, "in");
 }
 
 fn back_and_forth(t: &Context) {
-    let [(_a, app), (_b, other)] = bridged(t, &json("both"), "c(ulaw)");
+    let [(_a, app), (_b, other)] = t.bridged(&json("both"), "c(ulaw)");
     for direction in ["in", "both", "out", "in", "in", "out", "both"] {
         app.command(&format!("SET_MEDIA_DIRECTION {direction}"));
         status(&app, "queue_length");
@@ -223,7 +221,7 @@ const REFUSED: [(&str, &str, &str); 9] = [
 
 /// The C module ends these texts with a line feed. The direction stays.
 fn refused(t: &Context, json: &str, text: &str) {
-    let [(_a, app), (_b, other)] = bridged(t, &ulaw(Format::Json), "c(ulaw)");
+    let [(_a, app), (_b, other)] = t.bridged(&ulaw(Format::Json), "c(ulaw)");
     app.send_text(json);
     assert_eq!(app.expect_error(), format!("{text}{}", t.either("\n", "")));
     assert_direction(&app, &other, "both");

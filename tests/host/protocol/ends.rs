@@ -89,9 +89,7 @@ fn nothing_behind_it(t: &Context) {
     let mut response = t.send(&t.upgrade(&call.connection_id()));
     assert_eq!(response.status, 101);
     call.wait_up();
-    let (other, talker) = t.incoming_app("c(ulaw)");
-    other.wait_up();
-    t.ari().bridge(&[&call.id, &other.id]);
+    let (_other, talker) = t.bridged_to(&call, "c(ulaw)");
     talker.send_media(&noise(160 * 100));
     let mut media = 0;
     while media < 5 {

@@ -7,7 +7,7 @@ use super::super::harness::call::Ending;
 use super::super::harness::wire::opcode;
 use super::super::harness::{App, Context, Format, Frame, Item, Suite, wait};
 use super::super::media::noise;
-use super::{bridged, status, ulaw};
+use super::{status, ulaw};
 
 pub fn tests(suite: &mut Suite) {
     for &(name, sizes) in FRAGMENTS {
@@ -145,7 +145,7 @@ fn byte_by_byte(t: &Context) {
 
 /// While an app is slow in sending, it hears what there is, and the core does what it wants.
 fn half(t: &Context, bytes: usize) {
-    let [(call, slow), (_other, talker)] = bridged(t, "c(ulaw)", "c(ulaw)");
+    let [(call, slow), (_other, talker)] = t.bridged("c(ulaw)", "c(ulaw)");
     let media = noise(160 * 10);
     let message = Frame::binary(&*media).encode();
     let (head, tail) = message.split_at(bytes);

@@ -10,7 +10,7 @@ use super::super::harness::wire::opcode;
 use super::super::harness::{App, Context, Format, Frame, InstanceConfig, Item, Suite};
 use super::super::media::noise;
 use super::rtp::{self, Phone};
-use super::{QUIET, bridged, status, ulaw};
+use super::{QUIET, status, ulaw};
 
 pub fn tests(suite: &mut Suite) {
     suite.same("out/wire/incoming", wire_incoming);
@@ -97,9 +97,7 @@ fn wire_incoming(t: &Context) {
     let mut response = t.send(&t.upgrade(&call.connection_id()));
     assert_eq!(response.status, 101);
     call.wait_up();
-    let (other, talker) = t.incoming_app("c(ulaw)");
-    other.wait_up();
-    t.ari().bridge(&[&call.id, &other.id]);
+    let (_other, talker) = t.bridged_to(&call, "c(ulaw)");
     let media = noise(160 * 3);
     talker.send_media(&media);
     // What came behind the head is MEDIA_START, or its beginning.
@@ -129,9 +127,7 @@ fn wire_outgoing(t: &Context) {
     let start = Frame::read(&mut stream).unwrap();
     assert!(start.masked && start.payload.starts_with(b"MEDIA_START "));
     call.wait_up();
-    let (other, talker) = t.incoming_app("c(ulaw)");
-    other.wait_up();
-    t.ari().bridge(&[&call.id, &other.id]);
+    let (_other, talker) = t.bridged_to(&call, "c(ulaw)");
     let media = noise(160 * 3);
     talker.send_media(&media);
     note_wire(t, &mut stream, &media);
@@ -210,7 +206,7 @@ fn silence(t: &Context) {
 
 /// It is the core's business: the app hears nothing of it, and media goes on afterwards.
 fn hold(t: &Context) {
-    let [(held, app), (other, talker)] = bridged(t, "c(ulaw)", "c(ulaw)");
+    let [(held, app), (other, talker)] = t.bridged("c(ulaw)", "c(ulaw)");
     for channel in [&held.id, &other.id] {
         t.ari().post(&format!("channels/{channel}/hold"), &[]).ok();
     }

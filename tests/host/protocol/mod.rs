@@ -17,8 +17,7 @@ mod unframed;
 
 use std::time::{Duration, Instant};
 
-use super::harness::call::Call;
-use super::harness::{App, Context, Format, Item, Suite};
+use super::harness::{App, Format, Item, Suite};
 
 pub fn tests(suite: &mut Suite) {
     bulk::tests(suite);
@@ -41,16 +40,6 @@ const QUIET: Duration = Duration::from_millis(150);
 /// `c(ulaw)` with control messages in this format.
 fn ulaw(format: Format) -> String {
     format!("c(ulaw)f({})", format.name())
-}
-
-/// Two calls in the test's Stasis application, in one bridge.
-fn bridged<'t>(t: &'t Context, one: &str, other: &str) -> [(Call<'t>, App); 2] {
-    let ends = [t.incoming_app(one), t.incoming_app(other)];
-    for (call, _) in &ends {
-        call.wait_up();
-    }
-    t.ari().bridge(&[&ends[0].0.id, &ends[1].0.id]);
-    ends
 }
 
 /// Asks for STATUS, which must be the very next event.

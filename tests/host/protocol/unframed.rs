@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::super::harness::{App, Context, Item, Suite};
 use super::super::media::noise;
-use super::{QUIET, bridged, in_order, slope_ms, status};
+use super::{QUIET, in_order, slope_ms, status};
 
 pub fn tests(suite: &mut Suite) {
     for &(name, codec, message, ms) in LENGTHS {
@@ -52,7 +52,7 @@ const LENGTHS: &[Length] = &[
 fn lasts(t: &Context, codec: &str, message: fn() -> Vec<u8>, ms: f64) {
     const MESSAGES: usize = 20;
     let options = format!("c({codec})p");
-    let [(_a, talker), (_b, listener)] = bridged(t, &options, &options);
+    let [(_a, talker), (_b, listener)] = t.bridged(&options, &options);
     let message = message();
     let expected = t.either(20.0, ms);
     let range = expected * 0.75..expected * 1.35;
@@ -209,7 +209,7 @@ fn direction(t: &Context) {
 
 /// A codec that cannot be cut is not paced either for an app that paces itself.
 fn unbuffered_opus(t: &Context) {
-    let [(_a, talker), (_b, listener)] = bridged(t, "c(opus)u", "c(opus)");
+    let [(_a, talker), (_b, listener)] = t.bridged("c(opus)u", "c(opus)");
     let packet = opus(31, 0, 1);
     for _ in 0..50 {
         talker.send_media(&packet);

@@ -84,15 +84,9 @@ fn before_the_settings_are_read() {
 
 #[test]
 fn while_the_name_is_looked_up() {
-    let (resolver, release) = TestResolver::new(vec![]);
-    let connector = Connector::start_with("ws-connector", resolver.clone(), SETTINGS_TIMEOUT).unwrap();
-    let (job, outcome) = job(destination("hangs.example", 1));
-    let handle = connector.connect(job);
-    while resolver.asked.lock().is_empty() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    cancel(handle, &outcome);
-    drop(release);
+    let look_up = HangingLookUp::start();
+    cancel(look_up.handle, &look_up.outcome);
+    drop(look_up.release);
 }
 
 #[test]

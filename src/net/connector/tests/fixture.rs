@@ -13,6 +13,7 @@ use rustix::net::{AddressFamily, SocketType};
 use tungstenite::handshake::derive_accept_key;
 
 use super::super::*;
+use crate::driver::config::Settings;
 use crate::net::upgrade::authority;
 
 /// Far beyond what any test needs: only a fault lasts so long.
@@ -29,23 +30,12 @@ pub(super) fn destination(host: &str, port: u16) -> Destination {
     let client = ClientSettings {
         uri: format!("ws://{}/media?call=1", authority(host, port)),
         protocols: "media".to_owned(),
-        username: String::new(),
-        password: String::new(),
         connection_timeout: LONG,
         reconnect_attempts: 1,
         reconnect_interval: Duration::from_millis(1),
-        tls_enabled: false,
-        ca_list_file: None,
-        ca_list_path: None,
-        cert_file: None,
-        priv_key_file: None,
-        verify_server_cert: true,
-        verify_server_hostname: true,
-        proxy: None,
-        pings: None,
-        tcp_keepalives: None,
         handshake_timeout: LONG,
         write_timeout: LONG,
+        ..ClientSettings::new([], None, &Settings::default()).unwrap()
     };
     let target = TargetUri {
         tls: false,
@@ -373,5 +363,27 @@ impl Resolve for TestResolver {
         let row = self.table.iter().find(|(name, _)| *name == host);
         row.map(|(_, addresses)| addresses.clone())
             .ok_or_else(|| io::Error::other("Name or service not known"))
+    }
+}
+
+/// A job that looks a name up, and is not answered until `release` is dropped.
+pub(super) struct HangingLookUp {
+    pub(super) connector: Connector,
+    pub(super) resolver: Arc<TestResolver>,
+    pub(super) release: mpsc::Sender<()>,
+    pub(super) handle: ConnectHandle,
+    pub(super) outcome: Receiver<Outcome>,
+}
+
+impl HangingLookUp {
+    pub(super) fn start() -> Self {
+        let (resolver, release) = TestResolver::new(vec![]);
+        let connector = Connector::start_with("ws-connector", resolver.clone(), SETTINGS_TIMEOUT).unwrap();
+        let (job, outcome) = job(destination("hangs.example", 1));
+        let handle = connector.connect(job);
+        while resolver.asked.lock().is_empty() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Self { connector, resolver, release, handle, outcome }
     }
 }

@@ -27,13 +27,7 @@ fn jobs_end_with_it_and_later_ones_never_begin() {
 
 #[test]
 fn a_look_up_that_hangs_is_abandoned_and_its_result_dropped() {
-    let (resolver, release) = TestResolver::new(vec![]);
-    let connector = Connector::start_with("ws-connector", resolver.clone(), SETTINGS_TIMEOUT).unwrap();
-    let (job, outcome) = job(destination("hangs.example", 1));
-    let handle = connector.connect(job);
-    while resolver.asked.lock().is_empty() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    let HangingLookUp { connector, resolver, release, handle, outcome } = HangingLookUp::start();
     assert_eq!(connector.stop(), StopReport { abandoned: 1 });
     let error = outcome.try_recv().unwrap().unwrap_err();
     assert!(matches!(error.failure, Failure::Stopped));
