@@ -1,6 +1,16 @@
 //! The protocol and the media path as pure logic: bytes, commands and time in, frames and effects out.
 //!
 //! Nothing here knows an Asterisk symbol or a socket, and nothing here waits or makes a syscall.
+//!
+//! | module | concern |
+//! | --- | --- |
+//! | [`session`] | one call: what the app's messages do to its media, and what goes to the core when |
+//! | [`reframe`], [`queue`], [`pacing`], [`clock`] | its parts: frames out of messages, what waits, when it is due |
+//! | [`command`], [`event`] | what the app says and is told, in both spellings |
+//! | [`media_format`], [`opus`] | a codec's frames and their length |
+//! | [`dial`], [`client`], [`config`] | what people write: dial strings, a websocket_client, chan_websocket.conf |
+//! | [`figure`], [`exposition`], [`notice`], [`text`] | what people see: figures, metrics, AMI's events, tables |
+//! | [`log_limit`], [`secrets`], [`build_id`] | what goes into the log, what does not, and which build says so |
 
 #![forbid(unsafe_code)]
 
