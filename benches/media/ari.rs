@@ -62,9 +62,12 @@ impl Ari {
             },
             None => exchange(self.connect()?, &request),
         };
-        let (socket, status, body) = answer.map_err(|error| match is_timeout(&*error) {
-            true => format!("ARI {method} {path}: no answer within {} s", PATIENCE.as_secs()),
-            false => format!("ARI {method} {path}: {error}"),
+        let (socket, status, body) = answer.map_err(|error| {
+            if is_timeout(&*error) {
+                format!("ARI {method} {path}: no answer within {} s", PATIENCE.as_secs())
+            } else {
+                format!("ARI {method} {path}: {error}")
+            }
         })?;
         self.socket = socket;
         if !(200..300).contains(&status) {

@@ -97,7 +97,7 @@ impl Options {
                 "--repetitions" => options.repetitions = value()?.parse()?,
                 "--duration" => options.duration = Duration::try_from_secs_f64(value()?.parse()?)?,
                 "--modules" => {
-                    modules = list(&value()?).iter().map(|name| module(name)).collect::<Result<_>>()?
+                    modules = list(&value()?).iter().map(|name| module(name)).collect::<Result<_>>()?;
                 }
                 "--variant" => more.push(Variant::parse(&value()?)?),
                 "--workers" => options.workers = value()?.parse::<usize>()?.max(1),

@@ -190,13 +190,12 @@ impl Rig {
     fn wait_for_apps(&mut self, count: usize) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while self.apps.len() < count {
-            match self.generator.event(deadline) {
-                Some(event) => self.note(event),
-                None => {
-                    let refused = self.generator.refused().join(", ");
-                    let have = self.apps.len();
-                    return Err(format!("only {have} of {count} apps came up {refused}").into());
-                }
+            if let Some(event) = self.generator.event(deadline) {
+                self.note(event);
+            } else {
+                let refused = self.generator.refused().join(", ");
+                let have = self.apps.len();
+                return Err(format!("only {have} of {count} apps came up {refused}").into());
             }
         }
         Ok(())

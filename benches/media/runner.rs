@@ -50,9 +50,10 @@ fn plan(options: &Options) -> Vec<Item> {
     let chosen = scenarios::ALL.iter().filter(|scenario| options.scenarios.is_empty() || named(scenario));
     let items = chosen.flat_map(|scenario| {
         // Quick or not, what was asked for by name is done.
-        let own = match options.quick {
-            true if !(scenario.quick.is_empty() && named(scenario)) => scenario.quick,
-            _ => scenario.channels,
+        let own = if options.quick && !(scenario.quick.is_empty() && named(scenario)) {
+            scenario.quick
+        } else {
+            scenario.channels
         };
         let channels = if options.channels.is_empty() { own } else { &options.channels };
         channels.iter().map(move |channels| Item { scenario, channels: *channels })
@@ -90,7 +91,7 @@ fn progress(run: &Run, number: usize, total: usize, elapsed: Duration) {
     let mut line = values.collect::<Vec<_>>().join(", ");
     match &run.outcome {
         Ok(outcome) => {
-            outcome.notes.iter().for_each(|note| line.push_str(&format!("\n        note: {note}")))
+            outcome.notes.iter().for_each(|note| line.push_str(&format!("\n        note: {note}")));
         }
         Err(why) => line.push_str(&format!("FAILED: {why}")),
     }

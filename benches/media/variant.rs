@@ -38,7 +38,7 @@ impl Variant {
                 Some((option, value)) => variant.settings.push(format!("{option} = {value}")),
                 None => {
                     variant.file =
-                        Some(std::fs::canonicalize(part).map_err(|error| format!("{part}: {error}"))?)
+                        Some(std::fs::canonicalize(part).map_err(|error| format!("{part}: {error}"))?);
                 }
             }
         }

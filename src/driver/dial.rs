@@ -124,7 +124,7 @@ pub fn parse(data: &str) -> Result<DialString, DialError> {
             MediaDirection::parse(&direction).ok_or(DialError::Direction(direction))?;
     }
     if let Some(params) = uri_params {
-        dialed.options.uri_params = Some(check_uri_params(&dialed.connection_id, params)?);
+        dialed.options.uri_params = Some(check_uri_params(&dialed.connection_id, &params)?);
     }
     if let Some(format) = format {
         let parsed = ControlMessageFormat::parse(&format);
@@ -228,13 +228,13 @@ fn argument_end<'a>(mut chars: std::str::Chars<'a>, argument: &mut String) -> Op
 }
 
 /// The parameters of `v()` as a part of a query. Dial() takes `&` for itself, so they are written with commas.
-fn check_uri_params(connection_id: &str, params: String) -> Result<String, DialError> {
+fn check_uri_params(connection_id: &str, params: &str) -> Result<String, DialError> {
     if connection_id == INCOMING {
         return Err(DialError::UriParamsIncoming);
     }
     if !params.split([',', '=']).all(is_uri_encoded) {
         return Err(DialError::UriParams {
-            params: params_for_log(&params),
+            params: params_for_log(params),
             connection_id: connection_id.to_owned(),
         });
     }

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 
 use super::input::{Input, text};
 use crate::driver::client::Proxy;
-use crate::net::connector::proxy::{Exchange, ExchangeError, ProxyError};
+use crate::net::connector::proxy::{Exchange, ExchangeError};
 
 /// Lengths of pieces and a zero, then the answer.
 pub fn proxy_response(bytes: &[u8]) {
@@ -21,7 +21,7 @@ pub fn proxy_response(bytes: &[u8]) {
     assert_eq!(whole, split, "in one piece and in pieces: {:?}", text(all));
     match whole {
         Outcome::Tunnel { behind } => {
-            assert!(all.ends_with(&behind), "the tunnel's first bytes are all there")
+            assert!(all.ends_with(&behind), "the tunnel's first bytes are all there");
         }
         Outcome::Refused(line) => {
             assert!(!line.contains(char::is_control) && line.chars().count() < 600, "{line:?}");
@@ -68,7 +68,6 @@ fn ask(pieces: &[&[u8]]) -> Outcome {
 
 fn refused(error: ExchangeError) -> Outcome {
     match error {
-        ExchangeError::Proxy(error @ ProxyError::Closed { .. }) => Outcome::Refused(error.to_string()),
         ExchangeError::Proxy(error) => Outcome::Refused(error.to_string()),
         ExchangeError::Io(error) => panic!("{error}"),
     }

@@ -30,9 +30,8 @@ pub(crate) fn on_disk(path: &Path) -> OnDisk {
     };
     match (build_id::of_file(file), running()) {
         (Some(on_disk), Some(running)) if on_disk == running => OnDisk::Same,
-        (Some(_), Some(_)) => OnDisk::Other,
-        // A file that is no module, or one cut off.
-        (None, Some(_)) => OnDisk::Other,
+        // Also a file that is no module, or one cut off.
+        (_, Some(_)) => OnDisk::Other,
         (_, None) => OnDisk::Unknown,
     }
 }

@@ -135,7 +135,13 @@ trampoline! {
         // SAFETY: the core's string lives across the callback.
         let dialled = unsafe { owned_string(addr) };
         match channel.and_then(call_of).and_then(Call::me) {
-            Some(call) => { channel.into_iter().for_each(|channel| call.adopt_callid(channel)); super::outgoing::start(&call, &dialled); 0 }
+            Some(call) => {
+                if let Some(channel) = channel {
+                    call.adopt_callid(channel);
+                }
+                super::outgoing::start(&call, &dialled);
+                0
+            }
             None => -1,
         }
     }

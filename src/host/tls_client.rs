@@ -93,11 +93,11 @@ unsafe impl Sync for Context {}
 
 impl Context {
     fn load(key: &ContextKey) -> Result<Self, String> {
+        const TLS_1_2: c_long = ffi::TLS1_2_VERSION as c_long;
         // SAFETY: a new context that is ours, or NULL.
         let ctx = NonNull::new(unsafe { ffi::SSL_CTX_new(ffi::TLS_client_method()) })
             .ok_or_else(|| format!("no TLS context: {}", error_text()))?;
         let context = Self { ctx, verify_cert: key.verify_cert, verify_hostname: key.verify_hostname };
-        const TLS_1_2: c_long = ffi::TLS1_2_VERSION as c_long;
         // SAFETY: a live context that nobody else has yet.
         unsafe {
             ffi::SSL_CTX_ctrl(ctx.as_ptr(), ffi::SSL_CTRL_SET_MIN_PROTO_VERSION, TLS_1_2, ptr::null_mut());
@@ -199,10 +199,10 @@ impl TlsContext for Context {
 /// SNI (RFC 6066: for names, not for addresses), and the name that the certificate has to have: among its alternative
 /// names, wildcards included, or as its common name, which is where the C module looks first.
 fn set_host(ssl: NonNull<ffi::SSL>, name: &CStr, verify: bool) -> Result<(), ()> {
-    let raw = name.as_ptr().cast_mut().cast();
-    let (command, kind) = (ffi::SSL_CTRL_SET_TLSEXT_HOSTNAME, c_long::from(ffi::TLSEXT_NAMETYPE_host_name));
     const FLAGS: c_uint =
         ffi::X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | ffi::X509_CHECK_FLAG_ALWAYS_CHECK_SUBJECT;
+    let raw = name.as_ptr().cast_mut().cast();
+    let (command, kind) = (ffi::SSL_CTRL_SET_TLSEXT_HOSTNAME, c_long::from(ffi::TLSEXT_NAMETYPE_host_name));
     // SAFETY: a live session whose handshake has not begun; OpenSSL copies the string.
     unsafe {
         if ffi::SSL_ctrl(ssl.as_ptr(), command, kind, raw) != 1 {

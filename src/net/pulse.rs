@@ -52,9 +52,9 @@ mod tests {
         assert!(!Pulse::is_work(before));
         for works in [true, true, false, false, true, false] {
             if works {
-                pulse.works()
+                pulse.works();
             } else {
-                pulse.waits()
+                pulse.waits();
             }
             let now = pulse.turns();
             assert!(now > before && Pulse::is_work(now) == works, "{before} {now}");

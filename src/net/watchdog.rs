@@ -128,9 +128,9 @@ fn run(shared: &Shared, patience: Patience) {
     let mut last = tick::now();
     while !shared.stopping.load(Ordering::Relaxed) {
         if shared.is_needed() {
-            thread::park_timeout(patience.period)
+            thread::park_timeout(patience.period);
         } else {
-            thread::park()
+            thread::park();
         }
         let now = tick::now();
         let passed = now.since(last);

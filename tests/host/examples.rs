@@ -60,11 +60,11 @@ impl<'t> Talk<'t> {
             let count = if recording.is_some() { 3 } else { 2 };
             Program::start(script, &arguments[..count], folder.path())
         };
-        let (_caller, caller) = t.incoming_app("c(ulaw)");
-        _caller.wait_up();
+        let (calling, caller) = t.incoming_app("c(ulaw)");
+        calling.wait_up();
         let create = |id: &str| {
             let call = t.call(&format!("WebSocket/{id}/c(ulaw)f(json)")).create();
-            t.ari().bridge(&[&_caller.id, &call.id]);
+            t.ari().bridge(&[&calling.id, &call.id]);
             call
         };
         let (call, app) = match start {
@@ -89,7 +89,7 @@ impl<'t> Talk<'t> {
             }
         };
         app.wait_line("<- {\"event\":\"MEDIA_START\"");
-        Self { caller, call, app, folder, _caller }
+        Self { caller, call, app, folder, _caller: calling }
     }
 
     /// Presses a key of the caller's.

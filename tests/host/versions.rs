@@ -80,10 +80,10 @@ fn build_options(t: &Context) {
         fs::write(folder.join("options"), options).unwrap();
         t.asterisk.driver("load");
         assert!(t.asterisk.driver_status().is_some_and(|status| status.running), "{options}");
-        let (_call, app) = t.incoming_echo("c(ulaw)");
+        let (call, app) = t.incoming_echo("c(ulaw)");
         app.send_media(&[0x55; 160]);
         assert_eq!(app.collect_media(160), [0x55; 160]);
-        drop(_call);
+        drop(call);
         t.asterisk.unload_driver();
     }
 }

@@ -49,7 +49,7 @@ pub enum ConfigError {
     /// A section that is neither `[global]` nor a connection.
     #[error(
         "{file}: Section [{section}] {}. Must be [{GLOBAL}], or have type = {CONNECTION}; ignored",
-        kind_text(.kind)
+        kind_text(.kind.as_deref())
     )]
     UnknownSection {
         /// The file's name.
@@ -92,6 +92,6 @@ impl fmt::Display for Instead {
     }
 }
 
-fn kind_text(kind: &Option<String>) -> String {
-    kind.as_ref().map_or_else(|| "has no type".to_owned(), |kind| format!("has type = {kind}"))
+fn kind_text(kind: Option<&str>) -> String {
+    kind.map_or_else(|| "has no type".to_owned(), |kind| format!("has type = {kind}"))
 }

@@ -104,7 +104,7 @@ impl Both {
         self.model.command(op, name, &id, self.now);
         let text = format!(r#"{{"command":"{name}","correlation_id":"{id}","direction":"{direction}"}}"#);
         self.session.on_command(&text, now, &mut effects);
-        self.compare(effects, before)
+        self.compare(effects, before);
     }
 
     fn run(&mut self, end: u64, late: u64) {
@@ -146,7 +146,7 @@ impl Both {
         }
         let frame = frame.map(|frame| (frame.payload.to_vec(), frame.due.as_nanos()));
         assert_eq!(frame, expected.map(|(payload, _, due)| (payload, due)));
-        self.compare(effects, before)
+        self.compare(effects, before);
     }
 
     /// The same has happened to both, and what must hold for any call holds.

@@ -171,7 +171,7 @@ mod tests {
             helpers
                 .run(Box::new(move || {
                     drop(gate.lock());
-                    done.send(i).unwrap()
+                    done.send(i).unwrap();
                 }))
                 .unwrap();
         }

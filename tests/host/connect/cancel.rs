@@ -11,7 +11,7 @@ pub fn tests(suite: &mut Suite) {
     for phase in Phase::ALL {
         suite
             .ours(format!("connect/cancel/{}/dial_timeout", phase.name()), LOCKED, move |t| {
-                dial_timeout(t, phase)
+                dial_timeout(t, phase);
             })
             .shares("connect", instance);
         suite

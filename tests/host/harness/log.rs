@@ -58,12 +58,6 @@ impl Log {
         text.lines().find(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned)
     }
 
-    /// Waits for a line that holds all of `parts`.
-    #[track_caller]
-    pub fn wait(&self, parts: &[&str]) -> String {
-        self.wait_since(0, parts)
-    }
-
     /// Waits for a line after `mark` that holds all of `parts`.
     #[track_caller]
     pub fn wait_since(&self, mark: usize, parts: &[&str]) -> String {

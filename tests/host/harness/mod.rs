@@ -17,8 +17,7 @@
 //!
 //! What it takes from the app and what it notes is its trace; `same` compares the traces of both modules.
 
-// Tests to come, and people who look for a fault, need more than today's tests use.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "the tests, the bench and the demo each use a part of it")]
 
 pub mod ami;
 pub mod app;

@@ -239,7 +239,7 @@ fn run(test: &Test, chosen: Chosen) -> Result<(), Failed> {
         (_, Some(_), On::Ours(reason)) => Verdict::OursOnly(reason),
         _ => Verdict::NotCompared,
     };
-    TABLE.lock().push((test.name.clone(), verdict.to_owned()));
+    TABLE.lock().push((test.name.clone(), verdict));
     if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
 }
 

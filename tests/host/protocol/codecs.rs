@@ -12,7 +12,7 @@ pub fn tests(suite: &mut Suite) {
     for format in NOT_AUDIO {
         suite
             .ours(format!("codecs/refused/{format}"), "the C module divides by zero", move |t| {
-                refused(t, format)
+                refused(t, format);
             })
             .shares("codecs", all_codecs);
     }

@@ -30,7 +30,7 @@ pub fn tests(suite: &mut Suite) {
             });
         }
         suite.same(format!("ends/{}/commands_behind_hangup", format.name()), move |t| {
-            behind_hangup(t, format)
+            behind_hangup(t, format);
         });
     }
     suite.same("ends/hangup_before_answer", hangup_before_answer);

@@ -1,0 +1,182 @@
+//! Applications that read slowly, or not at all, and those that say nothing.
+
+use super::*;
+
+#[test]
+fn media_for_an_application_that_does_not_read_is_dropped_and_told_once() {
+    let reactors = Reactors::start(1, true).unwrap();
+    let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
+    // Far more than the socket takes.
+    for number in 0..3000u32 {
+        let mut frame = vec![0u8; 16_000];
+        frame[..4].copy_from_slice(&number.to_be_bytes());
+        pair.out.send_media(&frame, Duration::from_millis(20));
+    }
+    pair.out.send_text("an event is never dropped");
+    let stalled_by = Instant::now() + PATIENCE;
+    while pair.stalls.lock().is_empty() && Instant::now() < stalled_by {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(pair.stalls.lock().first(), Some(&Stall::Begins), "not told while it lasts");
+    let mut numbers = Vec::new();
+    let event = loop {
+        match pair.app.read().unwrap() {
+            Message::Binary(frame) => numbers.push(u32::from_be_bytes(frame[..4].try_into().unwrap())),
+            Message::Text(text) => break text,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(event.as_str(), "an event is never dropped");
+    assert!(numbers.is_sorted() && numbers.first() == Some(&0) && numbers.last() == Some(&2999));
+    // More than one episode, if the kernel's buffers grew meanwhile; each frame is told of once.
+    let lost = 3000 - numbers.len() as u64;
+    let mut told = 0;
+    while told < lost {
+        match pair.told.recv_timeout(PATIENCE).unwrap() {
+            Told::Dropped(messages) => told += messages,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(told, lost);
+    reactors.stop();
+    let stalls = pair.stalls.lock();
+    assert!(matches!(stalls[1], Stall::Ends(dropped) if dropped > 0 && dropped <= lost), "{stalls:?}");
+    let begins = |stall: &Stall| matches!(stall, Stall::Begins);
+    assert!(stalls.iter().enumerate().all(|(n, stall)| begins(stall) == n.is_multiple_of(2)), "{stalls:?}");
+}
+
+/// Without anything dropped it is a stall after a second; one that takes all of it in time has not stalled.
+#[test]
+fn a_stall_begins_when_nothing_is_taken_for_a_second() {
+    let reactors = Reactors::start(1, true).unwrap();
+    let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
+    let begun = Instant::now();
+    let event = "x".repeat(1 << 20);
+    (0..30).for_each(|_| pair.out.send_text(&event));
+    while pair.stalls.lock().is_empty() && begun.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+    (0..30).for_each(|_| assert_eq!(pair.app.read().unwrap().len(), 1 << 20));
+    // What comes after it finds a connection that flows again.
+    pair.app.send(Message::text("reply ok")).unwrap();
+    assert_eq!(pair.app.read().unwrap(), Message::text("ok"));
+    assert_eq!(*pair.stalls.lock(), [Stall::Begins, Stall::Ends(0)]);
+    reactors.stop();
+}
+
+#[test]
+fn an_application_that_takes_nothing_is_given_up() {
+    let reactors = Reactors::start(1, true).unwrap();
+    let config = ConnectionConfig { write_timeout: Duration::from_millis(300), ..config() };
+    let pair = pair(&reactors, Role::Server, config, Vec::new());
+    let mut neighbour = self::pair(&reactors, Role::Server, self::config(), Vec::new());
+    for _ in 0..1000 {
+        pair.out.send_media(&[0; 16_000], Duration::from_millis(20));
+    }
+    let begin = Instant::now();
+    let told = loop {
+        // As a call would: what the kernel has taken is not known to be read or not.
+        pair.out.send_media(&[0; 16_000], Duration::from_millis(20));
+        match pair.told.recv_timeout(Duration::from_millis(5)) {
+            Ok(Told::Dropped(_)) | Err(_) => assert!(begin.elapsed() < PATIENCE),
+            Ok(told) => break told,
+        }
+    };
+    assert!(matches!(told, Told::Closed(Closed::Unresponsive(_))), "{told:?}");
+    // While its end is waited for, the reactor is there for the others.
+    neighbour.app.send(Message::text("reply still here")).unwrap();
+    assert_eq!(neighbour.app.read().unwrap(), Message::text("still here"));
+    reactors.stop();
+}
+
+#[test]
+fn commands_of_an_application_that_does_not_read_its_answers_wait() {
+    let reactors = Reactors::start(1, true).unwrap();
+    let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
+    let answer = "x".repeat(60_000);
+    let command = Message::text(format!("reply {answer}"));
+    pair.app.get_ref().set_nonblocking(true).unwrap();
+    let begin = Instant::now();
+    let mut sent = 0;
+    // Until neither side's buffers take any more: the reactor has stopped reading.
+    while begin.elapsed() < Duration::from_millis(500) {
+        match pair.app.send(command.clone()) {
+            Ok(()) => sent += 1,
+            Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                sent += 1;
+                break;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    // The application reads again, and what it could not send goes out as there is room.
+    let mut answers = 0;
+    while answers < sent {
+        assert!(begin.elapsed() < PATIENCE, "{answers} answers to {sent} commands");
+        match pair.app.read() {
+            Ok(message) => {
+                assert_eq!(message.into_text().unwrap().len(), answer.len());
+                answers += 1;
+            }
+            Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                let _ = pair.app.flush();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    reactors.stop();
+}
+
+#[test]
+fn pings_are_sent_answered_and_counted() {
+    let reactors = Reactors::start(1, true).unwrap();
+    let pings = Some(Pings { interval: Duration::from_millis(100), probes: 2 });
+    let config = ConnectionConfig { pings, ..config() };
+    let mut alive = pair(&reactors, Role::Server, config, Vec::new());
+    let mute = pair(&reactors, Role::Server, config, Vec::new());
+    for _ in 0..3 {
+        assert!(matches!(alive.app.read().unwrap(), Message::Ping(_)));
+        alive.app.flush().unwrap();
+        while alive.told.recv_timeout(PATIENCE).unwrap() != Told::Pong {}
+    }
+    mute.expect(&Told::Ping { missed: false });
+    mute.expect(&Told::Ping { missed: true });
+    let told = mute.told.recv_timeout(PATIENCE).unwrap();
+    assert!(matches!(told, Told::Closed(Closed::Unresponsive(_))), "{told:?}");
+    alive.app.send(Message::Ping(Bytes::from_static(b"and back"))).unwrap();
+    loop {
+        match alive.app.read().unwrap() {
+            Message::Pong(payload) => break assert_eq!(payload, &b"and back"[..]),
+            Message::Ping(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    reactors.stop();
+}
+
+/// A pong that came while the reactor did not run counts, however late its deadline is looked at.
+#[test]
+fn a_reactor_that_was_stopped_reads_before_it_gives_up() {
+    let reactors = Reactors::start(1, true).unwrap();
+    let pings = Some(Pings { interval: Duration::from_millis(200), probes: 1 });
+    let mut alive = pair(&reactors, Role::Server, ConnectionConfig { pings, ..config() }, Vec::new());
+    let mut other = pair(&reactors, Role::Server, config(), Vec::new());
+    assert!(matches!(alive.app.read().unwrap(), Message::Ping(_)));
+    other.app.send(Message::text("sleep 500")).unwrap();
+    other.expect(&Told::Text("sleep 500".into()));
+    // Also behind more media than one turn reads.
+    for _ in 0..20 {
+        alive.app.write(Message::binary(vec![0; 10_000])).unwrap();
+    }
+    alive.app.flush().unwrap();
+    loop {
+        match alive.told.recv_timeout(PATIENCE).unwrap() {
+            Told::Pong => break,
+            Told::Binary(_) | Told::Dropped(_) | Told::Ping { missed: false } => {}
+            told => panic!("{told:?}"),
+        }
+    }
+    reactors.stop();
+}
