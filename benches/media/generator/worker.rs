@@ -1,5 +1,8 @@
 //! A thread with many apps: one epoll, one timer descriptor, nothing that waits.
 
+mod commands;
+mod messages;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::os::fd::OwnedFd;
@@ -14,105 +17,13 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 
+pub use self::messages::{Command, Event, Who};
 use super::app::Timer;
-use super::bulk::Bulk;
 use super::connection::Connection;
-use super::speech::{Manner, Speech, spread};
-use super::stats::{Point, Totals, Window};
+use super::speech::Manner;
+use super::stats::{Totals, Window};
 use crate::Result;
 use crate::clock::{self, nanos};
-
-/// What a worker is told.
-#[derive(Debug)]
-pub enum Command {
-    /// Take a connection over.
-    Add(Box<Connection>),
-    /// Begin to speak.
-    Speak(Who, Manner),
-    /// End all that goes by time.
-    Hush(Who),
-    /// Ask for STATUS every so often.
-    AskStatus(Who, Duration),
-    /// Send bulks this often, to be dropped.
-    SendBulks(Who, Duration),
-    /// Send one bulk, to be played.
-    SendBulk(Who),
-    /// Drop what is queued.
-    Flush(Who),
-    /// Read no more.
-    StopReading(Who),
-    /// Break connections off.
-    Drop(Who),
-    /// Begin to keep the course of things.
-    Trace,
-    /// Send close frames.
-    Close(Who),
-    /// Begin to measure.
-    OpenWindow,
-    /// Give what was measured.
-    CloseWindow(Sender<Window>),
-    /// Give the counts since the beginning.
-    Totals(Sender<Totals>),
-    /// Give the courses, by app.
-    TakeTraces(Sender<Vec<(u32, Vec<Point>)>>),
-    /// Give how long media still came after FLUSH_MEDIA, ns.
-    Silences(Sender<Vec<u64>>),
-    /// From now on look at once whenever something comes: what is measured is short.
-    LookAtOnce,
-    /// End.
-    Stop,
-}
-
-/// Which apps.
-#[derive(Debug, Clone)]
-pub enum Who {
-    /// All.
-    All,
-    /// These.
-    These(Arc<[u32]>),
-}
-
-impl Who {
-    fn includes(&self, id: u32) -> bool {
-        match self {
-            Self::All => true,
-            Self::These(ids) => ids.contains(&id),
-        }
-    }
-}
-
-/// What a worker tells.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// MEDIA_START has come.
-    Started {
-        /// The app.
-        id: u32,
-        /// The channel's unique id.
-        channel: String,
-        /// The app now begins to speak by itself.
-        speaks: bool,
-    },
-    /// An app with the life of one frame has heard it.
-    Heard {
-        /// The app.
-        id: u32,
-        /// When.
-        at: u64,
-    },
-    /// A connection is over: the code of Asterisk's close frame, or why there was none.
-    Ended {
-        /// The app.
-        id: u32,
-        /// How.
-        how: std::result::Result<u16, String>,
-    },
-    /// Something that should not be.
-    Fault {
-        /// What.
-        what: String,
-    },
-}
 
 /// A worker's priority: a late generator measures itself. Asked for, not insisted on.
 const NICE: i32 = -10;
@@ -312,113 +223,5 @@ impl Worker {
         if let Some(connection) = self.connections.remove(&id) {
             self.past.merge(connection.app.totals);
         }
-    }
-
-    // ---- what it is told
-
-    /// False when told to stop.
-    fn run_commands(&mut self) -> Result<bool> {
-        let mut count = [0; 8];
-        let _ = rustix::io::read(&self.wake, &mut count);
-        while let Ok(command) = self.commands.try_recv() {
-            if matches!(command, Command::Stop) {
-                return Ok(false);
-            }
-            self.run_command(command)?;
-        }
-        Ok(true)
-    }
-
-    fn run_command(&mut self, command: Command) -> Result<()> {
-        match command {
-            Command::Add(connection) => self.add(connection)?,
-            Command::Speak(who, manner) => self.each(&who, |worker, id| worker.speak(id, manner)),
-            Command::Hush(who) => self.each_app(&who, |app, _| app.hush()),
-            Command::AskStatus(who, period) => self.each(&who, |worker, id| {
-                let (period, now) = (nanos(period), clock::now());
-                let due = now + spread(id, period);
-                worker.with(id, |connection| connection.app.ask_status(due, period));
-                worker.timers.push(Reverse((due, id, Timer::Status)));
-            }),
-            Command::SendBulks(who, period) => self.each(&who, |worker, id| {
-                worker.send_bulks(id, clock::now() + spread(id, nanos(period)), Bulk::every(period));
-            }),
-            Command::SendBulk(who) => self.each(&who, |worker, id| {
-                // Spread over a second: they are many apps, not one.
-                worker.send_bulks(id, clock::now() + spread(id, 1_000_000_000), Bulk::ONCE);
-            }),
-            Command::Flush(who) => self.each_app(&who, |app, output| app.flush_media(output)),
-            Command::Close(who) => self.each_app(&who, |app, output| app.close(output)),
-            Command::StopReading(who) => self.each(&who, |worker, id| {
-                worker.with(id, Connection::stop_reading);
-                worker.watch(id);
-            }),
-            Command::Drop(who) => self.each(&who, |worker, id| {
-                // Its counts go with it.
-                worker.connections.remove(&id);
-                let _ = worker.events.send(Event::Ended { id, how: Ok(1000) });
-            }),
-            Command::Trace => self.each_app(&Who::All, |app, _| app.trace = Some(Vec::new())),
-            Command::OpenWindow => self.window = Window::default(),
-            Command::CloseWindow(reply) => drop(reply.send(std::mem::take(&mut self.window))),
-            Command::Totals(reply) => {
-                let mut totals = self.past;
-                self.connections.values().for_each(|connection| totals.merge(connection.app.totals));
-                let _ = reply.send(totals);
-            }
-            Command::TakeTraces(reply) => {
-                let connections = self.connections.iter_mut();
-                let traces =
-                    connections.filter_map(|(id, connection)| Some((*id, connection.app.trace.take()?)));
-                let _ = reply.send(traces.collect());
-            }
-            Command::Silences(reply) => {
-                let apps = self.connections.values().map(|connection| &connection.app);
-                let _ = reply.send(apps.filter_map(|app| app.silence_after_flush()).collect());
-            }
-            Command::LookAtOnce => self.looks_at_once = true,
-            Command::Stop => {}
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, mut connection: Box<Connection>) -> Result<()> {
-        let id = connection.app.id();
-        let data = EventData::new_u64(u64::from(id));
-        let flags = connection.interest();
-        epoll::add(&self.epoll, &connection.stream, data, flags)?;
-        self.connections.insert(id, connection);
-        // What came with the handshake gives no event of its own; nor does what TLS has read already.
-        self.on_ready(id, EventFlags::IN)
-    }
-
-    fn speak(&mut self, id: u32, manner: Manner) {
-        let speech = Speech::new(manner, id, clock::now());
-        let due = self.with(id, |connection| connection.app.speak(speech));
-        self.timers.extend(due.map(|due| Reverse((due, id, Timer::Speak))));
-    }
-
-    fn send_bulks(&mut self, id: u32, due: u64, bulk: Bulk) {
-        self.with(id, |connection| connection.app.send_bulks(due, bulk));
-        self.timers.push(Reverse((due, id, Timer::Bulk)));
-    }
-
-    fn with<T>(&mut self, id: u32, act: impl FnOnce(&mut Connection) -> T) -> Option<T> {
-        self.connections.get_mut(&id).map(|connection| act(connection))
-    }
-
-    fn each(&mut self, who: &Who, mut act: impl FnMut(&mut Self, u32)) {
-        let mut ids: Vec<u32> = self.connections.keys().copied().filter(|id| who.includes(*id)).collect();
-        ids.sort_unstable();
-        for id in ids {
-            act(self, id);
-        }
-    }
-
-    fn each_app(&mut self, who: &Who, act: impl Fn(&mut super::app::App, &mut super::connection::Output)) {
-        self.each(who, |worker, id| {
-            worker.with(id, |connection| connection.act(&act));
-            worker.flush(id);
-        });
     }
 }
