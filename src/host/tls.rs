@@ -11,9 +11,12 @@ use parking_lot::Mutex;
 
 pub(crate) use self::transport::TlsTransport;
 
+// What openssl-sys does not declare.
 unsafe extern "C" {
-    /// SSL_set_options(3) of OpenSSL 3; a macro in older ones, so openssl-sys does not declare it.
+    /// SSL_set_options(3) of OpenSSL 3; a macro in older ones.
     fn SSL_set_options(ssl: *mut ffi::SSL, options: u64) -> u64;
+    /// SSL_set_quiet_shutdown(3).
+    fn SSL_set_quiet_shutdown(ssl: *mut ffi::SSL, mode: c_int);
 }
 
 /// An `SSL` with its handshake done, over a non-blocking descriptor. Does not own the `SSL`.
@@ -83,12 +86,12 @@ impl TlsSession {
         }
     }
 
-    /// Sends no close_notify any more, so that whoever frees the session finds nothing left to do: once the peer is
-    /// gone, Asterisk would log the attempt as an error.
+    /// Sends no close_notify any more, not even one of ours that did not get out, so that whoever frees the session
+    /// finds nothing left to do: once the peer is gone, Asterisk would log the attempt as an error.
     fn be_quiet(&self) {
         let ssl = self.0.lock();
         // SAFETY: a live session, locked by us.
-        unsafe { ffi::SSL_set_shutdown(ssl.as_ptr(), ffi::SSL_SENT_SHUTDOWN | ffi::SSL_RECEIVED_SHUTDOWN) };
+        unsafe { SSL_set_quiet_shutdown(ssl.as_ptr(), 1) };
     }
 
     /// Version and cipher, e.g. `TLSv1.3 TLS_AES_256_GCM_SHA384`.
