@@ -23,38 +23,35 @@ fn commands_are_refused_as_the_table_says() {
     for (name, passthrough, direction_in, both) in table {
         for mode in [MediaMode::Framed, MediaMode::Passthrough, MediaMode::Unbuffered] {
             for direction in [MediaDirection::Both, MediaDirection::In, MediaDirection::Out] {
-                for format in [ControlMessageFormat::PlainText, ControlMessageFormat::Json] {
-                    let expected = match (mode == MediaMode::Passthrough, direction == MediaDirection::In) {
-                        (true, true) => both,
-                        (true, false) => passthrough,
-                        (false, true) => direction_in,
-                        (false, false) => None,
-                    };
-                    let text = match format {
-                        ControlMessageFormat::PlainText => name.to_owned(),
-                        ControlMessageFormat::Json => {
-                            format!(r#"{{"command":"{name}","direction":"out","correlation_id":"x"}}"#)
-                        }
-                    };
+                let expected = match (mode == MediaMode::Passthrough, direction == MediaDirection::In) {
+                    (true, true) => both,
+                    (true, false) => passthrough,
+                    (false, true) => direction_in,
+                    (false, false) => None,
+                };
+                let expected: Vec<_> = expected.map(|why| format!("{name} {why}")).into_iter().collect();
+                let json = format!(r#"{{"command":"{name}","direction":"out","correlation_id":"x"}}"#);
+                for (format, text) in
+                    [(ControlMessageFormat::PlainText, name), (ControlMessageFormat::Json, json.as_str())]
+                {
                     let config =
                         SessionConfig { mode, direction, control_message_format: format, ..config() };
-                    let mut session = session(config);
-                    let mut effects = Vec::new();
-                    session.on_command(&text, ms(1000), &mut effects);
-                    let refused: Vec<_> = effects
-                        .iter()
-                        .filter_map(|effect| match effect {
-                            Effect::Send(Event::Error { error_text }) => Some(error_text.as_str()),
-                            _ => None,
-                        })
-                        .filter(|text| text.contains("not supported"))
-                        .collect();
-                    let expected: Vec<_> = expected.map(|why| format!("{name} {why}")).into_iter().collect();
-                    assert_eq!(refused, expected, "{text}, {mode:?}, {direction:?}");
+                    assert_eq!(refusals(config, text), expected, "{text}, {mode:?}, {direction:?}");
                 }
             }
         }
     }
+}
+
+/// What a call says of a command that is not allowed.
+fn refusals(config: SessionConfig, text: &str) -> Vec<String> {
+    let mut effects = Vec::new();
+    session(config).on_command(text, ms(1000), &mut effects);
+    let errors = effects.into_iter().filter_map(|effect| match effect {
+        Effect::Send(Event::Error { error_text }) => Some(error_text),
+        _ => None,
+    });
+    errors.filter(|text| text.contains("not supported")).collect()
 }
 
 #[test]
