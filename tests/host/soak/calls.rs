@@ -61,22 +61,28 @@ pub fn hang_up(line: &Line<'_>) {
     assert_eq!(line.call.ending().cause, 16);
 }
 
-/// `line` is the call that the media went through last.
-fn expect_echo(line: &Line<'_>, media: &[u8]) {
-    let heard = line.app.collect_media_for(media.len(), wait::PATIENCE);
+/// `lines` are the calls that the media went through, the last of them the one that is to hear it.
+fn expect_echo(lines: &[&Line<'_>], media: &[u8]) {
+    let heard = lines[lines.len() - 1].app.collect_media_for(media.len(), wait::PATIENCE);
     if heard == media {
         return;
     }
     let differs = heard.iter().zip(media).position(|(one, other)| one != other);
-    // Where it was lost: what was played and did not come out was lost in the core.
-    let figure = |name: &str| line.call.variable(&format!("CHANNEL(websocket,{name})")).unwrap_or_default();
-    let figures = ["frames_in", "frames_played", "frames_dropped_in", "frames_out", "frames_dropped_out"];
-    let figures = figures.map(|name| format!("{name} {}", figure(name))).join(", ");
+    let figures: Vec<_> = lines.iter().map(|line| figures(line)).collect();
     panic!(
-        "{} of {} bytes came back, the first wrong one at {differs:?}; {figures}",
+        "{} of {} bytes came back, the first wrong one at {differs:?}; {}",
         heard.len(),
-        media.len()
+        media.len(),
+        figures.join(", then ")
     );
+}
+
+/// Where media was lost: what was played and did not come out was lost in the core.
+fn figures(line: &Line<'_>) -> String {
+    let figure = |name: &str| line.call.variable(&format!("CHANNEL(websocket,{name})")).unwrap_or_default();
+    ["frames_in", "frames_played", "frames_dropped_in", "frames_out", "frames_dropped_out"]
+        .map(|name| format!("{name} {}", figure(name)))
+        .join(", ")
 }
 
 /// Live media, with marks in it.
@@ -87,7 +93,7 @@ pub fn talk(t: &Context, random: &mut Random) {
         let media = random.units(size, 1, 40);
         line.app.send_media(&media);
         line.app.command(&format!("MARK_MEDIA {turn}"));
-        expect_echo(&line, &media);
+        expect_echo(&[&line], &media);
         assert_eq!(line.app.expect_event("MEDIA_MARK_PROCESSED").get("correlation_id"), turn.to_string());
     }
     hang_up(&line);
@@ -109,7 +115,7 @@ pub fn bulk(t: &Context, random: &mut Random) {
         rest = behind;
     }
     line.app.command("STOP_MEDIA_BUFFERING all");
-    expect_echo(&line, &media);
+    expect_echo(&[&line], &media);
     line.app.expect_event("MEDIA_BUFFERING_COMPLETED");
     hang_up(&line);
 }
@@ -122,8 +128,8 @@ pub fn pair(t: &Context, random: &mut Random) {
     let said = [random.bytes(160 * 40), random.bytes(160 * 40)];
     ends[0].app.send_media(&said[0]);
     ends[1].app.send_media(&said[1]);
-    expect_echo(&ends[1], &said[0]);
-    expect_echo(&ends[0], &said[1]);
+    expect_echo(&[&ends[0], &ends[1]], &said[0]);
+    expect_echo(&[&ends[1], &ends[0]], &said[1]);
     ends.iter().for_each(hang_up);
 }
 
