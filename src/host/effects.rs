@@ -1,7 +1,7 @@
 //! The effects thread: what needs a channel's lock, done in order per call, without ever waiting for that lock.
 //!
 //! A job whose channel is locked by somebody is put aside and tried again shortly; jobs of other calls go on. One
-//! thread is enough, for nothing in here blocks.
+//! thread is enough, for nothing in here blocks: so little that a call's first job is tried by who has it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -112,6 +112,15 @@ impl Effects {
         let name = shared.pulse.name().to_owned();
         let thread = std::thread::Builder::new().name(name).spawn(move || run(&own))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Starts a connection whose handshake is done: here and now, for that saves waking the thread, or by a job if the
+    /// channel is locked by somebody. It is its call's first job: there is none that it could come before. A thread that
+    /// may call into Asterisk, with no lock held; never waits.
+    pub(crate) fn start_link(&self, call: Arc<Call>, link: NewLink) {
+        if let Some(job) = attempt(Job::Start { call, link: Box::new(link) }) {
+            self.post(job);
+        }
     }
 
     /// Queues a job. Any thread, any lock held; never waits.

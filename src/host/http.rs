@@ -11,7 +11,6 @@ use tungstenite::protocol::Role;
 
 use super::call::Call;
 use super::channel::owned_string;
-use super::effects::Job;
 use super::engine::Engine;
 use super::guard::trampoline;
 use super::link::NewLink;
@@ -135,7 +134,8 @@ fn answer(request: &HttpRequest) -> c_int {
     match take_over(request, &accept.response()) {
         Ok(link) => {
             call_debug!(&call, 3, "the application's upgrade is answered with 101");
-            engine.effects.post(Job::Start { call: call.clone(), link: Box::new(link(&call)) });
+            let link = link(&call);
+            engine.effects.start_link(call, link);
             0
         }
         Err(what) => {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tungstenite::protocol::Role;
 
 use super::call::{Call, CallRole};
-use super::effects::Job;
 use super::link::NewLink;
 use super::log::{call_debug, call_warn};
 use super::{client, fault};
@@ -66,7 +65,7 @@ fn on_done(call: &Arc<Call>, dialled: &str, result: Result<Connected, ConnectErr
                 write_timeout: connected.settings.write_timeout,
                 pings: connected.settings.pings,
             };
-            call.engine.effects.post(Job::Start { call: call.clone(), link: Box::new(link) });
+            call.engine.effects.start_link(call.clone(), link);
         }
         Err(error) => {
             call_warn!(call, "WebSocket connection failed to {dialled}: {error}");

@@ -157,6 +157,11 @@ impl Connection {
         std::mem::take(&mut self.commanded)
     }
 
+    /// Whether it goes on when its socket takes bytes again.
+    pub fn wants_room(&self) -> bool {
+        self.blocked_since.is_some() || !self.transport.concurrent()
+    }
+
     /// The descriptor to poll.
     pub fn as_raw_fd(&self) -> std::os::fd::RawFd {
         self.transport.as_raw_fd()

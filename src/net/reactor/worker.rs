@@ -61,8 +61,18 @@ struct Entry {
     /// The earliest entry in `deadlines` that stands for this connection.
     deadline: Option<Instant>,
     watch: Watch,
-    /// Of its last command, while it is watched closely for that.
+    /// Of its last command, while it is in a dialogue.
     dialogue_since: Option<MonoTime>,
+    /// Its socket is watched for room to write, too: only once that was missed, for a socket has room from the start,
+    /// and telling so would wake the reactor for each new connection.
+    for_room: bool,
+}
+
+impl Entry {
+    fn interest(&self) -> Interest {
+        let interest = Interest::READABLE | Interest::PRIORITY;
+        if self.for_room { interest | Interest::WRITABLE } else { interest }
+    }
 }
 
 /// What a reactor was woken for.
@@ -130,7 +140,8 @@ impl Worker {
         let mut load = Load::new(tick::now());
         loop {
             self.shared.pulse.waits();
-            let polled = self.front.poll(&mut events, self.timeout());
+            let timeout = self.timeout();
+            let polled = self.front.poll(&mut events, timeout);
             self.shared.pulse.works();
             match polled {
                 Ok(()) => {}
@@ -181,11 +192,22 @@ impl Worker {
         true
     }
 
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout(&mut self) -> Option<Duration> {
         if !self.readable.is_empty() || self.more {
             return Some(Duration::ZERO);
         }
-        self.deadlines.peek().map(|Reverse((at, _))| at.saturating_duration_since(Instant::now()))
+        self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Deadlines of connections that are gone wake nobody.
+    fn next_deadline(&mut self) -> Option<Instant> {
+        while let Some(Reverse((at, key))) = self.deadlines.peek() {
+            if self.connections.get(key).is_some_and(|entry| entry.deadline == Some(*at)) {
+                return Some(*at);
+            }
+            self.deadlines.pop();
+        }
+        None
     }
 
     /// Takes turns with all sockets that have something. Returns how many were readable.
@@ -242,6 +264,9 @@ impl Worker {
         self.clock.set(self.busy.then(|| tick::next_look(tick::now())));
         // A flush may have been put off until a look that the clock would have brought.
         self.more |= !self.busy;
+        for key in self.dialogues.clone() {
+            self.watch_dialogue(key);
+        }
     }
 
     fn on_event(&mut self, event: &mio::event::Event) {
@@ -273,7 +298,8 @@ impl Worker {
 
     fn add(&mut self, key: ConnectionKey, connection: Box<Connection>) {
         let watch = if connection.is_prompt() { Watch::Closely } else { Watch::Together };
-        let entry = Entry { connection, deadline: None, watch, dialogue_since: None };
+        let for_room = connection.wants_room();
+        let entry = Entry { connection, deadline: None, watch, dialogue_since: None, for_room };
         let watched = watch_entry(self.poll_of(watch), key, &entry);
         self.connections.insert(key, entry);
         if let Err(error) = watched {
@@ -293,9 +319,9 @@ impl Worker {
 
     /// Each connection gets one turn at most, whatever deadline it has next: none can keep the reactor from the others.
     fn run_deadlines(&mut self) {
-        let Some(Reverse((first, _))) = self.deadlines.peek() else { return };
+        let Some(first) = self.next_deadline() else { return };
         let now = Instant::now();
-        if *first > now {
+        if first > now {
             return;
         }
         let mut due = Vec::new();
@@ -338,8 +364,12 @@ impl Worker {
             entry.deadline = Some(at);
             self.deadlines.push(Reverse((at, key)));
         }
+        let wants_room = entry.connection.wants_room() && !entry.for_room;
         if entry.connection.take_commanded() {
             self.begin_dialogue(key);
+        }
+        if wants_room {
+            self.watch_for_room(key);
         }
     }
 
@@ -352,6 +382,14 @@ impl Worker {
         }
         if is_new {
             self.dialogues.push(key);
+            self.watch_dialogue(key);
+        }
+    }
+
+    /// A reactor that is not busy wakes for all messages anyway.
+    fn watch_dialogue(&mut self, key: ConnectionKey) {
+        let watch = self.connections.get(&key).map(|entry| entry.watch);
+        if self.busy && watch == Some(Watch::Together) {
             self.watch(key, Watch::Closely);
         }
     }
@@ -367,7 +405,9 @@ impl Worker {
                 self.dialogues.push(key);
             } else {
                 entry.dialogue_since = None;
-                self.watch(key, Watch::Together);
+                if entry.watch == Watch::Closely {
+                    self.watch(key, Watch::Together);
+                }
             }
         }
     }
@@ -397,6 +437,17 @@ impl Worker {
         }
     }
 
+    /// Has the connection told of room in its socket from now on; also of room that there is already.
+    fn watch_for_room(&mut self, key: ConnectionKey) {
+        let Some(entry) = self.connections.get_mut(&key) else { return };
+        entry.for_room = true;
+        let (fd, interest, watch) = (entry.connection.as_raw_fd(), entry.interest(), entry.watch);
+        let registry = self.poll_of(watch).registry();
+        if let Err(error) = registry.reregister(&mut SourceFd(&fd), Token(key.0), interest) {
+            self.turn(key, |connection, _| connection.on_unpollable(&error));
+        }
+    }
+
     fn remove(&mut self, key: ConnectionKey) {
         if let Some(entry) = self.connections.remove(&key) {
             let fd = entry.connection.as_raw_fd();
@@ -408,6 +459,5 @@ impl Worker {
 
 fn watch_entry(poll: &Poll, key: ConnectionKey, entry: &Entry) -> io::Result<()> {
     let fd = entry.connection.as_raw_fd();
-    let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
-    poll.registry().register(&mut SourceFd(&fd), Token(key.0), interest)
+    poll.registry().register(&mut SourceFd(&fd), Token(key.0), entry.interest())
 }
