@@ -1,7 +1,8 @@
 //! The effects thread: what needs a channel's lock, done in order per call, without ever waiting for that lock.
 //!
 //! A job whose channel is locked by somebody is put aside and tried again shortly; jobs of other calls go on. One
-//! thread is enough, for nothing in here blocks: so little that a call's first job is tried by who has it.
+//! thread is enough, for nothing in here blocks: so little that the connector's thread tries an outgoing call's first job
+//! itself.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -115,8 +116,8 @@ impl Effects {
     }
 
     /// Starts a connection whose handshake is done: here and now, for that saves waking the thread, or by a job if the
-    /// channel is locked by somebody. It is its call's first job: there is none that it could come before. A thread that
-    /// may call into Asterisk, with no lock held; never waits.
+    /// channel is locked by somebody. It is its call's first job: there is none that it could come before. For the
+    /// connector's thread, with no lock held; never waits.
     pub(crate) fn start_link(&self, call: Arc<Call>, link: NewLink) {
         if let Some(job) = attempt(Job::Start { call, link: Box::new(link) }) {
             self.post(job);

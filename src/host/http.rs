@@ -11,6 +11,7 @@ use tungstenite::protocol::Role;
 
 use super::call::Call;
 use super::channel::owned_string;
+use super::effects::Job;
 use super::engine::Engine;
 use super::guard::trampoline;
 use super::link::NewLink;
@@ -134,8 +135,8 @@ fn answer(request: &HttpRequest) -> c_int {
     match take_over(request, &accept.response()) {
         Ok(link) => {
             call_debug!(&call, 3, "the application's upgrade is answered with 101");
-            let link = link(&call);
-            engine.effects.start_link(call, link);
+            // Not here: this thread is new, and where Rust's thread-local data finds no memory, glibc ends the process.
+            engine.effects.post(Job::Start { call: call.clone(), link: Box::new(link(&call)) });
             0
         }
         Err(what) => {

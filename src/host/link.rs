@@ -29,7 +29,7 @@ pub(crate) struct NewLink {
 }
 
 /// Sends MEDIA_START, opens the call for events and media, and hands the connection to a reactor. Called with no lock
-/// held, by the thread that has finished the handshake or by the effects thread. DIVERGES: the C module can send media before MEDIA_START.
+/// held, by the effects thread or the connector's. DIVERGES: the C module can send media before MEDIA_START.
 pub(crate) fn start(call: &Arc<Call>, link: NewLink, variables: Vec<(String, String)>) {
     fault::point("start");
     let Some(slot) = call.engine.reactors.slot() else { return };

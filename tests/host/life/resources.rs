@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -50,8 +52,8 @@ fn preloaded() -> InstanceConfig {
 }
 
 /// The kernel takes no more descriptors to be polled (fs.epoll.max_user_watches): new calls end with a line in the log.
-/// A call that is up has its socket polled in another way while it sends commands: it stays polled as it was, and ends
-/// only when that is refused, too.
+/// In a busy reactor a call that is up has its socket polled in another way while it sends commands: it stays polled as
+/// it was, and ends only when that is refused, too.
 fn polls(t: &Context) {
     t.allow_log("cannot poll a connection");
     t.allow_log("stays polled as it was");
@@ -78,17 +80,40 @@ fn polls(t: &Context) {
     assert_eq!(control.get(Field::PollsDenied), 0);
 
     // One that is up, and has said nothing yet.
-    control.set(Field::PollsDenied, 1);
-    talks(&app);
-    t.wait_log(&["WARNING", "stays polled as it was"]);
-    assert_eq!(control.get(Field::PollsDenied), 0);
-    talks(&app);
-    let (last, app) = t.incoming_echo("c(ulaw)");
-    control.set(Field::PollsDenied, 2);
-    app.command("GET_STATUS");
-    ending(&last);
+    while_busy(t, || {
+        control.set(Field::PollsDenied, 1);
+        talks(&app);
+        t.wait_log(&["WARNING", "stays polled as it was"]);
+        assert_eq!(control.get(Field::PollsDenied), 0);
+        talks(&app);
+        let (last, app) = t.incoming_echo("c(ulaw)");
+        control.set(Field::PollsDenied, 2);
+        app.command("GET_STATUS");
+        ending(&last);
+    });
     assert_eq!(up.state().as_deref(), Some("Up"));
     next_call(t);
+}
+
+/// Beside a call with so many small messages that its reactor looks at its sockets after ticks only.
+fn while_busy(t: &Context, work: impl FnOnce()) {
+    let (call, app) = t.incoming_echo("c(ulaw)");
+    let talks = AtomicBool::new(true);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while talks.load(Ordering::Relaxed) {
+                app.send_media(&[0x7f; 8]);
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        thread::sleep(Duration::from_millis(300));
+        let result = catch_unwind(AssertUnwindSafe(work));
+        talks.store(false, Ordering::Relaxed);
+        result.unwrap_or_else(|panic| resume_unwind(panic));
+    });
+    app.command("HANGUP");
+    app.rest();
+    call.ending();
 }
 
 #[track_caller]
