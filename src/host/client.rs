@@ -6,7 +6,7 @@
 use std::ffi::{CStr, CString, c_int, c_void};
 
 use super::ao2::Ao2;
-use super::channel::owned_string;
+use super::config::variables;
 use super::sys;
 
 /// Sorcery's name for the objects of websocket_client.conf.
@@ -23,14 +23,8 @@ pub(crate) fn fields(name: &str) -> Option<Vec<(String, String)>> {
     let handler = sys::ast_sorcery_field_handler_flags::AST_HANDLER_ONLY_STRING;
     // SAFETY: both objects are alive; the list is ours to destroy.
     let first = unsafe { sys::ast_sorcery_objectset_create2(sorcery.as_ptr(), object.as_ptr(), handler) };
-    let mut fields = Vec::new();
-    let mut next = first;
-    // SAFETY: a list of variables, each with two C strings; read before it is destroyed.
-    while let Some(variable) = unsafe { next.as_ref() } {
-        // SAFETY: as above.
-        fields.push(unsafe { (owned_string(variable.name), owned_string(variable.value)) });
-        next = variable.next;
-    }
+    // SAFETY: the list is destroyed below.
+    let fields = unsafe { variables(first) };
     // SAFETY: made above, and not used any more.
     unsafe { sys::ast_variables_destroy(first) };
     Some(fields)

@@ -1,5 +1,6 @@
 //! What an operator sees at the CLI.
 
+use super::harness::call::Call;
 use super::harness::{Asterisk, Context, InstanceConfig, Suite, wait};
 
 const WHY: &str = "the C module has no CLI commands";
@@ -377,19 +378,23 @@ fn debugged(t: &Context, name: &str, text: &str) -> bool {
 fn debug_channel(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)");
     let (other, other_app) = t.incoming_app("c(ulaw)");
-    let set = |how: &str| t.asterisk.cli(&format!("websocket set debug {how} channel {}", call.name));
-    assert_eq!(set("on").trim(), format!("WebSocket debugging enabled for {}", call.name));
+    let set = |how: &str, call: &Call<'_>| {
+        t.asterisk.cli(&format!("websocket set debug {how} channel {}", call.name)).trim().to_owned()
+    };
+    assert_eq!(set("on", &call), format!("WebSocket debugging enabled for {}", call.name));
     for app in [&app, &other_app] {
         app.command("GET_STATUS");
         app.expect_event("STATUS");
     }
     t.wait_log(&["VERBOSE", &call.name, "command from", "GET_STATUS"]);
     t.wait_log(&["VERBOSE", &call.name, "event to", "STATUS channel_id"]);
-    assert_eq!(set("off").trim(), format!("WebSocket debugging disabled for {}", call.name));
+    assert_eq!(set("off", &call), format!("WebSocket debugging disabled for {}", call.name));
     app.command("REPORT_QUEUE_DRAINED");
     app.expect_event("QUEUE_DRAINED");
-    // The log is written in order, so what follows shows that nothing is still to come.
-    t.asterisk.cli("logger rotate");
+    // The log is written in order: with a later line in it nothing is still to come.
+    set("on", &other);
+    other_app.command("REPORT_QUEUE_DRAINED");
+    t.wait_log(&["VERBOSE", &other.name, "QUEUE_DRAINED"]);
     assert!(!debugged(t, &call.name, "QUEUE_DRAINED"));
     assert!(!debugged(t, &other.name, "STATUS"));
 }
