@@ -1,10 +1,11 @@
 //! Servers of other people's that run in the sandbox: Debian's nginx and tinyproxy.
 
 use std::fs;
-use std::net::{IpAddr, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
+use super::super::harness::sandbox::Mounts;
 use super::super::harness::{ports, process, sandbox, wait};
 use super::LOCALHOST;
 
@@ -25,8 +26,8 @@ pub struct Recipe {
     pub config: &'static str,
     /// Its log's file name.
     pub log: &'static str,
-    /// Where it looks names up, if not where the sandbox does.
-    pub name_server: Option<IpAddr>,
+    /// What it has that the sandbox has not.
+    pub mounts: Mounts,
 }
 
 impl Daemon {
@@ -45,7 +46,7 @@ impl Daemon {
     fn try_start(recipe: &Recipe, ports: &[u16], config: impl Fn(&str, &[u16]) -> String) -> Option<Self> {
         let (folder, inside) = sandbox::instance_folder();
         fs::write(folder.join(recipe.config), config(&inside, ports)).expect("configuration");
-        let mut command = sandbox::command(&folder, recipe.name_server);
+        let mut command = sandbox::command(&folder, recipe.mounts);
         command.args(recipe.command.iter().map(|argument| argument.replace("{}", &inside)));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = process::spawn(command).expect("chroot");
@@ -86,7 +87,7 @@ pub fn nginx(count: usize, http: impl Fn(&[u16]) -> String) -> (Daemon, Vec<u16>
         command: &["nginx", "-e", "{}/error.log", "-c", "{}/nginx.conf"],
         config: "nginx.conf",
         log: "error.log",
-        name_server: None,
+        mounts: Mounts::default(),
     };
     Daemon::start(&recipe, count, |folder, ports| {
         format!(
@@ -107,7 +108,7 @@ pub fn tinyproxy(lines: &str) -> (Daemon, u16) {
         command: &["tinyproxy", "-d", "-c", "{}/tinyproxy.conf"],
         config: "tinyproxy.conf",
         log: "log",
-        name_server: Some(super::name_server::address().into()),
+        mounts: Mounts { name_server: Some(super::name_server::address().into()), ..Mounts::default() },
     };
     let (daemon, ports) = Daemon::start(&recipe, 1, |folder, ports| {
         format!(

@@ -103,7 +103,7 @@ impl Asterisk {
         }
 
         let console = File::create(folder.join("log/console")).expect("console");
-        let mut command = sandbox::command(&folder, config.name_server());
+        let mut command = sandbox::command(&folder, config.mounts());
         command
             .args(["asterisk", "-C", &format!("{home}/etc/asterisk.conf"), "-f", "-n"])
             .env("LANG", "C.UTF-8")
@@ -112,12 +112,17 @@ impl Asterisk {
             .stdout(console.try_clone().expect("console"))
             .stderr(console);
         let child = process::spawn(command).expect("chroot asterisk");
+        // Once the process has ended, nobody sees the log of a small disk any more.
+        let log = match config.mounts().small_disk {
+            Some(_) => sandbox::seen_by(child.id(), &format!("{home}/log/full")),
+            None => folder.join("log/full"),
+        };
         let asterisk = Self {
             module,
             http: (Ipv4Addr::LOCALHOST, http).into(),
             https: (Ipv4Addr::LOCALHOST, https).into(),
             ami: ami.map(|port| (Ipv4Addr::LOCALHOST, port).into()),
-            log: Log::new(folder.join("log/full")),
+            log: Log::new(log),
             http_root: config.http_root(),
             folder,
             pid: child.id(),
@@ -269,6 +274,11 @@ impl Asterisk {
     /// The folder with its configuration, log and modules.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// A path below that folder as the process sees it: with [`InstanceConfig::small_disk`], on that.
+    pub fn seen(&self, path: &str) -> PathBuf {
+        sandbox::seen_by(self.pid, &self.inside(path))
     }
 
     /// A path below that folder as it is inside the sandbox.

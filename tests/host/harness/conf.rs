@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::asterisk::Module;
+use super::sandbox::Mounts;
 
 /// The dialplan that every instance has. `${…}` come as channel variables with the call.
 const DIALPLAN: &str = r"
@@ -118,7 +119,7 @@ pub struct InstanceConfig {
     ours: BTreeMap<String, String>,
     environment: Vec<(String, String)>,
     faults: bool,
-    resolver: Option<IpAddr>,
+    mounts: Mounts,
     autoload: bool,
     documented: bool,
     ami: bool,
@@ -137,7 +138,7 @@ impl Default for InstanceConfig {
             ours: BTreeMap::new(),
             environment: Vec::new(),
             faults: false,
-            resolver: None,
+            mounts: Mounts::default(),
             autoload: false,
             documented: false,
             ami: false,
@@ -215,7 +216,13 @@ impl InstanceConfig {
 
     /// Has names looked up at this name server (UDP, port 53) instead of the machine's.
     pub fn resolver(mut self, server: IpAddr) -> Self {
-        self.resolver = Some(server);
+        self.mounts.name_server = Some(server);
+        self
+    }
+
+    /// Has Asterisk write its log and what it records to a disk of so many KiB, and nothing else.
+    pub fn small_disk(mut self, kib: u32) -> Self {
+        self.mounts.small_disk = Some(kib);
         self
     }
 
@@ -269,8 +276,8 @@ impl InstanceConfig {
         &self.environment
     }
 
-    pub(super) fn name_server(&self) -> Option<IpAddr> {
-        self.resolver
+    pub(super) fn mounts(&self) -> Mounts {
+        self.mounts
     }
 
     /// All configuration files, for an instance whose folder is `home` as Asterisk sees it.

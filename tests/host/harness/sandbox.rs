@@ -92,12 +92,31 @@ pub fn instance_folder() -> (PathBuf, String) {
     (here, inside)
 }
 
-/// A command that runs what is added to it inside the sandbox, for [`process::spawn`], behind HOST_WRAPPER. With a name
-/// server of its own it has a mount namespace of its own, and a resolv.conf in `folder`; with a wrapper, it has a /proc.
-pub fn command(folder: &Path, name_server: Option<IpAddr>) -> Command {
+/// What a process has that the sandbox has not, by a mount namespace of its own.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Mounts {
+    /// A resolv.conf that names this server.
+    pub name_server: Option<IpAddr>,
+    /// One file system for `spool` and `log` in its folder, of so many KiB. Seen from outside by [`seen_by`].
+    pub small_disk: Option<u32>,
+}
+
+/// A path inside the sandbox as this process sees it, with its mounts.
+pub fn seen_by(pid: u32, inside: &str) -> PathBuf {
+    format!("/proc/{pid}/root{inside}").into()
+}
+
+/// A command that runs what is added to it inside the sandbox, for [`process::spawn`], behind HOST_WRAPPER, with files of
+/// its own in `folder`. With a wrapper it has a /proc.
+pub fn command(folder: &Path, own: Mounts) -> Command {
     let wrapper = env::var("HOST_WRAPPER").unwrap_or_default();
     let mut mounts = String::new();
-    if let Some(server) = name_server {
+    if let Some(size) = own.small_disk {
+        mounts.push_str(&format!(
+            r#"mount -t tmpfs -o size={size}k tmpfs "$1/spool"; mkdir "$1/spool/log"; mount --bind "$1/spool/log" "$1/log"; "#
+        ));
+    }
+    if let Some(server) = own.name_server {
         let file = folder.join("resolv.conf");
         fs::write(&file, format!("nameserver {server}\n")).expect("resolv.conf");
         mounts.push_str(r#"mount --bind "$1/resolv.conf" "$2/etc/resolv.conf"; "#);

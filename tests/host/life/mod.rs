@@ -1,6 +1,8 @@
 //! The life of calls, of the module and of the process: who is killed, who is moved, what runs out, what stops.
 
 mod churn;
+mod disk;
+mod hold;
 mod killed;
 pub mod puppet;
 mod resources;
@@ -14,6 +16,8 @@ use super::harness::{Context, Suite};
 
 pub fn tests(suite: &mut Suite) {
     churn::tests(suite);
+    disk::tests(suite);
+    hold::tests(suite);
     killed::tests(suite);
     resources::tests(suite);
     stopping::tests(suite);

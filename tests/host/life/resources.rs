@@ -127,7 +127,7 @@ fn talks(app: &App) {
 
 /// A new call is like any other.
 #[track_caller]
-fn next_call(t: &Context) {
+pub(super) fn next_call(t: &Context) {
     let (call, app) = t.incoming_echo("c(ulaw)");
     talks(&app);
     app.command("HANGUP");

@@ -1,5 +1,5 @@
-//! A call is transferred, picked up, parked, spied on, recorded, put into a conference or on hold: the WebSocket leg
-//! survives, media goes on both ways, and commands, events and causes stay right.
+//! A call is transferred, picked up, parked, spied on, recorded or put into a conference: the WebSocket leg survives, media
+//! goes on both ways, and commands, events and causes stay right.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -29,10 +29,9 @@ pub fn tests(suite: &mut Suite) {
     both("chanspy", chanspy);
     both("mixmonitor", mixmonitor);
     both("conference", conference);
-    both("music_on_hold", music_on_hold);
 }
 
-fn instance() -> InstanceConfig {
+pub(super) fn instance() -> InstanceConfig {
     let mut config = InstanceConfig::new();
     for module in [
         "bridge_builtin_features",
@@ -74,6 +73,8 @@ fn instance() -> InstanceConfig {
              \x20same => n,Echo()\n\
              exten => 603,1,Answer()\n\
              \x20same => n,Echo()\n\
+             exten => held,1,Answer()
+             \x20same => n,Stasis(${APP})
              exten => 602,1,Dial(WebSocket/${CLIENT}/c(ulaw))\n\
              exten => via,1,Dial(Local/leg@harness${HOW})\n\
              exten => leg,1,Dial(WebSocket/${CLIENT}/c(ulaw))\n",
@@ -107,13 +108,13 @@ fn transfer(t: &Context, action: &str, channel: &str, exten: &str) {
 
 /// What the app sends comes back to it, byte for byte, whatever else it hears before.
 #[track_caller]
-fn echoes(app: &App) {
+pub(super) fn echoes(app: &App) {
     hears(app, app);
 }
 
 /// What one app sends the other hears, byte for byte, whatever else it hears before.
 #[track_caller]
-fn hears(from: &App, to: &App) {
+pub(super) fn hears(from: &App, to: &App) {
     let deadline = Instant::now() + wait::PATIENCE;
     let media = noise(1600);
     let mut heard = Vec::new();
@@ -129,7 +130,7 @@ fn hears(from: &App, to: &App) {
 
 /// Commands are answered, for the channel that the app knows, and the operator sees it under its name.
 #[track_caller]
-fn answers(t: &Context, app: &App, name: &str) {
+pub(super) fn answers(t: &Context, app: &App, name: &str) {
     app.command("MARK_MEDIA here");
     let marked = app.wait_item(wait::PATIENCE, |item| match item {
         Item::Event(event) if event.name == "MEDIA_MARK_PROCESSED" => Some(()),
@@ -153,14 +154,14 @@ fn answers(t: &Context, app: &App, name: &str) {
 
 /// HANGUP ends the call: close code, and no channel of that name any more.
 #[track_caller]
-fn hangs_up(t: &Context, app: &App, name: &str) {
+pub(super) fn hangs_up(t: &Context, app: &App, name: &str) {
     app.command("HANGUP");
     expect_close(t, app);
     expect_gone(t, name);
 }
 
 #[track_caller]
-fn expect_close(t: &Context, app: &App) {
+pub(super) fn expect_close(t: &Context, app: &App) {
     let close = app.wait_item(wait::PATIENCE, |item| match item {
         Item::Close(code) => Some(*code),
         _ => None,
@@ -169,7 +170,7 @@ fn expect_close(t: &Context, app: &App) {
 }
 
 #[track_caller]
-fn expect_gone(t: &Context, name: &str) {
+pub(super) fn expect_gone(t: &Context, name: &str) {
     wait::until("the channel is gone", || {
         let channels = t.asterisk.cli("core show channels concise");
         let shown = if t.is_ours() { t.asterisk.cli("websocket show channels") } else { String::new() };
@@ -178,17 +179,17 @@ fn expect_gone(t: &Context, name: &str) {
 }
 
 /// A caller in Echo() or in Wait(), and the WebSocket that it has dialled and is bridged with.
-struct Bridged<'t> {
-    caller: Call<'t>,
+pub(super) struct Bridged<'t> {
+    pub(super) caller: Call<'t>,
     _server: AppServer,
-    app: App,
+    pub(super) app: App,
     /// The WebSocket channel's name.
-    name: String,
+    pub(super) name: String,
 }
 
 impl<'t> Bridged<'t> {
     /// The party behind the caller is at `extension`.
-    fn new(t: &'t Context, extension: &str, dial_options: &str) -> Self {
+    pub(super) fn new(t: &'t Context, extension: &str, dial_options: &str) -> Self {
         let server = t.server(&[]);
         let dial = format!("WebSocket/{}/c(ulaw)", server.client);
         let caller = t
@@ -419,32 +420,4 @@ fn conference(t: &Context) {
         answers(t, app, name);
         hangs_up(t, app, name);
     }
-}
-
-/// Music for the app, and then its peer again.
-fn music_on_hold(t: &Context) {
-    let call = t.incoming("c(ulaw)");
-    let app = call.connect();
-    app.expect_media_start();
-    call.wait_up();
-    let peer = t.call("Local/601@harness/n").formats("ulaw").originate();
-    for id in [&call.id, &peer.id] {
-        t.ari().wait_channel("StasisStart", id);
-    }
-    t.ari().bridge(&[&call.id, &peer.id]);
-    echoes(&app);
-    for _ in 0..2 {
-        t.ari().post(&format!("channels/{}/hold", call.id), &[]).ok();
-        t.ari().post(&format!("channels/{}/moh", call.id), &[("mohClass", "default")]).ok();
-        wait::until("the app hears the music", || {
-            let heard = app.collect_media_for(160, Duration::from_secs(1));
-            heard.windows(4).any(|window| window == b"y\ny\n")
-        });
-        answers(t, &app, &call.name);
-        t.ari().delete(&format!("channels/{}/moh", call.id), &[]).ok();
-        t.ari().delete(&format!("channels/{}/hold", call.id), &[]).ok();
-        echoes(&app);
-    }
-    answers(t, &app, &call.name);
-    hangs_up(t, &app, &call.name);
 }

@@ -28,7 +28,7 @@ pub fn tests(suite: &mut Suite) {
 
 /// The value of `threads_stuck` in `websocket show stats`.
 #[track_caller]
-fn stuck(t: &Context) -> u32 {
+pub(super) fn stuck(t: &Context) -> u32 {
     let text = t.asterisk.cli("websocket show stats");
     let line = text.lines().find_map(|line| line.strip_prefix("threads_stuck "));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_else(|| panic!("{text}"))
