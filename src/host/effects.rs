@@ -35,6 +35,8 @@ pub(crate) enum Job {
     Start { call: Arc<Call>, link: Box<NewLink> },
     /// The application has answered.
     Answer { call: Arc<Call> },
+    /// The connection has ended, and the call is to end with it.
+    Disconnected { call: Arc<Call>, cause: HangupCause },
     /// The call is over.
     Hangup { call: Arc<Call>, cause: HangupCause },
     /// Hang an INCOMING channel up if no application has connected by now.
@@ -57,6 +59,7 @@ impl Job {
         match self {
             Job::Start { call, .. }
             | Job::Answer { call }
+            | Job::Disconnected { call, .. }
             | Job::Hangup { call, .. }
             | Job::ManagerEvent { call, .. }
             | Job::UserEvent { call, .. }
@@ -255,6 +258,15 @@ fn run_job(job: Job, call: Arc<Call>) -> Option<Job> {
             call.answered();
             None
         }
+        Job::Disconnected { cause, .. } => {
+            match with_channel(&call, |channel| disconnected(&call, channel, cause)) {
+                Some(true) => call.ask_for_end(cause),
+                // The core has hung up meanwhile.
+                Some(false) => notify::disconnected(&call, None),
+                None => return Some(Job::Disconnected { call, cause }),
+            }
+            None
+        }
         Job::Hangup { cause, .. } => with_channel(&call, |channel| hang_up(&call, channel, cause))
             .is_none()
             .then_some(Job::Hangup { call, cause }),
@@ -283,11 +295,21 @@ fn variables_for(call: &Call, channel: Locked<'_>) -> Vec<(String, String)> {
     if call.reports_variables() { channel.variables() } else { Vec::new() }
 }
 
+/// Tells that the connection has ended, and with which cause the channel will. True, for there is a channel.
+fn disconnected(call: &Call, channel: Locked<'_>, cause: HangupCause) -> bool {
+    let core_first = call.settle_end(channel.is_hung_up_with_cause());
+    let cores = || u32::try_from(channel.hangup_cause()).unwrap_or(0);
+    notify::disconnected(call, Some(if core_first { cores() } else { cause.cause }));
+    true
+}
+
 /// Sets the causes at once, for in Stasis nobody reads the hangup's own frame. DIVERGES: the C module leaves the
 /// cause to that frame, so that ARI reports 0. Of two who hang up the first one's cause stands.
 fn hang_up(call: &Call, channel: Locked<'_>, cause: HangupCause) {
+    let is_hung_up = channel.is_hung_up_with_cause();
+    call.settle_end(is_hung_up);
     call.leave_totals(channel);
-    if channel.is_hung_up_with_cause() {
+    if is_hung_up {
         return channel.queue_hangup(None);
     }
     let code = i32::try_from(cause.cause).unwrap_or(0);

@@ -44,6 +44,7 @@ pub(crate) fn start(call: &Arc<Call>, link: NewLink, variables: Vec<(String, Str
         Box::new(slot.clone()),
     ));
     let hung_up_before = call.is_hung_up();
+    fault::point("open");
     if !hung_up_before {
         let text = call.media_start(variables);
         if call.engine.debug.wants_peer(&link.peer) {

@@ -78,6 +78,8 @@ pub(crate) struct PingStats {
 pub(crate) struct Record {
     connected: OnceLock<Instant>,
     ended: OnceLock<Ending>,
+    /// Whether the core was hanging up before: then that is what ended the call.
+    settled: OnceLock<Option<Ending>>,
     pings: AtomicU64,
     pings_missed: AtomicU64,
     /// 0: none yet.
@@ -103,9 +105,15 @@ impl Record {
         self.ended.set(ending).is_ok()
     }
 
+    /// Settles who has ended the call, under its channel's lock; the first answer counts. True if it was the core.
+    pub(crate) fn settle(&self, core_first: bool) -> bool {
+        let by_core = || Some(Ending { by: EndedBy::Core, ..self.ended.get()?.clone() });
+        self.settled.get_or_init(|| core_first.then(by_core).flatten()).is_some()
+    }
+
     /// How the call ended, if it has.
     pub(crate) fn ending(&self) -> Option<&Ending> {
-        self.ended.get()
+        self.settled.get().and_then(Option::as_ref).or_else(|| self.ended.get())
     }
 
     /// A ping goes out.

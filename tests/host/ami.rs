@@ -18,6 +18,7 @@ pub fn tests(suite: &mut Suite) {
             .ours(format!("ami/disconnected/{}", case.name), WHY, move |t| disconnected(t, &case))
             .shares("ami", with_ami);
     }
+    suite.ours("ami/core_first", WHY, core_first).private_with(with_ami().debug(1));
     suite.ours("ami/forged", WHY, forged).shares("ami", with_ami);
     suite.ours("ami/failed", WHY, failed).shares("ami", with_ami);
     suite
@@ -204,6 +205,28 @@ fn disconnected(t: &Context, end: &End) {
     call.ending();
     // Each once.
     assert_eq!(ami.own_events(&call.id), ["WebSocketConnected", "WebSocketDisconnected"]);
+}
+
+/// The core has begun to hang the channel up when the application ends the call, too: the core's is the end that counts,
+/// in the event and in what the call leaves behind.
+fn core_first(t: &Context) {
+    const BUSY: (&str, &str) = ("17", "User busy");
+    let ami = t.ami("calls");
+    let acts: [(fn(&App), &str); 3] =
+        [(|app| app.command("HANGUP"), "1000"), (|app| app.close(4000), "4000"), (App::disconnect, "1006")];
+    for (act, close_code) in acts {
+        let (call, app) = t.incoming_app("c(ulaw)");
+        let path = format!("channels/{}", call.id);
+        t.ari().post(&format!("{path}/continue"), &[("context", "harness"), ("extension", "away")]).ok();
+        call.wait_application("System");
+        t.ari().delete(&path, &[("reason_code", BUSY.0)]).ok();
+        act(&app);
+        let event = ami.event("WebSocketDisconnected", &call.id);
+        assert_eq!((event.get("EndedBy"), event.get("CloseCode")), ("core", close_code), "{event:?}");
+        assert_eq!((event.get("Cause"), event.get("Cause-txt")), BUSY, "{event:?}");
+        assert_eq!(call.ending().cause, 17);
+        t.wait_log(&[&call.name, "over: ended_by core,"]);
+    }
 }
 
 /// What an application says cannot become a header or an event.

@@ -80,8 +80,14 @@ impl Call {
             _ => sys::AST_CAUSE_NETWORK_OUT_OF_ORDER,
         };
         self.ended(by, Some(code), reason);
-        notify::disconnected(self, Some(cause));
-        self.ask_for_end(HangupCause { cause, tech_cause: Some(code) });
+        let cause = HangupCause { cause, tech_cause: Some(code) };
+        self.post(|call| Job::Disconnected { call, cause });
+    }
+
+    /// Settles who has ended the call: the core, if it was hanging up before what has come of the application. Under the
+    /// channel's lock. True if it was the core.
+    pub(crate) fn settle_end(&self, core_first: bool) -> bool {
+        self.record.settle(core_first)
     }
 
     fn log_over(&self, closed: &Closed) {
@@ -105,7 +111,7 @@ impl Call {
     }
 
     /// Asks the effects thread for the hangup. What ends the connection may come more than once: the first counts.
-    fn ask_for_end(&self, cause: HangupCause) {
+    pub(crate) fn ask_for_end(&self, cause: HangupCause) {
         if !self.end_asked.swap(true, Ordering::Relaxed) {
             self.post(|call| Job::Hangup { call, cause });
         }
@@ -116,6 +122,7 @@ impl Call {
     pub(crate) fn hangup(&self, close_code: u16, cause: u32) {
         self.hung_up.store(true, Ordering::Release);
         self.ended(EndedBy::Core, self.link.get().map(|_| close_code), String::new());
+        self.settle_end(true);
         self.engine.forget(self);
         call_debug!(self, 1, "over: {}", self.summary());
         self.cancel_connecting();

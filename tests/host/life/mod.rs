@@ -4,6 +4,7 @@ mod churn;
 mod disk;
 mod hold;
 mod killed;
+mod locks;
 pub mod puppet;
 mod resources;
 mod shim;
@@ -19,6 +20,7 @@ pub fn tests(suite: &mut Suite) {
     disk::tests(suite);
     hold::tests(suite);
     killed::tests(suite);
+    locks::tests(suite);
     resources::tests(suite);
     stopping::tests(suite);
     transfers::tests(suite);

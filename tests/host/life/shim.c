@@ -1,5 +1,5 @@
-/* Preloaded into Asterisk by tests/host/life/resources.rs: the wall clock jumps, threads cannot be started, memory runs
- * out, epoll takes no more descriptors, as a file says that the test writes. */
+/* Preloaded into Asterisk by tests/host/life: the wall clock jumps, threads cannot be started, memory runs out, epoll
+ * takes no more descriptors, locks are taken by somebody, as a file says that the test writes. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -25,6 +25,8 @@ struct control {
     int64_t seen;    /* such allocations so far */
     int64_t failed;  /* allocations that failed */
     int64_t polls_denied; /* so many descriptors more are refused by the module's reactors' epoll */
+    int64_t locks_busy;   /* so many locks more that the effects thread tries are taken by somebody */
+    int64_t locks_foreign; /* locks that the effects thread gave back without having them */
 };
 
 static struct control *control;
@@ -36,6 +38,8 @@ static void *(*real_realloc)(void *, size_t);
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
 static int (*real_pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 static int (*real_epoll_ctl)(int, int, int, struct epoll_event *);
+static int (*real_mutex_trylock)(pthread_mutex_t *);
+static int (*real_mutex_unlock)(pthread_mutex_t *);
 
 static _Thread_local int inside;
 
@@ -52,6 +56,8 @@ __attribute__((constructor)) static void start(void)
     real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
     real_pthread_create = dlsym(RTLD_NEXT, "pthread_create");
     real_epoll_ctl = dlsym(RTLD_NEXT, "epoll_ctl");
+    real_mutex_trylock = dlsym(RTLD_NEXT, "pthread_mutex_trylock");
+    real_mutex_unlock = dlsym(RTLD_NEXT, "pthread_mutex_unlock");
     backtrace(frames, 4); /* loads what it needs */
     inside = 0;
     if (fd >= 0) {
@@ -160,17 +166,41 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(v
     return real_pthread_create(thread, attr, run, arg);
 }
 
-int epoll_ctl(int poll, int operation, int fd, struct epoll_event *event)
+static int in_thread(const char *prefix)
 {
     char name[16] = "";
 
-    if (control && control->polls_denied > 0 && operation == EPOLL_CTL_ADD
-        && !pthread_getname_np(pthread_self(), name, sizeof(name)) && !strncmp(name, "ws-reactor", 10)) {
+    return !pthread_getname_np(pthread_self(), name, sizeof(name)) && !strncmp(name, prefix, strlen(prefix));
+}
+
+int epoll_ctl(int poll, int operation, int fd, struct epoll_event *event)
+{
+    if (control && control->polls_denied > 0 && operation == EPOLL_CTL_ADD && in_thread("ws-reactor")) {
         __atomic_sub_fetch(&control->polls_denied, 1, __ATOMIC_SEQ_CST);
         errno = ENOSPC;
         return -1;
     }
     return real_epoll_ctl(poll, operation, fd, event);
+}
+
+int pthread_mutex_trylock(pthread_mutex_t *mutex)
+{
+    if (control && control->locks_busy > 0 && in_thread("ws-effects")) {
+        __atomic_sub_fetch(&control->locks_busy, 1, __ATOMIC_SEQ_CST);
+        return EBUSY;
+    }
+    return real_mutex_trylock(mutex);
+}
+
+int pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+    /* Others need their locks before the constructor has run. */
+    int result = real_mutex_unlock ? real_mutex_unlock(mutex) : 0;
+
+    if (result == EPERM && control && in_thread("ws-effects")) {
+        __atomic_add_fetch(&control->locks_foreign, 1, __ATOMIC_SEQ_CST);
+    }
+    return result;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *now)

@@ -18,9 +18,11 @@ pub enum Field {
     Seen = 4,
     Failed = 5,
     PollsDenied = 6,
+    LocksBusy = 7,
+    LocksForeign = 8,
 }
 
-const CONTROL_BYTES: u64 = 56;
+const CONTROL_BYTES: u64 = 72;
 
 /// The library, as a path inside the sandbox.
 static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {

@@ -1,0 +1,55 @@
+//! Who else has a channel's lock, and who else has to do with the call at the same moment.
+
+use std::thread;
+use std::time::Duration;
+
+use super::super::harness::{Context, InstanceConfig, Suite, wait};
+use super::shim::{Control, Field};
+
+pub fn tests(suite: &mut Suite) {
+    const WHY: &str = "the C module has no threads of its own";
+    suite.ours("life/locks/busy", WHY, busy).private_from(|| Control::preload(InstanceConfig::new()));
+    for (name, point, media_start) in [("before_start", "start", false), ("in_start", "open", true)] {
+        suite
+            .ours(format!("life/locks/hangup_{name}"), WHY, move |t| hangup_meets_start(t, media_start))
+            .private_with(InstanceConfig::new().fault(&format!("{point}={PAUSE_MS}")));
+    }
+}
+
+/// How long the start of a connection stands still.
+const PAUSE_MS: u64 = 2000;
+
+/// The channel is locked by somebody when the effects thread comes to it: it comes again, and gives no lock back that it
+/// has not got.
+fn busy(t: &Context) {
+    const TIMES: i64 = 20;
+    let control = Control::of(t);
+    let (call, app) = t.incoming_echo("c(ulaw)");
+    control.set(Field::LocksBusy, TIMES);
+    app.command("HANGUP");
+    assert_eq!(app.expect_close(), 1000);
+    assert_eq!(call.ending().cause, 16);
+    assert_eq!(control.get(Field::LocksBusy), 0, "it has not come again");
+    assert_eq!(control.get(Field::LocksForeign), 0, "it gave back what it had not got");
+}
+
+/// The core hangs up while the connection is being started, and finds none to close: the application is told all the
+/// same. `media_start`: the start had begun.
+fn hangup_meets_start(t: &Context, media_start: bool) {
+    let call = t.incoming("c(ulaw)");
+    let app = call.connect();
+    thread::sleep(Duration::from_millis(PAUSE_MS / 4));
+    call.hangup();
+    assert_eq!(call.ending().cause, 16);
+    app.expect_quiet(Duration::from_millis(100));
+    if media_start {
+        app.expect_media_start();
+    }
+    assert_eq!(app.expect_close(), 1000);
+    app.disconnect();
+    wait::until("the call is forgotten", || !t.asterisk.cli("websocket show channels").contains(&call.name));
+    let (next, app) = t.incoming_echo("c(ulaw)");
+    app.command("HANGUP");
+    assert_eq!(app.expect_close(), 1000);
+    assert_eq!(next.ending().cause, 16);
+}
