@@ -210,9 +210,10 @@ fn disconnected(t: &Context, end: &End) {
 /// The core has begun to hang the channel up when the application ends the call, too: the core's is the end that counts,
 /// in the event and in what the call leaves behind.
 fn core_first(t: &Context) {
+    type Act = fn(&App);
     const BUSY: (&str, &str) = ("17", "User busy");
     let ami = t.ami("calls");
-    let acts: [(fn(&App), &str); 3] =
+    let acts: [(Act, &str); 3] =
         [(|app| app.command("HANGUP"), "1000"), (|app| app.close(4000), "4000"), (App::disconnect, "1006")];
     for (act, close_code) in acts {
         let (call, app) = t.incoming_app("c(ulaw)");
