@@ -92,6 +92,10 @@ helgrind: setup build ## A soak with Asterisk under valgrind's helgrind: the ord
 asan: ## Run the tests that need no Asterisk under AddressSanitizer
 	@scripts/sanitize address
 
+.PHONY: asan-asterisk
+asan-asterisk: setup build ## A soak with Asterisk and a module under AddressSanitizer
+	@scripts/sanitize asterisk
+
 .PHONY: tsan
 tsan: ## Run the tests of threads under ThreadSanitizer, where the toolchain has what that needs
 	@scripts/sanitize thread

@@ -73,6 +73,7 @@ fn marks_wait_while_paused_also_on_an_empty_queue() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "20 MB of commands are too many; the queue has a test of the limit")]
 fn marks_have_no_end_but_memory_has() {
     let mut call = Call::ulaw();
     call.command("PAUSE_MEDIA");
