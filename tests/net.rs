@@ -153,6 +153,12 @@ impl Pair {
         assert_eq!(&self.told.recv_timeout(PATIENCE).expect("nothing told"), told);
     }
 
+    /// A neighbour of a connection in trouble is answered as before.
+    fn still_works(&mut self) {
+        self.app.send(Message::text("reply still here")).unwrap();
+        assert_eq!(self.app.read().unwrap(), Message::text("still here"));
+    }
+
     /// Reads until the connection ends; the close frame's code, and whether TCP ended in order.
     fn read_to_end(&mut self) -> (Option<u16>, bool) {
         let mut code = None;

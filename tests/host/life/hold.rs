@@ -30,9 +30,6 @@ fn music(t: &Context) {
     app.expect_media_start();
     call.wait_up();
     let peer = t.call("Local/601@harness/n").formats("ulaw").originate();
-    for id in [&call.id, &peer.id] {
-        t.ari().wait_channel("StasisStart", id);
-    }
     t.ari().bridge(&[&call.id, &peer.id]);
     echoes(&app);
     for _ in 0..2 {
