@@ -218,6 +218,7 @@ fn core_first(t: &Context) {
     for (act, close_code) in acts {
         let (call, app) = t.incoming_app("c(ulaw)");
         let path = format!("channels/{}", call.id);
+        t.ari().wait_channel("StasisStart", &call.id);
         t.ari().post(&format!("{path}/continue"), &[("context", "harness"), ("extension", "away")]).ok();
         call.wait_application("System");
         t.ari().delete(&path, &[("reason_code", BUSY.0)]).ok();
