@@ -2,8 +2,9 @@
 //!
 //! Bytes, text and time in; frames, events and the clock's next deadline out. No socket, no timer and no
 //! Asterisk symbol is known here. The caller holds one lock around a [`Session`]; the reactor thread brings
-//! the app's messages, the channel's thread reads. Effects are run by the caller after it has released that
-//! lock, in order.
+//! the app's messages, the channel's thread reads. The caller queues the events among the effects under that lock,
+//! so that the app gets them in the order in which they happened, and does everything else after it has released
+//! the lock.
 //!
 //! | file | concern |
 //! | --- | --- |
@@ -42,7 +43,8 @@ pub use self::playing::MediaFrame;
 pub use self::stats::SessionStats;
 pub use super::queue::QueueLimits;
 
-/// Something that the caller has to do once it has released the session's lock.
+/// Something that the caller has to do. Events are queued under the session's lock and sent without it; the rest is
+/// done without it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Send the app this event.
@@ -71,7 +73,6 @@ pub struct Session {
     mode: MediaMode,
     direction: MediaDirection,
     control_message_format: ControlMessageFormat,
-    max_command_size: usize,
     samples: Box<dyn SampleCounter>,
     /// `None` where messages are never cut.
     reframer: Option<Reframer>,
@@ -100,15 +101,7 @@ impl Session {
     ///
     /// A format that cannot be cut makes [`MediaMode::Framed`] passthrough.
     pub fn new(config: SessionConfig, samples: Box<dyn SampleCounter>) -> Self {
-        let SessionConfig {
-            format,
-            mode,
-            direction,
-            control_message_format,
-            limits,
-            max_command_size,
-            clock_grid,
-        } = config;
+        let SessionConfig { format, mode, direction, control_message_format, limits, clock_grid } = config;
         let reframer = match mode {
             MediaMode::Passthrough => None,
             MediaMode::Framed | MediaMode::Unbuffered => Reframer::new(format.optimal_frame_size),
@@ -120,7 +113,6 @@ impl Session {
             mode,
             direction,
             control_message_format,
-            max_command_size,
             samples,
             reframer,
             queue: FrameQueue::new(limits),

@@ -165,7 +165,6 @@ fn session_config(dial: &DialString, settings: &Settings, format: &MediaFormat) 
         direction: dial.options.direction,
         control_message_format: dial.options.format.unwrap_or(settings.control_message_format),
         limits: QueueLimits { max: settings.queue_max, xoff: settings.queue_xoff, xon: settings.queue_xon },
-        max_command_size: settings.max_command_size,
         clock_grid: tick::TICK,
     }
 }

@@ -1,7 +1,8 @@
 //! The way out: encodes WebSocket frames and writes them without waiting, with a bounded queue behind.
 //!
-//! On a plain socket any thread writes directly when nothing is queued; behind a queue, on contention and over TLS it
-//! appends and wakes the connection's reactor. Media for an application that reads slowly is kept up to a limit and
+//! Events are queued first, so that their order is the queue's, and then written by the same thread. Media is written
+//! directly when nothing is queued. When something waits, when another thread writes, and over TLS, a message is appended
+//! and the connection's reactor is woken. Media for an application that reads slowly is kept up to a limit and
 //! then dropped, the oldest first; control messages are never dropped, nor is a message whose bytes have begun.
 
 mod counters;
@@ -106,13 +107,49 @@ impl Outbound {
     pub fn send_media(&self, payload: &[u8], duration: Duration) {
         self.counters.media_messages.fetch_add(1, Ordering::Relaxed);
         self.counters.media_bytes.fetch_add(payload.len() as u64, Ordering::Relaxed);
-        self.send(Data::Binary, payload, Some(duration));
+        if self.transport.concurrent()
+            && let Some(writer) = self.writer.try_lock()
+            && writer.sent == writer.buf.len()
+            && !self.is_waiting()
+        {
+            return self.send_directly(writer, payload);
+        }
+        if self.queue_payload(Data::Binary, payload, Some(duration)) {
+            self.wake.wake();
+        }
     }
 
-    /// Sends one text message (an event). Never waits and is never dropped while the connection lives.
+    /// Sends one text message (an event). Never waits. The message is not dropped while the connection lives.
     pub fn send_text(&self, text: &str) {
+        self.queue_text(text);
+        self.send_queued();
+    }
+
+    /// Queues one text message without writing it: a short lock, no syscall. A caller that orders events by a lock of
+    /// its own queues them under that lock, and calls [`send_queued`](Self::send_queued) after it has released the lock.
+    pub fn queue_text(&self, text: &str) {
         self.counters.events.fetch_add(1, Ordering::Relaxed);
-        self.send(Data::Text, text.as_bytes(), None);
+        self.queue_payload(Data::Text, text.as_bytes(), None);
+    }
+
+    /// Writes what is queued, if the socket takes it and no other thread writes; else wakes the reactor for it. Never
+    /// waits. Any thread, no lock held.
+    pub fn send_queued(&self) {
+        if !self.is_waiting() {
+            // The thread that has taken the message writes it.
+            return;
+        }
+        if self.transport.concurrent()
+            && let Some(mut writer) = self.writer.try_lock()
+            && writer.sent == writer.buf.len()
+        {
+            let blocked = self.refill(&mut writer) && self.write_once(&mut writer).is_some();
+            drop(writer);
+            if !blocked && !self.is_waiting() {
+                return;
+            }
+        }
+        self.wake.wake();
     }
 
     /// Queues a ping; written with the next flush (the reactor calls this and flushes after it).
@@ -196,35 +233,26 @@ impl Outbound {
         }
     }
 
-    fn send(&self, opcode: Data, payload: &[u8], media: Option<Duration>) {
-        if self.transport.concurrent()
-            && let Some(writer) = self.writer.try_lock()
-            && writer.sent == writer.buf.len()
-            && self.pending_len.load(Ordering::Acquire) == 0
-        {
-            self.send_directly(writer, opcode, payload);
-            return;
+    /// Queues an unencoded message; false if none is taken any more. `media`: how long it plays, if it is media.
+    fn queue_payload(&self, opcode: Data, payload: &[u8], media: Option<Duration>) -> bool {
+        let mut pending = self.pending.lock();
+        if pending.closed {
+            return false;
         }
-        {
-            let mut pending = self.pending.lock();
-            if pending.closed {
-                return;
-            }
-            self.append(&mut pending, Message::Payload { opcode, payload: payload.to_vec(), media });
-            self.drop_oldest_media(&mut pending);
-        }
-        self.wake.wake();
+        self.append(&mut pending, Message::Payload { opcode, payload: payload.to_vec(), media });
+        self.drop_oldest_media(&mut pending);
+        true
     }
 
-    /// The common case: one frame, encoded into the writer's buffer, one `send`.
-    fn send_directly(&self, mut writer: MutexGuard<'_, Writer>, opcode: Data, payload: &[u8]) {
+    /// The common case: one frame of media, encoded into the writer's buffer, one `send`.
+    fn send_directly(&self, mut writer: MutexGuard<'_, Writer>, payload: &[u8]) {
         if writer.failed || self.pending.lock().closed {
             return;
         }
         writer.buf.clear();
         writer.sent = 0;
         let mask = writer.mask.as_mut().map(next_mask);
-        if encode(&mut writer.buf, OpCode::Data(opcode), payload, mask).is_err() {
+        if encode(&mut writer.buf, OpCode::Data(Data::Binary), payload, mask).is_err() {
             writer.buf.clear();
             return;
         }

@@ -2,19 +2,27 @@
 
 use super::{Effect, MediaMode, Session, send_error};
 use crate::driver::clock::MonoTime;
-use crate::driver::command::{self, Command, MediaDirection};
+use crate::driver::command::{Command, CommandError, MediaDirection};
 use crate::driver::event::Event;
 use crate::driver::pacing::Pace;
 
 impl Session {
-    /// Takes a text message from the app. Called on the reactor thread.
+    /// Takes a text message from the app, as [`command::parse`] understood it. Called on the reactor thread, which
+    /// parses without the session's lock: a large command must not hold up the channel's thread.
     ///
     /// Everything that is wrong with it is told the app by an ERROR event; nothing is ever answered by
     /// silence.
-    pub fn on_command(&mut self, text: &str, now: MonoTime, effects: &mut Vec<Effect>) {
+    ///
+    /// [`command::parse`]: crate::driver::command::parse
+    pub fn on_command(
+        &mut self,
+        command: Result<Command, CommandError>,
+        now: MonoTime,
+        effects: &mut Vec<Effect>,
+    ) {
         self.notice_stall(now);
         self.stats.commands += 1;
-        let command = match command::parse(text, self.control_message_format, self.max_command_size) {
+        let command = match command {
             Ok(command) => command,
             Err(error) => return self.refuse(effects, error.to_string()),
         };

@@ -19,8 +19,6 @@ pub struct SessionConfig {
     pub control_message_format: ControlMessageFormat,
     /// Flow control.
     pub limits: QueueLimits,
-    /// Longest command, bytes.
-    pub max_command_size: usize,
     /// Media that begins after silence, does so at a multiple of this on the monotonic clock; zero: at once.
     pub clock_grid: Duration,
 }

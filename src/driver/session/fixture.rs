@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::driver::command;
 use crate::driver::media_format::CodecFacts;
 
 /// Samples as the codec has them: for gsm 160 in 33 bytes, for g722 two per byte, for opus what the first
@@ -52,8 +53,14 @@ pub(crate) fn config() -> SessionConfig {
         direction: MediaDirection::Both,
         control_message_format: ControlMessageFormat::PlainText,
         limits: QueueLimits::default(),
-        max_command_size: 65536,
     }
+}
+
+/// Gives the session a text message, parsed as the call does it.
+pub(crate) fn on_text(session: &mut Session, text: &str, now: MonoTime, effects: &mut Vec<Effect>) {
+    const MAX_COMMAND_SIZE: usize = 65536;
+    let command = command::parse(text, session.control_message_format(), MAX_COMMAND_SIZE);
+    session.on_command(command, now, effects);
 }
 
 /// A session whose samples are counted as its codec does.

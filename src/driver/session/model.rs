@@ -9,7 +9,7 @@ mod plain;
 mod properties;
 
 use self::plain::Model;
-use super::fixture::session;
+use super::fixture::{on_text, session};
 use super::*;
 use crate::driver::pacing::Pace;
 
@@ -103,7 +103,7 @@ impl Both {
         let id = self.ids.to_string();
         self.model.command(op, name, &id, self.now);
         let text = format!(r#"{{"command":"{name}","correlation_id":"{id}","direction":"{direction}"}}"#);
-        self.session.on_command(&text, now, &mut effects);
+        on_text(&mut self.session, &text, now, &mut effects);
         self.compare(effects, before);
     }
 

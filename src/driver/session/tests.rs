@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::fixture::{config, format, session};
+use super::fixture::{config, format, on_text, session};
 use super::*;
 
 /// A call whose channel is read when its clock fires, from 1000 ms on.
@@ -81,7 +81,7 @@ impl Call {
 
     fn command(&mut self, text: &str) -> &mut Self {
         let mut effects = Vec::new();
-        self.session.on_command(text, self.now, &mut effects);
+        on_text(&mut self.session, text, self.now, &mut effects);
         self.record(effects);
         self
     }

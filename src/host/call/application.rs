@@ -10,7 +10,7 @@ use crate::driver::event::{Event, MediaStart};
 use crate::driver::session::MediaMode;
 use crate::host::link::NewLink;
 use crate::host::log::call_debug;
-use crate::host::notify;
+use crate::host::{fault, notify};
 use crate::net::connector::ConnectHandle;
 use crate::net::outbound::Outbound;
 use crate::net::reactor::Slot;
@@ -22,6 +22,14 @@ pub(in crate::host) struct Link {
     pub(in crate::host) peer: String,
     pub(in crate::host) write_timeout: Duration,
     pub(in crate::host) ping_interval: Option<Duration>,
+}
+
+/// Events that stand in the out-queue and are still to be sent.
+#[derive(Default)]
+#[must_use]
+pub(super) struct QueuedEvents {
+    /// As they were rendered, for the log.
+    texts: Vec<String>,
 }
 
 impl Call {
@@ -89,16 +97,27 @@ impl Call {
         self.link.get().map(|link| link.peer.as_str())
     }
 
-    /// Sends an event to the application, if it is connected.
-    pub(crate) fn send_event(&self, event: &Event) {
+    /// Queues an event for the application, if it is connected. The caller holds the session's lock, which is what makes
+    /// the order of events, and calls [`send_queued`](Self::send_queued) after it has released that lock.
+    pub(super) fn queue_event(&self, event: &Event, queued: &mut QueuedEvents) {
         if let Some(link) = self.link.get() {
             if let Event::Error { error_text } = event {
                 self.record.error(error_text);
             }
             let text = self.render(event);
+            link.out.queue_text(&text);
+            queued.texts.push(text);
+        }
+    }
+
+    /// Sends the queued events, and logs them where that is asked for. No lock of ours is held.
+    pub(super) fn send_queued(&self, queued: QueuedEvents) {
+        let Some(link) = self.link.get().filter(|_| !queued.texts.is_empty()) else { return };
+        fault::point("event");
+        link.out.send_queued();
+        for text in queued.texts {
             call_debug!(self, 2, "sent {text}");
             self.show(format_args!("event to {}: {text}", link.peer));
-            link.out.send_text(&text);
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Call;
+use crate::driver::command;
 use crate::driver::event::Event;
 use crate::driver::log_limit::LogLimit;
 use crate::host::log::{call_debug, warn_limited};
@@ -20,7 +21,9 @@ impl Handler for Call {
         fault::point("command");
         call_debug!(self, 2, "received {text}");
         self.show(format_args!("command from {}: {text}", self.peer().unwrap_or("-")));
-        self.with_session(|session, effects| session.on_command(text, clock::now(), effects));
+        let command = command::parse(text, self.control_message_format, self.settings.max_command_size);
+        fault::point("parse");
+        self.with_session(|session, effects| session.on_command(command, clock::now(), effects));
         call_debug!(self, 4, "now {}", self.session_state());
     }
 

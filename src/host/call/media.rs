@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::Call;
+use super::application::QueuedEvents;
+use crate::driver::event::Event;
 use crate::driver::session::{ClockSetting, Effect, MediaFrame, MediaMode, Session};
 use crate::host::effects::Job;
 use crate::host::format::Format;
@@ -29,14 +31,14 @@ impl Call {
     pub(crate) fn read(&self) -> Option<*mut sys::ast_frame> {
         fault::point("read");
         let mut effects = Vec::new();
-        let (frame, clock) = {
+        let (frame, clock, events) = {
             let mut session = self.session.lock();
             let frame = session.read(clock::now(), &mut effects);
-            (frame, session.clock())
+            (frame, session.clock(), self.queue_events(&effects))
         };
         // Always set: that is what takes the descriptor's readiness back.
         self.apply_clock(clock);
-        self.run_effects(effects);
+        self.send_queued(events);
         let frame = frame?;
         call_debug!(self, 5, "playing a frame of {} bytes, {} samples", frame.payload.len(), frame.samples);
         Some(self.fill(&frame))
@@ -99,17 +101,26 @@ impl Call {
         self.with_session(|session, effects| session.answered(clock::now(), effects));
     }
 
-    /// Runs `work` on the session, then what it asks for: in order, with no lock held.
+    /// Runs `work` on the session. Its events are queued under the session's lock, so that the application gets them in
+    /// the order in which they happened, whichever thread found them out. All else that it asks for is done in order, with
+    /// no lock held.
     pub(super) fn with_session(&self, work: impl FnOnce(&mut Session, &mut Vec<Effect>)) {
         let mut effects = Vec::new();
-        let (before, clock) = {
+        let (before, clock, events) = {
             let mut session = self.session.lock();
             let before = session.clock().seq;
             work(&mut session, &mut effects);
             self.sends_media.store(session.sends_media(), Ordering::Relaxed);
-            (before, session.clock())
+            (before, session.clock(), self.queue_events(&effects))
         };
-        self.run_effects(effects);
+        self.send_queued(events);
+        for effect in effects {
+            match effect {
+                Effect::Send(_) => {}
+                Effect::Answer => self.ask_for_answer(),
+                Effect::Hangup => self.hang_up_by_command(),
+            }
+        }
         if clock.seq != before {
             self.apply_clock(clock);
         }
@@ -119,14 +130,25 @@ impl Call {
         setting.apply(|deadline| self.clock.set(deadline), || self.session.lock().clock());
     }
 
-    fn run_effects(&self, effects: Vec<Effect>) {
+    /// Queues the events among `effects`. The caller holds the session's lock.
+    fn queue_events(&self, effects: &[Effect]) -> QueuedEvents {
+        let mut queued = QueuedEvents::default();
         for effect in effects {
-            match effect {
-                Effect::Send(event) => self.send_event(&event),
-                Effect::Answer => self.ask_for_answer(),
-                Effect::Hangup => self.hang_up_by_command(),
+            if let Effect::Send(event) = effect {
+                self.queue_event(event, &mut queued);
             }
         }
+        queued
+    }
+
+    /// Sends an event to the application, if it is connected. Any thread, no lock of ours held.
+    pub(crate) fn send_event(&self, event: &Event) {
+        let mut queued = QueuedEvents::default();
+        {
+            let _order = self.session.lock();
+            self.queue_event(event, &mut queued);
+        }
+        self.send_queued(queued);
     }
 
     /// An application may ask any number of times: the first one counts.

@@ -15,6 +15,7 @@ use tungstenite::protocol::Role;
 use super::ConnectionKey;
 use super::inbox::{Bell, Command, Inbox};
 use crate::net::outbound::{Flushed, Outbound, Wake};
+use crate::net::sync::Mutex;
 use crate::net::transport::Transport;
 
 const KEY: ConnectionKey = ConnectionKey(7);
@@ -112,11 +113,17 @@ impl Reactor {
         Self { poll, inbox, socket, out: Arc::new(out) }
     }
 
-    /// Sends these from a thread of its own, which then posts a stop.
+    /// Sends these from a thread of its own, which then posts a stop. Those that begin with m are media.
     fn send(&self, texts: &'static [&'static str]) {
         let (inbox, out) = (self.inbox.clone(), self.out.clone());
         thread::spawn(move || {
-            texts.iter().for_each(|text| out.send_text(text));
+            for text in texts {
+                if text.starts_with('m') {
+                    out.send_media(text.as_bytes(), Duration::ZERO);
+                } else {
+                    out.send_text(text);
+                }
+            }
             inbox.post(Command::Stop);
         });
     }
@@ -177,11 +184,37 @@ fn what_two_threads_send_goes_out_once_and_in_order() {
     for room in [100, 3, 0] {
         check(2, move || {
             let reactor = Reactor::new(room);
-            reactor.send(&["a1", "a2"]);
-            reactor.send(&["b1", "b2"]);
+            reactor.send(&["a1"]);
+            reactor.send(&["m1", "m2"]);
             reactor.run(2);
-            assert_eq!(reactor.texts_of("a"), ["a1", "a2"]);
-            assert_eq!(reactor.texts_of("b"), ["b1", "b2"]);
+            assert_eq!(reactor.texts_of("a"), ["a1"]);
+            assert_eq!(reactor.texts_of("m"), ["m1", "m2"]);
+            assert!(!reactor.out.is_waiting());
+        });
+    }
+}
+
+/// Two threads find something out under one lock, queue it under that lock, and send it without.
+#[test]
+fn events_go_out_in_the_order_in_which_they_were_queued() {
+    for room in [100, 3] {
+        check(2, move || {
+            let reactor = Reactor::new(room);
+            let found = Arc::new(Mutex::new(0));
+            for _ in 0..2 {
+                let (inbox, out, found) = (reactor.inbox.clone(), reactor.out.clone(), found.clone());
+                thread::spawn(move || {
+                    {
+                        let mut found = found.lock();
+                        *found += 1;
+                        out.queue_text(&format!("e{}", *found));
+                    }
+                    out.send_queued();
+                    inbox.post(Command::Stop);
+                });
+            }
+            reactor.run(2);
+            assert_eq!(reactor.texts_of("e"), ["e1", "e2"]);
             assert!(!reactor.out.is_waiting());
         });
     }
@@ -192,9 +225,9 @@ fn what_two_threads_send_goes_out_once_and_in_order() {
 fn the_rest_of_a_message_goes_out_with_nothing_behind_it() {
     check(3, || {
         let reactor = Reactor::new(3);
-        reactor.send(&["a1"]);
+        reactor.send(&["m1"]);
         reactor.run(1);
-        assert_eq!(reactor.texts_of("a"), ["a1"]);
+        assert_eq!(reactor.texts_of("m"), ["m1"]);
     });
 }
 
@@ -203,7 +236,7 @@ fn nothing_goes_out_behind_a_close_frame() {
     for room in [100, 3] {
         check(2, move || {
             let reactor = Reactor::new(room);
-            reactor.send(&["a1", "a2"]);
+            reactor.send(&["a1", "m1"]);
             let inbox = reactor.inbox.clone();
             thread::spawn(move || {
                 inbox.post(Command::Close(KEY, CLOSE));

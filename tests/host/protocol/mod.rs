@@ -9,6 +9,7 @@ mod flow;
 mod framing;
 mod marks;
 mod media_out;
+mod order;
 mod pacing;
 mod rtp;
 mod table;
@@ -28,6 +29,7 @@ pub fn tests(suite: &mut Suite) {
     framing::tests(suite);
     marks::tests(suite);
     media_out::tests(suite);
+    order::tests(suite);
     pacing::tests(suite);
     table::tests(suite);
     text::tests(suite);

@@ -80,7 +80,7 @@ proptest! {
                 session.on_media(message.into(), now, &mut effects);
             } else if let Some(text) = text {
                 effects.clear();
-                session.on_command(&text, now, &mut effects);
+                on_text(&mut session, &text, now, &mut effects);
                 if effects.contains(&Effect::Answer) {
                     session.answered(now, &mut effects);
                 }

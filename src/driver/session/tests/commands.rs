@@ -46,7 +46,7 @@ fn commands_are_refused_as_the_table_says() {
 /// What a call says of a command that is not allowed.
 fn refusals(config: SessionConfig, text: &str) -> Vec<String> {
     let mut effects = Vec::new();
-    session(config).on_command(text, ms(1000), &mut effects);
+    on_text(&mut session(config), text, ms(1000), &mut effects);
     let errors = effects.into_iter().filter_map(|effect| match effect {
         Effect::Send(Event::Error { error_text }) => Some(error_text),
         _ => None,
@@ -78,8 +78,8 @@ fn what_is_no_command_is_said() {
         let mut call = Call::ulaw();
         call.command(text).expect(&[&format!("1000 ERROR channel_id:1.1 error_text:{error_text}")]);
     }
-    let mut call = Call::new(SessionConfig { max_command_size: 6, ..config() });
-    call.command("ANSWER").expect(&["1000 Answer"]).command(" ANSWER");
+    let mut call = Call::ulaw();
+    call.command("ANSWER").expect(&["1000 Answer"]).command(&"x".repeat(65537));
     assert!(call.transcript[0].contains("ERROR"));
     assert_eq!(call.session.stats().commands, 2);
 }

@@ -1,0 +1,60 @@
+//! What the application is told about its media comes in the order in which it happened, whichever thread found it out:
+//! here a thread stands still between finding something out and saying it (src/host/fault.rs), while another goes on.
+
+use std::thread;
+use std::time::Duration;
+
+use super::super::harness::{Context, Frame, InstanceConfig, Item, Suite};
+
+const WHY: &str = "the C module has one thread for each call, and no fault can be put into it";
+
+/// How long the reactor stands still.
+const PAUSE_MS: u64 = 1500;
+const FRAME_MS: u64 = 20;
+
+pub fn tests(suite: &mut Suite) {
+    let held_at = |point: &str| InstanceConfig::new().fault(&format!("{point}={PAUSE_MS}"));
+    let low = "[global]\nqueue_max = 100\nqueue_xoff = 3\nqueue_xon = 2\n";
+    suite
+        .ours("order/flow_control", WHY, flow_control)
+        .private_with(held_at("event").file("chan_websocket.conf", low));
+    suite.ours("order/marks", WHY, marks).private_with(held_at("event"));
+    suite.ours("order/parse", WHY, parse).private_with(held_at("parse"));
+}
+
+/// An obedient application that got MEDIA_XON before MEDIA_XOFF would be silent for ever.
+fn flow_control(t: &Context) {
+    let (_call, app) = t.incoming_echo("c(ulaw)u");
+    // In one write: they are queued before the channel's thread comes to read them.
+    app.send_frames(&vec![Frame::binary(&[0x55; 160]); 20]);
+    app.expect_event("MEDIA_XOFF");
+    app.expect_event("MEDIA_XON");
+    app.expect_quiet(Duration::from_millis(PAUSE_MS));
+}
+
+/// The channel's thread has found out that a mark is reached and stands still. The reactor processes the next mark at
+/// once, as the queue is empty by then.
+fn marks(t: &Context) {
+    let (_call, app) = t.incoming_echo("c(ulaw)");
+    app.send_frames(&[Frame::binary(&[0x55; 160]), Frame::text("MARK_MEDIA first")]);
+    thread::sleep(Duration::from_millis(PAUSE_MS / 3));
+    app.command("MARK_MEDIA second");
+    for id in ["first", "second"] {
+        assert_eq!(app.expect_event("MEDIA_MARK_PROCESSED").get("correlation_id"), id);
+    }
+}
+
+/// While a command is being parsed, however long that takes, media goes on.
+fn parse(t: &Context) {
+    let (_call, app) = t.incoming_echo("c(ulaw)");
+    let frames = usize::try_from(2 * PAUSE_MS / FRAME_MS).expect("frames");
+    app.send_frames(&[Frame::binary(vec![0x55; frames * 160]), Frame::text("GET_STATUS")]);
+    app.expect_event("STATUS");
+    let status = |item: &Item| matches!(item, Item::Event(event) if event.name == "STATUS");
+    let heard =
+        app.received().iter().map(|received| &received.item).take_while(|item| !status(item)).fold(
+            0,
+            |heard, item| if let Item::Media(bytes) = item { heard + bytes.len() / 160 } else { heard },
+        );
+    assert!(heard > frames / 4, "{heard} of {frames} frames were heard before STATUS");
+}
