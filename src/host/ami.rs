@@ -161,7 +161,7 @@ pub(crate) fn is_enabled() -> bool {
     unsafe { sys::ast_manager_check_enabled() != 0 || sys::ast_webmanager_check_enabled() != 0 }
 }
 
-/// Raises an event of class call for whoever listens. On the effects thread, no lock held.
+/// Raises an event of class call for whoever listens. On the notifier's thread, no lock held.
 pub(crate) fn raise(notice: &Notice) {
     let (Ok(name), Ok(headers)) = (CString::new(notice.kind.name()), CString::new(notice.fields.headers()))
     else {

@@ -37,7 +37,7 @@ impl Channel {
         let (file, line, function) = here!();
         // SAFETY: the channel is alive through our reference; channel locks are recursive mutexes.
         unsafe { sys::__ao2_lock(self.raw(), 0, file, function, line, c"chan".as_ptr()) };
-        ChannelGuard(self)
+        ChannelGuard(self, PhantomData)
     }
 
     /// Takes the channel lock if it is free.
@@ -46,7 +46,7 @@ impl Channel {
         // SAFETY: as in `lock`.
         let busy = unsafe { sys::__ao2_trylock(self.raw(), 0, file, function, line, c"chan".as_ptr()) };
         // Not `then_some`: that would make a guard, and drop it, also where the lock is not ours.
-        (busy == 0).then(|| ChannelGuard(self))
+        (busy == 0).then(|| ChannelGuard(self, PhantomData))
     }
 
     /// The name of the one other channel in its bridge, if there is one and no third. Waits for the channel's and the
@@ -62,8 +62,18 @@ impl Channel {
     }
 }
 
-/// A held channel lock.
-pub(crate) struct ChannelGuard<'a>(&'a Channel);
+/// A held channel lock. The thread that took it gives it back: it is not [`Send`].
+pub(crate) struct ChannelGuard<'a>(&'a Channel, PhantomData<*mut ()>);
+
+/// Does not compile if `ChannelGuard` is `Send`: then the compiler could not tell which of the two it is to take.
+const _: fn() = || {
+    trait UnlessSend<Because> {
+        fn is_checked() {}
+    }
+    impl<T: ?Sized> UnlessSend<()> for T {}
+    impl<T: ?Sized + Send> UnlessSend<u8> for T {}
+    let _ = <ChannelGuard<'static> as UnlessSend<_>>::is_checked;
+};
 
 impl ChannelGuard<'_> {
     /// The channel, for what needs its lock.
@@ -81,7 +91,7 @@ fn unreachable_null() -> ! {
 impl Drop for ChannelGuard<'_> {
     fn drop(&mut self) {
         let (file, line, function) = here!();
-        // SAFETY: this guard stands for one lock taken by this thread (it is not Send: it borrows a raw lock).
+        // SAFETY: this guard stands for one lock taken by this thread: it is not Send.
         unsafe { sys::__ao2_unlock(self.0.raw(), file, function, line, c"chan".as_ptr()) };
     }
 }

@@ -1,33 +1,20 @@
 //! The effects thread: what needs a channel's lock, done in order per call, without ever waiting for that lock.
 //!
 //! A job whose channel is locked by somebody is put aside and tried again shortly; jobs of other calls go on. One
-//! thread is enough, for nothing in here blocks: so little that the connector's thread tries an outgoing call's first job
+//! thread is enough, as nothing in here blocks: so little that the connector's thread tries an outgoing call's first job
 //! itself.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
 
 use super::call::{Call, HangupCause};
-use super::channel::{Channel, Locked};
+use super::channel::Locked;
 use super::guard::guard;
 use super::link::{self, NewLink};
 use super::log::call_warn;
 use super::record::EndedBy;
-use super::{ami, notify, sys};
-use crate::driver::notice::Notice;
-use crate::net::pulse::Pulse;
+use super::{notify, sys};
+use crate::net::task_thread::{Task, TaskThread};
 use crate::net::watchdog::Watched;
-
-/// How soon a job is tried again whose channel was locked.
-const RETRY: Duration = Duration::from_millis(1);
-
-/// A thread that is this late was not running.
-const STALL: Duration = Duration::from_secs(1);
 
 /// Something to do with a call's channel.
 pub(crate) enum Job {
@@ -41,17 +28,6 @@ pub(crate) enum Job {
     Hangup { call: Arc<Call>, cause: HangupCause },
     /// Hang an INCOMING channel up if no application has connected by now.
     IncomingTimeout { call: Arc<Call> },
-    /// Tell AMI's listeners.
-    ManagerEvent { call: Arc<Call>, notice: Box<Notice> },
-    /// Tell ARI's, by way of the channel, which may have been hung up.
-    UserEvent { call: Arc<Call>, channel: Channel, notice: Box<Notice> },
-}
-
-/// A job for later, given up if its call is over before: a call that waits here would keep its clock's descriptor.
-struct Later {
-    at: Instant,
-    call: Weak<Call>,
-    job: fn(Arc<Call>) -> Job,
 }
 
 impl Job {
@@ -61,48 +37,24 @@ impl Job {
             | Job::Answer { call }
             | Job::Disconnected { call, .. }
             | Job::Hangup { call, .. }
-            | Job::ManagerEvent { call, .. }
-            | Job::UserEvent { call, .. }
             | Job::IncomingTimeout { call } => call,
         }
     }
 }
 
-#[derive(Default)]
-struct Queue {
-    jobs: VecDeque<Job>,
-    later: Vec<Later>,
-    stopping: bool,
-}
-
-struct Shared {
-    queue: Mutex<Queue>,
-    changed: Condvar,
-    /// Jobs that the thread has taken and not done yet.
-    taken: AtomicUsize,
-    pulse: Pulse,
-}
-
-impl Watched for Shared {
-    fn pulse(&self) -> &Pulse {
-        &self.pulse
+impl Task for Job {
+    fn attempt(self) -> Option<Self> {
+        attempt(self)
     }
 
-    fn is_awaited(&self) -> bool {
-        self.queue.try_lock().is_none_or(|queue| !queue.jobs.is_empty())
-    }
-
-    fn carries(&self) -> (usize, &'static str) {
-        let queued = self.queue.try_lock().map_or(0, |queue| queue.jobs.len());
-        (queued + self.taken.load(Ordering::Relaxed), "jobs for calls")
+    /// A call's jobs stay in order.
+    fn follows(&self, other: &Self) -> bool {
+        Arc::ptr_eq(self.call(), other.call())
     }
 }
 
 /// The thread and its queue.
-pub(crate) struct Effects {
-    shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
+pub(crate) struct Effects(TaskThread<Job>);
 
 impl Effects {
     /// Starts the thread.
@@ -110,12 +62,7 @@ impl Effects {
     /// # Errors
     /// Out of threads.
     pub(crate) fn start() -> std::io::Result<Self> {
-        let ((queue, changed, taken), pulse) = (Default::default(), Pulse::new("ws-effects"));
-        let shared = Arc::new(Shared { queue, changed, taken, pulse });
-        let own = shared.clone();
-        let name = shared.pulse.name().to_owned();
-        let thread = std::thread::Builder::new().name(name).spawn(move || run(&own))?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        TaskThread::start("ws-effects", "jobs for calls").map(Self)
     }
 
     /// Starts a connection whose handshake is done: here and now, for that saves waking the thread, or by a job if the
@@ -129,99 +76,38 @@ impl Effects {
 
     /// Queues a job. Any thread, any lock held; never waits.
     pub(crate) fn post(&self, job: Job) {
-        self.shared.queue.lock().jobs.push_back(job);
-        self.shared.changed.notify_one();
+        self.0.post(job);
     }
 
-    /// Queues a job for later, if the call still is there then.
-    pub(crate) fn post_at(&self, at: Instant, call: &Arc<Call>, job: fn(Arc<Call>) -> Job) {
-        let later = Later { at, call: Arc::downgrade(call), job };
-        self.shared.queue.lock().later.push(later);
-        self.shared.changed.notify_one();
+    /// Hangs an INCOMING channel up when its `incoming_timeout` is over, unless that is cancelled before. Keeps no reference
+    /// to the call: one that waits here would keep its clock's descriptor.
+    pub(crate) fn watch_incoming(&self, call: &Arc<Call>) {
+        if let Some(key) = call.incoming_deadline() {
+            let call = Arc::downgrade(call);
+            self.0.post_at(key, move || call.upgrade().map(|call| Job::IncomingTimeout { call }));
+        }
+    }
+
+    /// The application has come, or the call is over.
+    pub(crate) fn unwatch_incoming(&self, call: &Call) {
+        if let Some(key) = call.incoming_deadline() {
+            self.0.cancel(key);
+        }
     }
 
     /// Jobs that are not done: queued, taken, or for later.
     pub(crate) fn waiting(&self) -> usize {
-        let queue = self.shared.queue.lock();
-        queue.jobs.len() + queue.later.len() + self.shared.taken.load(Ordering::Relaxed)
+        self.0.waiting()
     }
 
     /// For the watchdog.
     pub(crate) fn watched(&self) -> Arc<dyn Watched> {
-        self.shared.clone()
+        self.0.watched()
     }
 
-    /// Stops and joins the thread; what is still queued is dropped. A second call does nothing more.
+    /// Stops the thread when it has tried what is queued. A second call does nothing more.
     pub(crate) fn stop(&self) {
-        self.shared.queue.lock().stopping = true;
-        self.shared.changed.notify_one();
-        let thread = self.thread.lock().take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            log::error!("the effects thread had panicked");
-        }
-    }
-}
-
-impl Drop for Effects {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-fn run(shared: &Shared) {
-    // Jobs whose channel was locked, oldest first.
-    let mut aside: VecDeque<Job> = VecDeque::new();
-    while let Some(jobs) = next_jobs(shared, !aside.is_empty()) {
-        shared.taken.store(aside.len() + jobs.len(), Ordering::Relaxed);
-        let mut busy = VecDeque::new();
-        for job in aside.drain(..).chain(jobs) {
-            shared.pulse.works();
-            // A call's jobs stay in order behind one that was put aside.
-            let behind = busy.iter().any(|other: &Job| Arc::ptr_eq(other.call(), job.call()));
-            if behind {
-                busy.push_back(job);
-            } else if let Some(job) = attempt(job) {
-                busy.push_back(job);
-            }
-        }
-        aside = busy;
-        shared.taken.store(aside.len(), Ordering::Relaxed);
-    }
-}
-
-/// Waits for jobs; `None` when it is time to end.
-fn next_jobs(shared: &Shared, retry: bool) -> Option<VecDeque<Job>> {
-    shared.pulse.waits();
-    let mut queue = shared.queue.lock();
-    let retry_at = retry.then(|| Instant::now() + RETRY);
-    loop {
-        if queue.stopping {
-            return None;
-        }
-        let now = Instant::now();
-        let Queue { jobs, later, .. } = &mut *queue;
-        take_due(later, now, jobs);
-        if !queue.jobs.is_empty() || retry_at.is_some_and(|at| now >= at) {
-            return Some(std::mem::take(&mut queue.jobs));
-        }
-        let wake_at = queue.later.iter().map(|later| later.at).chain(retry_at).min();
-        match wake_at {
-            Some(at) => drop(shared.changed.wait_until(&mut queue, at)),
-            None => shared.changed.wait(&mut queue),
-        }
-    }
-}
-
-/// Moves what is due to `jobs`. What is found long overdue gets a little more time: the process was stopped, and an
-/// application that came meanwhile waits in the same queue as we did.
-fn take_due(later: &mut Vec<Later>, now: Instant, jobs: &mut VecDeque<Job>) {
-    for mut due in later.extract_if(.., |later| later.at <= now).collect::<Vec<_>>() {
-        if now.saturating_duration_since(due.at) >= STALL {
-            due.at = now + STALL;
-            later.push(due);
-        } else if let Some(call) = due.call.upgrade() {
-            jobs.push_back((due.job)(call));
-        }
+        self.0.stop();
     }
 }
 
@@ -229,7 +115,7 @@ fn take_due(later: &mut Vec<Later>, now: Instant, jobs: &mut VecDeque<Job>) {
 fn attempt(job: Job) -> Option<Job> {
     let call = job.call().clone();
     let on_fault = match job {
-        Job::Hangup { .. } | Job::ManagerEvent { .. } | Job::UserEvent { .. } => None,
+        Job::Hangup { .. } => None,
         _ => {
             let cause = HangupCause { cause: sys::AST_CAUSE_NETWORK_OUT_OF_ORDER, tech_cause: None };
             Some(Job::Hangup { call: call.clone(), cause })
@@ -280,13 +166,6 @@ fn run_job(job: Job, call: Arc<Call>) -> Option<Job> {
             notify::failed(&call, cause.cause);
             attempt(Job::Hangup { call, cause })
         }
-        Job::ManagerEvent { notice, .. } => {
-            ami::raise(&notice);
-            None
-        }
-        Job::UserEvent { channel, notice, .. } => notify::publish_user_event(&channel, &notice)
-            .is_none()
-            .then_some(Job::UserEvent { call, channel, notice }),
     }
 }
 

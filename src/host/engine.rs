@@ -11,6 +11,7 @@ use super::access::Acl;
 use super::call::{Call, CallRole};
 use super::debug::DebugSettings;
 use super::effects::Effects;
+use super::notifier::Notifier;
 use super::tls_client::OpenSslConnector;
 use super::totals::{ModuleView, PerRole, Refusals, Totals, Traffic};
 use crate::driver::config::Config;
@@ -28,6 +29,7 @@ pub(crate) struct Engine {
     pub(crate) reactors: Reactors,
     pub(crate) connector: Connector,
     pub(crate) effects: Effects,
+    pub(crate) notifier: Notifier,
     watchdog: Watchdog,
     /// Trust stores and certificates for outgoing calls.
     pub(crate) tls: Arc<OpenSslConnector>,
@@ -65,12 +67,15 @@ impl Engine {
         let reactors = Reactors::start(reactor_threads, config.settings.coalesce_reads)?;
         let connector = Connector::start("ws-connector")?;
         let effects = Effects::start()?;
-        let watched = reactors.watched().chain([connector.watched(), effects.watched()]).collect();
+        let notifier = Notifier::start()?;
+        let others = [connector.watched(), effects.watched(), notifier.watched()];
+        let watched = reactors.watched().chain(others).collect();
         let engine = Arc::new(Self {
             watchdog: Watchdog::start(watched, Patience::default())?,
             reactors,
             connector,
             effects,
+            notifier,
             tls: Arc::default(),
             acl: RwLock::new(Arc::new(Acl::new(&config.settings))),
             config: RwLock::new(Arc::new(config)),
@@ -93,10 +98,12 @@ impl Engine {
     pub(crate) fn stop() {
         let engine = ENGINE.write().take();
         if let Some(engine) = engine {
+            // Each after those that give it something to do.
             engine.watchdog.stop();
             engine.connector.stop();
-            engine.effects.stop();
             engine.reactors.stop();
+            engine.effects.stop();
+            engine.notifier.stop();
         }
     }
 
@@ -163,6 +170,7 @@ impl Engine {
             connector: self.connector.stats(),
             reactors: self.reactors.connections(),
             effects_waiting: self.effects.waiting(),
+            notifications_dropped: self.notifier.untold(),
             threads_stuck: self.watchdog.stuck(),
         }
     }
@@ -188,6 +196,7 @@ impl Engine {
 
     /// The call is over: its connection id is unknown from now on.
     pub(crate) fn forget(&self, call: &Call) {
+        self.effects.unwatch_incoming(call);
         let traffic = Traffic::of(&call.view());
         let forgotten = {
             let Books { calls, totals } = &mut *self.books.lock();

@@ -1,18 +1,19 @@
 //! Tells operators about a call: which events there are to be, and what stands in them. Any thread; what is found here is
-//! sent by the effects thread.
+//! told by the notifier's thread.
 
 use std::ffi::CString;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::call::Call;
 use super::channel::{Channel, owned_string};
-use super::effects::Job;
+use super::notifier::Message;
 use super::view::{CallView, FIGURES};
-use super::{ami, sys};
+use super::{ami, clock, sys};
 use crate::driver::figure::{Kind, Value};
+use crate::driver::log_limit::LogLimit;
 use crate::driver::notice::{Fields, Notice, NoticeKind, header_name};
 use crate::net::outbound::Dropped;
 
@@ -40,12 +41,19 @@ impl Way {
 struct Overflow {
     since: Instant,
     frames_dropped_before: u64,
+    /// Its beginning was told, so its end is.
+    told: bool,
 }
 
 /// What a call keeps for its events.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
     overflow: Mutex<Option<Overflow>>,
+    /// An application can stall, and fill the queue, as often as it likes.
+    limit_in: LogLimit,
+    limit_out: LogLimit,
+    /// The stall that lasts was told.
+    stall_told: AtomicBool,
     /// The cause that the core has hung up with.
     cause: AtomicU32,
     departed: Mutex<Departed>,
@@ -101,6 +109,11 @@ pub(crate) fn failed(call: &Call, cause: u32) {
 
 /// The application does not take what is sent to it.
 pub(crate) fn stalled(call: &Call) {
+    let told = is_admitted(call, &call.notices.limit_out);
+    call.notices.stall_told.store(told, Ordering::Relaxed);
+    if !told {
+        return;
+    }
     tell(call, NoticeKind::Stalled, call.channel(), |view| {
         way(Way::ToApplication).and(pick(view, &["out_queue_time", "frames_dropped_out"]))
     });
@@ -108,12 +121,19 @@ pub(crate) fn stalled(call: &Call) {
 
 /// It takes it again.
 pub(crate) fn resumed(call: &Call, lasted: Duration, dropped: Dropped) {
+    if !call.notices.stall_told.load(Ordering::Relaxed) {
+        return call.engine.notifier.hold_back();
+    }
     tell(call, NoticeKind::Resumed, call.channel(), |_| over(Way::ToApplication, lasted, dropped.messages));
 }
 
 /// The application's media finds the queue full. So many frames had been dropped before. On the connection's reactor.
 pub(crate) fn overflowing(call: &Call, frames_dropped_before: u64) {
-    *call.notices.overflow.lock() = Some(Overflow { since: Instant::now(), frames_dropped_before });
+    let told = is_admitted(call, &call.notices.limit_in);
+    *call.notices.overflow.lock() = Some(Overflow { since: Instant::now(), frames_dropped_before, told });
+    if !told {
+        return;
+    }
     tell(call, NoticeKind::Stalled, call.channel(), |view| {
         way(Way::FromApplication).and(pick(view, &["queue_time", "frames_dropped_in"]))
     });
@@ -122,12 +142,24 @@ pub(crate) fn overflowing(call: &Call, frames_dropped_before: u64) {
 /// It finds room again.
 pub(crate) fn flowing(call: &Call) {
     let overflow = call.notices.overflow.lock().take();
-    if let Some(Overflow { since, frames_dropped_before }) = overflow {
+    if let Some(Overflow { since, frames_dropped_before, told }) = overflow {
+        if !told {
+            return call.engine.notifier.hold_back();
+        }
         tell(call, NoticeKind::Resumed, call.channel(), |view| {
             let dropped = view.stats.frames_dropped.saturating_sub(frames_dropped_before);
             over(Way::FromApplication, since.elapsed(), dropped)
         });
     }
+}
+
+/// Whether one more event about a stall is told. If not it is counted.
+fn is_admitted(call: &Call, limit: &LogLimit) -> bool {
+    let admitted = limit.admit(clock::now()).is_some();
+    if !admitted {
+        call.engine.notifier.hold_back();
+    }
+    admitted
 }
 
 fn way(way: Way) -> Fields {
@@ -166,20 +198,22 @@ fn totals(view: &CallView<'_>) -> Fields {
 fn tell(call: &Call, kind: NoticeKind, channel: Option<Channel>, more: impl FnOnce(&CallView<'_>) -> Fields) {
     let manager = call.settings.manager_events.has(kind.class()) && ami::is_enabled();
     let user = call.settings.user_events.has(kind.class());
-    let Some(call) = call.me().filter(|_| manager || user) else { return };
+    if !manager && !user {
+        return;
+    }
     let view = call.view();
     let notice = Notice { kind, fields: pick(&view, &IDENTITY).and(more(&view)) };
-    let effects = &call.engine.effects;
+    let notifier = &call.engine.notifier;
     if user && let Some(channel) = channel {
-        effects.post(Job::UserEvent { call: call.clone(), channel, notice: Box::new(notice.clone()) });
+        notifier.post(Message::User { channel, notice: Box::new(notice.clone()) });
     }
     if manager {
-        effects.post(Job::ManagerEvent { call: call.clone(), notice: Box::new(notice) });
+        notifier.post(Message::Manager { notice: Box::new(notice) });
     }
 }
 
 /// Publishes an event as a user event of the channel (asterisk/stasis.h). `None` if the channel is locked by somebody:
-/// try again. On the effects thread.
+/// try again. On the notifier's thread.
 pub(crate) fn publish_user_event(channel: &Channel, notice: &Notice) -> Option<()> {
     let guard = channel.try_lock()?;
     let Ok(text) = CString::new(notice.fields.user_event(notice.kind.name())) else { return Some(()) };

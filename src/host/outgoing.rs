@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tungstenite::protocol::Role;
 
 use super::call::{Call, CallRole};
+use super::channel::Locked;
 use super::link::NewLink;
 use super::log::{call_debug, call_warn};
 use super::{client, fault};
@@ -12,8 +13,8 @@ use crate::driver::client::ClientSettings;
 use crate::driver::secrets::dialled_for_log;
 use crate::net::connector::{ConnectError, ConnectJob, ConnectSettings, Connected, Destination};
 
-/// Starts connecting, on the connector's own threads. Called with the channel locked; returns at once.
-pub(crate) fn start(call: &Arc<Call>, dialled: &str) {
+/// Starts connecting, on the connector's own threads. Returns at once.
+pub(crate) fn start(call: &Arc<Call>, _channel: Locked<'_>, dialled: &str) {
     fault::point("call");
     if call.role == CallRole::Incoming {
         call_debug!(call, 1, "waiting for the application to connect with id {}", call.connection_id);

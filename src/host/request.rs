@@ -1,12 +1,10 @@
 //! A channel is asked for: dial string in, channel out.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::call::{Call, CallRole, NewCall};
 use super::channel::{ChannelSetup, NewChannel, owned_string};
 use super::clock::Clock;
-use super::effects::Job;
 use super::engine::Engine;
 use super::format::Format;
 use super::log::call_debug;
@@ -191,16 +189,7 @@ fn create_channel(request: &Request, dial: &DialString, call: Arc<Call>) -> Opti
     module::hold();
     tech::set_call(setup.locked(), call.clone());
     call.engine.enter(&call);
-    watch_incoming(&call);
+    call.engine.effects.watch_incoming(&call);
     call_debug!(&call, 1, "made for {}: {}", request.requestor_name, call.role.as_str());
     Some(setup.finish())
-}
-
-/// Arranges the end of an INCOMING channel that no application connects to, where that is configured.
-fn watch_incoming(call: &Arc<Call>) {
-    if call.role == CallRole::Incoming
-        && let Some(limit) = call.settings.incoming_timeout
-    {
-        call.engine.effects.post_at(Instant::now() + limit, call, |call| Job::IncomingTimeout { call });
-    }
 }

@@ -134,16 +134,11 @@ trampoline! {
         let channel = unsafe { Locked::new(chan) };
         // SAFETY: the core's string lives across the callback.
         let dialled = unsafe { owned_string(addr) };
-        match channel.and_then(call_of).and_then(Call::me) {
-            Some(call) => {
-                if let Some(channel) = channel {
-                    call.adopt_callid(channel);
-                }
-                super::outgoing::start(&call, &dialled);
-                0
-            }
-            None => -1,
-        }
+        let Some(channel) = channel else { return -1 };
+        let Some(call) = call_of(channel).and_then(Call::me) else { return -1 };
+        call.adopt_callid(channel);
+        super::outgoing::start(&call, channel, &dialled);
+        0
     }
 }
 
@@ -151,10 +146,9 @@ trampoline! {
     /// Channel locked, its own thread: the clock fired, or something else woke the channel.
     fn read(chan: *mut sys::ast_channel) -> *mut sys::ast_frame, fail std::ptr::null_mut(), {
         // SAFETY: locked by the core for this callback.
-        match unsafe { Locked::new(chan) }.and_then(call_of) {
-            Some(call) => call.read().unwrap_or(&raw mut sys::ast_null_frame),
-            None => std::ptr::null_mut(),
-        }
+        let Some(channel) = (unsafe { Locked::new(chan) }) else { return std::ptr::null_mut() };
+        let Some(call) = call_of(channel) else { return std::ptr::null_mut() };
+        call.read(channel).unwrap_or(&raw mut sys::ast_null_frame)
     }
 }
 
@@ -214,7 +208,7 @@ fn hang_up(channel: Locked<'_>) {
     channel.set_clock_fd(None);
     let code = u16::try_from(channel.tech_hangup_cause()).ok().filter(|code| *code != 0);
     let cause = u32::try_from(channel.hangup_cause()).unwrap_or(0);
-    call.hangup(code.unwrap_or(CLOSE_NORMAL), cause);
+    call.hangup(channel, code.unwrap_or(CLOSE_NORMAL), cause);
     call.leave_totals(channel);
     drop(call);
     super::module::release();

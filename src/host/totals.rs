@@ -149,6 +149,8 @@ pub(crate) struct ModuleView {
     pub(crate) reactors: Vec<usize>,
     /// What waits for a channel's lock, or for its time.
     pub(crate) effects_waiting: usize,
+    /// By why: see [`Notifier::untold`](super::notifier::Notifier::untold).
+    pub(crate) notifications_dropped: [(&'static str, u64); 2],
     pub(crate) threads_stuck: usize,
 }
 
@@ -178,6 +180,13 @@ impl ModuleView {
         list.one("effects_waiting", gauge, Unit::None, "What waits for a channel's lock, or its time", {
             self.effects_waiting.into()
         });
+        list.labelled(
+            "notifications_dropped",
+            counter,
+            "Events for AMI and ARI that were not told: too many waited, or there were many of one call",
+            "reason",
+            self.notifications_dropped.iter().map(|(reason, count)| ((*reason).to_owned(), *count)),
+        );
         list.one("threads_stuck", gauge, Unit::None, "Threads that have not come round for 5 s", {
             self.threads_stuck.into()
         });

@@ -10,6 +10,7 @@ pub mod outbound;
 pub mod pulse;
 pub mod reactor;
 mod sync;
+pub mod task_thread;
 pub mod tick;
 pub mod transport;
 pub mod upgrade;

@@ -42,6 +42,7 @@ mod logs;
 mod masquerade;
 mod media;
 mod module;
+mod notifier;
 mod outgoing;
 mod prometheus;
 mod protocol;
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
     masquerade::tests(&mut suite);
     media::tests(&mut suite);
     module::tests(&mut suite);
+    notifier::tests(&mut suite);
     outgoing::tests(&mut suite);
     prometheus::tests(&mut suite);
     protocol::tests(&mut suite);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::Call;
+use super::{Call, CallRole};
 use crate::driver::command::ControlMessageFormat;
 use crate::driver::event::{Event, MediaStart};
 use crate::driver::session::MediaMode;
@@ -14,6 +14,7 @@ use crate::host::{fault, notify};
 use crate::net::connector::ConnectHandle;
 use crate::net::outbound::Outbound;
 use crate::net::reactor::Slot;
+use crate::net::task_thread::TimerKey;
 
 /// The connection, once there is one.
 pub(in crate::host) struct Link {
@@ -35,12 +36,22 @@ pub(super) struct QueuedEvents {
 impl Call {
     /// The connection id is one application's. False if another was first.
     pub(crate) fn claim(&self) -> bool {
-        !self.claimed.swap(true, Ordering::AcqRel)
+        let first = !self.claimed.swap(true, Ordering::AcqRel);
+        if first {
+            self.engine.effects.unwatch_incoming(self);
+        }
+        first
     }
 
     /// Whether an application has claimed the connection id.
     pub(crate) fn is_claimed(&self) -> bool {
         self.claimed.load(Ordering::Acquire)
+    }
+
+    /// When an INCOMING channel is hung up that no application connects to, where that is configured.
+    pub(crate) fn incoming_deadline(&self) -> Option<TimerKey> {
+        let limit = self.settings.incoming_timeout.filter(|_| self.role == CallRole::Incoming)?;
+        Some((self.since + limit, self.number))
     }
 
     /// Remembers how to cancel a connection attempt.

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Call;
+use crate::host::channel::Locked;
 use crate::host::effects::Job;
 use crate::host::log::{call_debug, call_warn};
 use crate::host::record::{EndedBy, Ending};
@@ -117,9 +118,8 @@ impl Call {
         }
     }
 
-    /// The core hangs up with `cause` (channel locked). Closes the connection, cancels an attempt, lets go of the
-    /// channel.
-    pub(crate) fn hangup(&self, close_code: u16, cause: u32) {
+    /// The core hangs up with `cause`. Closes the connection, cancels an attempt, lets go of the channel.
+    pub(crate) fn hangup(&self, _channel: Locked<'_>, close_code: u16, cause: u32) {
         self.hung_up.store(true, Ordering::Release);
         self.ended(EndedBy::Core, self.link.get().map(|_| close_code), String::new());
         self.settle_end(true);

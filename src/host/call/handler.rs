@@ -68,6 +68,7 @@ impl Handler for Call {
     }
 
     fn on_closed(&self, closed: Closed) {
+        fault::point("closed");
         self.show(format_args!("connection with {} over: {closed}", self.peer().unwrap_or("-")));
         self.connection_over(closed);
     }

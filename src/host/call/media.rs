@@ -8,6 +8,7 @@ use super::Call;
 use super::application::QueuedEvents;
 use crate::driver::event::Event;
 use crate::driver::session::{ClockSetting, Effect, MediaFrame, MediaMode, Session};
+use crate::host::channel::Locked;
 use crate::host::effects::Job;
 use crate::host::format::Format;
 use crate::host::log::{call_debug, call_warn};
@@ -27,8 +28,8 @@ impl Call {
         self.mode == MediaMode::Unbuffered
     }
 
-    /// The core reads (channel locked, its thread): the frame that is due, if one is.
-    pub(crate) fn read(&self) -> Option<*mut sys::ast_frame> {
+    /// The core reads, on the channel's thread: the frame that is due, if one is.
+    pub(crate) fn read(&self, channel: Locked<'_>) -> Option<*mut sys::ast_frame> {
         fault::point("read");
         let mut effects = Vec::new();
         let (frame, clock, events) = {
@@ -41,11 +42,11 @@ impl Call {
         self.send_queued(events);
         let frame = frame?;
         call_debug!(self, 5, "playing a frame of {} bytes, {} samples", frame.payload.len(), frame.samples);
-        Some(self.fill(&frame))
+        Some(self.fill(&frame, channel))
     }
 
-    fn fill(&self, frame: &MediaFrame) -> *mut sys::ast_frame {
-        // SAFETY: only `read` gets here, which the core calls with the channel locked.
+    fn fill(&self, frame: &MediaFrame, _channel: Locked<'_>) -> *mut sys::ast_frame {
+        // SAFETY: the channel is locked.
         unsafe { self.frame.fill(frame, &self.format, self.wall_offset_ns) }
     }
 
