@@ -18,8 +18,9 @@ use super::guard::guard;
 use super::link::{self, NewLink};
 use super::log::call_warn;
 use super::record::EndedBy;
-use super::{ami, notify, sys};
+use super::{ami, fault, notify, sys};
 use crate::driver::notice::Notice;
+use crate::net::contain::contained_round;
 use crate::net::pulse::Pulse;
 use crate::net::watchdog::Watched;
 
@@ -169,24 +170,40 @@ impl Drop for Effects {
 }
 
 fn run(shared: &Shared) {
-    // Jobs whose channel was locked, oldest first.
-    let mut aside: VecDeque<Job> = VecDeque::new();
-    while let Some(jobs) = next_jobs(shared, !aside.is_empty()) {
-        shared.taken.store(aside.len() + jobs.len(), Ordering::Relaxed);
-        let mut busy = VecDeque::new();
-        for job in aside.drain(..).chain(jobs) {
-            shared.pulse.works();
-            // A call's jobs stay in order behind one that was put aside.
-            let behind = busy.iter().any(|other: &Job| Arc::ptr_eq(other.call(), job.call()));
-            if behind {
-                busy.push_back(job);
-            } else if let Some(job) = attempt(job) {
-                busy.push_back(job);
-            }
-        }
-        aside = busy;
-        shared.taken.store(aside.len(), Ordering::Relaxed);
+    let mut taken = Taken::default();
+    while contained_round("the effects thread", || round(shared, &mut taken)).unwrap_or(true) {}
+}
+
+/// Jobs that the thread has taken. What a panic between two of them leaves here is done in the next round.
+#[derive(Default)]
+struct Taken {
+    /// Whose channel was locked, oldest first.
+    aside: VecDeque<Job>,
+    /// Not tried in this round yet.
+    to_do: VecDeque<Job>,
+}
+
+impl Taken {
+    fn count(&self) -> usize {
+        self.aside.len() + self.to_do.len()
     }
+}
+
+/// Waits for jobs and tries each; false when it is time to end.
+fn round(shared: &Shared, taken: &mut Taken) -> bool {
+    let Some(jobs) = next_jobs(shared, taken.count() > 0) else { return false };
+    taken.to_do = taken.aside.drain(..).chain(taken.to_do.drain(..)).chain(jobs).collect();
+    shared.taken.store(taken.count(), Ordering::Relaxed);
+    while let Some(next) = taken.to_do.front() {
+        shared.pulse.works();
+        fault::point("effects");
+        // A call's jobs stay in order behind one that was put aside.
+        let behind = taken.aside.iter().any(|other| Arc::ptr_eq(other.call(), next.call()));
+        let Some(job) = taken.to_do.pop_front() else { break };
+        taken.aside.extend(if behind { Some(job) } else { attempt(job) });
+    }
+    shared.taken.store(taken.count(), Ordering::Relaxed);
+    true
 }
 
 /// Waits for jobs; `None` when it is time to end.

@@ -6,7 +6,7 @@
 //! | `engine` | what lives from load to unload |
 //! | `tech` | the channel tech's callbacks |
 //! | `request`, `outgoing`, `http`, `link` | how a call comes up: asked for, connecting, being connected to, connected |
-//! | `access` | who may connect |
+//! | `access`, `acl_change` | who may connect |
 //! | `call` | one call: session, connection and channel together |
 //! | `effects` | what needs a channel's lock, done without waiting for it |
 //! | `record`, `view`, `totals` | what is known about a call and about the module, as named figures |
@@ -17,6 +17,7 @@
 //! | `fault` | faults on demand, for tests |
 
 mod access;
+mod acl_change;
 mod ami;
 mod ao2;
 mod build;
