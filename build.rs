@@ -192,6 +192,8 @@ mod module {
         "ast_iostream_(close|get_fd|get_ssl|nonblock|read|write|set_exclusive_input|set_timeout_inactivity)",
         // configuration
         "ast_config_load2",
+        "ast_realtime_is_mapping_defined",
+        "ast_variable_retrieve",
         "ast_config_destroy",
         "ast_category_browse",
         "ast_variable_browse",
@@ -207,6 +209,10 @@ mod module {
         "ast_free_acl_list",
         "ast_sockaddr_stringify_fmt",
         "ast_acl_list_is_empty",
+        "ast_named_acl_change_type",
+        "ast_security_topic",
+        "__stasis_subscribe_pool",
+        "stasis_(message_type|subscription_accept_message_type|subscription_set_filter|unsubscribe_and_join)",
         // strings, JSON
         "ast_uuid_generate_str",
         "ast_json_channel_vars",
@@ -249,10 +255,12 @@ mod module {
         "ast_acl_sense",
         "ast_assigned_ids",
         "prometheus_callback",
+        "stasis_subscription_message_filter",
     ];
 
     const VARS: &[&str] = &[
         "ast_null_frame",
+        "ast_config_AST_CONFIG_DIR",
         "option_debug",
         "ast_options",
         "AST_CAUSE_.*",

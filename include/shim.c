@@ -2,7 +2,7 @@
  * Registers the module with Asterisk's loader when the shared object is opened, and takes it back when it is closed.
  *
  * The build option sum stays empty: one binary serves every supported Asterisk, and cw_module_load() checks the
- * options that matter (see src/host/module.rs).
+ * version and the options that matter (see src/host/module.rs).
  */
 #define AST_MODULE "chan_websocket"
 #define AST_MODULE_SELF_SYM cw_module_self
@@ -17,6 +17,7 @@
 #include <asterisk/http.h>
 #include <asterisk/module.h>
 #include <asterisk/sorcery.h>
+#include <asterisk/tcptls.h>
 
 #include "shim.h"
 
@@ -28,6 +29,15 @@ LAYOUT(sizeof(struct ast_frame) == 136);
 LAYOUT(sizeof(struct ast_http_uri) == 64);
 LAYOUT(sizeof(struct ast_variable) == 72);
 LAYOUT(sizeof(struct ast_cli_entry) == 200);
+LAYOUT(sizeof(struct ast_cli_args) == 40);
+LAYOUT(sizeof(struct ast_assigned_ids) == 16);
+LAYOUT(sizeof(struct ast_tcptls_session_instance) == 176);
+LAYOUT(offsetof(struct ast_tcptls_session_instance, remote_address) == 8);
+LAYOUT(offsetof(struct ast_tcptls_session_instance, stream) == 160);
+LAYOUT(sizeof(struct ast_sockaddr) == 136);
+LAYOUT(offsetof(struct ast_variable, name) == 0);
+LAYOUT(offsetof(struct ast_variable, value) == 8);
+LAYOUT(offsetof(struct ast_variable, next) == 16);
 LAYOUT(offsetof(struct ast_sorcery_wizard, name) == 0);
 
 _Static_assert(AST_FLAG_DISABLE_DEVSTATE_CACHE == 1 << 21, "see src/host/channel.rs");

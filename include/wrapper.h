@@ -28,8 +28,10 @@
 #include <asterisk/module.h>
 #include <asterisk/netsock2.h>
 #include <asterisk/options.h>
+#include <asterisk/paths.h>
 #include <asterisk/pbx.h>
 #include <asterisk/res_prometheus.h>
+#include <asterisk/security_events.h>
 #include <asterisk/sorcery.h>
 #include <asterisk/stasis.h>
 #include <asterisk/strings.h>

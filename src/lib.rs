@@ -13,6 +13,7 @@
 #![deny(rust_2018_idioms)]
 
 pub mod driver;
+mod fault;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 #[cfg(feature = "module")]

@@ -27,6 +27,8 @@ mod ends;
 mod hostile;
 #[path = "net/messages.rs"]
 mod messages;
+#[path = "net/panics.rs"]
+mod panics;
 #[path = "net/slow.rs"]
 mod slow;
 #[path = "net/watchdog.rs"]

@@ -21,7 +21,7 @@ use std::collections::HashMap;
 
 pub use connection::{ConnectionSettings, connection_options};
 pub use error::{ConfigError, Instead};
-pub use global::global_options;
+pub use global::{allows_untested_version, global_options};
 pub use liveness::{LivenessOptions, PingOptions, Pings, TcpKeepaliveOptions, TcpKeepalives};
 pub use settings::{AclRule, AclSense, Settings};
 
@@ -29,6 +29,7 @@ pub(crate) use liveness::{MAX_TCP_PROBES, MAX_TCP_SECONDS};
 pub(crate) use value::{parse_boolean, text};
 
 use connection::Connections;
+use error::may_be_rule;
 use global::Global;
 use section::SectionReader;
 
@@ -57,6 +58,21 @@ pub struct Config {
     pub connections: HashMap<String, ConnectionSettings>,
 }
 
+impl Config {
+    /// What is in force if the file is there and nothing of it can be read: `previous`, or at load the defaults, and nobody
+    /// may connect. Calls to applications work: of what chan_websocket.conf adds to a websocket_client nothing makes a
+    /// connection safer; addresses, TLS and passwords are in websocket_client.conf. The log line comes with it.
+    pub fn unreadable(file_name: &str, why: String, previous: Option<&Self>) -> (Self, ConfigError) {
+        let closed = || {
+            let settings = Settings { incoming_closed: true, ..Settings::default() };
+            Self { settings, ..Self::default() }
+        };
+        let config = previous.cloned().unwrap_or_else(closed);
+        let instead = if config.settings.incoming_closed { Instead::Closed } else { Instead::LastGoodFile };
+        (config, ConfigError::Unreadable { file: file_name.to_owned(), why, instead })
+    }
+}
+
 const GLOBAL: &str = "global";
 const CONNECTION: &str = "connection";
 
@@ -64,23 +80,30 @@ const CONNECTION: &str = "connection";
 ///
 /// `previous` is what was in force until now, `None` at load. An error in `[global]` leaves all previous settings in
 /// force; at load the defaults are, but for the valid `incoming_` checks of the section, lest a slip of the pen let
-/// everybody in. An error in a connection's section leaves that section's previous settings in force, if there are any.
+/// everybody in. Where the slip may be in such a check itself, or has it stand in the wrong place, nobody is let in
+/// ([`Settings::incoming_closed`]). An error in a connection's section leaves that section's previous settings in force, if there are any.
 /// In a section the last one of equal options counts, except for the incoming ACL, which is the sequence of its lines.
 pub fn parse(file_name: &str, file: &ConfigFile, previous: Option<&Config>) -> (Config, Vec<ConfigError>) {
     let mut global = Global::default();
     let mut connections = Connections::default();
-    let mut section_errors = Vec::new();
+    let (mut section_errors, mut hides_rules) = (Vec::new(), false);
     for section in &file.sections {
         let reader = SectionReader { file_name, section };
         match (reader.name(), reader.kind()) {
             (GLOBAL, None | Some(GLOBAL)) => global.read(&reader),
             (_, Some(CONNECTION)) => section_errors.extend(connections.read(&reader)),
-            (name, kind) => section_errors.push(ConfigError::UnknownSection {
-                file: file_name.to_owned(),
-                section: name.to_owned(),
-                kind: kind.map(str::to_owned),
-            }),
+            (name, kind) => {
+                section_errors.push(ConfigError::UnknownSection {
+                    file: file_name.to_owned(),
+                    section: name.to_owned(),
+                    kind: kind.map(str::to_owned),
+                });
+                hides_rules |= section.variables.iter().any(|(option, _)| may_be_rule(option));
+            }
         }
+    }
+    if hides_rules || section_errors.iter().any(ConfigError::hides_rule) {
+        global.miss_rules(section_errors.drain(..));
     }
     let (settings, mut errors) = global.finish(file_name, previous.map(|config| &config.settings));
     let (connections, refused) = connections.finish(file_name, previous.map(|config| &config.connections));

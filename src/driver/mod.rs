@@ -11,6 +11,7 @@
 //! | [`dial`], [`client`], [`config`] | what people write: dial strings, a websocket_client, chan_websocket.conf |
 //! | [`figure`], [`exposition`], [`notice`], [`text`] | what people see: figures, metrics, AMI's events, tables |
 //! | [`log_limit`], [`secrets`], [`build_id`] | what goes into the log, what does not, and which build says so |
+//! | [`version`] | which versions of Asterisk are known |
 
 #![forbid(unsafe_code)]
 
@@ -33,3 +34,4 @@ pub mod reframe;
 pub mod secrets;
 pub mod session;
 pub mod text;
+pub mod version;

@@ -6,7 +6,8 @@ use std::ptr;
 use super::sys;
 use crate::driver::config::Settings;
 
-/// A list of rules, Asterisk's own. Empty: everybody.
+/// A list of rules, Asterisk's own. Empty: everybody. Named lists are in it as acl.conf had them when it was made; one that
+/// is not there lets nobody in.
 pub(crate) struct Acl {
     list: *mut sys::ast_acl_list,
     /// A rule could not be read: then nobody is let in, rather than everybody.
@@ -61,7 +62,7 @@ impl Acl {
             return true;
         }
         // SAFETY: our list, and the caller's promise.
-        let sense = unsafe { sys::ast_apply_acl(self.list, address, c"chan_websocket".as_ptr()) };
+        let sense = unsafe { sys::ast_apply_acl(self.list, address, c"chan_websocket: ".as_ptr()) };
         sense == sys::ast_acl_sense::AST_SENSE_ALLOW
     }
 }
@@ -73,7 +74,15 @@ impl Drop for Acl {
     }
 }
 
-/// Why a peer is refused; for the log only, for the peer learns nothing but 403.
+/// Why a peer is refused.
+pub(crate) struct Refusal {
+    /// Of the HTTP answer: all that the peer learns.
+    pub(crate) status: u16,
+    /// For the log.
+    pub(crate) why: String,
+}
+
+/// Why a peer is refused, if it is.
 ///
 /// A request without an Origin header does not come from a browser, and is not held against `incoming_origins`,
 /// which protects browsers' users (RFC 6455 section 10.2).
@@ -81,6 +90,22 @@ impl Drop for Acl {
 /// # Safety
 /// `session` is the HTTP session of the running callback.
 pub(crate) unsafe fn refusal(
+    acl: &Acl,
+    settings: &Settings,
+    session: *const sys::ast_tcptls_session_instance,
+    headers: &[(String, String)],
+) -> Option<Refusal> {
+    if settings.incoming_closed {
+        let why = "it is not known who may: chan_websocket.conf, or a rule in it, could not be read";
+        return Some(Refusal { status: 503, why: why.to_owned() });
+    }
+    // SAFETY: the caller's promise.
+    unsafe { forbidden(acl, settings, session, headers) }.map(|why| Refusal { status: 403, why })
+}
+
+/// # Safety
+/// As for `refusal`.
+unsafe fn forbidden(
     acl: &Acl,
     settings: &Settings,
     session: *const sys::ast_tcptls_session_instance,

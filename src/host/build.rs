@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_int, c_void};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::guard::trampoline;
 use crate::driver::build_id;
 
 /// What this build calls itself in the log and the CLI.
@@ -62,29 +63,37 @@ fn running() -> Option<Vec<u8>> {
     found
 }
 
-/// Called by the loader for each loaded object; not 0 ends the search.
-unsafe extern "C" fn visit(object: *mut libc::dl_phdr_info, _size: usize, found: *mut c_void) -> c_int {
-    // SAFETY: the loader's description of one object, with its program headers, alive for this call.
-    let (base, headers) = unsafe {
-        let object = &*object;
-        (object.dlpi_addr, std::slice::from_raw_parts(object.dlpi_phdr, usize::from(object.dlpi_phnum)))
-    };
+trampoline! {
+    /// Called by the dynamic loader for each loaded object; not 0 ends the search.
+    fn visit(object: *mut libc::dl_phdr_info, _size: usize, found: *mut c_void) -> c_int, fail 1, {
+        // SAFETY: the loader's description of one object, with its program headers, alive for this call.
+        let (base, headers) = unsafe {
+            let object = &*object;
+            (object.dlpi_addr, std::slice::from_raw_parts(object.dlpi_phdr, usize::from(object.dlpi_phnum)))
+        };
+        // SAFETY: what `running` passed, and nothing else uses meanwhile.
+        let found = unsafe { &mut *found.cast::<Option<Vec<u8>>>() };
+        c_int::from(look_at(base, headers, found))
+    }
+}
+
+/// Whether an object at this address is ours; then with its build id in `found`, if it has one.
+fn look_at(base: u64, headers: &[libc::Elf64_Phdr], found: &mut Option<Vec<u8>>) -> bool {
     let own = own_address().addr() as u64;
     let is_ours = headers.iter().any(|header| {
         let start = base.wrapping_add(header.p_vaddr);
         header.p_type == libc::PT_LOAD && (start..start.wrapping_add(header.p_memsz)).contains(&own)
     });
     if !is_ours {
-        return 0;
+        return false;
     }
     for header in headers.iter().filter(|header| header.p_type == libc::PT_NOTE) {
         let start = std::ptr::with_exposed_provenance(base.wrapping_add(header.p_vaddr) as usize);
         // SAFETY: a segment of notes is mapped as long as its object, which is ours and never unmapped.
         let notes: &[u8] = unsafe { std::slice::from_raw_parts(start, header.p_memsz as usize) };
         if let Some(id) = build_id::in_notes(notes) {
-            // SAFETY: the pointer that `running` passed.
-            unsafe { *found.cast::<Option<Vec<u8>>>() = Some(id.to_vec()) };
+            *found = Some(id.to_vec());
         }
     }
-    1
+    true
 }

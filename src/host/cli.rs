@@ -7,7 +7,7 @@ use std::ffi::{CStr, CString, c_char, c_int};
 
 use super::channel::owned_string;
 use super::engine::Engine;
-use super::guard::guard;
+use super::guard::trampoline;
 use super::{module, sys};
 use crate::driver::text::ascii;
 use commands::COMMANDS;
@@ -75,14 +75,12 @@ pub(crate) fn unregister() {
     }
 }
 
-/// Called by the core, on a console's thread, with no lock held: for the command's words and usage, for
-/// completions, and to run it.
-unsafe extern "C" fn handler(
-    entry: *mut sys::ast_cli_entry,
-    what: c_int,
-    args: *mut sys::ast_cli_args,
-) -> *mut c_char {
-    guard("cli", CLI_FAILURE, || {
+trampoline! {
+    /// Called by the core, on a console's thread, with no lock held: for the command's words and usage, for completions,
+    /// and to run it.
+    fn handler(
+        entry: *mut sys::ast_cli_entry, what: c_int, args: *mut sys::ast_cli_args,
+    ) -> *mut c_char, fail CLI_FAILURE, {
         // SAFETY: the core passes one of our entries.
         let Some(command) = (unsafe { command_of(entry) }) else { return CLI_FAILURE };
         match what {
@@ -99,7 +97,7 @@ unsafe extern "C" fn handler(
             // SAFETY: as above.
             _ => unsafe { run(command, &*args) },
         }
-    })
+    }
 }
 
 /// # Safety

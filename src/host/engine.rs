@@ -14,7 +14,7 @@ use super::effects::Effects;
 use super::notifier::Notifier;
 use super::tls_client::OpenSslConnector;
 use super::totals::{ModuleView, PerRole, Refusals, Totals, Traffic};
-use crate::driver::config::Config;
+use crate::driver::config::{AclRule, AclSense, Config};
 use crate::net::connector::Connector;
 use crate::net::reactor::Reactors;
 use crate::net::watchdog::{Patience, Watchdog};
@@ -34,7 +34,9 @@ pub(crate) struct Engine {
     /// Trust stores and certificates for outgoing calls.
     pub(crate) tls: Arc<OpenSslConnector>,
     config: RwLock<Arc<Config>>,
-    acl: RwLock<Arc<Acl>>,
+    acl: RwLock<CurrentAcl>,
+    /// How often an ACL was begun to be made.
+    acls: AtomicU64,
     books: Mutex<Books>,
     /// INCOMING calls by connection id.
     incoming: Mutex<HashMap<String, Arc<Call>>>,
@@ -43,6 +45,13 @@ pub(crate) struct Engine {
     requests_failed: AtomicU64,
     /// What `websocket set debug` asked for.
     pub(crate) debug: DebugSettings,
+}
+
+/// The ACL in force.
+struct CurrentAcl {
+    /// Counts the making of ACLs.
+    number: u64,
+    acl: Arc<Acl>,
 }
 
 /// The calls, and what remains of those that are over. One lock, so that each call's figures count once.
@@ -77,7 +86,8 @@ impl Engine {
             effects,
             notifier,
             tls: Arc::default(),
-            acl: RwLock::new(Arc::new(Acl::new(&config.settings))),
+            acl: RwLock::new(CurrentAcl { number: 0, acl: Arc::new(Acl::new(&config.settings)) }),
+            acls: AtomicU64::new(0),
             config: RwLock::new(Arc::new(config)),
             books: Mutex::default(),
             incoming: Mutex::default(),
@@ -114,14 +124,33 @@ impl Engine {
 
     /// Replaces the configuration; calls that are up keep theirs.
     pub(crate) fn set_config(&self, config: Config) {
-        let acl = Arc::new(Acl::new(&config.settings));
         *self.config.write() = Arc::new(config);
-        *self.acl.write() = acl;
+        self.renew_acl();
+    }
+
+    /// acl.conf says something else from now on.
+    pub(crate) fn named_acls_changed(&self) {
+        let names_any = |rule: &AclRule| rule.sense == AclSense::Acl;
+        if self.config().settings.incoming_acl.iter().any(names_any) {
+            log::info!("acl.conf has changed: incoming_acl is read again");
+            self.renew_acl();
+        }
+    }
+
+    /// Makes the ACL anew. Of several threads that do at the same time the last to begin wins: it has seen all that the
+    /// others have been told of.
+    fn renew_acl(&self) {
+        let number = self.acls.fetch_add(1, Ordering::AcqRel) + 1;
+        let acl = Arc::new(Acl::new(&self.config().settings));
+        let mut current = self.acl.write();
+        if current.number < number {
+            *current = CurrentAcl { number, acl };
+        }
     }
 
     /// Who may connect to INCOMING channels.
     pub(crate) fn acl(&self) -> Arc<Acl> {
-        self.acl.read().clone()
+        self.acl.read().acl.clone()
     }
 
     /// The calls that are up or coming up.

@@ -12,7 +12,8 @@ pub(crate) fn guard<T>(callback: &'static str, fail: T, body: impl FnOnce() -> T
     })
 }
 
-/// Defines a function that C calls: decodes, calls safe code under [`guard`], encodes.
+/// Defines a function that C calls: decodes, calls safe code under [`guard`], encodes. There is no other way in
+/// (tests/trampolines.rs).
 macro_rules! trampoline {
     ($(#[$meta:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) -> $ret:ty, fail $fail:expr, $body:expr) => {
         $(#[$meta])*

@@ -108,11 +108,12 @@ fn answer(request: &HttpRequest) -> c_int {
     let forbidden = unsafe {
         access::refusal(&engine.acl(), &engine.config().settings, request.session, &request.headers)
     };
-    if let Some(why) = forbidden {
+    if let Some(access::Refusal { status, why }) = forbidden {
         // SAFETY: as above.
         let peer = unsafe { address(&raw const (*request.session).remote_address) };
         warn_limited!(FORBIDDEN, "refused {peer} to connect to an INCOMING channel: {why}");
-        return refuse(request, 403, c"Forbidden", c"Access denied");
+        let title = if status == 403 { c"Forbidden" } else { c"Service Unavailable" };
+        return refuse(request, status, title, c"Access denied");
     }
     let Some(call) = engine.find(id) else {
         warn_limited!(

@@ -6,7 +6,7 @@
 //! | `engine` | what lives from load to unload |
 //! | `tech` | the channel tech's callbacks |
 //! | `request`, `outgoing`, `http`, `link` | how a call comes up: asked for, connecting, being connected to, connected |
-//! | `access` | who may connect |
+//! | `access`, `acl_change` | who may connect |
 //! | `call` | one call: session, connection and channel together |
 //! | `effects` | what needs a channel's lock, done without waiting for it |
 //! | `record`, `view`, `totals` | what is known about a call and about the module, as named figures |
@@ -14,9 +14,9 @@
 //! | `ami`, `notify`, `notifier`, `prometheus` | what AMI, ARI and Prometheus ask and are told |
 //! | `channel`, `format`, `frame`, `json`, `ao2`, `stream`, `tls`, `tls_client`, `clock`, `client`, `config`, `log` | one newtype or service each |
 //! | `guard`, `sys`, `symbol` | the edge itself: panic guard, bindings, functions that may be missing |
-//! | `fault` | faults on demand, for tests |
 
 mod access;
+mod acl_change;
 mod ami;
 mod ao2;
 mod build;
@@ -29,7 +29,7 @@ mod config;
 mod debug;
 mod effects;
 mod engine;
-mod fault;
+pub(crate) use crate::fault;
 mod format;
 mod frame;
 mod guard;

@@ -1,13 +1,14 @@
 //! Load, reload, unload, and the references that keep the module in memory (asterisk/module.h).
 
 use std::ffi::{CStr, CString, c_char, c_int};
-use std::mem::MaybeUninit;
+use std::mem::{ManuallyDrop, MaybeUninit};
 
 use super::build::BUILD;
 use super::channel::owned_string;
 use super::engine::Engine;
-use super::guard::{guard, here};
-use super::{ami, cli, config, http, log as host_log, prometheus, sys, tech};
+use super::guard::{here, trampoline};
+use super::{acl_change, ami, cli, config, http, log as host_log, prometheus, sys, tech};
+use crate::driver::version::{self, SUPPORTED_VERSIONS};
 
 const SUCCESS: c_int = sys::ast_module_load_result::AST_MODULE_LOAD_SUCCESS as c_int;
 const DECLINE: c_int = sys::ast_module_load_result::AST_MODULE_LOAD_DECLINE as c_int;
@@ -15,30 +16,33 @@ const DECLINE: c_int = sys::ast_module_load_result::AST_MODULE_LOAD_DECLINE as c
 /// Build options of Asterisk that change what a module sees.
 const INCOMPATIBLE_OPTIONS: [&str; 3] = ["DEBUG_THREADS", "LOW_MEMORY", "DEBUG_FD_LEAKS"];
 
-/// Called by the loader, with its list of modules locked; once per load, any number of times per process.
-#[unsafe(no_mangle)]
-extern "C" fn cw_module_load() -> c_int {
-    host_log::install();
-    guard("load", DECLINE, || load().map_or_else(|why| decline(&why), |()| SUCCESS))
+trampoline! {
+    /// Called by the loader, with its list of modules locked; once per load, any number of times per process.
+    #[unsafe(no_mangle)]
+    fn cw_module_load() -> c_int, fail DECLINE, {
+        host_log::install();
+        load().map_or_else(|why| decline(&why), |()| SUCCESS)
+    }
 }
 
-/// Called by the loader. 0 is success.
-#[unsafe(no_mangle)]
-extern "C" fn cw_module_reload() -> c_int {
-    guard("reload", -1, || {
+trampoline! {
+    /// Called by the loader. 0 is success.
+    #[unsafe(no_mangle)]
+    fn cw_module_reload() -> c_int, fail -1, {
         if let Some(engine) = Engine::current() {
             let config = config::load(Some(&engine.config()));
             engine.set_config(config);
         }
         prometheus::register();
         0
-    })
+    }
 }
 
-/// Called by the loader when nobody holds the module any more.
-#[unsafe(no_mangle)]
-extern "C" fn cw_module_unload() -> c_int {
-    guard("unload", -1, || {
+trampoline! {
+    /// Called by the loader when nobody holds the module any more.
+    #[unsafe(no_mangle)]
+    fn cw_module_unload() -> c_int, fail -1, {
+        acl_change::unsubscribe();
         cli::unregister();
         ami::unregister();
         prometheus::unregister();
@@ -46,10 +50,11 @@ extern "C" fn cw_module_unload() -> c_int {
         tech::unregister();
         Engine::stop();
         0
-    })
+    }
 }
 
 fn load() -> Result<(), String> {
+    check_version()?;
     check_build_options()?;
     let config = config::load(None);
     let started = {
@@ -62,6 +67,7 @@ fn load() -> Result<(), String> {
         Engine::stop();
         return Err("another module has the channel technology 'WebSocket'; unload that first".into());
     }
+    acl_change::subscribe();
     http::link();
     cli::register();
     ami::register();
@@ -73,6 +79,25 @@ fn load() -> Result<(), String> {
 fn decline(why: &str) -> c_int {
     log::error!("chan_websocket {BUILD} declines to load: {why}");
     DECLINE
+}
+
+/// One binary serves every supported Asterisk, and no other is known not to lay its structures out differently. Before
+/// anything of the core's is looked into.
+fn check_version() -> Result<(), String> {
+    // SAFETY: a static string of the core.
+    let version = unsafe { owned_string(sys::ast_get_version()) };
+    let Err(why) = version::check(&version) else { return Ok(()) };
+    if config::allows_untested_version() {
+        log::warn!(
+            "Asterisk {version} is not tested ({why}), but allow_untested_version = yes: at your own risk"
+        );
+        return Ok(());
+    }
+    Err(format!(
+        "Asterisk {version} is not supported: {why}. Supported are {SUPPORTED_VERSIONS}. With allow_untested_version = yes \
+         in [global] of chan_websocket.conf it runs here at your own risk: a structure that this version lays out \
+         differently would corrupt memory"
+    ))
 }
 
 /// One binary serves every supported Asterisk; some debugging builds lay their structures out differently.
@@ -88,33 +113,33 @@ fn check_build_options() -> Result<(), String> {
     Err(format!("Asterisk {version} is built with {}, which changes the module interface", found.join(", ")))
 }
 
-/// Keeps the module in memory: one reference per channel. The partner is [`release`].
-pub(crate) fn hold() {
-    let (file, line, function) = here!();
-    // SAFETY: our own module, registered and running.
-    unsafe { sys::__ast_module_ref(sys::cw_module_self(), file, line, function) };
-}
-
-/// Gives a reference of [`hold`] back.
-pub(crate) fn release() {
-    let (file, line, function) = here!();
-    // SAFETY: pairs with `hold`.
-    unsafe { sys::__ast_module_unref(sys::cw_module_self(), file, line, function) };
-}
-
-/// A module reference for a scope.
+/// A reference that keeps the module in memory: one for each channel, and one for each HTTP request.
 pub(crate) struct Held(());
 
 impl Held {
     pub(crate) fn new() -> Self {
-        hold();
+        let (file, line, function) = here!();
+        // SAFETY: our own module, registered and running.
+        unsafe { sys::__ast_module_ref(sys::cw_module_self(), file, line, function) };
+        Self(())
+    }
+
+    /// Leaves the reference to a channel, whose hangup takes it back with [`Held::of_channel`].
+    pub(crate) fn leave_to_channel(self) {
+        let _ = ManuallyDrop::new(self);
+    }
+
+    /// The reference that [`Held::leave_to_channel`] left, once for each.
+    pub(crate) fn of_channel() -> Self {
         Self(())
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        release();
+        let (file, line, function) = here!();
+        // SAFETY: pairs with `new`.
+        unsafe { sys::__ast_module_unref(sys::cw_module_self(), file, line, function) };
     }
 }
 

@@ -185,11 +185,13 @@ fn create_channel(request: &Request, dial: &DialString, call: Arc<Call>) -> Opti
         log::error!("{}: Unable to set up channel {name}: out of memory", request.requestor_name);
         return None;
     }
-    // From here on the channel's hangup callback cleans up: it gives this reference back.
-    module::hold();
-    tech::set_call(setup.locked(), call.clone());
+    let held = module::Held::new();
+    fault::point("create");
+    let given = tech::give_call(setup.locked(), call.clone(), held);
     call.engine.enter(&call);
     call.engine.effects.watch_incoming(&call);
+    fault::point("created");
     call_debug!(&call, 1, "made for {}: {}", request.requestor_name, call.role.as_str());
+    given.keep();
     Some(setup.finish())
 }

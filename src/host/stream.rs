@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::sys;
 use super::tls::TlsTransport;
+use super::{fault, sys};
 use crate::net::transport::Transport;
 
 /// More than the stream's own read-ahead, so that one read empties it.
@@ -100,6 +100,7 @@ struct PlainStream {
 
 impl Transport for PlainStream {
     fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        fault::point("receive");
         io::Read::read(&mut &*self.socket, buf)
     }
 

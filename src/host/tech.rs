@@ -9,9 +9,9 @@ use std::sync::Arc;
 use super::call::{CLOSE_NORMAL, Call};
 use super::channel::{Channel, Locked, owned_string};
 use super::format::{Capabilities, Format};
-use super::guard::trampoline;
+use super::guard::{guard, trampoline};
 use super::request::{self, Request};
-use super::{sys, view};
+use super::{module, sys, view};
 use crate::driver::event::Event;
 
 /// The tech table in memory that never moves; the core keeps a pointer to it from register to unregister.
@@ -71,23 +71,46 @@ pub(crate) fn table() -> *const sys::ast_channel_tech {
 
 /// The call of a locked channel. The reference in `tech_pvt` keeps it alive as long as the channel is locked.
 fn call_of(channel: Locked<'_>) -> Option<&Call> {
-    // SAFETY: `tech_pvt` is NULL or what `set_call` put there; `hangup`, which takes it away, needs the same lock.
+    // SAFETY: `tech_pvt` is NULL or what `give_call` put there; `hangup`, which takes it away, needs the same lock.
     unsafe { channel.tech_pvt().cast::<Call>().as_ref() }
 }
 
-/// Gives the channel its reference to the call. Its partner is `take_call`.
-pub(crate) fn set_call(channel: Locked<'_>, call: Arc<Call>) {
+/// Gives the channel its references to the call and to the module, which its hangup gives back. Until the result is
+/// [kept](Given::keep), dropping it does the same: the core does not know the channel yet.
+pub(crate) fn give_call(channel: Locked<'_>, call: Arc<Call>, held: module::Held) -> Given<'_> {
     channel.set_tech_pvt(Arc::into_raw(call).cast_mut().cast());
+    held.leave_to_channel();
+    Given(Some(channel))
 }
 
-/// Takes the reference back that `set_call` gave.
+/// A channel that has its call, and that the core does not have yet.
+#[must_use = "dropped, it takes the call back"]
+pub(crate) struct Given<'a>(Option<Locked<'a>>);
+
+impl Given<'_> {
+    /// From here on the core hangs the channel up.
+    pub(crate) fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Given<'_> {
+    /// Also in a panic, which another one must not join.
+    fn drop(&mut self) {
+        if let Some(channel) = self.0.take() {
+            guard("hangup", (), || hang_up(channel));
+        }
+    }
+}
+
+/// Takes the reference to the call back that `give_call` gave.
 fn take_call(channel: Locked<'_>) -> Option<Arc<Call>> {
     let pvt = channel.tech_pvt().cast::<Call>();
     if pvt.is_null() {
         return None;
     }
     channel.set_tech_pvt(std::ptr::null_mut());
-    // SAFETY: the one reference that `set_call` leaked; the pointer to it is gone now.
+    // SAFETY: the one reference that `give_call` leaked; the pointer to it is gone now.
     Some(unsafe { Arc::from_raw(pvt) })
 }
 
@@ -204,6 +227,7 @@ trampoline! {
 
 fn hang_up(channel: Locked<'_>) {
     let Some(call) = take_call(channel) else { return };
+    let held = module::Held::of_channel();
     // Before the clock's descriptor is closed, or the core would poll a stranger's.
     channel.set_clock_fd(None);
     let code = u16::try_from(channel.tech_hangup_cause()).ok().filter(|code| *code != 0);
@@ -211,7 +235,7 @@ fn hang_up(channel: Locked<'_>) {
     call.hangup(channel, code.unwrap_or(CLOSE_NORMAL), cause);
     call.leave_totals(channel);
     drop(call);
-    super::module::release();
+    drop(held);
 }
 
 trampoline! {

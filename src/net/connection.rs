@@ -11,13 +11,13 @@ mod reading;
 mod write_only;
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
+use super::contain::contained;
 use super::frame_watch::FrameWatch;
 use super::outbound::{Flushed, Outbound};
 use super::transport::Transport;
@@ -100,8 +100,12 @@ impl fmt::Debug for Connection {
 }
 
 impl Drop for Connection {
-    /// The call may keep the transport for a while yet; the application should not wait for that.
+    /// The call may keep the transport for a while yet; the application should not wait for that. Lost in a panic, the
+    /// connection still tells its call.
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.tell(Closed::Panicked);
+        }
         self.out.close();
         self.transport.close();
     }
@@ -229,10 +233,11 @@ impl Connection {
         self.out.is_waiting()
     }
 
-    fn tell(&mut self, closed: Closed) {
+    /// Tells the call how the connection has ended, if it has not been told yet.
+    pub(in crate::net) fn tell(&mut self, closed: Closed) {
         if !std::mem::replace(&mut self.told, true) {
             let handler = self.handler.clone();
-            if catch_unwind(AssertUnwindSafe(|| handler.on_closed(closed))).is_err() {
+            if contained("ending a connection", || handler.on_closed(closed)).is_none() {
                 log::error!("a panic while ending a connection; its call may stay up until it is hung up");
             }
         }
@@ -240,8 +245,7 @@ impl Connection {
 
     /// Runs a piece of the call's own code; a panic in it ends this connection and nothing else.
     fn guarded(&mut self, work: impl FnOnce(&Self)) {
-        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
-            log::error!("a fault in chan_websocket was contained; the call that met it ends");
+        if contained("a connection's call", || work(self)).is_none() {
             self.send_close(CloseCode::Error.into());
             self.tell(Closed::Panicked);
             self.linger(false);

@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod connection;
 pub mod connector;
+pub(crate) mod contain;
 mod frame_watch;
 pub mod outbound;
 pub mod pulse;

@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use super::contain::contained_round;
 use super::pulse::Pulse;
 use super::watchdog::Watched;
+use crate::fault;
 
 /// How soon a task is tried again that was put aside.
 const RETRY: Duration = Duration::from_millis(1);
@@ -156,30 +158,42 @@ impl<T: Task> Drop for TaskThread<T> {
     }
 }
 
-fn run<T: Task>(shared: &Shared<T>) {
-    // Put aside, oldest first.
-    let mut aside: VecDeque<T> = VecDeque::new();
-    loop {
-        let (tasks, stopping) = next_tasks(shared, !aside.is_empty());
-        shared.taken.store(aside.len() + tasks.len(), Ordering::Relaxed);
-        let mut busy = VecDeque::new();
-        for task in aside.drain(..).chain(tasks) {
-            shared.pulse.works();
-            if busy.iter().any(|other| task.follows(other)) {
-                busy.push_back(task);
-            } else if let Some(task) = task.attempt() {
-                busy.push_back(task);
-            }
-        }
-        aside = busy;
-        if stopping {
-            aside.clear();
-        }
-        shared.taken.store(aside.len(), Ordering::Relaxed);
-        if stopping {
-            return;
-        }
+/// Tasks that the thread has taken. What a panic between two of them leaves here is done in the next round.
+struct Taken<T> {
+    /// Busy when they were tried, oldest first.
+    aside: VecDeque<T>,
+    /// Not tried in this round yet.
+    to_do: VecDeque<T>,
+}
+
+impl<T> Taken<T> {
+    fn count(&self) -> usize {
+        self.aside.len() + self.to_do.len()
     }
+}
+
+fn run<T: Task>(shared: &Shared<T>) {
+    let mut taken = Taken { aside: VecDeque::new(), to_do: VecDeque::new() };
+    while contained_round(shared.pulse.name(), || round(shared, &mut taken)).unwrap_or(true) {}
+}
+
+/// Waits for tasks and tries each; false when it is time to end.
+fn round<T: Task>(shared: &Shared<T>, taken: &mut Taken<T>) -> bool {
+    let (tasks, stopping) = next_tasks(shared, taken.count() > 0);
+    taken.to_do = taken.aside.drain(..).chain(taken.to_do.drain(..)).chain(tasks).collect();
+    shared.taken.store(taken.count(), Ordering::Relaxed);
+    while let Some(next) = taken.to_do.front() {
+        shared.pulse.works();
+        fault::point("task");
+        let follows = taken.aside.iter().any(|other| next.follows(other));
+        let Some(task) = taken.to_do.pop_front() else { break };
+        taken.aside.extend(if follows { Some(task) } else { task.attempt() });
+    }
+    if stopping {
+        taken.aside.clear();
+    }
+    shared.taken.store(taken.count(), Ordering::Relaxed);
+    !stopping
 }
 
 /// Waits for tasks. The second is true when they are the last ones.
@@ -199,9 +213,8 @@ fn next_tasks<T: Task>(shared: &Shared<T>, retry: bool) -> (VecDeque<T>, bool) {
         let due = take_due(&mut queue.timers, now);
         if !due.is_empty() {
             // Making a task may be the end of a call: not under the lock.
-            let made: Vec<T> = parking_lot::MutexGuard::unlocked(&mut queue, || {
-                due.into_iter().filter_map(|make| make()).collect()
-            });
+            let made: Vec<T> =
+                MutexGuard::unlocked(&mut queue, || due.into_iter().filter_map(|make| make()).collect());
             queue.tasks.extend(made);
             continue;
         }

@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::contain::{contained, contained_round};
 use super::pulse::Pulse;
 use super::tick;
+use crate::driver::clock::MonoTime;
 
 /// A thread as the watchdog sees it. Nothing of this may wait.
 pub trait Watched: Send + Sync {
@@ -127,20 +129,27 @@ fn run(shared: &Shared, patience: Patience) {
     let mut watches = vec![Watch::default(); shared.threads.len()];
     let mut last = tick::now();
     while !shared.stopping.load(Ordering::Relaxed) {
-        if shared.is_needed() {
-            thread::park_timeout(patience.period);
-        } else {
-            thread::park();
-        }
-        let now = tick::now();
-        let passed = now.since(last);
-        last = now;
-        let pairs = watches.iter_mut().zip(&shared.threads);
-        let found: Vec<_> = pairs.map(|(watch, thread)| watch.look(&**thread, passed, patience)).collect();
-        shared.stuck.store(watches.iter().filter(|watch| watch.is_told).count(), Ordering::Relaxed);
-        for (thread, found) in shared.threads.iter().zip(found) {
-            report(&**thread, found);
-        }
+        contained_round("the watchdog", || round(shared, patience, &mut watches, &mut last));
+    }
+}
+
+/// Sleeps, then looks at each thread. Where that panics the others are looked at all the same.
+fn round(shared: &Shared, patience: Patience, watches: &mut [Watch], last: &mut MonoTime) {
+    if shared.is_needed() {
+        thread::park_timeout(patience.period);
+    } else {
+        thread::park();
+    }
+    let now = tick::now();
+    let passed = now.since(std::mem::replace(last, now));
+    let pairs = watches.iter_mut().zip(&shared.threads);
+    let look = |(watch, thread): (&mut Watch, &Arc<dyn Watched>)| {
+        contained("the watchdog", || watch.look(&**thread, passed, patience))
+    };
+    let found: Vec<_> = pairs.map(look).collect();
+    shared.stuck.store(watches.iter().filter(|watch| watch.is_told).count(), Ordering::Relaxed);
+    for (thread, found) in shared.threads.iter().zip(found) {
+        contained("the watchdog", || report(&**thread, found.unwrap_or(Found::Nothing)));
     }
 }
 
@@ -287,5 +296,37 @@ mod tests {
         }
         assert_eq!(look(&mut watch, &thread, 2), []);
         assert_eq!(look(&mut watch, &thread, 1), [StandsStill(6 * SECOND)]);
+    }
+
+    /// Stands still, and cannot be asked about that.
+    struct Unaskable(Pulse);
+
+    impl Watched for Unaskable {
+        fn pulse(&self) -> &Pulse {
+            &self.0
+        }
+        fn is_awaited(&self) -> bool {
+            panic!("on purpose")
+        }
+        fn carries(&self) -> (usize, &'static str) {
+            panic!("on purpose")
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_look_leaves_the_watchdog_at_work() {
+        let period = Duration::from_millis(5);
+        let patience = Patience { period, late: SECOND, limit: 10 * period };
+        let standing = Arc::new(fake());
+        standing.pulse.works();
+        let unaskable = Arc::new(Unaskable(Pulse::new("unaskable")));
+        let watchdog = Watchdog::start(vec![unaskable, standing.clone()], patience).unwrap();
+        watchdog.count_call();
+        let begin = std::time::Instant::now();
+        while watchdog.stuck() != 1 {
+            assert!(begin.elapsed() < 10 * SECOND, "{} stand still", watchdog.stuck());
+            thread::sleep(period);
+        }
+        watchdog.stop();
     }
 }

@@ -4,7 +4,7 @@ use super::harness::{Context, InstanceConfig, Suite};
 
 type Body = fn(&Context);
 
-/// Where the build for these tests can be made to panic: src/host/fault.rs.
+/// Where the build for these tests can be made to panic: src/fault.rs.
 const POINTS: &[(&str, Body)] = &[
     ("read", |t| media(t, 1000)),
     ("write", |t| media(t, 1000)),
@@ -13,6 +13,10 @@ const POINTS: &[(&str, Body)] = &[
     ("start", start),
     ("call", never_up),
     ("requester", refused),
+    ("create", refused),
+    ("created", refused),
+    ("receive", receive),
+    ("task", effects),
     ("http", http),
 ];
 
@@ -33,6 +37,9 @@ pub fn tests(suite: &mut Suite) {
                 assert_eq!(app.collect_media(160), [0x55; 160]);
                 app.command("HANGUP");
                 assert_eq!(call.ending().cause, 16);
+                // Nothing holds the module for ever.
+                t.asterisk.wait_no_channels();
+                t.asterisk.unload_driver();
             })
             .private_with(InstanceConfig::new().fault(point));
     }
@@ -51,6 +58,22 @@ fn command(t: &Context) {
     app.command("GET_STATUS");
     assert_eq!(call.ending().cause, 38);
     assert_eq!(app.expect_close(), 1011);
+}
+
+/// Outside the call's own code: in what the reactor itself does with the connection.
+fn receive(t: &Context) {
+    let call = t.incoming("c(ulaw)");
+    let app = call.connect();
+    app.expect_media_start();
+    assert_eq!(call.ending().cause, 38);
+    assert_eq!(app.expect_close(), 1011);
+}
+
+/// Between two jobs: no call meets it.
+fn effects(t: &Context) {
+    let (call, app) = t.incoming_app("c(ulaw)");
+    app.command("HANGUP");
+    assert_eq!(call.ending().cause, 16);
 }
 
 /// The connection is up, but the call cannot be set going.

@@ -22,6 +22,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
 mod access;
+mod acl_change;
 mod ami;
 mod cli;
 mod clients;
@@ -48,6 +49,7 @@ mod prometheus;
 mod protocol;
 mod rfc6455;
 mod soak;
+mod unreadable_config;
 mod versions;
 
 use std::process::ExitCode;
@@ -60,6 +62,8 @@ fn main() -> ExitCode {
     let mut suite = harness::Suite::default();
     clients::tests(&mut suite);
     access::tests(&mut suite);
+    acl_change::tests(&mut suite);
+    unreadable_config::tests(&mut suite);
     ami::tests(&mut suite);
     cli::tests(&mut suite);
     commands::tests(&mut suite);

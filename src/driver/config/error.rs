@@ -59,6 +59,16 @@ pub enum ConfigError {
         /// Its `type`.
         kind: Option<String>,
     },
+    /// The file is there, but nothing of it could be read.
+    #[error("{file}: cannot be read: {why}; {instead}")]
+    Unreadable {
+        /// The file's name.
+        file: String,
+        /// Of the system, or of Asterisk's parser.
+        why: String,
+        /// What is in force in its place.
+        instead: Instead,
+    },
     /// What becomes of a section with an error in it; follows the errors.
     #[error("{file}: [{section}] is refused because of these errors; {instead}")]
     Refused {
@@ -71,11 +81,33 @@ pub enum ConfigError {
     },
 }
 
-/// What is in force in the place of a refused section.
+impl ConfigError {
+    /// Whether it refuses what may have been meant as a rule on who may connect, also under a name that is misspelled.
+    pub(super) fn hides_rule(&self) -> bool {
+        match self {
+            Self::UnknownOption { option, .. } | Self::InvalidValue { option, .. } => may_be_rule(option),
+            _ => false,
+        }
+    }
+}
+
+/// Whether an option of this name may have been meant as a rule on who may connect.
+pub(super) fn may_be_rule(option: &str) -> bool {
+    const WORDS: [&str; 8] = ["incom", "acl", "permit", "deny", "allow", "origin", "require", "access"];
+    const OTHERS: [&str; 2] = ["incoming_timeout", "allow_untested_version"];
+    let option = option.to_ascii_lowercase();
+    !OTHERS.contains(&option.as_str()) && WORDS.iter().any(|word| option.contains(word))
+}
+
+/// What is in force in the place of a refused section, or file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Instead {
     /// What was in force before.
     LastGood,
+    /// The same, of a whole file.
+    LastGoodFile,
+    /// The defaults and the rules that were understood, but nobody may connect.
+    Closed,
     /// Of the options in error the defaults, of the others the values.
     Defaults,
     /// Nothing.
@@ -86,6 +118,10 @@ impl fmt::Display for Instead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::LastGood => "its last good settings stay",
+            Self::LastGoodFile => "the last good configuration stays",
+            Self::Closed => {
+                "the defaults are in force, and nobody may connect to INCOMING channels, for it is not known who may"
+            }
             Self::Defaults => "the defaults are in force, but for its access checks that are valid",
             Self::Nothing => "the connection is used without it",
         })

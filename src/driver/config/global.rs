@@ -8,15 +8,18 @@ use super::liveness::{LIVENESS, LivenessOptions};
 use super::option::{ConfigOption, Fault, names, option, put, set};
 use super::section::SectionReader;
 use super::settings::{AclRule, AclSense, Settings};
-use super::value::{TIMEOUT_MS, boolean, millis, seconds, size, text};
+use super::value::{TIMEOUT_MS, boolean, millis, parse_boolean, seconds, size, text};
 use crate::driver::command::{CONTROL_MESSAGE_FORMATS, ControlMessageFormat};
 use crate::driver::notice::{NOTICE_CLASSES, NoticeClasses};
 
 /// A number of frames.
 const FRAMES: RangeInclusive<u64> = 1..=100_000;
 
+/// The option that is looked at before the rest of the file is.
+const ALLOW_UNTESTED_VERSION: &str = "allow_untested_version";
+
 /// The options of `[global]` alone.
-static OPTIONS: [ConfigOption<Settings>; 20] = [
+static OPTIONS: [ConfigOption<Settings>; 21] = [
     option("control_message_format", |s, v| put(&mut s.control_message_format, control_message_format(v))),
     option("write_timeout", |s, v| put(&mut s.write_timeout, millis(v, TIMEOUT_MS))),
     option("handshake_timeout", |s, v| put(&mut s.handshake_timeout, millis(v, TIMEOUT_MS))),
@@ -44,11 +47,27 @@ static OPTIONS: [ConfigOption<Settings>; 20] = [
     option("user_events", |s, v| put(&mut s.user_events, notice_classes(v))),
     option("reactor_threads", |s, v| put(&mut s.reactor_threads, size(v, 0..=64, "threads"))),
     option("coalesce_reads", |s, v| put(&mut s.coalesce_reads, boolean(v))),
+    option(ALLOW_UNTESTED_VERSION, |s, v| put(&mut s.allow_untested_version, boolean(v))),
 ];
 
 /// The options of `[global]`; no other is taken. Each has its line in the sample, the README and Asterisk's own help.
 pub fn global_options() -> impl Iterator<Item = &'static str> {
     names(&OPTIONS).chain(names(&LIVENESS))
+}
+
+/// What `[global]` says, `value` being as written in the file, of an Asterisk that is not supported.
+///
+/// # Errors
+/// The log line for a value that does not fit.
+pub fn allows_untested_version(file_name: &str, value: Option<&str>) -> Result<bool, ConfigError> {
+    let Some(value) = value else { return Ok(false) };
+    parse_boolean(value.trim()).ok_or_else(|| ConfigError::InvalidValue {
+        file: file_name.to_owned(),
+        section: GLOBAL.to_owned(),
+        option: ALLOW_UNTESTED_VERSION.to_owned(),
+        value: value.to_owned(),
+        allowed: "yes or no".to_owned(),
+    })
 }
 
 fn control_message_format(value: &str) -> Result<ControlMessageFormat, Fault> {
@@ -81,12 +100,21 @@ pub(super) struct Global {
     settings: Settings,
     liveness: LivenessOptions,
     errors: Vec<ConfigError>,
+    /// A rule on who may connect may stand where it is not understood.
+    hides_rules: bool,
 }
 
 impl Global {
     /// Reads one section of that name.
     pub(super) fn read(&mut self, section: &SectionReader<'_>) {
         let errors = section.read(|option, value| self.set(option, value));
+        self.hides_rules |= errors.iter().any(ConfigError::hides_rule);
+        self.errors.extend(errors);
+    }
+
+    /// Rules on who may connect stand where they do not count, and these errors say so.
+    pub(super) fn miss_rules(&mut self, errors: impl IntoIterator<Item = ConfigError>) {
+        self.hides_rules = true;
         self.errors.extend(errors);
     }
 
@@ -110,13 +138,19 @@ impl Global {
             tcp_keepalives: self.liveness.tcp_keepalives.resolve(),
             ..self.settings
         };
-        if self.errors.is_empty() {
+        if self.errors.is_empty() && !self.hides_rules {
             return (settings, self.errors);
         }
-        let instead = if previous.is_some() { Instead::LastGood } else { Instead::Defaults };
+        let previous = previous.filter(|previous| !previous.incoming_closed);
+        let instead = match previous {
+            Some(_) => Instead::LastGood,
+            None if self.hides_rules => Instead::Closed,
+            None => Instead::Defaults,
+        };
         let section = GLOBAL.to_owned();
         self.errors.push(ConfigError::Refused { file: file_name.to_owned(), section, instead });
-        (previous.cloned().unwrap_or_else(|| settings.access_checks_only()), self.errors)
+        let checks = || Settings { incoming_closed: self.hides_rules, ..settings.access_checks_only() };
+        (previous.cloned().unwrap_or_else(checks), self.errors)
     }
 
     /// The levels are checked together at the end, because their order in the file is free. Levels in error become

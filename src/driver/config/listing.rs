@@ -20,7 +20,7 @@ impl Settings {
             }),
             ("out_queue", ms(self.out_queue)),
             ("incoming_timeout", self.incoming_timeout.map_or("never".to_owned(), seconds)),
-            ("incoming access by address", acl(&self.incoming_acl)),
+            ("incoming access by address", self.access_by_address()),
             ("incoming_require_tls", yes(self.incoming_require_tls)),
             ("incoming_origins", origins(&self.incoming_origins)),
             ("enable_pingpongs", self.pings.as_ref().map_or_else(|| yes(false), pings)),
@@ -29,12 +29,22 @@ impl Settings {
             ("user_events", self.user_events.to_string()),
             ("reactor_threads", self.reactor_threads.to_string()),
             ("coalesce_reads", yes(self.coalesce_reads)),
+            ("allow_untested_version", yes(self.allow_untested_version)),
         ]
+    }
+
+    fn access_by_address(&self) -> String {
+        if self.incoming_closed {
+            return "nobody: chan_websocket.conf, or a rule in it, could not be read".to_owned();
+        }
+        acl(&self.incoming_acl)
     }
 
     /// Of [`Self::listing`], what matters to a call that is up.
     pub fn of_calls(&self) -> Vec<(&'static str, String)> {
-        let only_new = |name: &str| name.starts_with("incoming") || name == "reactor_threads";
+        let only_new = |name: &str| {
+            name.starts_with("incoming") || matches!(name, "reactor_threads" | "allow_untested_version")
+        };
         self.listing().into_iter().filter(|(name, _)| !only_new(name)).collect()
     }
 }

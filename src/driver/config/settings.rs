@@ -31,6 +31,8 @@ pub struct Settings {
     pub out_queue: Duration,
     /// After which an INCOMING channel without an app is hung up; `None`: never.
     pub incoming_timeout: Option<Duration>,
+    /// Nobody may connect: it is not known who may. The file could not be read when the module was loaded, or a rule in it.
+    pub incoming_closed: bool,
     /// Who may connect, in the order of the file, which matters. The host makes an Asterisk ACL of it, and must let
     /// nobody in if it cannot.
     pub incoming_acl: Vec<AclRule>,
@@ -50,6 +52,9 @@ pub struct Settings {
     pub reactor_threads: usize,
     /// Whether a reactor with much to do reads all sockets at once every few milliseconds. Taken at load only.
     pub coalesce_reads: bool,
+    /// Whether an Asterisk is put up with that [`version::check`](crate::driver::version::check) does not. The host looks at
+    /// it before all else at load.
+    pub allow_untested_version: bool,
 }
 
 impl Settings {
@@ -78,6 +83,7 @@ impl Default for Settings {
             queue_xon: 800,
             out_queue: Duration::from_millis(2000),
             incoming_timeout: None,
+            incoming_closed: false,
             incoming_acl: Vec::new(),
             incoming_require_tls: false,
             incoming_origins: Vec::new(),
@@ -88,6 +94,7 @@ impl Default for Settings {
             user_events: NoticeClasses::NONE,
             reactor_threads: 0,
             coalesce_reads: true,
+            allow_untested_version: false,
         }
     }
 }

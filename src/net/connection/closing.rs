@@ -49,6 +49,20 @@ impl Connection {
         Turn::Done
     }
 
+    /// Ends the connection after a panic in one of its turns, which may have left anything but the call's own state half
+    /// done: only the close frame is sent, past tungstenite. A second panic is the reactor's business.
+    pub(in crate::net) fn on_panic(&mut self) -> Turn {
+        if self.told {
+            self.state = State::Done;
+            return Turn::Done;
+        }
+        self.tell(Closed::Panicked);
+        self.out.discard_media();
+        self.out.queue_close(&u16::from(CloseCode::Error).to_be_bytes());
+        self.linger(false);
+        self.on_writable()
+    }
+
     /// The application's close frame is answered with its own payload.
     pub(super) fn on_peer_close(&mut self, payload: &[u8]) {
         let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));

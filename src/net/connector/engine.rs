@@ -1,11 +1,9 @@
 //! The connector's thread: one epoll, all deadlines, and the mail from everybody else.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token, Waker};
@@ -17,12 +15,17 @@ use super::error::{ConnectError, Failure};
 use super::helpers::{Helpers, Ticket};
 use super::link::Plan;
 use super::lookup::{Found, LookupId, Lookups};
-use super::{ConnectJob, ConnectSettings, Connected, OnDone, TlsConnector};
+use super::promise::{Promise, Settled};
+use super::{ConnectJob, ConnectSettings, Connected, TlsConnector};
+use crate::net::contain::{catch, contained, contained_round};
 use crate::net::pulse::Pulse;
 use crate::net::watchdog::Watched;
 
 /// Events taken from the kernel at once; the rest comes with the next call.
 const EVENTS_AT_ONCE: usize = 256;
+
+/// How long the thread sleeps when it cannot poll, before it looks at its mail and its deadlines all the same.
+const UNPOLLABLE: Duration = Duration::from_millis(100);
 
 /// A thread that wakes this late was not running: the process was stopped.
 const STALL: Duration = Duration::from_secs(1);
@@ -33,17 +36,6 @@ const MAIL: Token = Token(0);
 /// Names one job, for as long as the connector lives: never used again. Also its sockets' token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct JobId(pub(super) usize);
-
-/// Whether somebody has decided how a job ends: whoever sets it first, the connector to report or the caller to cancel.
-#[derive(Debug, Default)]
-pub(super) struct Settled(AtomicBool);
-
-impl Settled {
-    /// `true` for the first one that asks.
-    pub(super) fn claim(&self) -> bool {
-        !self.0.swap(true, Ordering::AcqRel)
-    }
-}
 
 /// What other threads tell the connector's.
 pub(super) enum News {
@@ -128,8 +120,7 @@ pub(super) struct Engine {
 }
 
 struct Job {
-    on_done: OnDone,
-    settled: Arc<Settled>,
+    promise: Promise,
     stage: Stage,
 }
 
@@ -167,13 +158,13 @@ impl Engine {
     /// Works until [`News::Stop`]; the body of the connector's thread.
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_AT_ONCE);
-        while self.turn(&mut events) {}
+        while contained_round("the connector", || self.turn(&mut events)).unwrap_or(true) {}
         for news in self.mailbox.close() {
             self.read(news);
         }
         let ids: Vec<JobId> = self.jobs.keys().copied().collect();
         for id in ids {
-            self.fail(id, Failure::Stopped);
+            self.piece(id, |engine| engine.fail(id, Failure::Stopped));
         }
         self.mailbox.pulse.waits();
     }
@@ -189,7 +180,7 @@ impl Engine {
             && err.kind() != io::ErrorKind::Interrupted
         {
             log::error!("The connector cannot wait for its sockets: {err}");
-            return false;
+            std::thread::sleep(UNPOLLABLE);
         }
         let late = timeout.map_or(Duration::ZERO, |timeout| began.elapsed().saturating_sub(timeout));
         if late >= STALL {
@@ -201,13 +192,23 @@ impl Engine {
             goes_on &= self.read(news);
         }
         for event in events.iter().filter(|event| event.token() != MAIL) {
-            self.drive(JobId(event.token().0), |attempts, ctx| attempts.ready(ctx));
+            let id = JobId(event.token().0);
+            self.piece(id, |engine| engine.drive(id, |attempts, ctx| attempts.ready(ctx)));
         }
         let now = Instant::now();
         while let Some(id) = self.timers.pop_due(now) {
-            self.deadline(id);
+            self.piece(id, |engine| engine.deadline(id));
         }
         goes_on
+    }
+
+    /// Does a piece of work for a job. A panic in it ends that job alone.
+    fn piece(&mut self, id: JobId, work: impl FnOnce(&mut Self)) {
+        let Err(panic) = catch(|| work(self)) else { return };
+        log::error!("Connecting a call: a fault in chan_websocket was contained: {panic}");
+        contained("Ending a call", || self.fail(id, Failure::Internal(panic)));
+        // That may have failed, too: dropped, the job still tells its caller.
+        contained("Dropping a call", || drop(self.remove(id)));
     }
 
     /// The time in which this process did not run does not count: servers, resolvers and helpers may have stood still
@@ -224,25 +225,26 @@ impl Engine {
     /// `false`: it was [`News::Stop`].
     fn read(&mut self, news: News) -> bool {
         match news {
-            News::Job(id, job, settled) => self.take_on(id, job, settled),
-            News::Cancelled(id) => {
-                let job = self.remove(id);
-                if job.is_some() {
-                    Counters::count(&self.mailbox.counters.cancelled);
-                }
-                contained("Dropping a cancelled call", || drop(job));
-            }
-            News::Planned(id, plan) => self.planned(id, plan),
+            News::Job(id, job, settled) => self.piece(id, |engine| engine.take_on(id, job, settled)),
+            News::Cancelled(id) => self.piece(id, |engine| engine.cancelled(id)),
+            News::Planned(id, plan) => self.piece(id, |engine| engine.planned(id, plan)),
             News::Found(lookup, found) => self.found(lookup, &found),
             News::Stop => return false,
         }
         true
     }
 
+    fn cancelled(&mut self, id: JobId) {
+        let Some(job) = self.remove(id) else { return };
+        Counters::count(&self.mailbox.counters.cancelled);
+        drop(job);
+    }
+
     fn take_on(&mut self, id: JobId, job: ConnectJob, settled: Arc<Settled>) {
         let ConnectJob { settings, tls, on_done, label } = job;
+        let promise = Promise::new(on_done, settled);
         if settings.are_at_hand() {
-            self.enter(id, Job { on_done, settled, stage: Stage::Settings { ticket: None, label } });
+            self.enter(id, Job { promise, stage: Stage::Settings { ticket: None, label } });
             return self.planned(id, plan(settings, &*tls));
         }
         let mailbox = self.mailbox.clone();
@@ -251,15 +253,12 @@ impl Engine {
         });
         match self.settings.run(task) {
             Ok(ticket) => {
-                self.enter(
-                    id,
-                    Job { on_done, settled, stage: Stage::Settings { ticket: Some(ticket), label } },
-                );
+                self.enter(id, Job { promise, stage: Stage::Settings { ticket: Some(ticket), label } });
                 self.timers.arm(id, Instant::now() + self.settings_timeout);
             }
             Err(err) => {
                 Counters::count(&self.mailbox.counters.failed);
-                report(on_done, &settled, Err(before_any_attempt(no_thread(&err))));
+                promise.keep(Err(ConnectError::before_any_attempt(no_thread(&err))));
             }
         }
     }
@@ -283,8 +282,10 @@ impl Engine {
 
     fn found(&mut self, lookup: LookupId, found: &Found) {
         for id in self.lookups.finish(lookup) {
-            self.set_lookup(id, None);
-            self.drive(id, |attempts, ctx| Some(attempts.found(found.clone(), ctx)));
+            self.piece(id, |engine| {
+                engine.set_lookup(id, None);
+                engine.drive(id, |attempts, ctx| Some(attempts.found(found.clone(), ctx)));
+            });
         }
     }
 
@@ -298,7 +299,7 @@ impl Engine {
         self.drive(id, |attempts, ctx| Some(attempts.deadline(ctx)));
     }
 
-    /// Lets a job's attempts go on, if it still has any, and does what they want next. A panic ends that job alone.
+    /// Lets a job's attempts go on, if it still has any, and does what they want next.
     fn drive(&mut self, id: JobId, go_on: impl FnOnce(&mut Attempts, &Context<'_>) -> Option<Next>) {
         let Some(Job { stage: Stage::Attempts { attempts, .. }, .. }) = self.jobs.get_mut(&id) else {
             return;
@@ -309,10 +310,8 @@ impl Engine {
             now: Instant::now(),
             counters: &self.mailbox.counters,
         };
-        match catch_unwind(AssertUnwindSafe(|| go_on(attempts, &ctx))) {
-            Ok(None) => {}
-            Ok(Some(next)) => self.follow(id, next),
-            Err(panic) => self.fail(id, Failure::Internal(panic_text(&*panic))),
+        if let Some(next) = go_on(attempts, &ctx) {
+            self.follow(id, next);
         }
     }
 
@@ -352,17 +351,17 @@ impl Engine {
     fn fail(&mut self, id: JobId, failure: Failure) {
         let error = match self.jobs.get(&id) {
             Some(Job { stage: Stage::Attempts { attempts, .. }, .. }) => attempts.failed(failure),
-            _ => before_any_attempt(failure),
+            _ => ConnectError::before_any_attempt(failure),
         };
         self.finish(id, Err(error));
     }
 
     fn finish(&mut self, id: JobId, result: Result<Connected, ConnectError>) {
-        let Some(Job { on_done, settled, stage }) = self.remove(id) else { return };
-        drop(stage); // closes the socket of what has failed
+        let Some(Job { promise, stage }) = self.remove(id) else { return };
+        contained("Forgetting a call", || drop(stage)); // closes the socket of what has failed
         let counters = &self.mailbox.counters;
         Counters::count(if result.is_ok() { &counters.connected } else { &counters.failed });
-        report(on_done, &settled, result);
+        promise.keep(result);
     }
 
     /// Forgets a job. What it had going on ends: dropped, its socket is closed.
@@ -384,39 +383,12 @@ impl Engine {
 /// Reads the settings; on a helper thread, unless they are at hand.
 fn plan(settings: ConnectSettings, tls: &dyn TlsConnector) -> Result<Box<Plan>, Failure> {
     let read = || Plan::new(settings.read().map_err(Failure::Settings)?, tls).map(Box::new);
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
-        let text = panic_text(&*panic);
+    catch(read).unwrap_or_else(|text| {
         log::error!("Reading the settings of a call panicked: {text}");
         Err(Failure::Internal(text))
     })
 }
 
-/// Tells the caller how it ended, unless it has cancelled.
-fn report(on_done: OnDone, settled: &Settled, result: Result<Connected, ConnectError>) {
-    contained("Taking over a connection", || {
-        if settled.claim() {
-            on_done(result);
-        }
-    });
-}
-
-/// Runs code of somebody else's; a panic in it ends here, with a log line.
-fn contained(what: &str, code: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(code)) {
-        log::error!("{what}: {}", panic_text(&*panic));
-    }
-}
-
-fn before_any_attempt(failure: Failure) -> ConnectError {
-    ConnectError { server: None, attempts: 0, addresses: 0, failure }
-}
-
 fn no_thread(err: &io::Error) -> Failure {
     Failure::Internal(format!("no thread can be started: {err}"))
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text =
-        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panic: {}", text.unwrap_or("of an unknown kind"))
 }

@@ -21,6 +21,12 @@ pub struct ConnectError {
     pub failure: Failure,
 }
 
+impl ConnectError {
+    pub(super) fn before_any_attempt(failure: Failure) -> Self {
+        Self { server: None, attempts: 0, addresses: 0, failure }
+    }
+}
+
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("connection ")?;

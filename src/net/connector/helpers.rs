@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+
+use crate::net::contain::contained;
 
 /// How long a thread waits for more work before it ends.
 const IDLE: Duration = Duration::from_secs(5);
@@ -124,9 +125,7 @@ impl Helpers {
 impl Inner {
     fn work(&self) {
         while let Some(task) = self.next_task() {
-            if catch_unwind(AssertUnwindSafe(task)).is_err() {
-                log::error!("A task on a {} thread panicked", self.thread_name);
-            }
+            contained(self.thread_name, task);
         }
     }
 

@@ -49,14 +49,11 @@ impl Plan {
 
     fn request(&self) -> UpgradeRequest<'_> {
         let Destination { client, target } = &self.destination;
-        let of_uri = target.user_info.as_ref().map(|(user, password)| (user.as_str(), password.as_str()));
-        let of_client = (!client.username.is_empty() && !client.password.is_empty())
-            .then_some((client.username.as_str(), client.password.as_str()));
         UpgradeRequest {
             host: &target.host,
             port: target.port,
             path_and_query: &target.path_and_query,
-            credentials: of_uri.or(of_client),
+            credentials: client.credentials(target),
             protocols: Some(&client.protocols),
         }
     }

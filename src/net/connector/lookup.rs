@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::engine::{JobId, Mailbox, News};
 use super::helpers::{Helpers, Ticket};
+use crate::net::contain::catch;
 
 /// Finds the addresses of a name.
 pub trait Resolve: Send + Sync {
@@ -133,10 +134,11 @@ fn forget_name(joinable: &mut HashMap<Name, LookupId>, name: &Name, id: LookupId
 }
 
 fn find(resolver: &dyn Resolve, host: &str, port: u16) -> Found {
-    match resolver.resolve(host, port) {
-        Ok(addresses) if addresses.is_empty() => Err("it has no address".to_owned()),
-        Ok(addresses) => Ok(addresses),
-        Err(err) => Err(without_preamble(&err.to_string()).to_owned()),
+    match catch(|| resolver.resolve(host, port)) {
+        Ok(Ok(addresses)) if addresses.is_empty() => Err("it has no address".to_owned()),
+        Ok(Ok(addresses)) => Ok(addresses),
+        Ok(Err(err)) => Err(without_preamble(&err.to_string()).to_owned()),
+        Err(panic) => Err(panic),
     }
 }
 

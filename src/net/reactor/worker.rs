@@ -1,14 +1,15 @@
 //! One reactor's thread.
 //!
 //! It sleeps on a `front` epoll: its waker, its tick, the sockets of connections in a dialogue, and, while it is not busy,
-//! the epoll that all other sockets are in.
+//! the epoll that all other sockets are in. What it does for one connection is in [`turns`].
+
+mod turns;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
@@ -19,7 +20,8 @@ use super::load::Load;
 use super::{ConnectionKey, Shared};
 use crate::driver::clock::MonoTime;
 use crate::net::clock::Clock;
-use crate::net::connection::{Connection, Turn};
+use crate::net::connection::Connection;
+use crate::net::contain::contained_round;
 use crate::net::tick;
 
 /// What one turn of one connection may read, and the buffer it reads into.
@@ -139,32 +141,51 @@ impl Worker {
         let mut events = Events::with_capacity(EVENTS_PER_POLL);
         let mut load = Load::new(tick::now());
         loop {
-            self.shared.pulse.waits();
-            let timeout = self.timeout();
-            let polled = self.front.poll(&mut events, timeout);
-            self.shared.pulse.works();
-            match polled {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    log::error!("a reactor thread cannot poll: {error}");
-                    std::thread::sleep(Duration::from_millis(100));
-                }
-            }
-            let woken = self.take_front(&events);
-            let readable = if woken.look { self.look(&mut events) } else { 0 };
-            if !self.answer_inbox(&woken) {
-                break;
-            }
-            self.run_deadlines();
-            self.run_readable();
-            let now = tick::now();
-            self.end_dialogues(now);
-            self.set_busy(self.coalesce && load.count(readable, now));
-            if self.busy && woken.look {
-                self.clock.set(Some(tick::next_look(now)));
+            match contained_round("a reactor thread", || self.round(&mut events, &mut load)) {
+                Some(true) => {}
+                Some(false) => break,
+                None => self.look_at_all(),
             }
         }
+        for key in self.connections.keys().copied().collect::<Vec<_>>() {
+            self.remove(key);
+        }
+    }
+
+    /// Waits once and does what there is to do; false when told to stop.
+    fn round(&mut self, events: &mut Events, load: &mut Load) -> bool {
+        self.shared.pulse.waits();
+        let timeout = self.timeout();
+        let polled = self.front.poll(events, timeout);
+        self.shared.pulse.works();
+        match polled {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return true,
+            Err(error) => {
+                log::error!("a reactor thread cannot poll: {error}");
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+        let woken = self.take_front(events);
+        let readable = if woken.look { self.look(events) } else { 0 };
+        if !self.answer_inbox(&woken) {
+            return false;
+        }
+        self.run_deadlines();
+        self.run_readable();
+        let now = tick::now();
+        self.end_dialogues(now);
+        self.set_busy(self.coalesce && load.count(readable, now));
+        if self.busy && woken.look {
+            self.clock.set(Some(tick::next_look(now)));
+        }
+        true
+    }
+
+    /// Gives every connection a turn: a round that was not finished may have lost what poll had told of them.
+    fn look_at_all(&mut self) {
+        self.readable = self.connections.keys().copied().collect();
+        self.more = true;
     }
 
     /// Takes turns with the sockets that are watched closely, and says what else the reactor was woken for.
@@ -286,7 +307,7 @@ impl Worker {
         let mut go_on = true;
         for command in commands.drain(..) {
             match command {
-                Command::Add(key, connection) => self.add(key, connection),
+                Command::Add(key, connection) => self.take_in(key, connection),
                 Command::Flush(key) => self.turn(key, |connection, _| connection.on_writable()),
                 Command::Close(key, code) => self.turn(key, |connection, _| connection.close(code)),
                 Command::Stop => go_on = false,
@@ -346,30 +367,6 @@ impl Worker {
     fn run_readable(&mut self) {
         for key in std::mem::take(&mut self.readable) {
             self.turn(key, |connection, scratch| connection.on_readable(scratch, false));
-        }
-    }
-
-    fn turn(&mut self, key: ConnectionKey, work: impl FnOnce(&mut Connection, &mut [u8]) -> Turn) {
-        let Some(entry) = self.connections.get_mut(&key) else { return };
-        let turn = work(&mut entry.connection, &mut self.scratch);
-        match turn {
-            Turn::Done => return self.remove(key),
-            Turn::StillReadable if !self.readable.contains(&key) => self.readable.push(key),
-            Turn::StillReadable | Turn::Idle => {}
-        }
-        let deadline = entry.connection.deadline();
-        if let Some(at) = deadline
-            && entry.deadline.is_none_or(|known| at < known)
-        {
-            entry.deadline = Some(at);
-            self.deadlines.push(Reverse((at, key)));
-        }
-        let wants_room = entry.connection.wants_room() && !entry.for_room;
-        if entry.connection.take_commanded() {
-            self.begin_dialogue(key);
-        }
-        if wants_room {
-            self.watch_for_room(key);
         }
     }
 
@@ -445,14 +442,6 @@ impl Worker {
         let registry = self.poll_of(watch).registry();
         if let Err(error) = registry.reregister(&mut SourceFd(&fd), Token(key.0), interest) {
             self.turn(key, |connection, _| connection.on_unpollable(&error));
-        }
-    }
-
-    fn remove(&mut self, key: ConnectionKey) {
-        if let Some(entry) = self.connections.remove(&key) {
-            let fd = entry.connection.as_raw_fd();
-            let _ = self.poll_of(entry.watch).registry().deregister(&mut SourceFd(&fd));
-            self.shared.connections.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

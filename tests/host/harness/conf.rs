@@ -203,7 +203,7 @@ impl InstanceConfig {
         self
     }
 
-    /// Takes our module's build for tests of faults, and has it panic once at this point (src/host/fault.rs).
+    /// Takes our module's build for tests of faults, and has it panic once at this point (src/fault.rs).
     pub fn fault(mut self, point: &str) -> Self {
         self.faults = true;
         self.environment("CHAN_WEBSOCKET_FAULT", point)

@@ -1,5 +1,5 @@
 //! What the application is told about its media comes in the order in which it happened, whichever thread found it out:
-//! here a thread stands still between finding something out and saying it (src/host/fault.rs), while another goes on.
+//! here a thread stands still between finding something out and saying it (src/fault.rs), while another goes on.
 
 use std::thread;
 use std::time::Duration;

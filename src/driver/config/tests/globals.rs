@@ -95,6 +95,7 @@ fn every_global_option_is_taken() {
         ),
         (&[("reactor_threads", "4")], |s| s.reactor_threads = 4),
         (&[("coalesce_reads", "no")], |s| s.coalesce_reads = false),
+        (&[("allow_untested_version", "yes")], |s| s.allow_untested_version = true),
         (&[("write_timeout", "1"), ("write_timeout", "2")], |s| s.write_timeout = Duration::from_millis(2)),
     ];
     for (variables, expect) in rows {
@@ -143,15 +144,19 @@ fn values_that_do_not_fit_are_refused_by_name() {
         ("user_events", "", "all, none, or some of connected, disconnected, failed, stalled"),
     ];
     for (option, value, allowed) in rows {
+        let is_rule = matches!(option, "incoming_acl" | "incoming_permit" | "incoming_require_tls");
         let expected = [
-            format!("chan_websocket.conf: Invalid value '{value}' for {option} in [global]. Must be {allowed}"),
-            "chan_websocket.conf: [global] is refused because of these errors; the defaults are in force, but \
-             for its access checks that are valid"
-                .to_owned(),
+            format!(
+                "chan_websocket.conf: Invalid value '{value}' for {option} in [global]. Must be {allowed}"
+            ),
+            format!(
+                "chan_websocket.conf: [global] is refused because of these errors; the defaults are in force, {}",
+                if is_rule { CLOSED } else { "but for its access checks that are valid" }
+            ),
         ];
         let (config, errors) = load(&global(&[(option, value)]));
         assert_eq!(errors, expected);
-        assert_eq!(config.settings, Settings::default(), "{option}");
+        assert_eq!(config.settings, Settings { incoming_closed: is_rule, ..Settings::default() }, "{option}");
     }
 }
 
@@ -208,6 +213,72 @@ fn a_slip_of_the_pen_lets_nobody_in_who_was_kept_out() {
     assert!(config.settings.incoming_require_tls);
     assert_eq!(config.settings.incoming_origins, ["https://a.example"]);
     assert_eq!(errors.len(), 2);
+}
+
+const CLOSED: &str = "and nobody may connect to INCOMING channels, for it is not known who may";
+
+/// Files in which a rule on who may connect is not understood, or stands in the wrong place.
+#[test]
+fn a_slip_in_a_rule_lets_nobody_in() {
+    let wrong = section("globall", &[("incoming_deny", "0.0.0.0/0")]);
+    let other_kind = section("global", &[("type", "globals"), ("incoming_acl", "apps")]);
+    let behind = section("my-app", &[("type", "connection"), ("incoming_require_tls", "yes")]);
+    let rows = [
+        ("an unknown option", section("global", &[("incomming_deny", "0.0.0.0/0")])),
+        ("another", section("global", &[("Permit", "192.0.2.1")])),
+        ("a bad value", section("global", &[("incoming_require_tls", "yess")])),
+        ("an unknown section", wrong.clone()),
+        ("a section of another kind", other_kind),
+        ("a connection's section", behind),
+    ];
+    for (name, section) in rows {
+        let file = ConfigFile { sections: vec![section] };
+        let (config, errors) = load(&file);
+        assert_eq!(config.settings, Settings { incoming_closed: true, ..Settings::default() }, "{name}");
+        assert_eq!(errors.len(), if name == "a connection's section" { 3 } else { 2 }, "{name}: {errors:?}");
+        assert!(errors[1].ends_with(CLOSED), "{name}: {errors:?}");
+        // On reload the last good settings stay; those of a load that let nobody in are none.
+        let (last_good, _) = load(&global(&[("incoming_deny", "10.0.0.0/8")]));
+        let (again, errors) = reload(&file, Some(&last_good));
+        assert_eq!(again.settings, last_good.settings, "{name}");
+        assert!(errors[1].ends_with("its last good settings stay"), "{name}: {errors:?}");
+        assert_eq!(reload(&file, Some(&config)).0, config, "{name}");
+        assert_eq!(reload(&global(&[]), Some(&config)).0, Config::default(), "{name}");
+    }
+    // A good rule beside the slip is kept, for people to see; and what is no rule opens and closes nothing.
+    let file = ConfigFile { sections: vec![section("global", &[("incoming_deny", "10.0.0.0/8")]), wrong] };
+    let settings = load(&file).0.settings;
+    assert!(settings.incoming_closed && settings.incoming_acl.len() == 1);
+    for (option, value) in
+        [("incoming_timeout", "soon"), ("allow_untested_version", "?"), ("write_timout", "6")]
+    {
+        assert!(!load(&global(&[(option, value)])).0.settings.incoming_closed, "{option}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_changes_nothing_and_at_load_lets_nobody_in() {
+    let (config, error) = Config::unreadable(FILE, "no such luck".to_owned(), None);
+    assert_eq!(config.settings, Settings { incoming_closed: true, ..Settings::default() });
+    let begin = "chan_websocket.conf: cannot be read: no such luck;";
+    assert_eq!(error.to_string(), format!("{begin} the defaults are in force, {CLOSED}"));
+    assert_eq!(Config::unreadable(FILE, "no such luck".to_owned(), Some(&config)).1, error);
+    let (last_good, _) = load(&global(&[("out_queue", "33")]));
+    let (config, error) = Config::unreadable(FILE, "no such luck".to_owned(), Some(&last_good));
+    assert_eq!(config, last_good);
+    assert_eq!(error.to_string(), format!("{begin} the last good configuration stays"));
+}
+
+#[test]
+fn an_untested_version_is_allowed_by_a_plain_yes() {
+    for (value, allowed) in [(None, false), (Some("yes"), true), (Some(" On "), true), (Some("no"), false)] {
+        assert_eq!(allows_untested_version(FILE, value), Ok(allowed), "{value:?}");
+    }
+    let error = allows_untested_version(FILE, Some("perhaps")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "chan_websocket.conf: Invalid value 'perhaps' for allow_untested_version in [global]. Must be yes or no"
+    );
 }
 
 #[test]

@@ -337,7 +337,8 @@ pub(super) fn xor_welcome(mut stream: TcpStream, says_hello: bool) {
     linger(stream);
 }
 
-/// A resolver with a table, counting what it is asked. Names of `hanging` do not return before it is dropped.
+/// A resolver with a table, counting what it is asked. `hangs.example` does not return before `hanging` is dropped,
+/// `panics.example` panics.
 pub(super) struct TestResolver {
     pub(super) table: Vec<(&'static str, Vec<SocketAddr>)>,
     pub(super) hanging: parking_lot::Mutex<Option<Receiver<()>>>,
@@ -356,6 +357,7 @@ impl TestResolver {
 impl Resolve for TestResolver {
     fn resolve(&self, host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
         self.asked.lock().push(host.to_owned());
+        assert!(host != "panics.example", "on purpose");
         if host == "hangs.example" {
             let hanging = self.hanging.lock().take();
             let _ = hanging.map(|hanging| hanging.recv());

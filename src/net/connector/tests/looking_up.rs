@@ -181,3 +181,13 @@ fn a_name_that_hangs_again_and_again_does_not_take_all_threads() {
     hangs.client.handshake_timeout = LONG;
     connect(&connector, hangs).unwrap();
 }
+
+#[test]
+fn a_panic_in_a_look_up_ends_its_call_at_once() {
+    let server = Server::start(|_, stream| welcome(stream));
+    let (resolver, _release) = TestResolver::new(vec![("app.example", vec![server.addr])]);
+    let connector = connector_with(resolver);
+    let error = connect(&connector, destination("panics.example", 80)).unwrap_err();
+    assert!(error.to_string().ends_with("panic: on purpose"), "{error}");
+    connect(&connector, destination("app.example", 80)).unwrap();
+}

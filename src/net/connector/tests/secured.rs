@@ -1,6 +1,7 @@
 //! TLS, as far as it is the connector's business: in its place between TCP and upgrade.
 
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use super::super::*;
@@ -89,6 +90,42 @@ fn a_panic_in_tls_ends_that_call_alone() {
     let connector = connector();
     let error = connect(&connector, secure(&server)).unwrap_err();
     assert!(error.to_string().ends_with("internal error: panic: on purpose"), "{error}");
+    let server = Server::start(|_, stream| xor_welcome(stream, true));
+    connect(&connector, secure(&server)).unwrap();
+}
+
+/// TLS that cannot be used, and cannot be dropped either.
+struct Undroppable;
+
+impl TlsConnector for Undroppable {
+    fn prepare(&self, _settings: &ClientSettings) -> Result<Arc<dyn TlsContext>, String> {
+        Ok(Arc::new(Self))
+    }
+}
+
+impl TlsContext for Undroppable {
+    fn start(&self, _host: &str, _socket: TcpStream) -> Result<Box<dyn TlsHandshake>, String> {
+        Err("no session".to_owned())
+    }
+}
+
+impl Drop for Undroppable {
+    fn drop(&mut self) {
+        // The connector that the job holds is dropped by a helper's thread.
+        let name = thread::current().name().map(str::to_owned);
+        assert!(name.as_deref() != Some("ws-connector"), "on purpose");
+    }
+}
+
+#[test]
+fn a_panic_while_a_call_is_forgotten_ends_that_call_alone() {
+    let connector = connector();
+    let (server, _streams) = Server::silent();
+    let (mut job, outcome) = job(secure(&server));
+    job.tls = Arc::new(Undroppable);
+    let _handle = connector.connect(job);
+    let error = outcome.recv_timeout(LONG).expect("no result").unwrap_err();
+    assert!(error.to_string().ends_with("no session"), "{error}");
     let server = Server::start(|_, stream| xor_welcome(stream, true));
     connect(&connector, secure(&server)).unwrap();
 }

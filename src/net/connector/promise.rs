@@ -1,0 +1,53 @@
+//! A caller's right to a result: kept once, whatever happens to its job.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::error::{ConnectError, Failure};
+use super::{Connected, OnDone};
+use crate::net::contain::contained;
+
+/// Whether somebody has decided how a job ends: whoever sets it first, the connector to report or the caller to cancel.
+#[derive(Debug, Default)]
+pub(super) struct Settled(AtomicBool);
+
+impl Settled {
+    /// `true` for the first one that asks.
+    pub(super) fn claim(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
+    }
+}
+
+/// What a caller was promised. Dropped before it is kept, as in a panic, it reports that; and nothing if the caller has
+/// cancelled.
+pub(super) struct Promise {
+    on_done: Option<OnDone>,
+    settled: Arc<Settled>,
+}
+
+impl Promise {
+    pub(super) fn new(on_done: OnDone, settled: Arc<Settled>) -> Self {
+        Self { on_done: Some(on_done), settled }
+    }
+
+    /// Tells the caller how it ended, unless it has cancelled.
+    pub(super) fn keep(mut self, result: Result<Connected, ConnectError>) {
+        self.report(result);
+    }
+
+    fn report(&mut self, result: Result<Connected, ConnectError>) {
+        let Some(on_done) = self.on_done.take() else { return };
+        contained("Taking over a connection", || {
+            if self.settled.claim() {
+                on_done(result);
+            }
+        });
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        let lost = Failure::Internal("the call was lost in another fault".to_owned());
+        self.report(Err(ConnectError::before_any_attempt(lost)));
+    }
+}
