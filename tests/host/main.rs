@@ -46,6 +46,7 @@ mod outgoing;
 mod prometheus;
 mod protocol;
 mod rfc6455;
+mod snapshots;
 mod soak;
 mod versions;
 
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
     prometheus::tests(&mut suite);
     protocol::tests(&mut suite);
     rfc6455::tests(&mut suite);
+    snapshots::tests(&mut suite);
     soak::tests(&mut suite);
     versions::tests(&mut suite);
     suite.run()

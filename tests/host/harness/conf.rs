@@ -123,6 +123,8 @@ pub struct InstanceConfig {
     autoload: bool,
     documented: bool,
     ami: bool,
+    ari_channelvars: String,
+    ami_channelvars: String,
     debug: u8,
     http_prefix: Option<String>,
     http_address: &'static str,
@@ -142,6 +144,8 @@ impl Default for InstanceConfig {
             autoload: false,
             documented: false,
             ami: false,
+            ari_channelvars: String::new(),
+            ami_channelvars: String::new(),
             debug: 0,
             http_prefix: None,
             http_address: "127.0.0.1",
@@ -183,6 +187,19 @@ impl InstanceConfig {
     pub fn ami(mut self) -> Self {
         self.ami = true;
         self
+    }
+
+    /// Has ARI's events carry these variables and functions of their channel (ari.conf's `channelvars`).
+    pub fn ari_channelvars(mut self, names: &str) -> Self {
+        self.ari_channelvars = channelvars(names);
+        self
+    }
+
+    /// Lets AMI listen, and has its events carry these variables and functions of their channel (manager.conf's
+    /// `channelvars`).
+    pub fn ami_channelvars(mut self, names: &str) -> Self {
+        self.ami_channelvars = channelvars(names);
+        self.ami()
     }
 
     /// Writes a configuration file.
@@ -301,12 +318,9 @@ impl InstanceConfig {
         files.insert("logger.conf".into(), self.logger_conf());
         files.insert("http.conf".into(), self.http_conf(home, http, https));
         if let Some(port) = ami {
-            files.insert("manager.conf".into(), manager_conf(port));
+            files.insert("manager.conf".into(), manager_conf(port, &self.ami_channelvars));
         }
-        files.insert(
-            "ari.conf".into(),
-            "[general]\nenabled = yes\n[harness]\ntype = user\npassword = harness\n".into(),
-        );
+        files.insert("ari.conf".into(), ari_conf(&self.ari_channelvars));
         files
     }
 
@@ -351,12 +365,21 @@ impl InstanceConfig {
     }
 }
 
-fn manager_conf(port: u16) -> String {
+/// The option that reports these variables and functions of channels, in ari.conf and manager.conf.
+fn channelvars(names: &str) -> String {
+    format!("channelvars = {names}\n")
+}
+
+fn ari_conf(channelvars: &str) -> String {
+    format!("[general]\nenabled = yes\n{channelvars}[harness]\ntype = user\npassword = harness\n")
+}
+
+fn manager_conf(port: u16, channelvars: &str) -> String {
     let user = |name: &str, read: &str, write: &str| {
         format!("[{name}]\nsecret = {name}\nread = {read}\nwrite = {write}\nwritetimeout = 5000\n")
     };
     format!(
-        "[general]\nenabled = yes\nbindaddr = 127.0.0.1\nport = {port}\ndisplayconnects = no\n{}{}",
+        "[general]\nenabled = yes\nbindaddr = 127.0.0.1\nport = {port}\ndisplayconnects = no\n{channelvars}{}{}",
         user("all", "all", "all"),
         user("calls", "call", "call"),
     )
