@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::asterisk::Module;
 use super::sandbox::Mounts;
+use super::surroundings;
 
 /// The dialplan that every instance has. `${…}` come as channel variables with the call.
 const DIALPLAN: &str = r"
@@ -126,6 +127,7 @@ pub struct InstanceConfig {
     ari_channelvars: String,
     ami_channelvars: String,
     debug: u8,
+    surrounded: bool,
     http_prefix: Option<String>,
     http_address: &'static str,
 }
@@ -147,6 +149,7 @@ impl Default for InstanceConfig {
             ari_channelvars: String::new(),
             ami_channelvars: String::new(),
             debug: 0,
+            surrounded: false,
             http_prefix: None,
             http_address: "127.0.0.1",
         }
@@ -255,6 +258,29 @@ impl InstanceConfig {
         self
     }
 
+    /// Switches everything on that makes the core call the driver at odd times: see [`super::surroundings`].
+    pub(super) fn surrounded(mut self) -> Self {
+        for (name, text) in surroundings::FILES {
+            // A test's own file is what it is about.
+            let own = self.files.get(*name).is_some_and(|own| !QUIET.contains(&(*name, own)));
+            if !own {
+                self = self.file(name, text);
+            }
+        }
+        for name in surroundings::MODULES {
+            if !self.modules.iter().any(|module| module == name) {
+                self = self.module(name);
+            }
+        }
+        let (name, value) = surroundings::POISONED_MEMORY;
+        self.surrounded = true;
+        self.ami().environment(name, value)
+    }
+
+    pub(super) fn is_surrounded(&self) -> bool {
+        self.surrounded
+    }
+
     /// Sets http.conf's prefix.
     pub fn http_prefix(mut self, prefix: &str) -> Self {
         self.http_prefix = Some(prefix.to_owned());
@@ -326,14 +352,14 @@ impl InstanceConfig {
 
     fn asterisk_conf(&self, home: &str, modules: &str) -> String {
         let verbose = if self.debug > 0 { 5 } else { 0 };
+        let debug = if self.surrounded { self.debug.max(surroundings::DEBUG_LEVEL) } else { self.debug };
         let data = if self.documented { format!("{home}/data") } else { DATA.to_owned() };
         format!(
             "[directories]\nastetcdir => {home}/etc\nastmoddir => {modules}\nastvarlibdir => {home}/lib\n\
              astdbdir => {home}/lib\nastkeydir => {home}/lib\nastdatadir => {data}\n\
              astagidir => {home}/lib\nastspooldir => {home}/spool\nastrundir => {home}/run\n\
              astlogdir => {home}/log\nastsbindir => /usr/sbin\n\
-             [options]\nverbose = {verbose}\ndebug = {}\nsystemname = harness\n",
-            self.debug
+             [options]\nverbose = {verbose}\ndebug = {debug}\nsystemname = harness\n",
         )
     }
 
@@ -350,7 +376,15 @@ impl InstanceConfig {
 
     fn logger_conf(&self) -> String {
         let more = if self.debug > 0 { ",debug,dtmf" } else { "" };
-        format!("[general]\ndateformat = %F %T.%3q\n[logfiles]\nfull = notice,warning,error,verbose{more}\n")
+        // All that is logged for the surroundings' sake has a file of its own, which no test reads.
+        let (limit, all) = if self.surrounded {
+            ("logger_queue_limit = 1000000\n", "debug = debug,dtmf,verbose\n")
+        } else {
+            ("", "")
+        };
+        format!(
+            "[general]\ndateformat = %F %T.%3q\n{limit}[logfiles]\nfull = notice,warning,error,verbose{more}\n{all}"
+        )
     }
 
     fn http_conf(&self, home: &str, http: u16, https: u16) -> String {
@@ -366,7 +400,7 @@ impl InstanceConfig {
 }
 
 /// The option that reports these variables and functions of channels, in ari.conf and manager.conf.
-fn channelvars(names: &str) -> String {
+pub(super) fn channelvars(names: &str) -> String {
     format!("channelvars = {names}\n")
 }
 
