@@ -10,17 +10,26 @@ const WHY: &str = "the C module has no figures";
 const FIGURES: &str =
     "CHANNEL(websocket,queue_length),CHANNEL(websocket,format),CHANNEL(websocket,close_reason)";
 
+/// Why they are kept out of the surroundings.
+const OWN: &str = "what the snapshots carry is the test's own";
+
 pub fn tests(suite: &mut Suite) {
-    suite.ours("snapshots/ari", WHY, ari).private_with(InstanceConfig::new().ari_channelvars(FIGURES));
-    suite
-        .ours("snapshots/manager", WHY, manager)
-        .private_with(InstanceConfig::new().ami_channelvars(FIGURES));
-    suite.ours("snapshots/local", WHY, local).private_with(both(FIGURES));
-    suite.ours("snapshots/masquerade", WHY, masquerade).private_with(both(FIGURES));
-    suite
-        .ours("snapshots/forged", WHY, forged)
-        .private_with(both(FIGURES).debug(1).dialplan("exten => h,1,Verbose(0,the end of ${CHANNEL})\n"));
-    suite.ours("snapshots/unknown", WHY, unknown).private_with(both("CHANNEL(websocket,nonsense)"));
+    let (in_ari, in_ami) =
+        (InstanceConfig::new().ari_channelvars(FIGURES), InstanceConfig::new().ami_channelvars(FIGURES));
+    let with_h = both(FIGURES).debug(1).dialplan("exten => h,1,Verbose(0,the end of ${CHANNEL})\n");
+    let tests: [(&str, fn(&Context), InstanceConfig); 6] = [
+        ("ari", ari, in_ari),
+        ("manager", manager, in_ami),
+        ("local", local, both(FIGURES)),
+        ("masquerade", masquerade, both(FIGURES)),
+        ("forged", forged, with_h),
+        ("unknown", unknown, both("CHANNEL(websocket,nonsense)")),
+    ];
+    for (name, body, config) in tests {
+        let test = suite.ours(format!("snapshots/{name}"), WHY, body);
+        test.only_alone(OWN);
+        test.private_with(config);
+    }
 }
 
 fn both(names: &str) -> InstanceConfig {

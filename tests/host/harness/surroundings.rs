@@ -48,8 +48,15 @@ const FIGURES_AT_ONCE: usize = 10;
 /// The channel variable in which MixMonitor leaves the name of its file.
 pub(super) const RECORDED: &str = "MIXMONITOR_FILENAME";
 
-/// What recording and spying logs about media that Asterisk cannot translate, and about channels that are gone.
-const NOISE: &[&str] = &["No translator path", "Unable to add 'MixMonitor' spy to channel"];
+/// What recording and spying logs about media that Asterisk translates for it and that is none, and about channels that
+/// are gone; and spies that come to an application whose test is over.
+const NOISE: &[&str] = &[
+    "translate.c",
+    "codec_amr.c",
+    "codec_gsm.c: Invalid GSM data",
+    "Unable to add 'MixMonitor' spy to channel",
+    "res_stasis.c: Stasis app '",
+];
 
 static INSTANCES: AtomicU32 = AtomicU32::new(0);
 
