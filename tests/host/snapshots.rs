@@ -13,11 +13,14 @@ const FIGURES: &str =
 /// Why they are kept out of the surroundings.
 const OWN: &str = "what the snapshots carry is the test's own";
 
+/// Name, body and instance of a test.
+type Row = (&'static str, fn(&Context), InstanceConfig);
+
 pub fn tests(suite: &mut Suite) {
     let (in_ari, in_ami) =
         (InstanceConfig::new().ari_channelvars(FIGURES), InstanceConfig::new().ami_channelvars(FIGURES));
     let with_h = both(FIGURES).debug(1).dialplan("exten => h,1,Verbose(0,the end of ${CHANNEL})\n");
-    let tests: [(&str, fn(&Context), InstanceConfig); 6] = [
+    let tests: [Row; 6] = [
         ("ari", ari, in_ari),
         ("manager", manager, in_ami),
         ("local", local, both(FIGURES)),
