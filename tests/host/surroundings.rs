@@ -3,7 +3,7 @@
 
 use super::harness::{Context, Suite, wait};
 
-/// A test of each file, which has said what it does there.
+/// A test of each kind, but for those that measure times.
 const OF_EACH_KIND: &[&str] = &[
     "ami/disconnected/lost",
     "bulk/plain-text/large",
@@ -27,7 +27,6 @@ const OF_EACH_KIND: &[&str] = &[
     "module/unload_refused",
     "outgoing/connects",
     "outgoing/dialplan",
-    "pace/20_ms",
     "passthrough/lasts/opus_60_ms",
     "status/plain-text/paused_bulk",
     "unbuffered/as_it_comes",
