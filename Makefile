@@ -51,6 +51,12 @@ unittest: ## Run the tests that need no Asterisk
 hosttest: setup clients build faults ## Run the tests against a real Asterisk; TEST=<name> for some of them
 	$(CARGO) test $(NO_MODULE) --test host $(TEST)
 
+.PHONY: surroundings
+surroundings: setup build faults ## Run the ordinary scenarios with everything on that makes the core call the module at odd times; TEST=<name>
+	@# Left out: what measures times or counts threads and files, or has a target of its own.
+	HOST_SURROUNDINGS=1 HOST_PATIENCE=4 $(CARGO) test $(NO_MODULE) --test host -- $(TEST) \
+		$(foreach part,clients/ connect/many examples/ hostile/ life/ pace/ rfc6455/ soak/ surroundings/,--skip $(part))
+
 .PHONY: churn
 churn: setup build ## Set ten thousand calls up and tear them down in all ways at once, load and unload a thousand times; CALLS=<number>
 	HOST_CHURN=$(or $(CALLS),10000) $(CARGO) test $(NO_MODULE) --test host -- --nocapture life/churn

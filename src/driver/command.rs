@@ -8,6 +8,8 @@ mod tests;
 
 use serde_json::Value;
 
+use super::text::shortened;
+
 /// How control messages (commands and events) are written on one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ControlMessageFormat {
@@ -251,20 +253,8 @@ fn from_parts(
     })
 }
 
-/// `text` as an error may quote it: short, and without control characters that would break a line of plain text.
+/// `text` as an error may quote it: short, and on one line.
 fn excerpt(text: &str) -> String {
     const MAX_CHARS: usize = 64;
-    let mut chars = text.chars();
-    let mut excerpt = String::new();
-    for c in chars.by_ref().take(MAX_CHARS) {
-        if c.is_control() {
-            excerpt.extend(c.escape_default());
-        } else {
-            excerpt.push(c);
-        }
-    }
-    if chars.next().is_some() {
-        excerpt.push('…');
-    }
-    excerpt
+    shortened(text, MAX_CHARS)
 }

@@ -6,6 +6,8 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::time::Duration;
 
+use super::text::one_line;
+
 /// How a figure behaves over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -56,7 +58,7 @@ impl Unit {
     }
 }
 
-/// A figure's value. Displays without its unit; "" if there is none.
+/// A figure's value. Displays without its unit, on one line ([`one_line`]); "" if there is none.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// There is none yet.
@@ -84,7 +86,7 @@ impl fmt::Display for Value {
             }
             Self::Seconds(time) => write!(f, "{}", time.as_secs()),
             Self::Flag(flag) => f.write_str(if *flag { "yes" } else { "no" }),
-            Self::Text(text) => f.write_str(text),
+            Self::Text(text) => f.write_str(&one_line(text)),
         }
     }
 }
@@ -220,6 +222,7 @@ mod tests {
             (Value::Flag(true), "yes"),
             (Value::from(None::<u64>), ""),
             (Value::from(Some("word")), "word"),
+            (Value::from("bye\r\nForged: yes\0"), "bye\\r\\nForged: yes\\u{0}"),
         ] {
             assert_eq!(value.to_string(), expected, "{value:?}");
         }

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use super::text::one_line;
+
 /// Events that are switched on and off together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoticeClass {
@@ -148,8 +150,7 @@ impl Fields {
 
     /// Adds a field at the end. What a peer had a hand in must not begin a header of its own.
     pub fn push(&mut self, name: &str, value: impl fmt::Display) {
-        let value = value.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        self.0.push((name.to_owned(), value));
+        self.0.push((name.to_owned(), one_line(&value.to_string()).into_owned()));
     }
 
     /// All fields of `more` at the end.
@@ -210,9 +211,9 @@ mod tests {
     #[test]
     fn no_value_begins_a_header() {
         let fields = Fields::default().with("Reason", "lost\r\nAction: Hangup\r\n\r\n\0");
-        assert_eq!(fields.headers(), "Reason: lost  Action: Hangup     \r\n");
+        assert_eq!(fields.headers(), "Reason: lost\\r\\nAction: Hangup\\r\\n\\r\\n\\u{0}\r\n");
         let event: serde_json::Value = serde_json::from_str(&fields.user_event("X")).unwrap();
-        assert_eq!(event["Reason"], "lost  Action: Hangup     ");
+        assert_eq!(event["Reason"], "lost\\r\\nAction: Hangup\\r\\n\\r\\n\\u{0}");
     }
 
     #[test]

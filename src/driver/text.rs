@@ -1,4 +1,34 @@
-//! Text for consoles: columns that line up, and nothing but ASCII.
+//! Text for people and their tools: what comes from outside stays on its line; on consoles, columns that line up, and
+//! nothing but ASCII.
+
+use std::borrow::Cow;
+
+/// Whether a line could end at `c`, or a terminal take it for an order: control characters (NUL, CR, LF, ESC, DEL and
+/// C1 among them), and Unicode's separators of lines and paragraphs.
+fn breaks_line(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// `text` on one line: what could break it is escaped as Rust writes it (`\r`, `\n`, `\u{1b}`). So a peer's text can
+/// forge no line of a log, no header of AMI's, and cannot cut a C string short.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(breaks_line) {
+        return Cow::Borrowed(text);
+    }
+    let mut line = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if breaks_line(c) { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    Cow::Owned(line)
+}
+
+/// At most `max_chars` characters of `text`, on one line; `…` stands for the rest.
+pub fn shortened(text: &str, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars) {
+        Some((end, _)) => format!("{}…", one_line(text.get(..end).unwrap_or_default())),
+        None => one_line(text).into_owned(),
+    }
+}
 
 /// `text` with everything but printable ASCII escaped, as Rust writes it (`\n`, `\u{e9}`). What comes from outside,
 /// a name or an address, can then neither break a line nor play with a terminal.
@@ -50,6 +80,32 @@ pub fn table(rows: &[Vec<String>], aligns: &[Align]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_could_break_a_line_is_escaped() {
+        for (text, expected) in [
+            ("", ""),
+            ("caf\u{e9} \\n 100 %", "caf\u{e9} \\n 100 %"),
+            ("bye\r\nEvent: Forged\r\n\r\n", "bye\\r\\nEvent: Forged\\r\\n\\r\\n"),
+            ("a\0b\tc\u{b}\u{c}\u{1b}[2J\u{7f}", "a\\u{0}b\\tc\\u{b}\\u{c}\\u{1b}[2J\\u{7f}"),
+            (
+                "c1 \u{85}\u{9b}31m, separators \u{2028}\u{2029}",
+                "c1 \\u{85}\\u{9b}31m, separators \\u{2028}\\u{2029}",
+            ),
+        ] {
+            assert_eq!(one_line(text), expected);
+            assert_eq!(one_line(expected), expected, "once is enough");
+        }
+    }
+
+    #[test]
+    fn a_shortened_text_says_so() {
+        for (text, expected) in
+            [("", ""), ("\u{e9}\u{e9}\n", "\u{e9}\u{e9}\\n"), ("\u{e9}\n\u{e9}b", "\u{e9}\\n\u{e9}…")]
+        {
+            assert_eq!(shortened(text, 3), expected);
+        }
+    }
 
     #[test]
     fn nothing_but_printable_ascii() {

@@ -34,19 +34,21 @@ impl Channel {
 
     /// Takes the channel lock, waiting for it. Never from a reactor or the effects thread.
     pub(crate) fn lock(&self) -> ChannelGuard<'_> {
-        let (file, line, function) = here!();
-        // SAFETY: the channel is alive through our reference; channel locks are recursive mutexes.
-        unsafe { sys::__ao2_lock(self.raw(), 0, file, function, line, c"chan".as_ptr()) };
-        ChannelGuard(self, PhantomData)
+        // SAFETY: the channel is alive through our reference, which outlives the guard; an `Ao2` is never NULL.
+        unsafe { ChannelGuard::lock_borrowed(self.0.as_ptr()) }.unwrap_or_else(|| unreachable_null())
     }
 
     /// Takes the channel lock if it is free.
     pub(crate) fn try_lock(&self) -> Option<ChannelGuard<'_>> {
         let (file, line, function) = here!();
         // SAFETY: as in `lock`.
-        let busy = unsafe { sys::__ao2_trylock(self.raw(), 0, file, function, line, c"chan".as_ptr()) };
-        // Not `then_some`: that would make a guard, and drop it, also where the lock is not ours.
-        (busy == 0).then(|| ChannelGuard(self, PhantomData))
+        let busy =
+            unsafe { sys::__ao2_trylock(self.0.as_ptr().cast(), 0, file, function, line, c"chan".as_ptr()) };
+        if busy != 0 {
+            return None;
+        }
+        // SAFETY: locked by this thread, and alive through our reference.
+        unsafe { Locked::new(self.0.as_ptr()) }.map(ChannelGuard)
     }
 
     /// The name of the one other channel in its bridge, if there is one and no third. Waits for the channel's and the
@@ -56,14 +58,10 @@ impl Channel {
         let peer = unsafe { Ao2::from_owned(sys::ast_channel_bridge_peer(self.0.as_ptr())) }.map(Self)?;
         Some(peer.lock().locked().name())
     }
-
-    fn raw(&self) -> *mut c_void {
-        self.0.as_ptr().cast()
-    }
 }
 
 /// A held channel lock. The thread that took it gives it back: it is not [`Send`].
-pub(crate) struct ChannelGuard<'a>(&'a Channel, PhantomData<*mut ()>);
+pub(crate) struct ChannelGuard<'a>(Locked<'a>);
 
 /// Does not compile if `ChannelGuard` is `Send`: then the compiler could not tell which of the two it is to take.
 const _: fn() = || {
@@ -76,10 +74,24 @@ const _: fn() = || {
 };
 
 impl ChannelGuard<'_> {
+    /// Locks a channel that a callback was given, without a reference to it; `None` for NULL. Waits for the lock.
+    ///
+    /// This is the way in a callback that the core can make from the channel's destructor: there the count of
+    /// references is 0, and a further one would run the destructor again when it is given back.
+    ///
+    /// # Safety
+    /// `chan` is NULL, or its memory is a channel's until the guard is dropped.
+    pub(crate) unsafe fn lock_borrowed<'a>(chan: *mut sys::ast_channel) -> Option<ChannelGuard<'a>> {
+        let chan = NonNull::new(chan)?;
+        let (file, line, function) = here!();
+        // SAFETY: the caller's promise; channel locks are recursive mutexes, and locking counts no reference.
+        unsafe { sys::__ao2_lock(chan.as_ptr().cast(), 0, file, function, line, c"chan".as_ptr()) };
+        Some(ChannelGuard(Locked(chan, PhantomData)))
+    }
+
     /// The channel, for what needs its lock.
     pub(crate) fn locked(&self) -> Locked<'_> {
-        // SAFETY: non-null through the reference, and locked as long as the guard, which outlives the borrow.
-        unsafe { Locked::new(self.0.0.as_ptr()) }.unwrap_or_else(|| unreachable_null())
+        self.0
     }
 }
 
@@ -90,9 +102,7 @@ fn unreachable_null() -> ! {
 
 impl Drop for ChannelGuard<'_> {
     fn drop(&mut self) {
-        let (file, line, function) = here!();
-        // SAFETY: this guard stands for one lock taken by this thread: it is not Send.
-        unsafe { sys::__ao2_unlock(self.0.raw(), file, function, line, c"chan".as_ptr()) };
+        unlock(self.0.as_ptr());
     }
 }
 
@@ -319,6 +329,6 @@ const DISABLE_DEVSTATE_CACHE: u32 = 1 << 21;
 
 fn unlock(chan: *mut sys::ast_channel) {
     let (file, line, function) = here!();
-    // SAFETY: __ast_channel_alloc returned it locked by this thread.
+    // SAFETY: locked by this thread: by __ast_channel_alloc, or by the guard, which is not Send (it holds a pointer).
     unsafe { sys::__ao2_unlock(chan.cast(), file, function, line, c"chan".as_ptr()) };
 }

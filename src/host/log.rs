@@ -19,6 +19,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use super::call::Call;
 use super::guard::here;
 use super::sys;
+use crate::driver::text::one_line;
 
 pub(crate) const LOG_DEBUG: c_int = 0;
 const LOG_NOTICE: c_int = 2;
@@ -132,20 +133,15 @@ impl Log for AsteriskLog {
 pub(crate) fn verbose(message: &str) {
     const ALWAYS: c_int = -1;
     let (file, line, function) = here!();
-    let Ok(message) = CString::new(one_line(message)) else { return };
+    let Ok(message) = CString::new(&*one_line(message)) else { return };
     // SAFETY: the format is ours and takes one string; all pointers live across the call. logger.h: any thread.
     unsafe { sys::__ast_verbose(file, line as c_int, function, ALWAYS, c"%s\n".as_ptr(), message.as_ptr()) };
-}
-
-/// A peer's text must not forge log lines.
-fn one_line(message: &str) -> String {
-    message.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// `callid` 0: this thread's own, if it has one.
 fn write_line(level: c_int, callid: u32, file: &str, line: u32, message: &str) {
     let file = file.rsplit('/').next().unwrap_or(file);
-    let (Ok(message), Ok(file)) = (CString::new(one_line(message)), CString::new(file)) else { return };
+    let (Ok(message), Ok(file)) = (CString::new(&*one_line(message)), CString::new(file)) else { return };
     let (_, _, function) = here!();
     // SAFETY: the format is ours and takes one string; all pointers live across the call. logger.h: any thread.
     unsafe {

@@ -1,13 +1,18 @@
 //! The channel tech: what the core calls, decoded here and done in [`super::call`] and [`super::request`].
 //!
 //! Which lock the core holds in which callback: asterisk/channel.h, struct ast_channel_tech.
+//!
+//! Two of them run in the channel's destructor too, where nobody holds a reference any more: `func_channel_read` and
+//! `get_pvt_uniqueid`. It publishes a last snapshot (`ast_channel_publish_final_snapshot`), which has the driver's
+//! unique id and the `channelvars` of ari.conf and manager.conf, functions included. They may take no reference to the
+//! channel, for giving it back would run the destructor again. All others are called by one who holds a reference.
 
 use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_uint};
 use std::sync::Arc;
 
 use super::call::{CLOSE_NORMAL, Call};
-use super::channel::{Channel, Locked, owned_string};
+use super::channel::{Channel, ChannelGuard, Locked, owned_string};
 use super::format::{Capabilities, Format};
 use super::guard::{guard, trampoline};
 use super::request::{self, Request};
@@ -114,13 +119,13 @@ fn take_call(channel: Locked<'_>) -> Option<Arc<Call>> {
     Some(unsafe { Arc::from_raw(pvt) })
 }
 
-/// A reference of one's own to the call of a channel that is not locked.
+/// A reference of one's own to the call of a channel that is not locked by the core; `None` after the hangup. The
+/// channel's count of references is left alone, as the destructor needs it.
 fn call_of_unlocked(chan: *mut sys::ast_channel) -> Option<Arc<Call>> {
-    // SAFETY: the core keeps the channel alive across the callback.
-    let channel = unsafe { Channel::from_borrowed(chan) }?;
-    let guard = channel.lock();
-    let call = call_of(guard.locked())?;
-    call.me()
+    // SAFETY: the channel's memory and its lock are there across the callback, also in the destructor, which takes that
+    // lock itself before and after.
+    let guard = unsafe { ChannelGuard::lock_borrowed(chan) }?;
+    call_of(guard.locked())?.me()
 }
 
 trampoline! {
@@ -241,7 +246,7 @@ fn hang_up(channel: Locked<'_>) {
 trampoline! {
     /// Both channels locked: a masquerade has moved the call's insides from `old` to `new`.
     fn fixup(old: *mut sys::ast_channel, new: *mut sys::ast_channel) -> c_int, fail -1, {
-        // SAFETY: locked by the core for this callback.
+        // SAFETY: locked by the core for this callback, which holds a reference to each: no destructor runs.
         let (channel, reference) = unsafe { (Locked::new(new), Channel::from_borrowed(new)) };
         match (channel.and_then(call_of), reference) {
             (Some(call), Some(reference)) => { call.move_to(old, reference); 0 }
@@ -259,7 +264,7 @@ trampoline! {
 }
 
 trampoline! {
-    /// Not locked. The digit has ended.
+    /// Not locked, but never in the destructor. The digit has ended.
     fn send_digit_end(chan: *mut sys::ast_channel, digit: c_char, _duration: c_uint) -> c_int, fail -1, {
         match call_of_unlocked(chan) {
             Some(call) => {
@@ -272,15 +277,14 @@ trampoline! {
 }
 
 trampoline! {
-    /// Not locked. `CHANNEL(websocket,<figure>)`; the core passes what stands between the parentheses. -1: it says
-    /// that there is no such item.
+    /// Not locked, or locked by the core for a snapshot; in the destructor too. `CHANNEL(websocket,<figure>)`; the core
+    /// passes what stands between the parentheses. -1: it says that there is no such item.
     fn func_channel_read(
         chan: *mut sys::ast_channel, _function: *const c_char, data: *mut c_char, buf: *mut c_char, len: usize,
     ) -> c_int, fail -1, {
         // SAFETY: the core's string lives across the callback.
         let item = unsafe { owned_string(data) };
-        let text = call_of_unlocked(chan).and_then(|call| view::channel_function(&call, &item));
-        match text {
+        match view::channel_function(call_of_unlocked(chan).as_deref(), &item) {
             // SAFETY: the core's buffer of `len` bytes.
             Some(text) => { unsafe { fill(buf, len, &text) }; 0 }
             None => -1,
@@ -303,7 +307,7 @@ unsafe fn fill(buf: *mut c_char, len: usize, text: &str) {
 }
 
 trampoline! {
-    /// Channel locked, when a snapshot is taken: becomes `protocol_id` in ARI. Copied by the core.
+    /// Channel locked, when a snapshot is taken, in the destructor too: becomes `protocol_id` in ARI. Copied by the core.
     fn get_pvt_uniqueid(chan: *mut sys::ast_channel) -> *const c_char, fail c"".as_ptr(), {
         // SAFETY: locked by the core for this callback.
         let channel = unsafe { Locked::new(chan) };

@@ -62,7 +62,7 @@ pub(crate) struct Figure {
 impl<'a> CallView<'a> {
     /// The value of the figure `name`; `None` if there is no such figure.
     pub(crate) fn value(&self, name: &str) -> Option<Value> {
-        FIGURES.iter().find(|figure| figure.name.eq_ignore_ascii_case(name)).map(|figure| (figure.get)(self))
+        figure(name).map(|figure| (figure.get)(self))
     }
 
     /// What the channel is left with at the end: variable, name of the figure, value.
@@ -164,16 +164,30 @@ impl<'a> CallView<'a> {
     }
 }
 
-/// What `CHANNEL(<item>)` is for `call`, if the item is ours: `websocket,<figure>`. Says so if there is no such figure.
-pub(crate) fn channel_function(call: &Call, item: &str) -> Option<String> {
+/// What `CHANNEL(<item>)` is for `call`, if the item is ours: `websocket,<figure>`. "" if the call is over (`None`), as
+/// in a channel's last snapshot. Says so if there is no such figure.
+pub(crate) fn channel_function(call: Option<&Call>, item: &str) -> Option<String> {
     let (kind, name) = item.split_once(',').unwrap_or((item, ""));
     if !kind.trim().eq_ignore_ascii_case("websocket") {
         return None;
     }
-    let value = call.view().value(name.trim());
-    if value.is_none() {
-        let names: Vec<&str> = FIGURES.iter().map(|figure| figure.name).collect();
-        call_warn!(call, "CHANNEL(websocket,{name}) is not known; known are: {}", names.join(", "));
+    let Some(figure) = figure(name.trim()) else {
+        warn_unknown(call, name);
+        return None;
+    };
+    Some(call.map_or_else(String::new, |call| (figure.get)(&call.view()).to_string()))
+}
+
+/// The figure of this name.
+fn figure(name: &str) -> Option<&'static Figure> {
+    FIGURES.iter().find(|figure| figure.name.eq_ignore_ascii_case(name))
+}
+
+fn warn_unknown(call: Option<&Call>, name: &str) {
+    let names: Vec<&str> = FIGURES.iter().map(|figure| figure.name).collect();
+    let text = format!("CHANNEL(websocket,{name}) is not known; known are: {}", names.join(", "));
+    match call {
+        Some(call) => call_warn!(call, "{text}"),
+        None => log::warn!("{text}"),
     }
-    value.map(|value| value.to_string())
 }

@@ -237,7 +237,7 @@ fn forged(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)");
     app.send_frames(&[Frame::close(Some(4000), "bye\r\nForged: yes\r\n\r\nEvent: Forged\r\nUniqueid: 1")]);
     let event = ami.event("WebSocketDisconnected", &call.id);
-    assert_eq!(event.get("CloseReason"), "bye  Forged: yes    Event: Forged  Uniqueid: 1");
+    assert_eq!(event.get("CloseReason"), r"bye\r\nForged: yes\r\n\r\nEvent: Forged\r\nUniqueid: 1");
     assert!(!event.names().contains(&"Forged"), "{event:?}");
     call.ending();
     assert_eq!(ami.find(Duration::ZERO, |block| block.get("Event") == "Forged"), None);

@@ -127,7 +127,7 @@ fn status(t: &Context, format: Format) {
 /// Digits that the core sends to the channel.
 fn dtmf(t: &Context, format: Format) {
     let (call, app) = t.incoming_app(&options(format));
-    call.wait_up();
+    call.wait_stasis();
     t.ari()
         .post(
             &format!("channels/{}/dtmf", call.id),

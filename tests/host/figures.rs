@@ -4,13 +4,14 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::harness::{App, Context, InstanceConfig, Suite, wait};
+use super::harness::{App, Context, Frame, InstanceConfig, Suite, wait};
 
 const WHY: &str = "the C module has no figures";
 
 pub fn tests(suite: &mut Suite) {
     suite.ours("figures/ari", WHY, ari).shares("figures", instance);
     suite.ours("figures/unknown", WHY, unknown).shares("figures", instance);
+    suite.ours("figures/on_one_line", WHY, on_one_line).shares("figures", instance);
     suite.ours("figures/variables", WHY, variables).shares("figures", instance);
     suite.ours("figures/h", WHY, h_extension).shares("figures", instance);
     suite.ours("figures/cdr", WHY, cdr).shares("figures", instance);
@@ -42,6 +43,7 @@ exten => h,1,GotoIf($[${CHANNEL(channeltype)} = WebSocket]?ours)
  same => n(ours),Set(CDR(ws_frames)=${CHANNEL(websocket,frames_in)})
  same => n,Set(CDR(ws_ended)=${CHANNEL(websocket,ended_by)})
  same => n,Verbose(0,h of ${CHANNEL}: ${WEBSOCKET_ENDED_BY} ${WEBSOCKET_FRAMES_IN} / ${CHANNEL(websocket,ended_by)} ${CHANNEL(websocket,frames_in)})
+ same => n,Verbose(0,reason of ${CHANNEL}: '${CHANNEL(websocket,close_reason)}')
 ",
         )
 }
@@ -99,6 +101,19 @@ fn unknown(t: &Context) {
     }
     assert_eq!(call.variable("CHANNEL(rtp,dest)").unwrap_or_default(), "");
     assert_eq!(call.variable("CHANNEL(channeltype)").as_deref(), Some("WebSocket"));
+}
+
+/// What the application has a hand in reaches the dialplan, ARI and the console whole and on one line.
+fn on_one_line(t: &Context) {
+    let (call, app) = t.incoming_echo("c(ulaw)");
+    app.command("BAD\r\nForged:yes\u{1b}[2J\0\u{85}!");
+    app.expect_error();
+    let written = r"Unknown command 'BAD\r\nForged:yes\u{1b}[2J\u{0}\u{85}!'";
+    assert_eq!(call.variable("CHANNEL(websocket,last_error)").as_deref(), Some(written));
+    let shown = t.asterisk.cli(&format!("websocket show channel {}", call.name));
+    assert!(shown.contains(written), "{shown}");
+    app.send_frames(&[Frame::close(Some(4000), "bye\r\nForged: yes\u{1b}[2J\0\u{85}!")]);
+    t.wait_log(&["reason of", &call.name, r"'bye\r\nForged: yes\u{1b}[2J\u{0}\u{85}!'"]);
 }
 
 /// The values of the variables that were set on a channel before it was gone.

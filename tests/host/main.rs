@@ -9,6 +9,7 @@
 //! | `HOST_RECORD` | set: keep the oracle's traces in `tests/host/golden`, for where there is no oracle |
 //! | `HOST_BESIDE` | set: run tests that assert what ours does on the C module too, and print both results |
 //! | `RFC6455_ALL` | set: run the RFC 6455 cases in every way, not only the quick ones |
+//! | `HOST_SURROUNDINGS` | set: run all tests with everything on that makes the core call the module at odd times (harness/surroundings.rs), on ours alone |
 //! | `HOST_TABLE` | set: print how the modules compare, test by test |
 //! | `HOSTILE_SECONDS` | run the long forms of `hostile`, up to so long (`make hostile`) |
 //! | `HOST_CHURN`, `HOST_CYCLES` | how many calls life/churn makes (400), how often module/cycles loads and unloads (100) |
@@ -48,7 +49,9 @@ mod outgoing;
 mod prometheus;
 mod protocol;
 mod rfc6455;
+mod snapshots;
 mod soak;
+mod surroundings;
 mod unreadable_config;
 mod versions;
 
@@ -87,7 +90,9 @@ fn main() -> ExitCode {
     prometheus::tests(&mut suite);
     protocol::tests(&mut suite);
     rfc6455::tests(&mut suite);
+    snapshots::tests(&mut suite);
     soak::tests(&mut suite);
     versions::tests(&mut suite);
+    surroundings::tests(&mut suite);
     suite.run()
 }

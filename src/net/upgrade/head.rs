@@ -1,5 +1,7 @@
 //! The head of an HTTP response (RFC 9112), collected from whatever pieces it arrives in, within limits.
 
+use crate::driver::text::shortened;
+
 /// Bytes of a response's status line and headers together; more is an endless header.
 pub const MAX_HEAD_BYTES: usize = 16 * 1024;
 
@@ -138,16 +140,9 @@ fn parse(head: &[u8]) -> Result<ResponseHead, HeadError> {
     })
 }
 
-/// Text from the peer as it may stand in a log line: on one line, without control characters, not long.
+/// Text from the peer as it may stand in a log line: on one line, and not long.
 pub(crate) fn for_log(text: &str) -> String {
-    let mut line = String::new();
-    for c in text.chars().take(LOGGED_CHARS) {
-        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
-    }
-    if text.chars().nth(LOGGED_CHARS).is_some() {
-        line.push('…');
-    }
-    line
+    shortened(text, LOGGED_CHARS)
 }
 
 #[cfg(test)]

@@ -23,6 +23,11 @@ impl Block {
         self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }
 
+    /// The values of a header that may be there more than once.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
     /// A header's value as a number.
     #[track_caller]
     pub fn number(&self, name: &str) -> f64 {

@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 
 use super::conf::{DATA, DRIVER, InstanceConfig};
 use super::log::{self, Log};
+use super::surroundings::Surroundings;
 use super::{ports, process, sandbox, tls, wait};
 
 /// What Asterisk itself shows about the module.
@@ -78,6 +79,9 @@ impl Asterisk {
             let asterisk = Self::try_start(module, config);
             tries -= 1;
             if tries == 0 || !asterisk.log.contains(&["Address already in use"]) {
+                if config.is_surrounded() {
+                    Surroundings::begin(&asterisk);
+                }
                 return Arc::new(asterisk);
             }
             asterisk.kill();
@@ -235,7 +239,7 @@ impl Asterisk {
         clients.insert(name.to_owned(), section);
         let all: Vec<&str> = clients.values().map(String::as_str).collect();
         self.write_config("websocket_client.conf", &all.join("\n"));
-        self.reload("res_websocket_client");
+        self.reload("res_websocket_client.so");
     }
 
     /// Leaves these sections out of websocket_client.conf from the next that is added on.
@@ -251,13 +255,20 @@ impl Asterisk {
             let _ = writeln!(file, "{option} = {value}");
         }
         self.write_config(OWN_CONFIG, &file);
-        self.reload(DRIVER);
+        self.reload(&format!("{DRIVER}.so"));
+    }
+
+    /// Adds a line to the section `[general]` of a configuration file and makes this module read it.
+    pub(super) fn add_general(&self, name: &str, line: &str, module: &str) {
+        let text = fs::read_to_string(self.folder.join("etc").join(name)).expect("configuration");
+        self.write_config(name, &text.replacen("[general]\n", &format!("[general]\n{line}"), 1));
+        self.reload(module);
     }
 
     /// Asterisk refuses to reload a module while it reloads another.
     #[track_caller]
     fn reload(&self, module: &str) {
-        let command = format!("module reload {module}.so");
+        let command = format!("module reload {module}");
         let mut answer = String::new();
         let done = wait::poll(wait::PATIENCE, || {
             answer = self.cli(&command);

@@ -57,7 +57,7 @@ fn observe(test: &Test) -> String {
     let start = || match &test.instance {
         Instance::Private(config) => Asterisk::start(Module::Oracle, &config()),
         Instance::Shared(_, config) if test.may_ruin_oracle => Asterisk::start(Module::Oracle, &config()),
-        Instance::Shared(name, config) => shared(Module::Oracle, name, *config),
+        Instance::Shared(name, config) => shared(Module::Oracle, (name, false), config),
     };
     let asterisk = match caught(start) {
         Ok(asterisk) => asterisk,

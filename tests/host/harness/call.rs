@@ -168,7 +168,7 @@ impl<'t> Call<'t> {
     /// Dials a channel that was created.
     #[track_caller]
     pub fn dial(&self) {
-        self.context.ari().wait_channel("StasisStart", &self.id);
+        self.wait_stasis();
         self.context.ari().post(&format!("channels/{}/dial", self.id), &[("timeout", "30")]).ok();
     }
 
@@ -176,6 +176,13 @@ impl<'t> Call<'t> {
     #[track_caller]
     pub fn wait_up(&self) {
         wait::until("the channel is up", || self.state().as_deref() == Some("Up"));
+    }
+
+    /// Waits until it has come to the test's Stasis application, which is a little after it is up: before that ARI's
+    /// operations on channels refuse it.
+    #[track_caller]
+    pub fn wait_stasis(&self) {
+        self.context.ari().wait_channel("StasisStart", &self.id);
     }
 
     /// Waits until the dialplan runs this application on it. What comes from the app before that is read by the core

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::asterisk::Module;
 use super::sandbox::Mounts;
+use super::surroundings;
 
 /// The dialplan that every instance has. `${…}` come as channel variables with the call.
 const DIALPLAN: &str = r"
@@ -123,7 +124,10 @@ pub struct InstanceConfig {
     autoload: bool,
     documented: bool,
     ami: bool,
+    ari_channelvars: String,
+    ami_channelvars: String,
     debug: u8,
+    surrounded: bool,
     http_prefix: Option<String>,
     http_address: &'static str,
 }
@@ -142,7 +146,10 @@ impl Default for InstanceConfig {
             autoload: false,
             documented: false,
             ami: false,
+            ari_channelvars: String::new(),
+            ami_channelvars: String::new(),
             debug: 0,
+            surrounded: false,
             http_prefix: None,
             http_address: "127.0.0.1",
         }
@@ -183,6 +190,19 @@ impl InstanceConfig {
     pub fn ami(mut self) -> Self {
         self.ami = true;
         self
+    }
+
+    /// Has ARI's events carry these variables and functions of their channel (ari.conf's `channelvars`).
+    pub fn ari_channelvars(mut self, names: &str) -> Self {
+        self.ari_channelvars = channelvars(names);
+        self
+    }
+
+    /// Lets AMI listen, and has its events carry these variables and functions of their channel (manager.conf's
+    /// `channelvars`).
+    pub fn ami_channelvars(mut self, names: &str) -> Self {
+        self.ami_channelvars = channelvars(names);
+        self.ami()
     }
 
     /// Writes a configuration file.
@@ -236,6 +256,29 @@ impl InstanceConfig {
     pub fn debug(mut self, level: u8) -> Self {
         self.debug = level;
         self
+    }
+
+    /// Switches everything on that makes the core call the driver at odd times: see [`super::surroundings`].
+    pub(super) fn surrounded(mut self) -> Self {
+        for (name, text) in surroundings::FILES {
+            // A test's own file is what it is about.
+            let own = self.files.get(*name).is_some_and(|own| !QUIET.contains(&(*name, own)));
+            if !own {
+                self = self.file(name, text);
+            }
+        }
+        for name in surroundings::MODULES {
+            if !self.modules.iter().any(|module| module == name) {
+                self = self.module(name);
+            }
+        }
+        let (name, value) = surroundings::POISONED_MEMORY;
+        self.surrounded = true;
+        self.ami().environment(name, value)
+    }
+
+    pub(super) fn is_surrounded(&self) -> bool {
+        self.surrounded
     }
 
     /// Sets http.conf's prefix.
@@ -301,25 +344,22 @@ impl InstanceConfig {
         files.insert("logger.conf".into(), self.logger_conf());
         files.insert("http.conf".into(), self.http_conf(home, http, https));
         if let Some(port) = ami {
-            files.insert("manager.conf".into(), manager_conf(port));
+            files.insert("manager.conf".into(), manager_conf(port, &self.ami_channelvars));
         }
-        files.insert(
-            "ari.conf".into(),
-            "[general]\nenabled = yes\n[harness]\ntype = user\npassword = harness\n".into(),
-        );
+        files.insert("ari.conf".into(), ari_conf(&self.ari_channelvars));
         files
     }
 
     fn asterisk_conf(&self, home: &str, modules: &str) -> String {
         let verbose = if self.debug > 0 { 5 } else { 0 };
+        let debug = if self.surrounded { self.debug.max(surroundings::DEBUG_LEVEL) } else { self.debug };
         let data = if self.documented { format!("{home}/data") } else { DATA.to_owned() };
         format!(
             "[directories]\nastetcdir => {home}/etc\nastmoddir => {modules}\nastvarlibdir => {home}/lib\n\
              astdbdir => {home}/lib\nastkeydir => {home}/lib\nastdatadir => {data}\n\
              astagidir => {home}/lib\nastspooldir => {home}/spool\nastrundir => {home}/run\n\
              astlogdir => {home}/log\nastsbindir => /usr/sbin\n\
-             [options]\nverbose = {verbose}\ndebug = {}\nsystemname = harness\n",
-            self.debug
+             [options]\nverbose = {verbose}\ndebug = {debug}\nsystemname = harness\n",
         )
     }
 
@@ -336,7 +376,15 @@ impl InstanceConfig {
 
     fn logger_conf(&self) -> String {
         let more = if self.debug > 0 { ",debug,dtmf" } else { "" };
-        format!("[general]\ndateformat = %F %T.%3q\n[logfiles]\nfull = notice,warning,error,verbose{more}\n")
+        // All that is logged for the surroundings' sake has a file of its own, which no test reads.
+        let (limit, all) = if self.surrounded {
+            ("logger_queue_limit = 1000000\n", "debug = debug,dtmf,verbose\n")
+        } else {
+            ("", "")
+        };
+        format!(
+            "[general]\ndateformat = %F %T.%3q\n{limit}[logfiles]\nfull = notice,warning,error,verbose{more}\n{all}"
+        )
     }
 
     fn http_conf(&self, home: &str, http: u16, https: u16) -> String {
@@ -351,12 +399,21 @@ impl InstanceConfig {
     }
 }
 
-fn manager_conf(port: u16) -> String {
+/// The option that reports these variables and functions of channels, in ari.conf and manager.conf.
+pub(super) fn channelvars(names: &str) -> String {
+    format!("channelvars = {names}\n")
+}
+
+fn ari_conf(channelvars: &str) -> String {
+    format!("[general]\nenabled = yes\n{channelvars}[harness]\ntype = user\npassword = harness\n")
+}
+
+fn manager_conf(port: u16, channelvars: &str) -> String {
     let user = |name: &str, read: &str, write: &str| {
         format!("[{name}]\nsecret = {name}\nread = {read}\nwrite = {write}\nwritetimeout = 5000\n")
     };
     format!(
-        "[general]\nenabled = yes\nbindaddr = 127.0.0.1\nport = {port}\ndisplayconnects = no\n{}{}",
+        "[general]\nenabled = yes\nbindaddr = 127.0.0.1\nport = {port}\ndisplayconnects = no\n{channelvars}{}{}",
         user("all", "all", "all"),
         user("calls", "call", "call"),
     )

@@ -1,6 +1,7 @@
 //! Asterisk's log file, for asking and for showing.
 
 use std::fs;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -43,8 +44,14 @@ impl Log {
 
     /// What was logged after a mark.
     pub fn since(&self, mark: usize) -> String {
-        let bytes = fs::read(&self.path).unwrap_or_default();
-        String::from_utf8_lossy(bytes.get(mark..).unwrap_or_default()).into_owned()
+        let mut bytes = Vec::new();
+        if let Ok(mut file) = fs::File::open(&self.path)
+            && file.seek(SeekFrom::Start(mark as u64)).is_ok()
+        {
+            // What cannot be read is not there.
+            let _ = file.read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Whether a line holds all of `parts`.

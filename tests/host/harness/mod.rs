@@ -38,6 +38,7 @@ pub mod secure;
 pub mod server;
 pub mod stream;
 pub mod suite;
+pub mod surroundings;
 pub mod tls;
 pub mod trace;
 pub mod wait;

@@ -15,10 +15,10 @@ use parking_lot::Mutex;
 use super::asterisk::{Asterisk, Module};
 use super::conf::InstanceConfig;
 use super::context::Context;
-use super::{beside, sandbox, trace};
+use super::{beside, sandbox, surroundings, trace};
 
 /// A test's body. It panics when something is wrong.
-pub(super) type Body = Box<dyn Fn(&Context) + Send + Sync>;
+pub(super) type Body = Arc<dyn Fn(&Context) + Send + Sync>;
 
 /// What a test says about the two modules.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +34,7 @@ enum On {
 }
 
 /// One test; see [`Suite`].
+#[derive(Clone)]
 pub struct Test {
     pub(super) name: String,
     pub(super) body: Body,
@@ -43,14 +44,19 @@ pub struct Test {
     pub(super) spares_oracle: Option<&'static str>,
     /// See [`Test::may_ruin_oracle`].
     pub(super) may_ruin_oracle: bool,
+    /// See [`Suite::surround`].
+    surrounded: bool,
+    /// See [`Test::only_alone`].
+    only_alone: Option<&'static str>,
 }
 
 /// Which Asterisk a test runs on.
+#[derive(Clone)]
 pub(super) enum Instance {
     /// The one that tests share, with others of the same name; "" is the usual one.
     Shared(&'static str, fn() -> InstanceConfig),
     /// Its own.
-    Private(Box<dyn Fn() -> InstanceConfig + Send + Sync>),
+    Private(Arc<dyn Fn() -> InstanceConfig + Send + Sync>),
 }
 
 impl Test {
@@ -66,7 +72,7 @@ impl Test {
 
     /// The same, with a configuration that is made when the test runs.
     pub fn private_from(&mut self, config: impl Fn() -> InstanceConfig + Send + Sync + 'static) {
-        self.instance = Instance::Private(Box::new(config));
+        self.instance = Instance::Private(Arc::new(config));
     }
 
     /// Keeps a test of [`Suite::beside`] from the C module, for this reason.
@@ -79,6 +85,22 @@ impl Test {
     pub fn may_ruin_oracle(&mut self) -> &mut Self {
         self.may_ruin_oracle = true;
         self
+    }
+
+    /// Keeps the test out of [`super::surroundings`], for this reason.
+    pub fn only_alone(&mut self, why: &'static str) {
+        self.only_alone = Some(why);
+    }
+
+    /// Runs the test in the [surroundings](super::surroundings), always.
+    pub fn only_surrounded(&mut self) {
+        self.name.insert_str(0, surroundings::PREFIX);
+        self.surrounded = true;
+    }
+
+    /// What distinguishes an instance: its configuration, with what surrounds it.
+    fn dressed(&self, config: InstanceConfig) -> InstanceConfig {
+        if self.surrounded { config.surrounded() } else { config }
     }
 
     /// Runs the test on an instance with this configuration, shared by all tests that give the same name.
@@ -100,7 +122,7 @@ impl Suite {
         name: impl Into<String>,
         body: impl Fn(&Context) + Send + Sync + 'static,
     ) -> &mut Test {
-        self.add(name.into(), Box::new(body), On::Same)
+        self.add(name.into(), Arc::new(body), On::Same)
     }
 
     /// A test that runs on both modules, where ours differs on purpose. `difference` is the number of the entry in
@@ -111,7 +133,7 @@ impl Suite {
         difference: &'static str,
         body: impl Fn(&Context) + Send + Sync + 'static,
     ) -> &mut Test {
-        self.add(name.into(), Box::new(body), On::Differs(difference))
+        self.add(name.into(), Arc::new(body), On::Differs(difference))
     }
 
     /// A test that runs on ours alone, and why.
@@ -121,7 +143,7 @@ impl Suite {
         reason: &'static str,
         body: impl Fn(&Context) + Send + Sync + 'static,
     ) -> &mut Test {
-        self.add(name.into(), Box::new(body), On::Ours(reason))
+        self.add(name.into(), Arc::new(body), On::Ours(reason))
     }
 
     /// A test of ours. With HOST_BESIDE set it runs on the C module too, and what it notes there, whatever that is,
@@ -131,12 +153,32 @@ impl Suite {
         name: impl Into<String>,
         body: impl Fn(&Context) + Send + Sync + 'static,
     ) -> &mut Test {
-        self.add(name.into(), Box::new(body), On::Beside)
+        self.add(name.into(), Arc::new(body), On::Beside)
+    }
+
+    /// Runs these tests once more, as `surroundings/<name>`, in the [surroundings](super::surroundings).
+    pub fn surround(&mut self, names: &[&str]) {
+        for name in names {
+            let found = self.tests.iter().find(|test| test.name == *name);
+            let mut test = found.unwrap_or_else(|| panic!("no test is called {name}")).clone();
+            test.name = format!("{}{name}", surroundings::PREFIX);
+            test.surrounded = true;
+            self.tests.push(test);
+        }
     }
 
     fn add(&mut self, name: String, body: Body, on: On) -> &mut Test {
         let instance = Instance::Shared("", InstanceConfig::new);
-        self.tests.push(Test { name, body, on, instance, spares_oracle: None, may_ruin_oracle: false });
+        self.tests.push(Test {
+            name,
+            body,
+            on,
+            instance,
+            spares_oracle: None,
+            may_ruin_oracle: false,
+            surrounded: false,
+            only_alone: None,
+        });
         self.tests.last_mut().expect("just pushed")
     }
 
@@ -154,8 +196,11 @@ impl Suite {
                 return ExitCode::FAILURE;
             }
         }
-        let trials = self.tests.into_iter().map(|test| {
-            let skipped = matches!(test.on, On::Ours(_) | On::Beside) && !chosen.ours;
+        let everywhere = surroundings::are_everywhere();
+        let trials = self.tests.into_iter().map(|mut test| {
+            test.surrounded |= everywhere;
+            let ours_alone = test.surrounded || matches!(test.on, On::Ours(_) | On::Beside);
+            let skipped = ours_alone && !chosen.ours || everywhere && test.only_alone.is_some();
             Trial::test(test.name.clone(), move || run(&test, chosen)).with_ignored_flag(skipped)
         });
         let conclusion = libtest_mimic::run(&arguments, trials.collect());
@@ -196,7 +241,8 @@ fn run(test: &Test, chosen: Chosen) -> Result<(), Failed> {
     if matches!(test.on, On::Beside) {
         return beside::run(test, chosen.oracle);
     }
-    let oracle = chosen.oracle && !matches!(test.on, On::Ours(_));
+    // The C module knows no figures; its kept trace stands for it.
+    let oracle = chosen.oracle && !matches!(test.on, On::Ours(_)) && !test.surrounded;
     let wanted = [(Module::Oracle, oracle), (Module::Ours, chosen.ours)];
     let outcomes: Vec<_> = thread::scope(|scope| {
         let start = |module: Module| {
@@ -246,8 +292,8 @@ fn run(test: &Test, chosen: Chosen) -> Result<(), Failed> {
 /// Runs a test on one module. The error has all that helps to understand it.
 pub(super) fn run_on(test: &Test, module: Module) -> Result<Vec<String>, String> {
     let start = || match &test.instance {
-        Instance::Private(config) => Asterisk::start(module, &config()),
-        Instance::Shared(name, config) => shared(module, name, *config),
+        Instance::Private(config) => Asterisk::start(module, &test.dressed(config())),
+        Instance::Shared(name, config) => shared(module, (name, test.surrounded), || test.dressed(config())),
     };
     let asterisk = caught(start)?;
     let context = Context::new(asterisk);
@@ -279,10 +325,17 @@ fn check_shared(asterisk: &Asterisk, mark: usize) -> Result<(), String> {
 
 type Slot = Arc<Mutex<Option<Arc<Asterisk>>>>;
 
-static SHARED: Mutex<BTreeMap<(Module, &'static str), Slot>> = Mutex::new(BTreeMap::new());
+/// What a shared instance is called, and whether it is in the surroundings.
+type SharedName = (&'static str, bool);
+
+static SHARED: Mutex<BTreeMap<(Module, SharedName), Slot>> = Mutex::new(BTreeMap::new());
 
 /// The instance of this name that tests of a module share.
-pub(super) fn shared(module: Module, name: &'static str, config: fn() -> InstanceConfig) -> Arc<Asterisk> {
+pub(super) fn shared(
+    module: Module,
+    name: SharedName,
+    config: impl FnOnce() -> InstanceConfig,
+) -> Arc<Asterisk> {
     let slot = Arc::clone(SHARED.lock().entry((module, name)).or_default());
     let mut slot = slot.lock();
     // One that crashed has failed a test: the others go on with a new one.
@@ -293,7 +346,7 @@ pub(super) fn shared(module: Module, name: &'static str, config: fn() -> Instanc
 }
 
 fn stop_shared() -> Vec<String> {
-    let stop = |((module, name), slot): ((Module, &str), Slot)| {
+    let stop = |((module, (name, _)), slot): ((Module, SharedName), Slot)| {
         let problem = slot.lock().take()?.stop().err()?;
         Some(format!("the shared instance '{name}' with {}: {problem}", module.name()))
     };
@@ -336,7 +389,8 @@ struct Golden {
 impl Golden {
     fn of(test: &Test) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/host/golden");
-        Self { path: folder.join(format!("{}.trace", test.name)), compared: matches!(test.on, On::Same) }
+        let name = test.name.strip_prefix(surroundings::PREFIX).unwrap_or(&test.name);
+        Self { path: folder.join(format!("{name}.trace")), compared: matches!(test.on, On::Same) }
     }
 
     /// Keeps a trace, if HOST_RECORD is set.

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 
 use super::app::Item;
 use super::asterisk::Module;
+use super::surroundings;
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -61,7 +62,7 @@ impl Recorder {
                 lines.push(format!("app {number}:"));
             }
             for line in section {
-                let mut line = newer_fields_removed(line, module);
+                let mut line = recording_removed(newer_fields_removed(line, module));
                 for (value, name) in &names {
                     line = line.replace(value, name);
                 }
@@ -114,6 +115,18 @@ fn newer_fields_removed(line: &str, module: Module) -> String {
         }
     }
     line
+}
+
+/// MEDIA_START carries the channel's variables, and in the [surroundings](super::surroundings) there is one more.
+fn recording_removed(line: String) -> String {
+    let key = format!("\"{}\":\"", surroundings::RECORDED);
+    let Some((before, rest)) = line.split_once(&key) else { return line };
+    let (_, after) = rest.split_once('"').unwrap_or_default();
+    // With the comma that set it off.
+    match after.strip_prefix(',') {
+        Some(after) => format!("{before}{after}"),
+        None => format!("{}{after}", before.strip_suffix(',').unwrap_or(before)),
+    }
 }
 
 /// Where two traces part, for people. `None` if they are equal.

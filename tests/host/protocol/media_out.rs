@@ -178,7 +178,7 @@ fn dial_tone(t: &Context, callee: &str, options: &str) {
 
 fn ari_ring(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)");
-    call.wait_up();
+    call.wait_stasis();
     t.ari().post(&format!("channels/{}/ring", call.id), &[]).ok();
     note_tone(t, &app);
     t.ari().delete(&format!("channels/{}/ring", call.id), &[]).ok();
@@ -189,7 +189,7 @@ fn ari_play(t: &Context) {
     // The hangup at the end cuts it short.
     t.allow_log("Playback failed");
     let (call, app) = t.incoming_app("c(ulaw)");
-    call.wait_up();
+    call.wait_stasis();
     t.ari().post(&format!("channels/{}/play", call.id), &[("media", "tone:busy")]).ok();
     note_tone(t, &app);
 }
@@ -197,7 +197,7 @@ fn ari_play(t: &Context) {
 /// Silence that somebody asked for is media.
 fn silence(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)");
-    call.wait_up();
+    call.wait_stasis();
     t.ari().post(&format!("channels/{}/silence", call.id), &[]).ok();
     let heard = app.collect_media(160 * 5);
     t.note(format!("{:?}", &heard[..10]));
@@ -357,7 +357,7 @@ fn conference(t: &Context, format: Format) {
 /// Digits are no media.
 fn dtmf_direction_out(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)d(out)");
-    call.wait_up();
+    call.wait_stasis();
     let dtmf = [("dtmf", "7"), ("duration", "40")];
     t.ari().post(&format!("channels/{}/dtmf", call.id), &dtmf).ok();
     expect_digits(&app, "7");
