@@ -32,7 +32,7 @@ fn read() -> Option<ConfigFile> {
         return Some(ConfigFile { sections: Vec::new() });
     }
     // CONFIG_STATUS_FILEUNCHANGED and CONFIG_STATUS_FILEINVALID are -1 and -2 as pointers (config.h).
-    if config.addr().cast_signed() < 0 {
+    if isize::try_from(config.addr()).is_err() {
         return None;
     }
     let sections = sections(config);
