@@ -256,7 +256,7 @@ impl Asterisk {
 
     /// Asterisk refuses to reload a module while it reloads another.
     #[track_caller]
-    fn reload(&self, module: &str) {
+    pub fn reload(&self, module: &str) {
         let command = format!("module reload {module}.so");
         let mut answer = String::new();
         let done = wait::poll(wait::PATIENCE, || {
