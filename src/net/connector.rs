@@ -12,6 +12,7 @@
 //! | [`SETTINGS_TIMEOUT`] | reading the settings |
 
 mod attempts;
+mod budget;
 mod counters;
 mod engine;
 mod error;
@@ -19,6 +20,7 @@ mod helpers;
 mod link;
 mod lookup;
 pub(crate) mod proxy;
+mod retry_after;
 mod timers;
 mod tls;
 mod unsent;
