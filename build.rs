@@ -11,10 +11,14 @@ fn main() {
 }
 
 #[cfg(feature = "module")]
+mod build_name;
+
+#[cfg(feature = "module")]
 mod module {
     use std::env;
     use std::path::{Path, PathBuf};
-    use std::process::Command;
+
+    use super::build_name;
 
     pub(crate) fn build() {
         println!("cargo::rerun-if-changed=include");
@@ -30,7 +34,7 @@ mod module {
         println!("cargo::rustc-cdylib-link-arg=-Wl,--build-id=sha1");
         // Asterisk itself resolves the ast_* symbols; say at link time which library this is.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,chan_websocket.so");
-        println!("cargo::rustc-env=CHAN_WEBSOCKET_BUILD={}", build_name());
+        name_build();
     }
 
     /// `ASTERISK_INCLUDE_DIR`, else the machine's own headers, else those fetched into asterisk-headers/.
@@ -104,18 +108,13 @@ mod module {
         println!("cargo::rustc-link-lib=static:+whole-archive=cw_shim");
     }
 
-    /// The version and, where git is at hand, the commit: what the load message calls this build.
-    fn build_name() -> String {
-        println!("cargo::rerun-if-changed=.git/HEAD");
-        println!("cargo::rerun-if-changed=.git/refs/heads");
-        let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
-        let commit = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
-        match commit {
-            Ok(output) if output.status.success() => {
-                format!("{version}-g{}", String::from_utf8_lossy(&output.stdout).trim())
-            }
-            _ => version,
+    fn name_build() {
+        let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+        for file in build_name::watched(&root) {
+            println!("cargo::rerun-if-changed={}", file.display());
         }
+        let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
+        println!("cargo::rustc-env=CHAN_WEBSOCKET_BUILD={}", build_name::of(&root, &version));
     }
 
     const FUNCTIONS: &[&str] = &[
