@@ -130,7 +130,7 @@ pub enum Failure {
         /// The app's address, or the proxy's.
         addr: SocketAddr,
         /// What it does instead.
-        error: UpgradeError,
+        error: Box<UpgradeError>,
         /// The `Retry-After` of its answer, as it is written there.
         retry_after: Option<String>,
     },

@@ -213,7 +213,7 @@ impl Upgrade {
         let lost = |error| Failure::Lost { addr, phase: Phase::Upgrade, error };
         let refused = |error, answer: &ResponseParser| {
             let retry_after = answer.retry_after().map(str::to_owned);
-            Failure::Upgrade { addr, error, retry_after }
+            Failure::Upgrade { addr, error: Box::new(error), retry_after }
         };
         if !self.request.flush(|bytes| self.transport.send(bytes)).map_err(lost)? {
             return Ok(Move::Wait(Link::Upgrade(self)));
