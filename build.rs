@@ -11,10 +11,14 @@ fn main() {
 }
 
 #[cfg(feature = "module")]
+mod build_name;
+
+#[cfg(feature = "module")]
 mod module {
     use std::env;
     use std::path::{Path, PathBuf};
-    use std::process::Command;
+
+    use super::build_name;
 
     pub(crate) fn build() {
         println!("cargo::rerun-if-changed=include");
@@ -26,11 +30,11 @@ mod module {
         // Rust's thread-local destructors would pin the library and let it be unmapped later, under running code.
         // Never unmapping it makes `module unload` and `module load` safe any number of times.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
-        // What `websocket show settings` tells two builds apart by; not every linker writes one unasked.
+        // What debuggers find the symbols of a build by; not every linker writes one unasked.
         println!("cargo::rustc-cdylib-link-arg=-Wl,--build-id=sha1");
         // Asterisk itself resolves the ast_* symbols; say at link time which library this is.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,chan_websocket.so");
-        println!("cargo::rustc-env=CHAN_WEBSOCKET_BUILD={}", build_name());
+        name_build();
     }
 
     /// `ASTERISK_INCLUDE_DIR`, else the machine's own headers, else those fetched into asterisk-headers/.
@@ -104,29 +108,23 @@ mod module {
         println!("cargo::rustc-link-lib=static:+whole-archive=cw_shim");
     }
 
-    /// The version and, where git is at hand, the commit: what the load message calls this build.
-    fn build_name() -> String {
-        println!("cargo::rerun-if-changed=.git/HEAD");
-        println!("cargo::rerun-if-changed=.git/refs/heads");
-        let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
-        let commit = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
-        match commit {
-            Ok(output) if output.status.success() => {
-                format!("{version}-g{}", String::from_utf8_lossy(&output.stdout).trim())
-            }
-            _ => version,
+    fn name_build() {
+        let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+        for file in build_name::watched(&root) {
+            println!("cargo::rerun-if-changed={}", file.display());
         }
+        let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
+        println!("cargo::rustc-env=CHAN_WEBSOCKET_BUILD={}", build_name::of(&root, &version));
     }
 
     const FUNCTIONS: &[&str] = &[
         // module
         "ast_module_.*ref",
-        "__ast_module_(ref|unref|running_ref)",
+        "__ast_module_(ref|unref)",
         "cw_module_self",
         "cw_wizard_name",
         "ast_get_version",
         "ast_get_build_opts",
-        "ast_shutting_down",
         // log
         "ast_log",
         "ast_log_callid",
@@ -154,7 +152,6 @@ mod module {
         "ast_channel_set_rawreadformat",
         "ast_channel_set_rawwriteformat",
         "ast_channel_set_fd",
-        "ast_channel_internal_fd_clear",
         "ast_channel_hangupcause_set",
         "ast_channel_hangupcause",
         "ast_channel_tech_hangupcause",
@@ -166,17 +163,12 @@ mod module {
         "ast_check_hangup",
         "ast_state2str",
         "ast_channel_bridge_peer",
-        "ast_hangup",
         "ast_queue_control",
         "ast_queue_hangup_with_cause",
-        "ast_queue_frame",
         "pbx_builtin_setvar_helper",
-        "ast_callid_threadassoc_add",
-        "ast_callid_threadassoc_remove",
         // formats
         "__ast_format_cache_get",
         "ast_format_cap_get_format",
-        "__ast_format_cap_get_format",
         "__ast_format_cap_alloc",
         "__ast_format_cap_append",
         "ast_format_cap_append_by_type",
@@ -266,12 +258,9 @@ mod module {
         "AST_CAUSE_.*",
         "AST_FLAG_.*",
         "AST_EXTENDED_FDS",
-        "AST_MALLOCD_.*",
         "AST_FRIENDLY_OFFSET",
-        "__LOG_.*",
         "AST_UUID_STR_LEN",
         "AST_SOCKADDR_STR_.*",
-        "CONFIG_FLAG_.*",
         "EVENT_FLAG_.*",
     ];
 
@@ -279,10 +268,8 @@ mod module {
     const OPAQUE: &[&str] = &[
         "ast_acl_list",
         "varshead",
-        "ast_channel_snapshot.*",
         "ast_tcptls_session_args",
         "ast_sockaddr",
-        "timeval_dummy",
         "ast_json_error",
         "ast_sorcery_wizard",
         "message",

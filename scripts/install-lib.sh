@@ -92,7 +92,7 @@ find_etc_dir() {
 
 # Nothing where this Asterisk keeps no documentation.
 find_data_dir() {
-    for dir in "${ASTDATADIR:-}" "$(asterisk_conf astdatadir)"; do
+    for dir in "${ASTDATADIR:-}" "$(running_asterisk Data)" "$(asterisk_conf astdatadir)"; do
         [ -z "$dir" ] || {
             say "$dir"
             return

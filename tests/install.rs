@@ -199,14 +199,26 @@ fn the_asterisk_that_runs_says_where_things_are() {
     let programs = tree.dir.path().join("bin");
     fs::create_dir(&programs).expect("folder");
     let asterisk = programs.join("asterisk");
-    let answer =
-        "  Configuration directory:     /srv/ast/etc\n  Module directory:            /srv/ast/modules\n";
+    let answer = "  Configuration directory:     /srv/ast/etc\n  Module directory:            /srv/ast/modules\n\
+                  \x20 Data directory:              /srv/ast/data\n";
     fs::write(&asterisk, format!("#!/bin/sh\n[ \"$*\" = '-rx core show settings' ] && printf '{answer}'\n"))
         .expect("asterisk");
     fs::set_permissions(&asterisk, fs::Permissions::from_mode(0o755)).expect("mode");
     let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", programs.display());
     tree.run("install", "DESTDIR", &[("PATH", &path)]).expect("install");
-    assert_eq!(tree.files(), ["/srv/ast/etc/chan_websocket.conf", "/srv/ast/modules/chan_websocket.so"]);
+    assert_eq!(
+        tree.files(),
+        [
+            "/srv/ast/data/documentation/thirdparty/chan_websocket-en_US.xml",
+            "/srv/ast/etc/chan_websocket.conf",
+            "/srv/ast/modules/chan_websocket.so",
+        ]
+    );
+    // What is said by hand goes before.
+    tree.run("install", "DESTDIR", &[("PATH", &path), ("ASTDATADIR", "/opt/data")]).expect("install");
+    assert!(tree.path("/opt/data/documentation/thirdparty/chan_websocket-en_US.xml").exists());
+    tree.run("uninstall", "DESTDIR", &[("PATH", &path), ("ASTDATADIR", "/opt/data")]).expect("uninstall");
+    tree.run("install", "DESTDIR", &[("PATH", &path)]).expect("install");
     tree.run("uninstall", "DESTDIR", &[("PATH", &path)]).expect("uninstall");
     assert_eq!(tree.files(), ["/srv/ast/etc/chan_websocket.conf"]);
 }

@@ -52,9 +52,9 @@ pub struct MediaStart {
     pub optimal_frame_size: usize,
     /// Length of one frame.
     pub ptime_ms: u32,
-    /// Names and values in the order of the channel's own list; JSON only. Where a name occurs twice the last
-    /// value counts, at the first one's place, as in the C module.
-    pub channel_variables: Vec<(String, String)>,
+    /// The channel's variables as Asterisk writes them, a JSON object, which goes out as it is; JSON only. What is no
+    /// JSON counts as an empty object.
+    pub channel_variables: String,
     /// Messages are frames, and not re-framed.
     pub passthrough: bool,
     /// Messages go to the core as they come, not re-timed.

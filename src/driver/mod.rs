@@ -10,12 +10,11 @@
 //! | [`media_format`], [`opus`] | a codec's frames and their length |
 //! | [`dial`], [`client`], [`config`] | what people write: dial strings, a websocket_client, chan_websocket.conf |
 //! | [`figure`], [`exposition`], [`notice`], [`text`] | what people see: figures, metrics, AMI's events, tables |
-//! | [`log_limit`], [`secrets`], [`build_id`] | what goes into the log, what does not, and which build says so |
+//! | [`log_limit`], [`secrets`] | what goes into the log, and what does not |
 //! | [`version`] | which versions of Asterisk are known |
 
 #![forbid(unsafe_code)]
 
-pub mod build_id;
 pub mod client;
 pub mod clock;
 pub mod command;

@@ -147,11 +147,11 @@ impl Locked<'_> {
         unsafe { owned_string(sys::ast_channel_uniqueid(self.as_ptr())) }
     }
 
-    /// The channel's variables, in the core's order.
-    pub(crate) fn variables(self) -> Vec<(String, String)> {
+    /// The channel's variables as a JSON object, in the core's order.
+    pub(crate) fn variables(self) -> String {
         // SAFETY: the channel is locked, which is what walking its variables takes; json.h.
         let json = unsafe { sys::ast_json_channel_vars(sys::ast_channel_varshead(self.as_ptr())) };
-        super::json::string_pairs(json)
+        super::json::into_text(json)
     }
 
     /// Sets the hangup cause, and the driver's own cause if there is one.

@@ -60,7 +60,7 @@ impl Loaded {
         // SAFETY: C strings; returns a configuration of ours, NULL if there is no file, or a sentinel.
         let config = unsafe { sys::ast_config_load2(FILE.as_ptr(), c"chan_websocket".as_ptr(), no_flags) };
         // CONFIG_STATUS_FILEUNCHANGED and CONFIG_STATUS_FILEINVALID are -1 and -2 as pointers (config.h).
-        if config.addr().cast_signed() < 0 {
+        if isize::try_from(config.addr()).is_err() {
             return Err("Asterisk cannot parse it, and has logged why".to_owned());
         }
         match NonNull::new(config) {

@@ -170,8 +170,8 @@ fn run_job(job: Job, call: Arc<Call>) -> Option<Job> {
 }
 
 /// Only JSON's MEDIA_START carries them.
-fn variables_for(call: &Call, channel: Locked<'_>) -> Vec<(String, String)> {
-    if call.reports_variables() { channel.variables() } else { Vec::new() }
+fn variables_for(call: &Call, channel: Locked<'_>) -> String {
+    if call.reports_variables() { channel.variables() } else { String::new() }
 }
 
 /// Tells that the connection has ended, and with which cause the channel will. True, for there is a channel.

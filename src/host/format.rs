@@ -32,7 +32,8 @@ impl Format {
     /// # Safety
     /// `caps` is NULL or capabilities that live for this call.
     pub(crate) unsafe fn first_of(caps: *mut sys::ast_format_cap) -> Option<Self> {
-        if caps.is_null() {
+        // SAFETY: a getter on a live set. The core asserts that a place exists.
+        if caps.is_null() || unsafe { sys::ast_format_cap_count(caps) } == 0 {
             return None;
         }
         // SAFETY: returns a reference of our own, or NULL; format_cap.h.

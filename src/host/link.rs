@@ -30,7 +30,7 @@ pub(crate) struct NewLink {
 
 /// Sends MEDIA_START, opens the call for events and media, and hands the connection to a reactor. Called with no lock
 /// held, by the effects thread or the connector's. DIVERGES: the C module can send media before MEDIA_START.
-pub(crate) fn start(call: &Arc<Call>, link: NewLink, variables: Vec<(String, String)>) {
+pub(crate) fn start(call: &Arc<Call>, link: NewLink, variables: String) {
     fault::point("start");
     let Some(slot) = call.engine.reactors.slot() else { return };
     let settings = &call.settings;

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::mem::{ManuallyDrop, MaybeUninit};
 
-use super::build::BUILD;
+use super::build::{self, BUILD};
 use super::channel::owned_string;
 use super::engine::Engine;
 use super::guard::{here, trampoline};
@@ -56,6 +56,7 @@ trampoline! {
 fn load() -> Result<(), String> {
     check_version()?;
     check_build_options()?;
+    build::remember_file();
     let config = config::load(None);
     let started = {
         // Threads inherit the mask: Asterisk's signals are for Asterisk's threads.

@@ -72,8 +72,12 @@ fn make_channel(request: &Request, engine: &Arc<Engine>) -> Option<*mut sys::ast
     }
     let (format, media_format) = choose_format(who, &dial, request.offered.as_ref())?;
     if !dial.is_incoming() && !client::exists(&dial.connection_id) {
+        // res_websocket_client tells nobody but the log what it has refused.
         log::error!(
-            "{who}: WebSocket client connection '{}' not found in websocket_client.conf",
+            "{who}: WebSocket client connection '{}' not found in websocket_client.conf as it was loaded. If it stands \
+             there, it was refused when it was loaded: it needs 'type = websocket_client', and each of its options \
+             has to be right. Asterisk's log names the wrong one, at its start or at the last \
+             'module reload res_websocket_client.so'",
             dial.connection_id
         );
         return None;
@@ -88,10 +92,10 @@ fn choose_format(who: &str, dial: &DialString, offered: Option<&Format>) -> Opti
         None => offered.cloned(),
     };
     let Some(format) = format else {
-        let asked = dial.options.codec.as_deref().unwrap_or("the caller's");
         log::warn!(
-            "{who}: No codec found for sending media to connection '{}': format '{asked}' is unknown here",
-            dial.connection_id
+            "{who}: No codec found for sending media to connection '{}': {}",
+            dial.connection_id,
+            without_format(dial.options.codec.as_deref())
         );
         return None;
     };
@@ -102,6 +106,18 @@ fn choose_format(who: &str, dial: &DialString, offered: Option<&Format>) -> Opti
             log::error!("{who}: WebSocket/{}: {error}", dial.connection_id);
             None
         }
+    }
+}
+
+/// Why there is no format, and what to do about it. The core takes what is no format (`none`) out of a request before
+/// the driver sees it.
+fn without_format(codec: Option<&str>) -> String {
+    let allowed = "'core show codecs' lists the formats that there are";
+    match codec {
+        Some(name) => format!("format '{name}' in c({name}) is unknown here; {allowed}"),
+        None => format!(
+            "no format was asked for (the format 'none' is none), neither by the caller nor by c(<format>); {allowed}"
+        ),
     }
 }
 

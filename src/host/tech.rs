@@ -268,12 +268,18 @@ trampoline! {
     fn send_digit_end(chan: *mut sys::ast_channel, digit: c_char, _duration: c_uint) -> c_int, fail -1, {
         match call_of_unlocked(chan) {
             Some(call) => {
-                call.send_event(&Event::DtmfEnd { digit: char::from(digit.cast_unsigned()) });
+                call.send_event(&Event::DtmfEnd { digit: digit_of(digit) });
                 0
             }
             None => -1,
         }
     }
+}
+
+/// A digit as a character. Whether a C `char` is signed depends on the machine.
+fn digit_of(digit: c_char) -> char {
+    let [byte] = digit.to_ne_bytes();
+    char::from(byte)
 }
 
 trampoline! {

@@ -12,6 +12,7 @@
 //! | [`SETTINGS_TIMEOUT`] | reading the settings |
 
 mod attempts;
+mod budget;
 mod counters;
 mod engine;
 mod error;
@@ -20,6 +21,7 @@ mod link;
 mod lookup;
 mod promise;
 pub(crate) mod proxy;
+mod retry_after;
 mod timers;
 mod tls;
 mod unsent;

@@ -13,5 +13,5 @@ pub use client::{Progress, RequestError, ResponseParser, UpgradeError, UpgradeRe
 pub use head::{HeadError, MAX_HEAD_BYTES, MAX_HEADERS};
 pub use server::{Accept, Refusal, check_request};
 
-pub(crate) use client::{authority, basic_authorization};
-pub(crate) use head::{Fed, HeadReader};
+pub(crate) use client::{authority, basic_authorization, offered_as};
+pub(crate) use head::{Fed, HeadReader, for_log};

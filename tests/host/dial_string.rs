@@ -16,6 +16,10 @@ pub fn tests(suite: &mut Suite) {
         refused(t, "not_audio", "WebSocket/INCOMING/c(h264)", "h264");
     });
     suite.same("dial/format_of_caller", format_of_caller);
+    suite.same("dial/no_format", no_format);
+    for (name, section) in REFUSED_AT_LOAD {
+        suite.same(format!("dial/refused_at_load/{name}"), move |t| refused_at_load(t, section)).private();
+    }
     suite.same("dial/channel", channel);
     suite.same("dial/refused/no_data", no_data);
     suite.same("dial/refused/leaves_nothing", leaves_nothing).private();
@@ -135,6 +139,47 @@ fn format_of_caller(t: &Context) {
         let dial = format!("WebSocket/INCOMING{options}");
         let call = t.call(&dial).formats("alaw,ulaw").originate();
         assert_eq!(call.connect().expect_media_start().get("format"), "alaw", "{dial}");
+    }
+}
+
+/// ARI asks for a format that is none: the error says what was asked for, and what may be asked for.
+fn no_format(t: &Context) {
+    let words = "No codec found for sending media to connection 'INCOMING'";
+    t.allow_log(words);
+    let incoming = [("external_host", "INCOMING"), ("connection_type", "server"), ("format", "none")];
+    let mark = t.asterisk.log.len();
+    t.note(format!("{}", t.external_media(&incoming).status));
+    let line = t.asterisk.log.wait_since(mark, &[words]);
+    t.note(level(&line));
+    for said in ["none", "c(<format>)", "core show codecs"] {
+        assert!(!t.is_ours() || line.contains(said), "'{said}' is not in: {line}");
+    }
+}
+
+/// Case, and a section of websocket_client.conf that res_websocket_client refuses.
+const REFUSED_AT_LOAD: [(&str, &str); 3] = [
+    ("connection_type", "type = websocket_client\nconnection_type = per_call\n"),
+    ("type", "type = client\nconnection_type = per_call_config\n"),
+    ("unknown_option", "type = websocket_client\nconnection_type = per_call_config\ncolour = red\n"),
+];
+
+/// The client stands in the file, so it is no use to say only that it does not.
+fn refused_at_load(t: &Context, section: &str) {
+    for words in ["not found", "Failed to allocate WebSocket channel pvt", "config_options.c", "sorcery"] {
+        t.allow_log(words);
+    }
+    t.allow_log("Unable to create channel of type 'WebSocket'");
+    let uri = "uri = ws://127.0.0.1:9/media\nprotocols = media\n";
+    t.asterisk.write_config("websocket_client.conf", &format!("[refused]\n{section}{uri}"));
+    t.asterisk.reload("res_websocket_client.so");
+    let dial = "WebSocket/refused/c(ulaw)";
+    let caller = t.call("Local/park@harness").formats("ulaw").dials(dial, "5", "").originate();
+    t.note(format!("{:?}", caller.dial_result()));
+    let line = t.wait_log(&["ERROR", "client connection 'refused' not found"]);
+    let said =
+        ["websocket_client.conf", "refused when it was loaded", "type = websocket_client", "module reload"];
+    for words in said {
+        assert!(!t.is_ours() || line.contains(words), "'{words}' is not in: {line}");
     }
 }
 

@@ -38,12 +38,20 @@ pub fn tests(suite: &mut Suite) {
     suite.same("outgoing/fails/originate", originate_fails);
     suite.same("outgoing/attempts", attempts);
     suite.same("outgoing/second_attempt", second_attempt);
-    for status in [401, 403, 404] {
+    for status in [302, 400, 401, 403, 410] {
         suite.differs(format!("outgoing/final/{status}"), "20", move |t| is_final(t, status));
     }
+    for status in [404, 408, 425, 429, 500, 502, 503, 504] {
+        suite.same(format!("outgoing/tried_again/{status}"), move |t| is_tried_again(t, status));
+    }
+    suite.differs("outgoing/retry_after/seconds", "38", |t| retry_after(t, "1"));
+    suite.differs("outgoing/retry_after/clamped", "38", |t| retry_after(t, "99999999999999999999"));
+    suite.differs("outgoing/retry_after/date", "38", |t| retry_after(t, "Fri, 31 Dec 9999 23:59:59 GMT"));
+    suite.same("outgoing/retry_after/unreadable", retry_after_unreadable);
     suite.same("outgoing/accepted/no_subprotocol", |t| {
         accepted(t, |_, _| Reply::AcceptWith(String::new(), Vec::new()));
     });
+    suite.same("outgoing/accepted/subprotocol_in_capitals", subprotocol_in_capitals);
     suite.ours("outgoing/accepted/connection_list", "the C module refuses it (20)", |t| {
         accepted(t, |_, _| Reply::AcceptWith("Connection: keep-alive, Upgrade\r\n".into(), Vec::new()));
     });
@@ -231,6 +239,56 @@ fn is_final(t: &Context, status: u16) {
     });
     assert_eq!(caller(t, &server, "10").dial_result(), unavailable());
     assert_eq!(server.requests(), t.either(3, 1));
+}
+
+/// A load balancer answers so while the server behind it is replaced.
+fn is_tried_again(t: &Context, status: u16) {
+    allow_failure(t);
+    let server =
+        t.server_with(&[("reconnect_attempts", "3"), ("reconnect_interval", "50")], move |_, number| {
+            if number < 2 { Reply::Refuse(status) } else { Reply::Accept }
+        });
+    let call = t.call(&dial(&server, "")).originate();
+    let app = server.accept();
+    app.expect_media_start();
+    call.wait_up();
+    assert_eq!(server.requests(), 3);
+}
+
+/// Ours waits as long as the server asks for, up to ten times reconnect_interval: here a second in each case.
+fn retry_after(t: &Context, value: &'static str) {
+    let pause = pause_after(t, value);
+    let asked = Duration::from_secs(1);
+    assert!(if t.is_ours() { pause >= asked } else { pause < asked }, "{pause:?} between attempts");
+}
+
+fn retry_after_unreadable(t: &Context) {
+    let pause = pause_after(t, "soon");
+    assert!(pause < Duration::from_secs(1), "{pause:?} between attempts");
+}
+
+/// The time between a 503 with this `Retry-After` and the next attempt, where reconnect_interval is 100 ms.
+fn pause_after(t: &Context, value: &'static str) -> Duration {
+    allow_failure(t);
+    let busy = format!("HTTP/1.1 503 Busy\r\nRetry-After: {value}\r\nContent-Length: 0\r\n\r\n");
+    let server =
+        t.server_with(&[("reconnect_attempts", "2"), ("reconnect_interval", "100")], move |_, number| {
+            if number == 0 { Reply::Raw(busy.clone().into_bytes()) } else { Reply::Accept }
+        });
+    let call = t.call(&dial(&server, "")).originate();
+    let app = server.accept();
+    app.expect_media_start();
+    call.wait_up();
+    server.request(1).at - server.request(0).at
+}
+
+/// Not to the letter of RFC 6455, but there are such servers.
+fn subprotocol_in_capitals(t: &Context) {
+    t.allow_log("chose the subprotocol");
+    accepted(t, |_, _| Reply::AcceptWith("Sec-WebSocket-Protocol: MEDIA\r\n".into(), Vec::new()));
+    if t.is_ours() {
+        t.wait_log(&["WARNING", "the server chose the subprotocol \"MEDIA\" where \"media\" was offered"]);
+    }
 }
 
 fn accepted(t: &Context, reply: Answer) {

@@ -1,11 +1,11 @@
 //! Events in JSON, byte for byte as the C module and jansson write them.
 
-use std::collections::{HashMap, HashSet};
 use std::io;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
+use serde_json::value::RawValue;
 
 use super::Event;
 
@@ -56,7 +56,7 @@ impl Serialize for Json<'_> {
                 object.serialize_entry("format", &start.format)?;
                 object.serialize_entry("optimal_frame_size", &start.optimal_frame_size)?;
                 object.serialize_entry("ptime", &start.ptime_ms)?;
-                object.serialize_entry("channel_variables", &Variables(&start.channel_variables))?;
+                object.serialize_entry("channel_variables", &Raw(&start.channel_variables))?;
                 object.serialize_entry("passthrough", &start.passthrough)?;
                 object.serialize_entry("unbuffered", &start.unbuffered)?;
             }
@@ -79,20 +79,14 @@ impl Serialize for Json<'_> {
     }
 }
 
-/// Channel variables as a JSON object in which every name occurs once.
-struct Variables<'a>(&'a [(String, String)]);
+/// JSON text, written as it is; an empty object in place of what is none.
+struct Raw<'a>(&'a str);
 
-impl Serialize for Variables<'_> {
+impl Serialize for Raw<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_map(None)?;
-        let mut seen = HashSet::new();
-        let last: HashMap<&str, &str> =
-            self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        for (name, _) in self.0 {
-            if seen.insert(name.as_str()) {
-                object.serialize_entry(name, last.get(name.as_str()).copied().unwrap_or_default())?;
-            }
+        match serde_json::from_str::<&RawValue>(self.0) {
+            Ok(json) => json.serialize(serializer),
+            Err(_) => serializer.serialize_map(Some(0))?.end(),
         }
-        object.end()
     }
 }

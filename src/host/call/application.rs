@@ -74,8 +74,8 @@ impl Call {
         self.control_message_format == ControlMessageFormat::Json
     }
 
-    /// The first event of a connection. `variables` are the channel's.
-    pub(crate) fn media_start(&self, variables: Vec<(String, String)>) -> String {
+    /// The first event of a connection. `variables` are the channel's, a JSON object.
+    pub(crate) fn media_start(&self, variables: String) -> String {
         self.render(&Event::MediaStart(Box::new(MediaStart {
             connection_id: self.connection_id.clone(),
             channel: self.name().to_owned(),

@@ -227,12 +227,15 @@ fn settings(engine: &Engine) -> String {
         match build::on_disk(&path) {
             OnDisk::Same => {}
             OnDisk::Other => text.push_str(
-                "WARNING: the file is another build than the one that is running; restart Asterisk to run it\n",
+                "WARNING: the file is another build than the one that is running, or the same installed anew; \
+                 restart Asterisk to run it\n",
             ),
             OnDisk::Gone(why) => {
                 let _ = writeln!(text, "WARNING: the file cannot be read: {}", ascii(&why));
             }
-            OnDisk::Unknown => text.push_str("The running build has no build id to compare the file with\n"),
+            OnDisk::Unknown => text.push_str(
+                "The file could not be read when it was loaded: nothing to compare it with\n",
+            ),
         }
     }
     text.push('\n');

@@ -2,15 +2,18 @@
 //! engine keeps the clock and the look-ups.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use mio::unix::SourceFd;
 use mio::{Registry, Token};
 
 use super::Connected;
+use super::budget::Budget;
 use super::counters::Counters;
 use super::error::{ConnectError, Failure};
 use super::link::{Link, Opened, Plan, Step};
+use super::retry_after;
+use crate::net::upgrade::{for_log, offered_as};
 
 /// The engine's things that a call needs for a moment.
 pub(super) struct Context<'a> {
@@ -127,7 +130,7 @@ impl Attempts {
 
     /// Every deadline is as much later.
     pub(super) fn postpone(&mut self, by: Duration) {
-        self.budget.since = self.budget.since.map(|since| since + by);
+        self.budget.postpone(by);
         if let Stage::Link { deadline, .. } = &mut self.stage {
             *deadline += by;
         }
@@ -186,10 +189,25 @@ impl Attempts {
 
     fn connected(&self, opened: Opened, peer: SocketAddr, ctx: &Context<'_>) -> Connected {
         let Opened { transport, leftover, subprotocol } = opened;
+        self.warn_of_case(subprotocol.as_deref());
         // It goes to a reactor, which has an epoll of its own. There is nothing to do if this fails: the events of a
         // job that is over are passed over.
         let _ = ctx.registry.deregister(&mut SourceFd(&transport.as_raw_fd()));
         Connected { transport, leftover, subprotocol, peer, settings: self.plan.destination.client.clone() }
+    }
+
+    /// Warns of a subprotocol that the server wrote in another case than it was offered.
+    fn warn_of_case(&self, subprotocol: Option<&str>) {
+        let Some(chosen) = subprotocol else { return };
+        let offered = offered_as(&self.plan.destination.client.protocols, chosen);
+        if let Some(offered) = offered.filter(|offered| *offered != chosen) {
+            log::warn!(
+                "{}: {}: the server chose the subprotocol \"{chosen}\" where \"{offered}\" was offered; it is taken, \
+                 but other clients may refuse it",
+                self.label,
+                self.plan.server()
+            );
+        }
     }
 
     fn address_failed(&mut self, failure: Failure, ctx: &Context<'_>) -> Next {
@@ -206,60 +224,31 @@ impl Attempts {
         if failure.is_final() || self.attempt >= client.reconnect_attempts {
             return Next::Done(Err(self.failed(failure)));
         }
+        let pause = self.pause(&failure);
         log::debug!(
             "{}: attempt {} of {} to connect to {} failed: {failure}; the next one in {} ms",
             self.label,
             self.attempt,
             client.reconnect_attempts,
             self.plan.server(),
-            client.reconnect_interval.as_millis()
+            pause.as_millis()
         );
         self.stage = Stage::Pause;
-        Next::Wait(ctx.now + client.reconnect_interval)
-    }
-}
-
-/// `handshake_timeout` of one attempt: it runs during look-up, proxy, TLS and upgrade, and stands still while TCP
-/// connects, which has a timeout of its own for each address.
-/// DIVERGES: res_websocket_client waits for a name server and for the answer to the upgrade for ever.
-#[derive(Debug, Default)]
-struct Budget {
-    left: Duration,
-    since: Option<Instant>,
-}
-
-impl Budget {
-    fn new(total: Duration) -> Self {
-        Self { left: total, since: None }
+        Next::Wait(ctx.now + pause)
     }
 
-    /// Runs from now on; when it will have run out.
-    fn start(&mut self, now: Instant) -> Instant {
-        self.since = Some(now);
-        now + self.left
-    }
-
-    fn pause(&mut self, now: Instant) {
-        if let Some(since) = self.since.take() {
-            self.left = self.left.saturating_sub(now.saturating_duration_since(since));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_budget_stands_still_while_it_is_paused() {
-        let start = Instant::now();
-        let at = |ms| start + Duration::from_millis(ms);
-        let mut budget = Budget::new(Duration::from_millis(100));
-        assert_eq!(budget.start(at(0)), at(100));
-        budget.pause(at(30));
-        budget.pause(at(50));
-        assert_eq!(budget.start(at(500)), at(570));
-        budget.pause(at(1000));
-        assert_eq!(budget.start(at(2000)), at(2000));
+    /// How long to wait before the next attempt: `reconnect_interval`, or longer where the server asks for it.
+    /// DIVERGES: res_websocket_client does not look at Retry-After.
+    fn pause(&self, failure: &Failure) -> Duration {
+        let interval = self.plan.destination.client.reconnect_interval;
+        let Some(value) = failure.retry_after() else { return interval };
+        retry_after::pause(value, interval, SystemTime::now()).unwrap_or_else(|| {
+            let value = for_log(value);
+            log::debug!(
+                "{}: the server's Retry-After '{value}' is ignored: neither a number of seconds nor an HTTP date",
+                self.label
+            );
+            interval
+        })
     }
 }

@@ -136,7 +136,9 @@ pub enum Failure {
         /// The app's address, or the proxy's.
         addr: SocketAddr,
         /// What it does instead.
-        error: UpgradeError,
+        error: Box<UpgradeError>,
+        /// The `Retry-After` of its answer, as it is written there.
+        retry_after: Option<String>,
     },
     /// The connection broke.
     #[error("connection to {addr} lost while waiting for {phase}: {error}")]
@@ -167,7 +169,8 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether another attempt is of no use: the settings, or a 401, 403 or 404 from the app's server.
+    /// Whether another attempt is of no use: the settings, or a verdict of the app's server that lasts
+    /// ([`UpgradeError::is_final`]).
     /// DIVERGES: res_websocket_client tries again whatever the server said.
     pub fn is_final(&self) -> bool {
         match self {
@@ -179,6 +182,14 @@ impl Failure {
             | Self::Stopped => true,
             Self::Upgrade { error, .. } => error.is_final(),
             _ => false,
+        }
+    }
+
+    /// When the app's server wants the next attempt, as it wrote it; `None`: it does not say.
+    pub(super) fn retry_after(&self) -> Option<&str> {
+        match self {
+            Self::Upgrade { retry_after, .. } => retry_after.as_deref(),
+            _ => None,
         }
     }
 

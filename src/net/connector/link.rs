@@ -208,14 +208,17 @@ fn ask(transport: Arc<dyn Transport>, plan: &Plan) -> Result<Move, Failure> {
 impl Upgrade {
     fn advance(mut self, addr: SocketAddr) -> Result<Move, Failure> {
         let lost = |error| Failure::Lost { addr, phase: Phase::Upgrade, error };
-        let refused = |error| Failure::Upgrade { addr, error };
+        let refused = |error, answer: &ResponseParser| {
+            let retry_after = answer.retry_after().map(str::to_owned);
+            Failure::Upgrade { addr, error: Box::new(error), retry_after }
+        };
         if !self.request.flush(|bytes| self.transport.send(bytes)).map_err(lost)? {
             return Ok(Move::Wait(Link::Upgrade(self)));
         }
         let mut buf = [0; 4096];
         loop {
             let len = match self.transport.recv(&mut buf) {
-                Ok(0) => return Err(refused(self.answer.end_of_stream())),
+                Ok(0) => return Err(refused(self.answer.end_of_stream(), &self.answer)),
                 Ok(len) => len,
                 Err(err) if err.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(Move::Wait(Link::Upgrade(self)));
@@ -223,9 +226,12 @@ impl Upgrade {
                 Err(err) if err.kind() == io::ErrorKind::Interrupted => continue,
                 Err(err) => return Err(lost(err)),
             };
-            let progress = self.answer.feed(buf.get(..len).unwrap_or_default()).map_err(refused)?;
-            if let Progress::Done { leftover, subprotocol } = progress {
-                return Ok(Move::Done(Opened { transport: self.transport, leftover, subprotocol }));
+            match self.answer.feed(buf.get(..len).unwrap_or_default()) {
+                Ok(Progress::NeedMore) => {}
+                Ok(Progress::Done { leftover, subprotocol }) => {
+                    return Ok(Move::Done(Opened { transport: self.transport, leftover, subprotocol }));
+                }
+                Err(error) => return Err(refused(error, &self.answer)),
             }
         }
     }

@@ -10,4 +10,6 @@ pub use error::UpgradeError;
 pub use request::{RequestError, UpgradeRequest};
 pub use response::{Progress, ResponseParser};
 
+pub(crate) use response::offered_as;
+
 pub(crate) use request::{authority, basic_authorization};

@@ -207,16 +207,13 @@ impl Asterisk {
     /// puts the first one back.
     pub fn replace_driver(&self, change: impl FnOnce(&mut Vec<u8>)) -> Box<dyn FnOnce()> {
         let path = self.folder.join("modules").join(format!("{DRIVER}.so"));
-        let before = fs::read(&path).expect("the driver");
-        let mut changed = before.clone();
+        let mut changed = fs::read(&path).expect("the driver");
         change(&mut changed);
-        let put = move |bytes: &[u8]| {
-            let new = path.with_extension("new");
-            fs::write(&new, bytes).expect("a copy of the driver");
-            fs::rename(&new, &path).expect("the driver's new file");
-        };
-        put(&changed);
-        Box::new(move || put(&before))
+        let (new, kept) = (path.with_extension("new"), path.with_extension("kept"));
+        fs::write(&new, changed).expect("a copy of the driver");
+        fs::rename(&path, &kept).expect("the driver's old file");
+        fs::rename(&new, &path).expect("the driver's new file");
+        Box::new(move || fs::rename(&kept, &path).expect("the driver's old file"))
     }
 
     /// Removes the driver's file.
@@ -267,7 +264,7 @@ impl Asterisk {
 
     /// Asterisk refuses to reload a module while it reloads another.
     #[track_caller]
-    fn reload(&self, module: &str) {
+    pub fn reload(&self, module: &str) {
         let command = format!("module reload {module}");
         let mut answer = String::new();
         let done = wait::poll(wait::PATIENCE, || {

@@ -105,14 +105,14 @@ fn a_refusal_of_the_server_comes_through_the_tunnel() {
         read_head(&mut stream);
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
         read_head(&mut stream);
-        stream.write_all(b"HTTP/1.1 404 Not Found\r\n\r\n").unwrap();
+        stream.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").unwrap();
         linger(stream);
     });
     let mut destination = through(&proxy);
     destination.client.reconnect_attempts = 3;
     let error = connect(&connector(), destination).unwrap_err();
     assert_eq!(error.attempts, 1);
-    assert!(error.to_string().contains("the server does not know the path"), "{error}");
+    assert!(error.to_string().contains("the server forbids it"), "{error}");
 }
 
 #[test]

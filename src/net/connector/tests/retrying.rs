@@ -71,17 +71,52 @@ fn an_attempt_that_succeeds_is_the_last() {
 }
 
 #[test]
-fn a_401_a_403_and_a_404_are_final() {
+fn answers_that_will_not_change_are_final() {
     for answer in [
+        &["HTTP/1.1 302 Found\r\n\r\n"; 3],
+        &["HTTP/1.1 400 Bad Request\r\n\r\n"; 3],
         &["HTTP/1.1 401 Unauthorized\r\n\r\n"; 3],
-        &["HTTP/1.1 403 Forbidden\r\n\r\n"; 3],
-        &["HTTP/1.1 404 Not Found\r\n\r\n"; 3],
+        &["HTTP/1.1 403 Forbidden\r\nRetry-After: 1\r\n\r\n"; 3],
     ] {
         let (server, times) = server(answer);
         let error = connect(&connector(), three_attempts(&server)).unwrap_err();
         assert!(error.failure.is_final(), "{error}");
         drop(server);
         assert_eq!(times.iter().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn answers_of_the_moment_are_not_final() {
+    for answer in [
+        &["HTTP/1.1 404 Not Found\r\n\r\n"; 2],
+        &["HTTP/1.1 408 Request Timeout\r\n\r\n"; 2],
+        &["HTTP/1.1 425 Too Early\r\n\r\n"; 2],
+        &["HTTP/1.1 429 Too Many Requests\r\n\r\n"; 2],
+        &["HTTP/1.1 502 Bad Gateway\r\n\r\n"; 2],
+        &["HTTP/1.1 999 No Status\r\n\r\n"; 2],
+    ] {
+        let (server, times) = server(answer);
+        connect(&connector(), three_attempts(&server)).unwrap();
+        drop(server);
+        assert_eq!(times.iter().count(), 3, "{answer:?}");
+    }
+}
+
+#[test]
+fn retry_after_stretches_the_interval_up_to_ten_times() {
+    for (answer, pause) in [
+        (&["HTTP/1.1 503 Busy\r\nRetry-After: 3600\r\n\r\n"; 1], 10 * INTERVAL),
+        (&["HTTP/1.1 404 Not Found\r\nRetry-After: Fri, 31 Dec 9999 23:59:59 GMT\r\n\r\n"; 1], 10 * INTERVAL),
+        (&["HTTP/1.1 503 Busy\r\nRetry-After: 0\r\n\r\n"; 1], INTERVAL),
+        (&["HTTP/1.1 503 Busy\r\nRetry-After: tomorrow\r\n\r\n"; 1], INTERVAL),
+    ] {
+        let (server, times) = server(answer);
+        connect(&connector(), three_attempts(&server)).unwrap();
+        drop(server);
+        let times: Vec<Instant> = times.iter().collect();
+        assert_eq!(times.len(), 2);
+        assert!(times[1] - times[0] >= pause, "{:?} after {answer:?}", times[1] - times[0]);
     }
 }
 

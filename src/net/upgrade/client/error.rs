@@ -32,13 +32,16 @@ pub enum UpgradeError {
         /// Where to, without user info and query.
         location: Option<String>,
     },
-    /// 5xx.
+    /// 408, 425 or 429: the server asks for another attempt.
+    #[error("the server cannot serve the request now ({0})")]
+    NotNow(String),
+    /// 5xx, or a status that RFC 9110 does not know.
     #[error("the server failed ({0})")]
     ServerError(String),
     /// 2xx: a page instead of a WebSocket.
     #[error("the server answered with a page instead of a WebSocket ({0})")]
     NotUpgraded(String),
-    /// Any other status.
+    /// Any other 4xx.
     #[error("the server refused ({0})")]
     Refused(String),
     /// A 101 that is not HTTP/1.1.
@@ -56,7 +59,7 @@ pub enum UpgradeError {
     /// A 101 whose Sec-WebSocket-Accept does not belong to our key.
     #[error("the server's 101 has a wrong Sec-WebSocket-Accept header")]
     WrongAcceptKey,
-    /// A subprotocol that was not offered.
+    /// A subprotocol that was not offered, in whatever case.
     #[error("the server chose the subprotocol \"{0}\", which was not offered")]
     Subprotocol(String),
     /// An extension; none was offered.
@@ -65,9 +68,10 @@ pub enum UpgradeError {
 }
 
 impl UpgradeError {
-    /// Whether trying again is of no use: 401, 403 and 404.
+    /// Whether trying again is of no use: 3xx and 4xx, but for 404, 408, 425 and 429, with which a load balancer may
+    /// answer while a server is replaced.
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Unauthorized | Self::Forbidden | Self::NotFound)
+        matches!(self, Self::Unauthorized | Self::Forbidden | Self::Redirect { .. } | Self::Refused(_))
     }
 
     /// Whether a web server spoke, so that it is its verdict on this request; else it may be another service, or none.

@@ -27,12 +27,13 @@ pub struct ResponseParser {
     interim: usize,
     expected_key: String,
     offered: Option<String>,
+    retry_after: Option<String>,
 }
 
 impl ResponseParser {
     /// For a request that offered these subprotocols, if any; `expected_key` is what has to come back for its key.
     pub(super) fn new(expected_key: String, offered: Option<String>) -> Self {
-        Self { reader: HeadReader::default(), interim: 0, expected_key, offered }
+        Self { reader: HeadReader::default(), interim: 0, expected_key, offered, retry_after: None }
     }
 
     /// Takes the next bytes from the server. Not to be called again after `Done` or an error.
@@ -45,11 +46,17 @@ impl ResponseParser {
             let Fed::Head { head, used } = self.reader.feed(rest)? else { return Ok(Progress::NeedMore) };
             rest = rest.get(used..).unwrap_or_default();
             if !is_interim(head.status) {
+                self.retry_after = head.values("Retry-After").next().map(str::to_owned);
                 let subprotocol = judge(&head, &self.expected_key, self.offered.as_deref())?;
                 return Ok(Progress::Done { leftover: rest.to_vec(), subprotocol });
             }
             self.next_answer()?;
         }
+    }
+
+    /// The `Retry-After` of the answer, as the server wrote it.
+    pub fn retry_after(&self) -> Option<&str> {
+        self.retry_after.as_deref()
     }
 
     /// What it means that the connection has ended here.
@@ -106,18 +113,27 @@ fn check_status(head: &ResponseHead) -> Result<(), UpgradeError> {
         404 => Err(UpgradeError::NotFound),
         200..=299 => Err(UpgradeError::NotUpgraded(line())),
         300..=399 => Err(UpgradeError::Redirect { status_line: line(), location: location(head) }),
-        500..=599 => Err(UpgradeError::ServerError(line())),
-        _ => Err(UpgradeError::Refused(line())),
+        408 | 425 | 429 => Err(UpgradeError::NotNow(line())),
+        400..=499 => Err(UpgradeError::Refused(line())),
+        // Also what is no status at all: RFC 9110 section 15.
+        _ => Err(UpgradeError::ServerError(line())),
     }
 }
 
 /// DIVERGES: the subprotocol has to be one of those offered, not merely a part of the text that offered them.
 fn chosen_subprotocol(head: &ResponseHead, offered: Option<&str>) -> Result<Option<String>, UpgradeError> {
     let Some(chosen) = head.joined("Sec-WebSocket-Protocol") else { return Ok(None) };
-    if offered.unwrap_or_default().split(',').any(|protocol| protocol.trim() == chosen) {
-        return Ok(Some(chosen));
+    match offered_as(offered.unwrap_or_default(), &chosen) {
+        Some(_) => Ok(Some(chosen)),
+        None => Err(UpgradeError::Subprotocol(for_log(&chosen))),
     }
-    Err(UpgradeError::Subprotocol(for_log(&chosen)))
+}
+
+/// How the subprotocol that a server chose is written in the list that was offered; `None`: it is not among them.
+/// RFC 6455 has subprotocols differ by case; there are servers that do not care, and the C module takes their answer.
+pub(crate) fn offered_as<'a>(offered: &'a str, chosen: &str) -> Option<&'a str> {
+    let mut offers = offered.split(',').map(str::trim);
+    offers.clone().find(|offer| *offer == chosen).or_else(|| offers.find(|o| o.eq_ignore_ascii_case(chosen)))
 }
 
 fn logged(head: &ResponseHead, name: &str) -> Option<String> {

@@ -77,6 +77,7 @@ fn answers_that_make_a_websocket() {
     let rows: &[(&str, String, Option<&str>)] = &[
         ("plain", good(""), None),
         ("a subprotocol", good("Sec-WebSocket-Protocol: media\r\n"), Some("media")),
+        ("another case", good("Sec-WebSocket-Protocol: MEDIA\r\n"), Some("MEDIA")),
         ("the other one", good("Sec-WebSocket-Protocol: chat\r\n"), Some("chat")),
         ("an empty subprotocol", good("Sec-WebSocket-Protocol:\r\n"), None),
         ("an empty extension", good("Sec-WebSocket-Extensions: \r\n"), None),
@@ -140,6 +141,10 @@ fn each_fault_has_its_own_words() {
         ("HTTP/1.1 304 N\r\n\r\n".into(), "the server redirects to nowhere (304 N), which is not followed"),
         ("HTTP/1.1 503 Service Unavailable\r\n\r\n".into(), "the server failed (503 Service Unavailable)"),
         ("HTTP/1.1 500\r\n\r\n".into(), "the server failed (500)"),
+        ("HTTP/1.1 600 What\r\n\r\n".into(), "the server failed (600 What)"),
+        ("HTTP/1.1 408 T\r\n\r\n".into(), "the server cannot serve the request now (408 T)"),
+        ("HTTP/1.1 425 T\r\n\r\n".into(), "the server cannot serve the request now (425 T)"),
+        ("HTTP/1.1 429 T\r\n\r\n".into(), "the server cannot serve the request now (429 T)"),
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".into(),
             "the server answered with a page instead of a WebSocket (200 OK)",
@@ -174,7 +179,37 @@ fn each_fault_has_its_own_words() {
     for (text, words) in rows {
         let err = answer(text.as_bytes()).expect_err(words);
         assert_eq!(err.to_string(), words);
-        assert_eq!(err.is_final(), ["401", "403", "404"].iter().any(|s| words.contains(s)), "{words}");
+        let is_final = ["401", "403", "302", "307", "304", "refused"].iter().any(|s| words.contains(s));
+        assert_eq!(err.is_final(), is_final, "{words}");
+    }
+}
+
+#[test]
+fn an_offered_subprotocol_is_found_in_its_own_case_first() {
+    for (offered, chosen, found) in [
+        ("media, chat", "chat", Some("chat")),
+        ("Media,MEDIA", "MEDIA", Some("MEDIA")),
+        ("Media,MEDIA", "media", Some("Media")),
+        ("media", "med", None),
+        ("media", "media, chat", None),
+        ("", "media", None),
+    ] {
+        assert_eq!(offered_as(offered, chosen), found, "'{chosen}' of '{offered}'");
+    }
+}
+
+#[test]
+fn retry_after_is_the_final_answers() {
+    let rows = [
+        ("HTTP/1.1 503 B\r\nretry-after:  7 \r\n\r\n", Some("7")),
+        ("HTTP/1.1 503 B\r\nRetry-After: 1\r\nRetry-After: 2\r\n\r\n", Some("1")),
+        ("HTTP/1.1 503 B\r\nRetry-After:\r\n\r\n", None),
+        ("HTTP/1.1 103 E\r\nRetry-After: 5\r\n\r\nHTTP/1.1 503 B\r\n\r\n", None),
+    ];
+    for (text, value) in rows {
+        let (_, mut parser) = REQUEST.start_with(KEY).unwrap();
+        parser.feed(text.as_bytes()).unwrap_err();
+        assert_eq!(parser.retry_after(), value, "{text}");
     }
 }
 

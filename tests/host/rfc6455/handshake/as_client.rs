@@ -91,6 +91,7 @@ const ROWS: &[Row] = &[
     ("connection/close", &[(CONNECTION, "Connection: close\r\n")], Some("Connection header \"close\"")),
     ("subprotocol/none", &[(PROTOCOL, "")], None),
     ("subprotocol/empty", &[(PROTOCOL, "Sec-WebSocket-Protocol: \r\n")], None),
+    ("subprotocol/capitals", &[(PROTOCOL, "Sec-WebSocket-Protocol: MEDIA\r\n")], None),
     ("subprotocol/other", &[(PROTOCOL, "Sec-WebSocket-Protocol: chat\r\n")], Some("subprotocol \"chat\"")),
     ("subprotocol/part", &[(PROTOCOL, "Sec-WebSocket-Protocol: med\r\n")], Some("subprotocol \"med\"")),
     (

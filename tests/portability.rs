@@ -1,0 +1,84 @@
+//! A C `char` is signed on amd64 and unsigned on arm64. Rust has a type for it, `c_char`, which is `i8` or `u8`: code that
+//! takes it for `i8` builds on the one machine only. No compiler for the other is needed to see that, for what only `i8`
+//! has can be told by its name.
+//!
+//! This does not see what builds on both and means something else, as `c < 0` does.
+
+// A test says by a panic what is wrong.
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::Path;
+
+/// The type itself, and methods that signed integers alone have. (What unsigned ones alone have does not build here.)
+const SIGNED_ONLY: [&str; 11] = [
+    "i8",
+    "c_schar",
+    "cast_unsigned",
+    "unsigned_abs",
+    "is_negative",
+    "is_positive",
+    "signum",
+    "abs",
+    "saturating_neg",
+    "saturating_abs",
+    "wrapping_abs",
+];
+
+/// The first of these names in a line of code, comments aside.
+fn signed_only(line: &str) -> Option<&'static str> {
+    let code = line.split("//").next().unwrap_or_default();
+    let mut words = code.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.find_map(|word| SIGNED_ONLY.into_iter().find(|name| *name == word || is_suffix(word, name)))
+}
+
+/// Whether the word is a number of that type: `0i8`, `1_i8`.
+fn is_suffix(word: &str, name: &str) -> bool {
+    name == "i8"
+        && word.starts_with(|c: char| c.is_ascii_digit())
+        && !word.starts_with("0x")
+        && word.ends_with("i8")
+}
+
+fn look(folder: &Path, found: &mut Vec<String>) -> usize {
+    let mut files = 0;
+    for entry in fs::read_dir(folder).expect("folder") {
+        let path = entry.expect("entry").path();
+        if path.is_dir() {
+            files += look(&path, found);
+            continue;
+        }
+        files += 1;
+        for (number, line) in fs::read_to_string(&path).expect("source").lines().enumerate() {
+            if let Some(name) = signed_only(line) {
+                found.push(format!("{}:{}: {name}", path.display(), number + 1));
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn nothing_at_the_edge_to_c_takes_a_char_for_signed() {
+    let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/host");
+    let mut found = Vec::new();
+    assert!(look(&host, &mut found) > 40, "not all of {} was read", host.display());
+    assert!(found.is_empty(), "with c_char this builds on some machines only: {found:#?}");
+}
+
+#[test]
+fn what_does_not_build_everywhere_is_seen() {
+    for line in [
+        "char::from(digit.cast_unsigned())",
+        "let text = [0i8; 37];",
+        "let text = [0_i8; 37];",
+        "CStr::from_ptr(text.cast::<i8>())",
+        "if c.is_negative() {",
+    ] {
+        assert!(signed_only(line).is_some(), "{line}");
+    }
+    for line in ["// i8", "let [byte] = digit.to_ne_bytes();", "0 as c_char", "0x1i8", "u8::MAX", "abs_path"]
+    {
+        assert_eq!(signed_only(line), None, "{line}");
+    }
+}
