@@ -13,8 +13,7 @@ use super::log::call_debug;
 use super::{client, fault, module, sys, tech};
 use crate::driver::config::Settings;
 use crate::driver::dial::{self, DialString};
-use crate::driver::media_format::{MediaFormat, SampleCounter};
-use crate::driver::opus::{self, OpusSampleCounter};
+use crate::driver::media_format::{MediaFormat, own_sample_counter};
 use crate::driver::session::{MediaMode, QueueLimits, Session, SessionConfig};
 use crate::net::tick;
 
@@ -128,11 +127,7 @@ fn new_call(
         CallRole::Incoming => module::new_uuid(),
         CallRole::Outgoing => dial.connection_id.clone(),
     };
-    let samples: Box<dyn SampleCounter> = if media_format.name == opus::FORMAT_NAME {
-        Box::new(OpusSampleCounter)
-    } else {
-        Box::new(format.clone())
-    };
+    let samples = own_sample_counter(&media_format.name).unwrap_or_else(|| Box::new(format.clone()));
     let session = Session::new(session_config(dial, &settings, &media_format), samples);
     Some(Call::new(NewCall {
         engine,
