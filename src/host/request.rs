@@ -114,7 +114,6 @@ fn new_call(
     media_format: MediaFormat,
 ) -> Option<Arc<Call>> {
     let config = engine.config();
-    let settings = Arc::new(config.settings.clone());
     let clock = match Clock::new() {
         Ok(clock) => clock,
         Err(error) => {
@@ -122,11 +121,12 @@ fn new_call(
             return None;
         }
     };
-    let role = if dial.is_incoming() { CallRole::Incoming } else { CallRole::Outgoing };
-    let connection_id = match role {
-        CallRole::Incoming => module::new_uuid(),
-        CallRole::Outgoing => dial.connection_id.clone(),
+    let (role, connection_id, connection) = if dial.is_incoming() {
+        (CallRole::Incoming, module::new_uuid(), None)
+    } else {
+        (CallRole::Outgoing, dial.connection_id.clone(), config.connections.get(&dial.connection_id))
     };
+    let settings = Arc::new(config.settings.for_connection(connection));
     let samples = own_sample_counter(&media_format.name).unwrap_or_else(|| Box::new(format.clone()));
     let session = Session::new(session_config(dial, &settings, &media_format), samples);
     Some(Call::new(NewCall {

@@ -102,13 +102,20 @@ impl Call {
     /// Runs `work` on the session, then what it asks for: in order, with no lock held.
     pub(super) fn with_session(&self, work: impl FnOnce(&mut Session, &mut Vec<Effect>)) {
         let mut effects = Vec::new();
+        let receiving_changed;
         let (before, clock) = {
             let mut session = self.session.lock();
             let before = session.clock().seq;
             work(&mut session, &mut effects);
-            self.sends_media.store(session.sends_media(), Ordering::Relaxed);
+            receiving_changed = session.sends_media() != self.sends_media.load(Ordering::Relaxed);
+            if receiving_changed {
+                self.sends_media.store(session.sends_media(), Ordering::Relaxed);
+            }
             (before, session.clock())
         };
+        if receiving_changed {
+            self.receiving_changed();
+        }
         self.run_effects(effects);
         if clock.seq != before {
             self.apply_clock(clock);
