@@ -10,7 +10,7 @@ mod framing;
 mod marks;
 mod media_out;
 mod pacing;
-mod rtp;
+pub mod rtp;
 mod table;
 mod text;
 mod unframed;
