@@ -50,8 +50,11 @@ impl Call {
     }
 
     /// The application receives from now on, or does so no more. Any thread.
+    ///
+    /// Where classes come from a database, a start may wait for it, which is not for the effects thread: then HOLD alone
+    /// starts the music, and what the application is not to receive ends in `write_voice`.
     pub(super) fn receiving_changed(&self) {
-        if self.settings.music_on_hold && self.hold.lock().held.is_some() {
+        if self.settings.music_on_hold && self.hold.lock().held.is_some() && !music::may_block() {
             self.post(|call| Job::Music { call });
         }
     }
@@ -67,8 +70,6 @@ impl Call {
             let hold = self.hold.lock();
             (hold.held.clone(), hold.plays)
         };
-        // Where classes come from a database, a start may wait for it, which is not for the effects thread: then only
-        // HOLD starts music, and what an application is not to receive ends in `write_voice`.
         let wanted = held.filter(|_| self.sends_media.load(Ordering::Relaxed) || music::may_block());
         match wanted {
             Some(class) if again || !plays => {
