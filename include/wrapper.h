@@ -26,6 +26,7 @@
 #include <asterisk/logger.h>
 #include <asterisk/manager.h>
 #include <asterisk/module.h>
+#include <asterisk/musiconhold.h>
 #include <asterisk/netsock2.h>
 #include <asterisk/options.h>
 #include <asterisk/paths.h>

@@ -3,12 +3,26 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::framing::Framing;
+use super::{g723, g729, ilbc, opus};
+
 /// Counts the samples of an encoded payload, as Asterisk's `ast_codec_samples_count` does.
 ///
 /// Called from a reactor thread or the channel's thread; must not block or take a channel's lock.
 pub trait SampleCounter: Send + Sync {
     /// Samples per channel in `payload`; 0 where that is unknown.
     fn samples(&self, payload: &[u8]) -> u32;
+}
+
+/// Our own counter for a format that Asterisk's miscounts, or logs at an application's will.
+pub fn own_sample_counter(format_name: &str) -> Option<Box<dyn SampleCounter>> {
+    Some(match format_name {
+        g723::FORMAT_NAME => Box::new(g723::G723SampleCounter),
+        g729::FORMAT_NAME => Box::new(g729::G729SampleCounter),
+        ilbc::FORMAT_NAME => Box::new(ilbc::IlbcSampleCounter),
+        opus::FORMAT_NAME => Box::new(opus::OpusSampleCounter),
+        _ => return None,
+    })
 }
 
 /// What the core tells about a codec (`ast_format_get_*`, asterisk/format.h).
@@ -45,8 +59,10 @@ pub struct MediaFormat {
     pub sample_rate: u32,
     /// Length of one frame.
     pub ptime_ms: u32,
-    /// Bytes of one frame; 0 where the codec cannot be cut at arbitrary bytes.
+    /// Bytes of one frame, of the usual ones where there are several; 0 where the codec cannot be cut at all.
     pub optimal_frame_size: usize,
+    /// How messages are cut into frames; `None` where the codec cannot be cut at all.
+    pub framing: Option<Framing>,
     /// The codec cannot be cut at arbitrary bytes, so every message is a frame.
     pub passthrough_forced: bool,
     /// The byte that is silence when repeated, for codecs that have one.
@@ -88,6 +104,7 @@ impl MediaFormat {
             sample_rate: facts.sample_rate,
             ptime_ms: facts.default_ms,
             optimal_frame_size,
+            framing: Framing::of(&facts.name, optimal_frame_size),
             passthrough_forced,
             silence: silence_byte(&facts.name),
         })
@@ -151,6 +168,7 @@ mod tests {
                 "{}",
                 facts.name
             );
+            assert_eq!(format.framing.is_none(), passthrough, "{}", facts.name);
         }
     }
 

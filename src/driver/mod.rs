@@ -5,9 +5,9 @@
 //! | module | concern |
 //! | --- | --- |
 //! | [`session`] | one call: what the app's messages do to its media, and what goes to the core when |
-//! | [`reframe`], [`queue`], [`pacing`], [`clock`] | its parts: frames out of messages, what waits, when it is due |
+//! | [`framing`], [`reframe`], [`queue`], [`pacing`], [`clock`] | its parts: frames out of messages, what waits, when it is due |
 //! | [`command`], [`event`] | what the app says and is told, in both spellings |
-//! | [`media_format`], [`opus`] | a codec's frames and their length |
+//! | [`media_format`], [`g723`], [`g729`], [`ilbc`], [`opus`] | a codec's frames and their length |
 //! | [`dial`], [`client`], [`config`] | what people write: dial strings, a websocket_client, chan_websocket.conf |
 //! | [`figure`], [`exposition`], [`notice`], [`text`] | what people see: figures, metrics, AMI's events, tables |
 //! | [`log_limit`], [`secrets`] | what goes into the log, and what does not |
@@ -23,6 +23,10 @@ pub mod dial;
 pub mod event;
 pub mod exposition;
 pub mod figure;
+pub mod framing;
+pub mod g723;
+pub mod g729;
+pub mod ilbc;
 pub mod log_limit;
 pub mod media_format;
 pub mod notice;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::clock::MonoTime;
 use super::event::Event;
+use super::framing::Cut;
 use super::pacing::Pace;
 
 /// Levels of the flow control, in frames. The caller checks that they make sense: 0 < xon <= xoff <= max.
@@ -86,10 +87,10 @@ pub struct QueuedFrame {
 
 #[derive(Debug)]
 enum Item {
-    /// `bytes` is never empty and is cut into frames of `frame_len`, the last one as short as it comes.
+    /// `bytes` is never empty; the last of its frames is as short as it comes.
     Media {
         bytes: Bytes,
-        frame_len: usize,
+        cut: Cut,
         pace: Pace,
         came: MonoTime,
     },
@@ -165,24 +166,22 @@ impl FrameQueue {
         })
     }
 
-    /// Adds media that is to be cut into frames of `frame_len` bytes (0: all of it is one frame) and returns
-    /// how many these are. Takes no notice of the maximum, see [`Self::refuses_media`].
+    /// Adds media that is to be cut into frames like this, and returns how many these are. Takes no notice of the maximum, see [`Self::refuses_media`].
     pub fn push_media(
         &mut self,
         bytes: Bytes,
-        frame_len: usize,
+        cut: Cut,
         pace: Pace,
         came: MonoTime,
     ) -> (usize, Option<Flow>) {
         if bytes.is_empty() {
             return (0, None);
         }
-        let frame_len = if frame_len == 0 { bytes.len() } else { frame_len };
-        let frames = bytes.len().div_ceil(frame_len);
+        let frames = cut.frames(&bytes);
         self.frames += frames;
         self.media_bytes += bytes.len();
         self.high_water = self.high_water.max(self.frames);
-        self.items.push_back(Item::Media { bytes, frame_len, pace, came });
+        self.items.push_back(Item::Media { bytes, cut, pace, came });
         let flow = (!self.xoff_sent && self.frames >= self.limits.xoff).then(|| {
             self.xoff_sent = true;
             Flow::Xoff
@@ -223,12 +222,13 @@ impl FrameQueue {
 
     /// Takes the frame that stands first, if one does.
     pub fn pop_frame(&mut self) -> Option<(QueuedFrame, Option<Flow>)> {
-        let Some(Item::Media { bytes, frame_len, pace, came }) = self.items.front_mut() else {
+        let Some(Item::Media { bytes, cut, pace, came }) = self.items.front_mut() else {
             return None;
         };
         let (pace, came) = (*pace, *came);
-        let payload = if bytes.len() > *frame_len {
-            bytes.split_to(*frame_len)
+        let frame_len = cut.frame_len(bytes);
+        let payload = if bytes.len() > frame_len {
+            bytes.split_to(frame_len)
         } else {
             let last = std::mem::take(bytes);
             self.items.pop_front();

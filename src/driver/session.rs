@@ -104,7 +104,7 @@ impl Session {
         let SessionConfig { format, mode, direction, control_message_format, limits, clock_grid } = config;
         let reframer = match mode {
             MediaMode::Passthrough => None,
-            MediaMode::Framed | MediaMode::Unbuffered => Reframer::new(format.optimal_frame_size),
+            MediaMode::Framed | MediaMode::Unbuffered => format.framing.map(Reframer::new),
         };
         let mode =
             if mode == MediaMode::Framed && reframer.is_none() { MediaMode::Passthrough } else { mode };

@@ -12,11 +12,15 @@ const MAX_OPS: usize = 300;
 /// The first byte chooses the kind of call, the others what happens on it.
 pub fn session(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (name, mode) = match input.byte() % 4 {
+    let (name, mode) = match input.byte() % 8 {
         0 => ("ulaw", MediaMode::Framed),
         1 => ("gsm", MediaMode::Framed),
         2 => ("ulaw", MediaMode::Passthrough),
-        _ => ("ulaw", MediaMode::Unbuffered),
+        3 => ("ulaw", MediaMode::Unbuffered),
+        4 => ("g723", MediaMode::Framed),
+        5 => ("ilbc", MediaMode::Framed),
+        6 => ("silk8", MediaMode::Framed),
+        _ => ("ilbc", MediaMode::Unbuffered),
     };
     let mut both = Both::new(SessionConfig {
         format: format(name),

@@ -6,6 +6,7 @@
 //! | `application` | the connection id's claim, the connection, events |
 //! | `media` | the session at work: media both ways, commands, the clock |
 //! | `handler` | what the connection's reactor tells |
+//! | `hold` | music on hold |
 //! | `ending` | how a call ends, and with which cause |
 //! | `view` | what people see of it |
 //!
@@ -15,6 +16,7 @@
 mod application;
 mod ending;
 mod handler;
+mod hold;
 mod media;
 mod view;
 
@@ -28,6 +30,7 @@ use parking_lot::Mutex;
 
 pub(super) use self::application::Link;
 pub(crate) use self::ending::{CLOSE_NORMAL, HangupCause};
+use self::hold::Hold;
 use super::channel::{Channel, Locked};
 use super::clock::{self, Clock};
 use super::effects::Job;
@@ -120,6 +123,7 @@ pub(crate) struct Call {
     /// `websocket set debug` asked for this call's control messages.
     debug: AtomicBool,
     totals_left: AtomicBool,
+    hold: Mutex<Hold>,
 }
 
 /// Name and unique id of the channel at its creation: what the application knows the call by, also after a
@@ -172,6 +176,7 @@ impl Call {
             notices: Notices::default(),
             debug: AtomicBool::new(false),
             totals_left: AtomicBool::new(false),
+            hold: Mutex::default(),
         })
     }
 
@@ -239,6 +244,7 @@ impl Call {
             let replaced = owner.replace(new);
             drop(owner);
             drop(replaced);
+            self.forget_hold();
         }
     }
 

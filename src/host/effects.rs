@@ -22,6 +22,8 @@ pub(crate) enum Job {
     Start { call: Arc<Call>, link: Box<NewLink> },
     /// The application has answered.
     Answer { call: Arc<Call> },
+    /// A call that is on hold has begun to receive media, or does so no more.
+    Music { call: Arc<Call> },
     /// The connection has ended, and the call is to end with it.
     Disconnected { call: Arc<Call>, cause: HangupCause },
     /// The call is over.
@@ -35,6 +37,7 @@ impl Job {
         match self {
             Job::Start { call, .. }
             | Job::Answer { call }
+            | Job::Music { call }
             | Job::Disconnected { call, .. }
             | Job::Hangup { call, .. }
             | Job::IncomingTimeout { call } => call,
@@ -143,6 +146,9 @@ fn run_job(job: Job, call: Arc<Call>) -> Option<Job> {
             }
             call.answered();
             None
+        }
+        Job::Music { .. } => {
+            with_channel(&call, |channel| call.settle_music(channel)).is_none().then_some(Job::Music { call })
         }
         Job::Disconnected { cause, .. } => {
             match with_channel(&call, |channel| disconnected(&call, channel, cause)) {

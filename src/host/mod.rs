@@ -12,7 +12,7 @@
 //! | `record`, `view`, `totals` | what is known about a call and about the module, as named figures |
 //! | `cli`, `debug`, `build` | where an operator sees it, asks for more, and which build runs |
 //! | `ami`, `notify`, `notifier`, `prometheus` | what AMI, ARI and Prometheus ask and are told |
-//! | `channel`, `format`, `frame`, `json`, `ao2`, `stream`, `tls`, `tls_client`, `clock`, `client`, `config`, `log` | one newtype or service each |
+//! | `channel`, `format`, `frame`, `json`, `ao2`, `stream`, `tls`, `tls_client`, `clock`, `client`, `config`, `log`, `music` | one newtype or service each |
 //! | `guard`, `sys`, `symbol` | the edge itself: panic guard, bindings, functions that may be missing |
 
 mod access;
@@ -38,6 +38,7 @@ mod json;
 mod link;
 mod log;
 mod module;
+mod music;
 mod notifier;
 mod notify;
 mod outgoing;

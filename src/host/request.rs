@@ -11,8 +11,7 @@ use super::log::call_debug;
 use super::{client, fault, module, sys, tech};
 use crate::driver::config::Settings;
 use crate::driver::dial::{self, DialString};
-use crate::driver::media_format::{MediaFormat, SampleCounter};
-use crate::driver::opus::{self, OpusSampleCounter};
+use crate::driver::media_format::{MediaFormat, own_sample_counter};
 use crate::driver::session::{MediaMode, QueueLimits, Session, SessionConfig};
 use crate::net::tick;
 
@@ -129,7 +128,6 @@ fn new_call(
     media_format: MediaFormat,
 ) -> Option<Arc<Call>> {
     let config = engine.config();
-    let settings = Arc::new(config.settings.clone());
     let clock = match Clock::new() {
         Ok(clock) => clock,
         Err(error) => {
@@ -137,16 +135,13 @@ fn new_call(
             return None;
         }
     };
-    let role = if dial.is_incoming() { CallRole::Incoming } else { CallRole::Outgoing };
-    let connection_id = match role {
-        CallRole::Incoming => module::new_uuid(),
-        CallRole::Outgoing => dial.connection_id.clone(),
-    };
-    let samples: Box<dyn SampleCounter> = if media_format.name == opus::FORMAT_NAME {
-        Box::new(OpusSampleCounter)
+    let (role, connection_id, connection) = if dial.is_incoming() {
+        (CallRole::Incoming, module::new_uuid(), None)
     } else {
-        Box::new(format.clone())
+        (CallRole::Outgoing, dial.connection_id.clone(), config.connections.get(&dial.connection_id))
     };
+    let settings = Arc::new(config.settings.for_connection(connection));
+    let samples = own_sample_counter(&media_format.name).unwrap_or_else(|| Box::new(format.clone()));
     let session = Session::new(session_config(dial, &settings, &media_format), samples);
     Some(Call::new(NewCall {
         engine,

@@ -8,7 +8,7 @@
 //! channel, for giving it back would run the destructor again. All others are called by one who holds a reference.
 
 use std::cell::UnsafeCell;
-use std::ffi::{c_char, c_int, c_uint};
+use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 use std::sync::Arc;
 
 use super::call::{CLOSE_NORMAL, Call};
@@ -256,11 +256,42 @@ trampoline! {
 }
 
 trampoline! {
-    /// Channel locked. Nothing is indicated by us, so the core plays ring, busy and congestion tones to the
-    /// application itself, as it does with the C module; outbound bots listen for them.
+    /// Channel locked. Only hold is indicated by us, where `music_on_hold` says so; -1: the core does what it does for a
+    /// driver that indicates nothing. So it plays ring, busy and congestion tones to the application itself, as it does
+    /// with the C module; outbound bots listen for them.
     fn indicate(
-        _chan: *mut sys::ast_channel, _condition: c_int, _data: *const std::ffi::c_void, _len: usize,
-    ) -> c_int, fail -1, { -1 }
+        chan: *mut sys::ast_channel, condition: c_int, data: *const c_void, len: usize,
+    ) -> c_int, fail -1, {
+        // SAFETY: locked by the core for this callback.
+        let channel = unsafe { Locked::new(chan) };
+        let Some((channel, call)) = channel.and_then(|channel| Some((channel, call_of(channel)?))) else { return -1 };
+        let done = match condition {
+            HOLD => {
+                // SAFETY: what comes with HOLD is a class of music of `len` bytes, or NULL; it lives across the callback.
+                call.hold(channel, unsafe { class_of_hold(data, len) })
+            }
+            UNHOLD => call.unhold(channel),
+            _ => false,
+        };
+        if done { 0 } else { -1 }
+    }
+}
+
+const HOLD: c_int = sys::ast_control_frame_type::AST_CONTROL_HOLD as c_int;
+const UNHOLD: c_int = sys::ast_control_frame_type::AST_CONTROL_UNHOLD as c_int;
+
+/// The class of music that a hold names, if it names one.
+///
+/// # Safety
+/// `data` is NULL, or points to `len` bytes.
+unsafe fn class_of_hold(data: *const c_void, len: usize) -> Option<CString> {
+    if data.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) };
+    let name = bytes.split(|byte| *byte == 0).next().filter(|name| !name.is_empty())?;
+    CString::new(name).ok()
 }
 
 trampoline! {

@@ -8,7 +8,7 @@ use super::error::{ConfigError, Instead};
 use super::liveness::{LIVENESS, LivenessOptions};
 use super::option::{ConfigOption, Fault, names, option, put, set};
 use super::section::SectionReader;
-use super::value::{TIMEOUT_MS, millis, text};
+use super::value::{TIMEOUT_MS, boolean, millis, text};
 use crate::driver::client::{PROXY_HOST, parse_proxy_host};
 use crate::driver::secrets::HIDDEN;
 
@@ -27,6 +27,8 @@ pub struct ConnectionSettings {
     pub handshake_timeout: Option<Duration>,
     /// Instead of [`Settings::write_timeout`](super::Settings::write_timeout).
     pub write_timeout: Option<Duration>,
+    /// Instead of [`Settings::music_on_hold`](super::Settings::music_on_hold).
+    pub music_on_hold: Option<bool>,
 }
 
 impl fmt::Debug for ConnectionSettings {
@@ -39,17 +41,19 @@ impl fmt::Debug for ConnectionSettings {
             .field("liveness", liveness)
             .field("handshake_timeout", &self.handshake_timeout)
             .field("write_timeout", &self.write_timeout)
+            .field("music_on_hold", &self.music_on_hold)
             .finish()
     }
 }
 
 /// The options of such a section alone.
-static OPTIONS: [ConfigOption<ConnectionSettings>; 5] = [
+static OPTIONS: [ConfigOption<ConnectionSettings>; 6] = [
     option("proxy_host", |s, v| put(&mut s.proxy_host, proxy_host(v))),
     option("proxy_username", |s, v| put(&mut s.proxy_username, Ok(text(v)))),
     option("proxy_password", |s, v| put(&mut s.proxy_password, Ok(text(v)))),
     option("handshake_timeout", |s, v| put(&mut s.handshake_timeout, millis(v, TIMEOUT_MS).map(Some))),
     option("write_timeout", |s, v| put(&mut s.write_timeout, millis(v, TIMEOUT_MS).map(Some))),
+    option("music_on_hold", |s, v| put(&mut s.music_on_hold, boolean(v).map(Some))),
 ];
 
 /// The options of a section with `type = connection`.

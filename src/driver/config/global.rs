@@ -19,7 +19,7 @@ const FRAMES: RangeInclusive<u64> = 1..=100_000;
 const ALLOW_UNTESTED_VERSION: &str = "allow_untested_version";
 
 /// The options of `[global]` alone.
-static OPTIONS: [ConfigOption<Settings>; 21] = [
+static OPTIONS: [ConfigOption<Settings>; 22] = [
     option("control_message_format", |s, v| put(&mut s.control_message_format, control_message_format(v))),
     option("write_timeout", |s, v| put(&mut s.write_timeout, millis(v, TIMEOUT_MS))),
     option("handshake_timeout", |s, v| put(&mut s.handshake_timeout, millis(v, TIMEOUT_MS))),
@@ -43,6 +43,7 @@ static OPTIONS: [ConfigOption<Settings>; 21] = [
     option("incoming_deny", |s, v| add_acl_rule(s, AclSense::Deny, v)),
     option("incoming_require_tls", |s, v| put(&mut s.incoming_require_tls, boolean(v))),
     option("incoming_origins", |s, v| put(&mut s.incoming_origins, Ok(origins(v)))),
+    option("music_on_hold", |s, v| put(&mut s.music_on_hold, boolean(v))),
     option("manager_events", |s, v| put(&mut s.manager_events, notice_classes(v))),
     option("user_events", |s, v| put(&mut s.user_events, notice_classes(v))),
     option("reactor_threads", |s, v| put(&mut s.reactor_threads, size(v, 0..=64, "threads"))),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::connection::ConnectionSettings;
 use super::liveness::{Pings, TcpKeepalives};
 use crate::driver::command::ControlMessageFormat;
 use crate::driver::notice::NoticeClasses;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub pings: Option<Pings>,
     /// TCP keepalives on incoming connections; `None`: none of ours.
     pub tcp_keepalives: Option<TcpKeepalives>,
+    /// Whether an app that is on hold hears music.
+    pub music_on_hold: bool,
     /// Events for AMI.
     pub manager_events: NoticeClasses,
     /// Events for ARI, and for AMI as UserEvent.
@@ -58,6 +61,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// These settings for calls to a server, whose own section comes first.
+    pub fn for_connection(&self, connection: Option<&ConnectionSettings>) -> Self {
+        let music_on_hold = connection.and_then(|own| own.music_on_hold).unwrap_or(self.music_on_hold);
+        Self { music_on_hold, ..self.clone() }
+    }
+
     /// The defaults, with the checks on who may connect of `self`.
     pub(super) fn access_checks_only(self) -> Self {
         Self {
@@ -89,6 +98,8 @@ impl Default for Settings {
             incoming_origins: Vec::new(),
             pings: None,
             tcp_keepalives: None,
+            // A bot would transcribe it.
+            music_on_hold: false,
             // Clients of AMI pass over events that they do not know; every version of Asterisk has new ones.
             manager_events: NoticeClasses::ALL,
             user_events: NoticeClasses::NONE,

@@ -11,7 +11,7 @@ fn frames(count: usize) -> Bytes {
 }
 
 fn push(queue: &mut FrameQueue, count: usize) -> Option<Flow> {
-    let (pushed, flow) = queue.push_media(frames(count), 4, Pace::Live, NOW);
+    let (pushed, flow) = queue.push_media(frames(count), Cut::every(4), Pace::Live, NOW);
     assert_eq!(pushed, count);
     flow
 }
@@ -29,7 +29,7 @@ fn the_default_levels_are_the_c_modules() {
 fn a_message_is_one_entry_and_is_not_copied() {
     let message = Bytes::from((0..=99).collect::<Vec<u8>>());
     let mut queue = FrameQueue::new(LIMITS);
-    assert_eq!(queue.push_media(message.clone(), 16, Pace::Bulk, NOW), (7, None));
+    assert_eq!(queue.push_media(message.clone(), Cut::every(16), Pace::Bulk, NOW), (7, None));
     assert_eq!((queue.items.len(), queue.len_frames(), queue.media_bytes()), (1, 7, 100));
     for n in 0..7 {
         let (frame, _) = queue.pop_frame().unwrap();
@@ -44,15 +44,35 @@ fn a_message_is_one_entry_and_is_not_copied() {
 #[test]
 fn odd_pieces() {
     let mut queue = FrameQueue::new(LIMITS);
-    assert_eq!(queue.push_media(Bytes::new(), 4, Pace::Live, NOW), (0, None));
+    assert_eq!(queue.push_media(Bytes::new(), Cut::every(4), Pace::Live, NOW), (0, None));
     assert!(queue.is_empty());
-    assert_eq!(queue.push_media(frames(3), 0, Pace::Live, NOW), (1, None), "all of it is one frame");
-    assert_eq!(queue.push_media(frames(1), 1000, Pace::Live, NOW), (1, None), "shorter than a frame");
+    assert_eq!(queue.push_media(frames(3), Cut::Whole, Pace::Live, NOW), (1, None), "all of it is one frame");
+    assert_eq!(
+        queue.push_media(frames(1), Cut::every(1000), Pace::Live, NOW),
+        (1, None),
+        "shorter than a frame"
+    );
     assert_eq!(queue.pop_frame().unwrap().0.payload.len(), 12);
     assert_eq!(queue.pop_frame().unwrap().0.payload.len(), 4);
     assert_eq!(queue.pop_frame(), None);
     assert_eq!(queue.pop_mark(), None);
     assert_eq!(queue.clear(), (0, None));
+}
+
+#[test]
+fn frames_of_a_message_may_differ_in_length() {
+    let message = Bytes::from([&[0x00; 24][..], &[0x01; 20], &[0x02; 4], &[0x03], &[0x00; 7]].concat());
+    let mut queue = FrameQueue::new(LIMITS);
+    assert_eq!(queue.push_media(message.clone(), Cut::G723, Pace::Bulk, NOW), (5, None));
+    let mut start = 0;
+    for len in [24, 20, 4, 1, 7] {
+        let (frame, _) = queue.pop_frame().unwrap();
+        assert_eq!(frame.payload, message.slice(start..start + len));
+        assert_eq!(frame.payload.as_ptr(), message[start..].as_ptr(), "not copied");
+        start += len;
+    }
+    assert!(queue.is_empty());
+    assert_eq!((queue.len_frames(), queue.media_bytes()), (0, 0));
 }
 
 #[test]
@@ -106,7 +126,7 @@ fn memory_is_bounded() {
     let huge = Bytes::from(vec![0; 1 << 20]);
     let kept = (0..1000).take_while(|_| {
         let refused = queue.refuses_media();
-        queue.push_media(huge.clone(), 0, Pace::Live, NOW);
+        queue.push_media(huge.clone(), Cut::Whole, Pace::Live, NOW);
         !refused
     });
     assert_eq!(kept.count(), 64);
@@ -136,7 +156,7 @@ proptest! {
             let flow = match op {
                 0 | 1 if queue.refuses_media() => None,
                 0 | 1 => {
-                    let (count, flow) = queue.push_media(Bytes::from(vec![0; a * 3]), b, Pace::Live, NOW);
+                    let (count, flow) = queue.push_media(Bytes::from(vec![0; a * 3]), Cut::every(b), Pace::Live, NOW);
                     let lens = vec![0; a * 3].chunks(b).map(|c: &[u8]| Some(c.len())).collect::<Vec<_>>();
                     prop_assert_eq!(count, lens.len());
                     model.extend(lens);

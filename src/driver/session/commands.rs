@@ -4,6 +4,7 @@ use super::{Effect, MediaMode, Session, send_error};
 use crate::driver::clock::MonoTime;
 use crate::driver::command::{Command, CommandError, MediaDirection};
 use crate::driver::event::Event;
+use crate::driver::framing::Cut;
 use crate::driver::pacing::Pace;
 
 impl Session {
@@ -48,6 +49,7 @@ impl Session {
                 self.stop_media_buffering(correlation_id, now, effects);
             }
             Command::MarkMedia { correlation_id } => {
+                self.settle_bulk(now, effects);
                 self.push_mark("MARK_MEDIA", Event::MediaMarkProcessed { correlation_id }, effects);
             }
             Command::FlushMedia => self.flush_media(now, effects),
@@ -107,11 +109,10 @@ impl Session {
             send_error(effects, "STOP_MEDIA_BUFFERING without START_MEDIA_BUFFERING".to_owned());
         }
         self.buffering = false;
-        if let Some(reframer) = &mut self.reframer {
-            let frame_size = reframer.frame_size();
-            if let Some(last) = reframer.finish(self.format.silence) {
-                self.push_media(last, frame_size, Pace::Bulk, now, effects);
-            }
+        self.settle_bulk(now, effects);
+        let last = self.reframer.as_mut().and_then(|reframer| reframer.finish(self.format.silence));
+        if let Some(last) = last {
+            self.push_media(last, Cut::Whole, Pace::Bulk, now, effects);
         }
         self.push_mark("STOP_MEDIA_BUFFERING", Event::MediaBufferingCompleted { correlation_id }, effects);
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::driver::command;
-use crate::driver::media_format::CodecFacts;
+use crate::driver::media_format::{CodecFacts, own_sample_counter};
 
-/// Samples as the codec has them: for gsm 160 in 33 bytes, for g722 two per byte, for opus what the first
-/// byte says in ms, else one per byte.
+/// Samples as the codec has them: for gsm 160 in 33 bytes, for g722 two per byte, for silk8 always 160, for opus what the
+/// first byte says in ms, else one per byte.
 struct Counter(&'static str);
 
 impl SampleCounter for Counter {
@@ -18,6 +18,7 @@ impl SampleCounter for Counter {
         match self.0 {
             "gsm" => len / 33 * 160,
             "g722" => len * 2,
+            "silk8" => 160,
             "opus" => u32::from(payload[0]) * 48,
             _ => len,
         }
@@ -26,22 +27,18 @@ impl SampleCounter for Counter {
 
 /// The format `name` as Asterisk's codecs describe it.
 pub(crate) fn format(name: &'static str) -> MediaFormat {
-    let (sample_rate, minimum_ms, minimum_bytes) = match name {
-        "gsm" => (8000, 20, 33),
-        "g722" => (16000, 10, 80),
-        "opus" => (48000, 10, 10),
-        _ => (8000, 10, 80),
+    let (sample_rate, default_ms, minimum_ms, minimum_bytes) = match name {
+        "gsm" => (8000, 20, 20, 33),
+        "g722" => (16000, 20, 10, 80),
+        "g723" => (8000, 30, 30, 20),
+        "ilbc" => (8000, 20, 20, 38),
+        "silk8" => (8000, 20, 20, 160),
+        "opus" => (48000, 20, 10, 10),
+        _ => (8000, 20, 10, 80),
     };
     let name = name.to_owned();
-    MediaFormat::new(&CodecFacts {
-        name,
-        is_audio: true,
-        sample_rate,
-        default_ms: 20,
-        minimum_ms,
-        minimum_bytes,
-    })
-    .unwrap()
+    MediaFormat::new(&CodecFacts { name, is_audio: true, sample_rate, default_ms, minimum_ms, minimum_bytes })
+        .unwrap()
 }
 
 /// A call with ulaw and all defaults.
@@ -65,11 +62,12 @@ pub(crate) fn on_text(session: &mut Session, text: &str, now: MonoTime, effects:
 
 /// A session whose samples are counted as its codec does.
 pub(crate) fn session(config: SessionConfig) -> Session {
-    let counter = match config.format.name.as_str() {
-        "gsm" => Counter("gsm"),
-        "g722" => Counter("g722"),
-        "opus" => Counter("opus"),
-        _ => Counter("ulaw"),
+    let counter: Box<dyn SampleCounter> = match config.format.name.as_str() {
+        "gsm" => Box::new(Counter("gsm")),
+        "g722" => Box::new(Counter("g722")),
+        "silk8" => Box::new(Counter("silk8")),
+        "opus" => Box::new(Counter("opus")),
+        name => own_sample_counter(name).unwrap_or_else(|| Box::new(Counter("ulaw"))),
     };
-    Session::new(config, Box::new(counter))
+    Session::new(config, counter)
 }

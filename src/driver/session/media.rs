@@ -4,16 +4,16 @@ use bytes::Bytes;
 
 use super::{Effect, MediaMode, Session, send_error};
 use crate::driver::clock::MonoTime;
+use crate::driver::framing::Cut;
 use crate::driver::pacing::Pace;
-use crate::driver::reframe::Reframer;
+use crate::driver::reframe::{Pieces, Reframer};
 
 impl Session {
     /// Takes a binary message from the app. Called on the reactor thread.
     pub fn on_media(&mut self, message: Bytes, now: MonoTime, effects: &mut Vec<Effect>) {
-        let len_bytes = message.len();
         self.notice_stall(now);
         self.stats.messages += 1;
-        self.stats.bytes += len_bytes as u64;
+        self.stats.bytes += message.len() as u64;
         if message.is_empty() {
             return;
         }
@@ -22,7 +22,7 @@ impl Session {
             return;
         }
         if self.queue.refuses_media() {
-            self.drop_message(len_bytes, effects);
+            self.drop_message(&message, effects);
             return;
         }
         self.dropping = false;
@@ -39,24 +39,31 @@ impl Session {
         };
         match &mut self.reframer {
             Some(reframer) if pace != Pace::Unpaced => {
-                let frame_size = reframer.frame_size();
                 let pieces = if self.buffering { reframer.join(message) } else { reframer.cut(message) };
-                self.stats.bytes_cut_off += pieces.cut_off_bytes as u64;
-                self.push_media(pieces.joined, frame_size, pace, now, effects);
-                self.push_media(pieces.body, frame_size, pace, now, effects);
+                self.push_pieces(pieces, pace, now, effects);
             }
-            _ => {
-                let frame_len = message.len();
-                self.push_media(message, frame_len, pace, now, effects);
-            }
+            _ => self.push_media(message, Cut::Whole, pace, now, effects),
         }
     }
 
+    /// What stands behind bulk media may not wait until its frames' length is known: queues what has waited for that.
+    pub(super) fn settle_bulk(&mut self, now: MonoTime, effects: &mut Vec<Effect>) {
+        if let Some(pieces) = self.reframer.as_mut().map(Reframer::settle) {
+            self.push_pieces(pieces, Pace::Bulk, now, effects);
+        }
+    }
+
+    fn push_pieces(&mut self, pieces: Pieces, pace: Pace, now: MonoTime, effects: &mut Vec<Effect>) {
+        self.stats.bytes_cut_off += pieces.cut_off_bytes as u64;
+        self.push_media(pieces.joined, pieces.cut, pace, now, effects);
+        self.push_media(pieces.body, pieces.cut, pace, now, effects);
+    }
+
     /// DIVERGES: the C module drops in silence.
-    fn drop_message(&mut self, len_bytes: usize, effects: &mut Vec<Effect>) {
-        let frame_size = self.reframer.as_ref().map_or(len_bytes, Reframer::frame_size);
+    fn drop_message(&mut self, message: &[u8], effects: &mut Vec<Effect>) {
+        let frames = self.reframer.as_ref().map_or(1, |reframer| reframer.frames_in(message));
         self.stats.messages_dropped += 1;
-        self.stats.frames_dropped += len_bytes.div_ceil(frame_size.max(1)) as u64;
+        self.stats.frames_dropped += frames as u64;
         if !std::mem::replace(&mut self.dropping, true) {
             let frames = self.queue.len_frames();
             send_error(effects, format!("Media dropped: the queue is full with {frames} frames"));
@@ -66,12 +73,12 @@ impl Session {
     pub(super) fn push_media(
         &mut self,
         bytes: Bytes,
-        frame_len: usize,
+        cut: Cut,
         pace: Pace,
         came: MonoTime,
         effects: &mut Vec<Effect>,
     ) {
-        let (frames, flow) = self.queue.push_media(bytes, frame_len, pace, came);
+        let (frames, flow) = self.queue.push_media(bytes, cut, pace, came);
         self.stats.frames_in += frames as u64;
         effects.extend(flow.map(|flow| Effect::Send(flow.into())));
     }

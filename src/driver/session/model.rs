@@ -4,6 +4,7 @@
 // It says by a panic what is wrong.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod cutting;
 mod plain;
 #[cfg(test)]
 mod properties;

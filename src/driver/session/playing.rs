@@ -9,6 +9,7 @@ use crate::driver::clock::MonoTime;
 use crate::driver::event::Event;
 use crate::driver::pacing::Pace;
 use crate::driver::queue::Head;
+use crate::driver::reframe::Reframer;
 
 /// How long after a stall of the process media may need from the socket to the queue.
 const STALL_GRACE: Duration = Duration::from_millis(200);
@@ -84,10 +85,10 @@ impl Session {
         }
         let (frame, flow) = self.queue.pop_frame()?;
         let samples = self.samples.samples(&frame.payload);
-        // A frame that was cut takes one ptime, also the short one at the end of a bulk.
-        // DIVERGES: for the C module that holds in passthrough too, whatever a message lasts.
-        let duration =
-            if self.reframer.is_some() { self.format.ptime() } else { self.format.duration_of(samples) };
+        // A frame of the one size takes one ptime, also the short one at the end of a bulk.
+        // DIVERGES: for the C module that holds for every frame, whatever it lasts.
+        let lasts_ptime = self.reframer.as_ref().is_some_and(Reframer::is_fixed);
+        let duration = if lasts_ptime { self.format.ptime() } else { self.format.duration_of(samples) };
         let slot = self.schedule.take(now, frame.pace, duration);
         self.stats.played(duration, now.since(frame.came), slot.lateness);
         effects.extend(flow.map(|flow| Effect::Send(flow.into())));

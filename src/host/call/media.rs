@@ -107,14 +107,21 @@ impl Call {
     /// no lock held.
     pub(super) fn with_session(&self, work: impl FnOnce(&mut Session, &mut Vec<Effect>)) {
         let mut effects = Vec::new();
+        let receiving_changed;
         let (before, clock, events) = {
             let mut session = self.session.lock();
             let before = session.clock().seq;
             work(&mut session, &mut effects);
-            self.sends_media.store(session.sends_media(), Ordering::Relaxed);
+            receiving_changed = session.sends_media() != self.sends_media.load(Ordering::Relaxed);
+            if receiving_changed {
+                self.sends_media.store(session.sends_media(), Ordering::Relaxed);
+            }
             (before, session.clock(), self.queue_events(&effects))
         };
         self.send_queued(events);
+        if receiving_changed {
+            self.receiving_changed();
+        }
         for effect in effects {
             match effect {
                 Effect::Send(_) => {}

@@ -5,6 +5,7 @@ mod disk;
 mod hold;
 mod killed;
 mod locks;
+mod music;
 pub mod puppet;
 mod resources;
 mod shim;
@@ -21,6 +22,7 @@ pub fn tests(suite: &mut Suite) {
     hold::tests(suite);
     killed::tests(suite);
     locks::tests(suite);
+    music::tests(suite);
     resources::tests(suite);
     stopping::tests(suite);
     transfers::tests(suite);

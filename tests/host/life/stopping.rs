@@ -13,6 +13,7 @@ pub fn tests(suite: &mut Suite) {
         let name = format!("life/stop/{}", command.replace(' ', "_"));
         beside(suite, name, move |t| gracefully(t, command)).private();
     }
+    beside(suite, "life/stop/asked_for_meanwhile", asked_for_meanwhile).private();
     beside(suite, "life/stop/core_restart_gracefully", restart).private();
     let stop_now = |t: &Context| {
         let _ = t.asterisk.try_cli("core stop now");
@@ -104,6 +105,26 @@ fn gracefully(t: &Context, command: &'static str) {
         assert_eq!(app.expect_close(), 1000);
         app.expect_end();
     }
+    t.asterisk.wait_end().unwrap();
+}
+
+/// While Asterisk waits for its last call to end, more are asked for. They are refused, the call goes on, and Asterisk ends
+/// when it is over, with exit status 0. The C module crashes (41).
+fn asked_for_meanwhile(t: &Context) {
+    let (call, app) = t.incoming_echo("c(ulaw)");
+    let server = t.server(&[]);
+    say(t, "core stop gracefully");
+    for endpoint in ["WebSocket/INCOMING/c(ulaw)".to_owned(), format!("WebSocket/{}/c(ulaw)", server.client)]
+    {
+        for _ in 0..3 {
+            assert_ne!(t.call(&endpoint).try_originate().status, 200, "{endpoint}");
+        }
+    }
+    let media = noise(1600);
+    app.send_media(&media);
+    assert_eq!(app.collect_media(1600), media);
+    drop(call);
+    assert_eq!(app.expect_close(), 1000);
     t.asterisk.wait_end().unwrap();
 }
 

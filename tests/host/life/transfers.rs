@@ -100,7 +100,7 @@ fn manager(t: &Context, action: &str, parameters: &[(&str, &str)]) -> String {
 }
 
 #[track_caller]
-fn transfer(t: &Context, action: &str, channel: &str, exten: &str) {
+pub(super) fn transfer(t: &Context, action: &str, channel: &str, exten: &str) {
     let channel = channel.replace('#', "%23").replace(';', "%3B");
     let answer = manager(t, action, &[("channel", &channel), ("context", "harness"), ("exten", exten)]);
     assert!(answer.contains("Success"), "{action}: {answer}");

@@ -1,6 +1,8 @@
 //! Every codec that Asterisk knows, with all of Debian's codec modules loaded: what MEDIA_START says of it, and frames
 //! of it from one app to another, bit by bit as they were sent.
 
+use std::time::{Duration, Instant};
+
 use super::super::harness::{Context, InstanceConfig, Suite};
 use super::super::media::noise;
 
@@ -9,6 +11,15 @@ pub fn tests(suite: &mut Suite) {
         suite.same(format!("codecs/{codec}"), move |t| through(t, codec)).shares("codecs", all_codecs);
     }
     suite.same("codecs/others", others).shares("codecs", all_codecs);
+    for &(codec, sizes, oracle) in SIZES {
+        suite
+            .differs(format!("codecs/sizes/{codec}"), "38", move |t| sizes_of(t, codec, sizes, oracle))
+            .shares("codecs", all_codecs);
+        suite
+            .differs(format!("codecs/sizes_in_bulk/{codec}"), "38", move |t| in_bulk(t, codec, sizes))
+            .shares("codecs", all_codecs);
+    }
+    suite.differs("codecs/ilbc_30_ms", "38", ilbc_30_ms).shares("codecs", all_codecs);
     for format in NOT_AUDIO {
         suite
             .ours(format!("codecs/refused/{format}"), "the C module divides by zero", move |t| {
@@ -23,6 +34,13 @@ const CODECS: [&str; 35] = [
     "ilbc", "lpc10", "none", "opus", "silk12", "silk16", "silk24", "silk8", "siren14", "siren7", "slin",
     "slin12", "slin16", "slin192", "slin24", "slin32", "slin44", "slin48", "slin96", "speex", "speex16",
     "speex32", "ulaw",
+];
+
+/// Frames of codecs that have more than one size, and what the C module makes of each in a message of its own; 0: nothing.
+const SIZES: &[(&str, &[usize], &[usize])] = &[
+    ("g723", &[24, 20, 24, 4, 1, 24], &[20, 20, 20, 0, 0, 20]),
+    ("ilbc", &[50, 50, 50, 50, 50, 50], &[38, 38, 38, 38, 38, 38]),
+    ("silk16", &[57, 320, 400, 1, 319, 640], &[0, 320, 320, 0, 0, 320]),
 ];
 
 const NOT_AUDIO: [&str; 8] = ["h264", "h265", "vp8", "mpeg4", "jpeg", "t38", "t140", "red"];
@@ -84,10 +102,86 @@ fn through(t: &Context, codec: &str) {
             // CELT, full band, 20 ms, one frame.
             frame[0] = 31 << 3;
         }
+        if codec == "g723" {
+            // 5.3 kbit/s, in 20 bytes.
+            frame[0] = frame[0] & 0xfc | 0x01;
+        }
         talker.send_media(frame);
         assert_eq!(listener.expect_media(), frame);
     }
     t.note(format!("frames of {size} bytes"));
+}
+
+/// A frame as its codec makes it, as far as its length is in it.
+fn frame(codec: &str, size: usize) -> Vec<u8> {
+    let mut frame = noise(size);
+    match codec {
+        "g723" => {
+            let kind = [24, 20, 4, 1].iter().position(|len| *len == size).expect("a length of g723");
+            frame[0] = frame[0] & 0xfc | kind as u8;
+        }
+        // The empty frame indicator.
+        "ilbc" => frame[size - 1] &= 0xfe,
+        _ => {}
+    }
+    frame
+}
+
+/// One frame in each message.
+fn sizes_of(t: &Context, codec: &str, sizes: &[usize], oracle: &[usize]) {
+    let (_call, app) = t.incoming_echo(&format!("c({codec})"));
+    for (size, of_oracle) in sizes.iter().zip(oracle) {
+        let frame = frame(codec, *size);
+        app.send_media(&frame);
+        let wanted = t.either(*of_oracle, *size);
+        if wanted > 0 {
+            assert_eq!(app.expect_media(), frame[..wanted], "of {size} bytes");
+        }
+    }
+}
+
+/// The same frames, eight times over, as bulk media in pieces that are not theirs.
+fn in_bulk(t: &Context, codec: &str, sizes: &[usize]) {
+    let (_call, app) = t.incoming_echo(&format!("c({codec})"));
+    let frames: Vec<Vec<u8>> =
+        sizes.iter().cycle().take(8 * sizes.len()).map(|size| frame(codec, *size)).collect();
+    let media = frames.concat();
+    app.command("START_MEDIA_BUFFERING");
+    if codec == "silk16" {
+        // A message is a frame: nothing else says where one ends.
+        frames.iter().for_each(|frame| app.send_media(frame));
+    } else {
+        let (head, tail) = media.split_at(7);
+        app.send_media(head);
+        tail.chunks(611).for_each(|piece| app.send_media(piece));
+    }
+    app.command("STOP_MEDIA_BUFFERING all");
+    app.expect_event("MEDIA_BUFFERING_COMPLETED");
+    if t.is_ours() {
+        for frame in &frames {
+            assert_eq!(app.expect_media(), *frame);
+        }
+    } else {
+        let first = app.expect_media();
+        assert!(first.len() != frames[0].len() && media.starts_with(&first), "{} bytes", first.len());
+    }
+}
+
+/// Frames of 30 ms are played for as long as they last.
+fn ilbc_30_ms(t: &Context) {
+    let (_call, app) = t.incoming_echo("c(ilbc)");
+    let began = Instant::now();
+    app.command("START_MEDIA_BUFFERING");
+    app.send_media(&frame("ilbc", 50).repeat(60));
+    app.command("STOP_MEDIA_BUFFERING all");
+    app.expect_event("MEDIA_BUFFERING_COMPLETED");
+    let lasted = began.elapsed();
+    if t.is_ours() {
+        assert!(lasted >= Duration::from_millis(60 * 30 - 40), "{lasted:?}");
+    }
+    // 3000 bytes are 79 frames of 38 bytes and 20 ms to the C module.
+    let len = app.expect_media().len();
+    assert_eq!(len, t.either(38, 50));
 }
 
 /// Those that this Asterisk has and the list above does not.

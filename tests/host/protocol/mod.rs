@@ -11,7 +11,7 @@ mod marks;
 mod media_out;
 mod order;
 mod pacing;
-mod rtp;
+pub mod rtp;
 mod table;
 mod text;
 mod unframed;

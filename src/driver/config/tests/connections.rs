@@ -20,6 +20,7 @@ fn every_connection_option_is_taken() {
         ("tcp_keepalive_probes", "8"),
         ("handshake_timeout", "900"),
         ("write_timeout", "800"),
+        ("music_on_hold", "yes"),
     ];
     let file = ConfigFile { sections: vec![section("conn1", &variables)] };
     let (config, errors) = load(&file);
@@ -43,9 +44,27 @@ fn every_connection_option_is_taken() {
         },
         handshake_timeout: Some(Duration::from_millis(900)),
         write_timeout: Some(Duration::from_millis(800)),
+        music_on_hold: Some(true),
     };
     assert_eq!(config.connections["conn1"], expected);
     assert!(!format!("{config:?}").contains("secret"));
+}
+
+#[test]
+fn a_connections_own_setting_comes_before_the_global_one() {
+    for (name, global, own, expected) in [
+        ("neither", "no", None, false),
+        ("global alone", "yes", None, true),
+        ("its own alone", "no", Some("yes"), true),
+        ("its own says no", "yes", Some("no"), false),
+    ] {
+        let own = own.map(|own| section("conn1", &[("type", "connection"), ("music_on_hold", own)]));
+        let sections = [section("global", &[("music_on_hold", global)])].into_iter().chain(own).collect();
+        let (config, errors) = load(&ConfigFile { sections });
+        assert_eq!(errors, [""; 0], "{name}");
+        let settings = config.settings.for_connection(config.connections.get("conn1"));
+        assert_eq!(settings, Settings { music_on_hold: expected, ..config.settings }, "{name}");
+    }
 }
 
 #[test]

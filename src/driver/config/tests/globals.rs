@@ -24,6 +24,7 @@ fn nothing_is_the_defaults() {
     assert_eq!(settings.out_queue, Duration::from_secs(2));
     assert_eq!(settings.incoming_timeout, None);
     assert_eq!((settings.pings, settings.tcp_keepalives), (None, None));
+    assert!(!settings.music_on_hold);
 }
 
 #[test]
@@ -77,6 +78,7 @@ fn every_global_option_is_taken() {
         (&[("manager_events", "none"), ("user_events", "all")], |s| {
             (s.manager_events, s.user_events) = (NoticeClasses::NONE, NoticeClasses::ALL);
         }),
+        (&[("music_on_hold", "yes")], |s| s.music_on_hold = true),
         (&[("enable_tcp_keepalives", "1")], |s| {
             let interval = Duration::from_secs(20);
             s.tcp_keepalives = Some(TcpKeepalives { time: interval, interval, probes: 3 });
@@ -132,6 +134,7 @@ fn values_that_do_not_fit_are_refused_by_name() {
         ("incoming_permit", "", "addresses, with or without a mask"),
         ("incoming_require_tls", "maybe", "yes or no"),
         ("coalesce_reads", "5", "yes or no"),
+        ("music_on_hold", "default", "yes or no"),
         ("enable_pingpongs", "2", "yes or no"),
         ("pingpong_interval", "0", "a number from 1 to 32767 (seconds)"),
         ("pingpong_probes", "128", "a number from 1 to 127 (probes)"),

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::cutting::Cutting;
 use super::{LIMITS, Op, SECOND};
 use crate::driver::clock::MonoTime;
 use crate::driver::command::MediaDirection;
@@ -19,7 +20,7 @@ enum Entry {
 pub(super) struct Model {
     config: SessionConfig,
     entries: VecDeque<Entry>,
-    rest: Vec<u8>,
+    cutting: Cutting,
     buffering: bool,
     paused: bool,
     direction: MediaDirection,
@@ -47,9 +48,9 @@ impl Model {
     pub(super) fn new(config: SessionConfig) -> Self {
         Self {
             direction: config.direction,
+            cutting: Cutting::new(&config.format),
             config,
             entries: VecDeque::new(),
-            rest: Vec::new(),
             buffering: false,
             paused: false,
             full: false,
@@ -93,6 +94,21 @@ impl Model {
         self.came += 1;
     }
 
+    fn add_frames(&mut self, frames: Vec<Vec<u8>>, pace: Pace) {
+        for frame in frames {
+            self.add_frame(frame, pace);
+        }
+    }
+
+    /// What stands behind bulk media finds all of its whole frames before it.
+    fn settle_bulk(&mut self) {
+        if self.config.mode != MediaMode::Passthrough {
+            let frames = self.cutting.settle();
+            self.add_frames(frames, Pace::Bulk);
+            self.check_xoff();
+        }
+    }
+
     fn check_xoff(&mut self) {
         if !self.full && self.frames() >= LIMITS.xoff {
             self.full = true;
@@ -123,18 +139,12 @@ impl Model {
             (MediaMode::Passthrough, _) => self.add_frame(message.to_vec(), Pace::Live),
             (MediaMode::Unbuffered, false) => self.add_frame(message.to_vec(), Pace::Unpaced),
             (_, false) => {
-                for frame in message.chunks_exact(self.config.format.optimal_frame_size) {
-                    self.add_frame(frame.to_vec(), Pace::Live);
-                }
+                let frames = self.cutting.live(message);
+                self.add_frames(frames, Pace::Live);
             }
             (_, true) => {
-                for byte in message {
-                    self.rest.push(*byte);
-                    if self.rest.len() == self.config.format.optimal_frame_size {
-                        let frame = std::mem::take(&mut self.rest);
-                        self.add_frame(frame, Pace::Bulk);
-                    }
-                }
+                let frames = self.cutting.bulk(message);
+                self.add_frames(frames, Pace::Bulk);
             }
         }
         self.check_xoff();
@@ -165,8 +175,9 @@ impl Model {
                     self.error("STOP_MEDIA_BUFFERING without START_MEDIA_BUFFERING");
                 }
                 self.buffering = false;
-                if !self.rest.is_empty() {
-                    let mut last = std::mem::take(&mut self.rest);
+                self.settle_bulk();
+                let mut last = self.cutting.finish();
+                if !last.is_empty() {
                     if let Some(silence) = self.config.format.silence {
                         last.resize(self.config.format.optimal_frame_size, silence);
                     }
@@ -175,13 +186,16 @@ impl Model {
                 }
                 self.entries.push_back(Entry::Mark(Event::MediaBufferingCompleted { correlation_id: id }));
             }
-            Op::Mark => self.entries.push_back(Entry::Mark(Event::MediaMarkProcessed { correlation_id: id })),
+            Op::Mark => {
+                self.settle_bulk();
+                self.entries.push_back(Entry::Mark(Event::MediaMarkProcessed { correlation_id: id }));
+            }
             Op::Flush => {
                 self.stalled_until = 0;
                 self.free_at = self.free_at.max(now);
                 self.flushed += self.frames() as u64;
                 self.entries.clear();
-                self.rest.clear();
+                self.cutting.finish();
                 self.buffering = false;
                 self.paused = false;
                 self.check_xon();
@@ -208,7 +222,9 @@ impl Model {
 
     /// The clock should have fired at `deadline`, and nobody has come.
     pub(super) fn notice_stall(&mut self, deadline: Option<MonoTime>, now: u64) {
-        if deadline.is_some_and(|deadline| deadline.as_nanos() + 20_000_000 <= now) {
+        if deadline.is_some_and(|deadline| {
+            deadline.as_nanos() + u64::from(self.config.format.ptime_ms) * 1_000_000 <= now
+        }) {
             self.stalled_until = now + 200_000_000;
         }
     }
@@ -285,6 +301,10 @@ impl Model {
 
     /// How long a frame lasts, ns.
     pub(super) fn length(&self, payload: &[u8]) -> u64 {
-        if self.config.mode == MediaMode::Passthrough { payload.len() as u64 * 125_000 } else { 20_000_000 }
+        if self.config.mode == MediaMode::Passthrough {
+            payload.len() as u64 * 125_000
+        } else {
+            self.cutting.length(payload)
+        }
     }
 }

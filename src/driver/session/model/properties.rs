@@ -9,6 +9,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         12 => (0..1200_usize).prop_map(Op::Media),
         4 => Just(160).prop_map(Op::Media),
+        4 => prop::sample::select(vec![20, 24, 25, 38, 50, 1900]).prop_map(Op::Media),
         3 => Just(Op::Start),
         3 => Just(Op::Stop),
         4 => Just(Op::Mark),
@@ -33,6 +34,10 @@ fn any_config() -> impl Strategy<Value = SessionConfig> {
     let modes = prop_oneof![
         4 => Just(("ulaw", MediaMode::Framed)),
         1 => Just(("gsm", MediaMode::Framed)),
+        2 => Just(("g723", MediaMode::Framed)),
+        2 => Just(("ilbc", MediaMode::Framed)),
+        1 => Just(("silk8", MediaMode::Framed)),
+        1 => Just(("ilbc", MediaMode::Unbuffered)),
         2 => Just(("ulaw", MediaMode::Passthrough)),
         2 => Just(("ulaw", MediaMode::Unbuffered)),
     ];

@@ -1,0 +1,406 @@
+//! `music_on_hold`: what an application hears whose peer puts it on hold.
+
+use std::time::Duration;
+
+use super::super::harness::call::Call;
+use super::super::harness::{App, Context, InstanceConfig, Suite, ports, wait};
+use super::transfers::{self, Bridged, answers, echoes, expect_close, expect_gone, hangs_up};
+
+/// The difference from the C module.
+const ROW: &str = "39";
+
+/// Music of the default class and of another one.
+const DEFAULT: &[u8; 4] = b"y\ny\n";
+const OTHER: &[u8; 4] = b"n\nn\n";
+
+/// Music in signed linear, in ulaw: the same sample over and over.
+const LINEAR: &[u8; 4] = &[0xba; 4];
+
+const SIP: [&str; 11] = [
+    "res_pjproject",
+    "res_sorcery_memory",
+    "res_sorcery_astdb",
+    "res_rtp_asterisk",
+    "res_pjsip",
+    "res_pjsip_pubsub",
+    "res_pjsip_session",
+    "res_pjsip_sdp_rtp",
+    "res_pjsip_endpoint_identifier_ip",
+    "res_pjsip_caller_id",
+    "chan_pjsip",
+];
+
+pub fn tests(suite: &mut Suite) {
+    suite.same("life/music/not_asked_for", not_asked_for).shares("moved", transfers::instance);
+    let mut on = |name: &str, body: fn(&Context)| {
+        suite.differs(format!("life/music/{name}"), ROW, body).shares("music", instance);
+    };
+    on("held", held);
+    on("attended_transfer", attended_transfer);
+    on("class_of_the_channel", class_of_the_channel);
+    on("unknown_class", unknown_class);
+    on("hangup", hangup);
+    on("moved", moved);
+    on("tones", tones);
+    suite.differs("life/music/held_by_sip", ROW, held_by_sip).private_from(with_sip);
+    let mut ours = |name: &str, body: fn(&Context)| {
+        suite
+            .ours(format!("life/music/{name}"), "the C module has no music_on_hold (39)", body)
+            .shares("music", instance);
+    };
+    ours("direction", direction);
+    ours("direction_out_from_the_start", direction_out_from_the_start);
+    ours("music_of_others", music_of_others);
+    ours("of_a_client", of_a_client);
+    ours("settings", settings);
+    suite.ours("life/music/reload", "the C module has no music_on_hold (39)", reload).private_with(musical());
+}
+
+/// With music of three classes.
+fn musical() -> InstanceConfig {
+    transfers::instance()
+        .file(
+            "musiconhold.conf",
+            "[general]\n[default]\nmode = custom\napplication = /usr/bin/yes\nformat = ulaw\n\
+             [other]\nmode = custom\napplication = /usr/bin/yes n\nformat = ulaw\n\
+             [linear]\nmode = custom\napplication = /usr/bin/yes\nformat = slin\n",
+        )
+        .dialplan(
+            "exten => sip,1,Dial(PJSIP/self)\n\
+             exten => hears,1,Set(CHANNEL(musicclass)=${CLASS})\n\
+             \x20same => n,Stasis(${APP})\n",
+        )
+}
+
+fn instance() -> InstanceConfig {
+    musical().our_file("chan_websocket.conf", "[global]\nmusic_on_hold = yes\n")
+}
+
+/// With a telephone's SIP besides: Asterisk calls itself, and what one side holds the other one suggests music for.
+fn with_sip() -> InstanceConfig {
+    let sip = ports::free();
+    let endpoint = format!(
+        "[udp]\ntype = transport\nprotocol = udp\nbind = 127.0.0.1:{sip}\n\
+         [self]\ntype = endpoint\naors = self\ncontext = harness\ndisallow = all\nallow = ulaw\n\
+         moh_passthrough = yes\nmoh_suggest = other\n\
+         [self]\ntype = aor\ncontact = sip:held@127.0.0.1:{sip}\n\
+         [self]\ntype = identify\nendpoint = self\nmatch = 127.0.0.1\n"
+    );
+    SIP.iter()
+        .fold(instance(), |config, module| config.module(module))
+        .file("pjsip.conf", &endpoint)
+        .file("pjproject.conf", "")
+        .file("rtp.conf", "[general]\nicesupport = no\n")
+}
+
+/// A WebSocket in a bridge with a Local channel that hands holds on, and what is behind it.
+struct Held<'t> {
+    t: &'t Context,
+    call: Call<'t>,
+    app: App,
+    _peer: Call<'t>,
+    /// The channel that says HOLD.
+    holder: String,
+}
+
+impl<'t> Held<'t> {
+    fn new(t: &'t Context, options: &str) -> Self {
+        Self::with(t, t.incoming(options))
+    }
+
+    fn with(t: &'t Context, call: Call<'t>) -> Self {
+        let app = call.connect();
+        Self::of(t, call, app)
+    }
+
+    fn of(t: &'t Context, call: Call<'t>, app: App) -> Self {
+        app.expect_media_start();
+        call.wait_up();
+        let peer = t.call("Local/held@harness/nm").variable("APP", &t.ari().app).formats("ulaw").originate();
+        let name = peer.name.replace(";1", ";2");
+        let holder = stasis_channel(t, |channel| channel == name);
+        t.ari().bridge(&[&call.id, &peer.id]);
+        Self { t, call, app, _peer: peer, holder }
+    }
+
+    fn hold(&self) {
+        self.t.ari().post(&format!("channels/{}/hold", self.holder), &[]).ok();
+    }
+
+    fn unhold(&self) {
+        self.t.ari().delete(&format!("channels/{}/hold", self.holder), &[]).ok();
+    }
+}
+
+/// The id of the channel in the test's Stasis application whose name `wanted` accepts.
+fn stasis_channel(t: &Context, wanted: impl Fn(&str) -> bool) -> String {
+    let start =
+        t.ari().wait("StasisStart", |event| wanted(event["channel"]["name"].as_str().unwrap_or_default()));
+    start["channel"]["id"].as_str().expect("an id").to_owned()
+}
+
+#[track_caller]
+fn hears_music(app: &App, music: &[u8; 4]) {
+    wait::until("the app hears the music", || {
+        let heard = app.collect_media_for(160, Duration::from_secs(1));
+        heard.windows(4).any(|window| window == music)
+    });
+}
+
+/// From some time on nothing comes any more.
+#[track_caller]
+fn hears_nothing(app: &App) {
+    wait::until("the app hears nothing", || app.collect_media_for(1, Duration::from_millis(300)).is_empty());
+}
+
+/// Ours hears the music, an app of the C module nothing.
+#[track_caller]
+fn hears_as_its_module(t: &Context, app: &App, music: &[u8; 4]) {
+    if t.is_ours() { hears_music(app, music) } else { hears_nothing(app) }
+}
+
+/// Without the option: both modules leave the application in silence, and what others play is heard.
+fn not_asked_for(t: &Context) {
+    let call = Held::new(t, "c(ulaw)");
+    call.hold();
+    answers(t, &call.app, &call.call.name);
+    hears_nothing(&call.app);
+    call.unhold();
+    hears_nothing(&call.app);
+    hangs_up(t, &call.app, &call.call.name);
+}
+
+/// Again and again, also with a second HOLD while the first one lasts.
+fn held(t: &Context) {
+    let call = Held::new(t, "c(ulaw)");
+    for holds in [1, 2, 1] {
+        hears_nothing(&call.app);
+        (0..holds).for_each(|_| call.hold());
+        hears_as_its_module(t, &call.app, DEFAULT);
+        answers(t, &call.app, &call.call.name);
+        call.unhold();
+        hears_nothing(&call.app);
+    }
+    answers(t, &call.app, &call.call.name);
+    hangs_up(t, &call.app, &call.call.name);
+}
+
+/// Its peer asks somebody else by a feature of the bridge, and connects them: until then the application is on hold.
+fn attended_transfer(t: &Context) {
+    let call = Bridged::new(t, "park", "tT");
+    transfers::transfer(t, "Atxfer", &call.caller.name, "603");
+    hears_as_its_module(t, &call.app, DEFAULT);
+    wait::until("the transferer talks to the target", || {
+        let channels = t.asterisk.cli("core show channels concise");
+        channels.lines().any(|line| line.starts_with("Local/603@") && line.contains("!Echo!"))
+    });
+    answers(t, &call.app, &call.name);
+    call.caller.hangup();
+    call.caller.ending();
+    echoes(&call.app);
+    hears_nothing(&call.app);
+    answers(t, &call.app, &call.name);
+    hangs_up(t, &call.app, &call.name);
+}
+
+/// A telephone puts its call on hold by SIP, and its HOLD names a class.
+fn held_by_sip(t: &Context) {
+    // The machine need not know its own name, nor a name server; nobody has to log in.
+    for line in ["getaddrinfo(", "Unable to lookup", "No SIP authenticator registered"] {
+        t.allow_log(line);
+    }
+    let call = t.incoming("c(ulaw)");
+    let app = call.connect();
+    app.expect_media_start();
+    call.wait_up();
+    t.asterisk.cli(&format!("dialplan set global APP {}", t.ari().app));
+    let peer = t.call("Local/sip@harness/nm").formats("ulaw").originate();
+    let holder = stasis_channel(t, |channel| channel.starts_with("PJSIP/"));
+    t.ari().bridge(&[&call.id, &peer.id]);
+    t.ari().post(&format!("channels/{holder}/hold"), &[]).ok();
+    hears_as_its_module(t, &app, OTHER);
+    t.ari().delete(&format!("channels/{holder}/hold"), &[]).ok();
+    hears_nothing(&app);
+    answers(t, &app, &call.name);
+    hangs_up(t, &app, &call.name);
+}
+
+/// A WebSocket whose own class of music was set in the dialplan.
+fn with_class<'t>(t: &'t Context, options: &str, class: &str) -> Held<'t> {
+    let call = t
+        .call(&format!("WebSocket/INCOMING/{options}"))
+        .extension("hears")
+        .variable("CLASS", class)
+        .variable("APP", &t.ari().app)
+        .originate();
+    Held::with(t, call)
+}
+
+/// A hold that names no class: the channel's own one.
+fn class_of_the_channel(t: &Context) {
+    let call = with_class(t, "c(ulaw)", "other");
+    call.hold();
+    hears_as_its_module(t, &call.app, OTHER);
+    call.unhold();
+    hears_nothing(&call.app);
+}
+
+/// A class that nobody knows: the default one.
+fn unknown_class(t: &Context) {
+    t.allow_log("Music on Hold class 'nonesuch' not found");
+    let call = with_class(t, "c(ulaw)", "nonesuch");
+    call.hold();
+    hears_as_its_module(t, &call.app, DEFAULT);
+    call.unhold();
+    hears_nothing(&call.app);
+}
+
+/// The call ends while it is on hold, by either side.
+fn hangup(t: &Context) {
+    let call = Held::new(t, "c(ulaw)");
+    call.hold();
+    hears_as_its_module(t, &call.app, DEFAULT);
+    hangs_up(t, &call.app, &call.call.name);
+    let call = Held::new(t, "c(ulaw)");
+    call.hold();
+    hears_as_its_module(t, &call.app, DEFAULT);
+    call.call.hangup();
+    expect_close(t, &call.app);
+    expect_gone(t, &call.call.name);
+}
+
+/// The channel is taken out of the bridge in which it was held: the hold is over, and the music.
+fn moved(t: &Context) {
+    let call = Held::new(t, "c(ulaw)");
+    call.hold();
+    hears_as_its_module(t, &call.app, DEFAULT);
+    let answer = t.asterisk.cli(&format!("channel redirect {} harness,echo,1", call.call.name));
+    assert!(answer.contains("successfully redirected"), "{answer}");
+    call.call.wait_application("Echo");
+    echoes(&call.app);
+    hears_nothing(&call.app);
+    if t.is_ours() {
+        answers(t, &call.app, &call.call.name);
+        hangs_up(t, &call.app, &call.call.name);
+    }
+}
+
+/// Other indications stay the core's: its ringing tone is heard.
+fn tones(t: &Context) {
+    let call = Held::new(t, "c(ulaw)");
+    t.ari().post(&format!("channels/{}/ring", call.call.id), &[]).ok();
+    let tone = call.app.collect_media_for(1600, wait::PATIENCE);
+    assert!(tone.len() == 1600 && tone.iter().any(|byte| *byte & 0x7f != 0x7f), "{} bytes", tone.len());
+    t.ari().delete(&format!("channels/{}/ring", call.call.id), &[]).ok();
+    hears_nothing(&call.app);
+}
+
+/// Music follows the direction while the hold lasts.
+fn direction(t: &Context) {
+    let call = with_class(t, "c(ulaw)f(json)", "linear");
+    call.hold();
+    hears_music(&call.app, LINEAR);
+    assert!(has_linear_music(&call));
+    for _ in 0..2 {
+        call.app.command("SET_MEDIA_DIRECTION out");
+        hears_nothing(&call.app);
+        assert!(!has_linear_music(&call), "music that nobody hears");
+        call.app.command("SET_MEDIA_DIRECTION in");
+        hears_music(&call.app, LINEAR);
+    }
+    call.app.command("SET_MEDIA_DIRECTION out");
+    hears_nothing(&call.app);
+    call.unhold();
+    call.app.command("SET_MEDIA_DIRECTION both");
+    hears_nothing(&call.app);
+    answers_json(&call.app);
+}
+
+/// An application that does not receive gets no music; once it receives, it does.
+fn direction_out_from_the_start(t: &Context) {
+    let call = with_class(t, "c(ulaw)f(json)d(out)", "linear");
+    call.hold();
+    hears_nothing(&call.app);
+    assert!(!has_linear_music(&call), "music that nobody hears");
+    call.app.command("SET_MEDIA_DIRECTION both");
+    hears_music(&call.app, LINEAR);
+    call.unhold();
+    hears_nothing(&call.app);
+}
+
+/// Whether the core plays such music to the channel: it translates what it writes, then.
+fn has_linear_music(call: &Held<'_>) -> bool {
+    let shown = call.t.asterisk.cli(&format!("core show channel {}", call.call.name));
+    let line = shown.lines().find(|line| line.contains("WriteTranscode:"));
+    line.unwrap_or_else(|| panic!("no WriteTranscode in {shown}")).contains("Yes")
+}
+
+fn answers_json(app: &App) {
+    app.command("GET_STATUS");
+    app.expect_event("STATUS");
+}
+
+/// What ARI plays to a channel that is not on hold does not end with an UNHOLD.
+fn music_of_others(t: &Context) {
+    let call = Held::new(t, "c(ulaw)");
+    t.ari().post(&format!("channels/{}/moh", call.call.id), &[("mohClass", "other")]).ok();
+    hears_music(&call.app, OTHER);
+    t.ari().delete(&format!("channels/{}/hold", call.call.id), &[]).ok();
+    answers(t, &call.app, &call.call.name);
+    let later = call.app.collect_media_for(8000, wait::PATIENCE);
+    assert!(later.len() == 8000 && later.ends_with(&OTHER[..2]), "the music has ended");
+    t.ari().delete(&format!("channels/{}/moh", call.call.id), &[]).ok();
+    hears_nothing(&call.app);
+}
+
+/// A client's own section comes before `[global]`.
+fn of_a_client(t: &Context) {
+    for (own, hears) in [("no", false), ("yes", true)] {
+        let server = t.server(&[]);
+        t.asterisk.add_connection(&server.client, &[("music_on_hold", own)]);
+        let call = t.call(&format!("WebSocket/{}/c(ulaw)", server.client)).originate();
+        let call = Held::of(t, call, server.accept());
+        call.hold();
+        if hears {
+            hears_music(&call.app, DEFAULT)
+        } else {
+            hears_nothing(&call.app)
+        }
+        call.unhold();
+        hears_nothing(&call.app);
+    }
+}
+
+fn settings(t: &Context) {
+    let line = |text: &str| {
+        let line = text.lines().find(|line| line.trim_start().starts_with("music_on_hold"));
+        line.unwrap_or_else(|| panic!("no music_on_hold in {text}")).to_owned()
+    };
+    let text = t.asterisk.cli("websocket show settings");
+    assert!(line(&text).trim_end().ends_with("yes"), "{text}");
+    let call = t.incoming("c(ulaw)");
+    let text = t.asterisk.cli(&format!("websocket show channel {}", call.name));
+    assert!(line(&text).trim_end().ends_with("yes"), "{text}");
+}
+
+/// A call keeps what it began with.
+fn reload(t: &Context) {
+    let before = Held::new(t, "c(ulaw)");
+    t.asterisk.write_config("chan_websocket.conf", "[global]\nmusic_on_hold = yes\n");
+    t.asterisk.driver("reload");
+    before.hold();
+    hears_nothing(&before.app);
+    let after = Held::new(t, "c(ulaw)");
+    after.hold();
+    hears_music(&after.app, DEFAULT);
+    t.asterisk.write_config("chan_websocket.conf", "[global]\nmusic_on_hold = no\n");
+    t.asterisk.driver("reload");
+    after.unhold();
+    hears_nothing(&after.app);
+    after.hold();
+    hears_music(&after.app, DEFAULT);
+    t.allow_log("chan_websocket.conf: ");
+    t.asterisk.write_config("chan_websocket.conf", "[global]\nmusic_on_hold = default\n");
+    t.asterisk.driver("reload");
+    t.wait_log(&["ERROR", "Invalid value 'default' for music_on_hold in [global]. Must be yes or no"]);
+}
