@@ -26,7 +26,7 @@ pub fn tests(suite: &mut Suite) {
 fn flow_control(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)u");
     // In one write: they are queued before the channel's thread comes to read them.
-    app.send_frames(&vec![Frame::binary(&[0x55; 160]); 20]);
+    app.send_frames(&vec![Frame::binary([0x55; 160]); 20]);
     app.expect_event("MEDIA_XOFF");
     app.expect_event("MEDIA_XON");
     app.expect_quiet(Duration::from_millis(PAUSE_MS));
@@ -36,7 +36,7 @@ fn flow_control(t: &Context) {
 /// once, as the queue is empty by then.
 fn marks(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)");
-    app.send_frames(&[Frame::binary(&[0x55; 160]), Frame::text("MARK_MEDIA first")]);
+    app.send_frames(&[Frame::binary([0x55; 160]), Frame::text("MARK_MEDIA first")]);
     thread::sleep(Duration::from_millis(PAUSE_MS / 3));
     app.command("MARK_MEDIA second");
     for id in ["first", "second"] {
