@@ -16,8 +16,7 @@ use super::harness::call::Call;
 use super::harness::{App, Context, InstanceConfig, Suite};
 
 pub fn tests(suite: &mut Suite) {
-    let kinds: [(&str, fn(&Call<'_>)); 2] = [("below", below), ("around", around)];
-    for (place, put) in kinds {
+    for (place, put) in [("below", below as Put), ("around", around)] {
         suite
             .same(format!("whisper/descriptor/{place}/echo"), move |t| echo(t, put))
             .shares("descriptor", InstanceConfig::new);
@@ -30,6 +29,9 @@ pub fn tests(suite: &mut Suite) {
     suite.differs("whisper/descriptor/stuck", "45", stuck).shares("descriptor", InstanceConfig::new);
     snoop::tests(suite);
 }
+
+/// Puts descriptors on a channel.
+type Put = fn(&Call<'_>);
 
 const FRAME: usize = 160;
 
@@ -94,14 +96,14 @@ fn expect_all_disturbed(call: &Call<'_>, from: &App, to: &App) {
     assert!(wakes > FRAMES as u64, "the channel was woken {wakes} times only");
 }
 
-fn echo(t: &Context, put: fn(&Call<'_>)) {
+fn echo(t: &Context, put: Put) {
     descriptor::load(t);
     let (call, app) = t.incoming_echo("c(ulaw)");
     put(&call);
     expect_all_disturbed(&call, &app, &app);
 }
 
-fn bridge(t: &Context, put: fn(&Call<'_>)) {
+fn bridge(t: &Context, put: Put) {
     descriptor::load(t);
     let [(call, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
     put(&call);
