@@ -152,6 +152,7 @@ mod module {
         "ast_channel_set_rawreadformat",
         "ast_channel_set_rawwriteformat",
         "ast_channel_set_fd",
+        "ast_channel_fdno",
         "ast_channel_hangupcause_set",
         "ast_channel_hangupcause",
         "ast_channel_tech_hangupcause",

@@ -5,7 +5,7 @@
 //! | module | concern |
 //! | --- | --- |
 //! | [`session`] | one call: what the app's messages do to its media, and what goes to the core when |
-//! | [`framing`], [`reframe`], [`queue`], [`pacing`], [`clock`] | its parts: frames out of messages, what waits, when it is due |
+//! | [`framing`], [`reframe`], [`queue`], [`pacing`], [`delivery`], [`clock`] | its parts: frames out of messages, what waits, when it is due, what RTP is told of that |
 //! | [`command`], [`event`] | what the app says and is told, in both spellings |
 //! | [`media_format`], [`g723`], [`g729`], [`ilbc`], [`opus`] | a codec's frames and their length |
 //! | [`dial`], [`client`], [`config`] | what people write: dial strings, a websocket_client, chan_websocket.conf |
@@ -19,6 +19,7 @@ pub mod client;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod delivery;
 pub mod dial;
 pub mod event;
 pub mod exposition;

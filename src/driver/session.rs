@@ -31,6 +31,7 @@ mod tests;
 
 use super::clock::MonoTime;
 use super::command::{ControlMessageFormat, MediaDirection};
+use super::delivery::Deliveries;
 use super::event::{Event, Status};
 use super::media_format::{MediaFormat, SampleCounter};
 use super::pacing::Schedule;
@@ -78,6 +79,7 @@ pub struct Session {
     reframer: Option<Reframer>,
     queue: FrameQueue,
     schedule: Schedule,
+    deliveries: Deliveries,
     clock: ClockSetting,
     /// Between START_ and STOP_MEDIA_BUFFERING.
     buffering: bool,
@@ -108,6 +110,7 @@ impl Session {
         };
         let mode =
             if mode == MediaMode::Framed && reframer.is_none() { MediaMode::Passthrough } else { mode };
+        let deliveries = Deliveries::new(format.sample_rate);
         Self {
             format,
             mode,
@@ -117,6 +120,7 @@ impl Session {
             reframer,
             queue: FrameQueue::new(limits),
             schedule: Schedule::on_grid(clock_grid),
+            deliveries,
             clock: ClockSetting::default(),
             buffering: false,
             paused: false,

@@ -32,7 +32,7 @@ pub(super) use self::application::Link;
 pub(crate) use self::ending::{CLOSE_NORMAL, HangupCause};
 use self::hold::Hold;
 use super::channel::{Channel, Locked};
-use super::clock::{self, Clock};
+use super::clock::Clock;
 use super::effects::Job;
 use super::engine::Engine;
 use super::format::Format;
@@ -109,7 +109,6 @@ pub(crate) struct Call {
     sends_media: AtomicBool,
     clock: Clock,
     frame: FrameSlot,
-    wall_offset_ns: i64,
     /// An application has claimed the connection id.
     claimed: AtomicBool,
     hung_up: AtomicBool,
@@ -164,7 +163,6 @@ impl Call {
             session: Mutex::new(new.session),
             clock: new.clock,
             frame: FrameSlot::new(),
-            wall_offset_ns: clock::wall_offset_ns(),
             claimed: AtomicBool::new(false),
             hung_up: AtomicBool::new(false),
             answer_asked: AtomicBool::new(false),

@@ -10,8 +10,10 @@ use super::format::{Capabilities, Format};
 use super::guard::here;
 use super::sys;
 
-/// Where our clock sits among a channel's descriptors: behind those that the core uses itself.
-const CLOCK_FD: c_int = sys::AST_EXTENDED_FDS as c_int + 1;
+/// Where our clock sits among a channel's descriptors: above those that the core uses itself, and above the first that
+/// others add (`ast_channel_fd_add` takes the lowest free place; from Asterisk 20.21, 22.11 and 23.5 on, each whisper adds a
+/// timer). Of several that are ready the core reports the highest, so one below that stays ready cannot starve the clock.
+const CLOCK_FD: c_int = sys::AST_EXTENDED_FDS as c_int + 8;
 
 /// A counted reference to a channel.
 #[derive(Clone, Debug, PartialEq)]
@@ -200,6 +202,12 @@ impl Locked<'_> {
     pub(crate) fn set_clock_fd(self, fd: Option<c_int>) {
         // SAFETY: needs the channel lock, which we hold.
         unsafe { sys::ast_channel_set_fd(self.as_ptr(), CLOCK_FD, fd.unwrap_or(-1)) };
+    }
+
+    /// Whether the clock's descriptor is what the core reads the channel for. Another may have woken it, or none.
+    pub(crate) fn is_woken_by_clock(self) -> bool {
+        // SAFETY: a plain getter under the channel lock.
+        unsafe { sys::ast_channel_fdno(self.as_ptr()) == CLOCK_FD }
     }
 
     /// Sets a channel variable.

@@ -4,7 +4,8 @@ use std::cell::UnsafeCell;
 use std::ffi::c_int;
 
 use super::format::Format;
-use super::sys;
+use super::{clock, sys};
+use crate::driver::clock::MonoTime;
 use crate::driver::session::MediaFrame;
 
 /// Room before the payload, where RTP writes its header in place (AST_FRIENDLY_OFFSET in frame.h).
@@ -19,7 +20,29 @@ pub(crate) struct FrameSlot(UnsafeCell<Inner>);
 struct Inner {
     header: sys::ast_frame,
     bytes: Vec<u8>,
+    /// What makes wall-clock time of the monotonic; one for frames in a row that carry a time, so that they stay as far
+    /// apart as they are.
+    wall_offset_ns: Option<i64>,
 }
+
+impl Inner {
+    /// A frame's `delivery`: zero stands for none.
+    fn wall_time(&mut self, delivery: Option<MonoTime>) -> sys::timeval {
+        let Some(at) = delivery else {
+            self.wall_offset_ns = None;
+            return sys::timeval { tv_sec: 0, tv_usec: 0 };
+        };
+        let offset = *self.wall_offset_ns.get_or_insert_with(clock::wall_offset_ns);
+        let nanos = i64::try_from(at.as_nanos()).unwrap_or(i64::MAX).saturating_add(offset);
+        sys::timeval {
+            tv_sec: nanos.div_euclid(NANOS_PER_SEC),
+            tv_usec: nanos.rem_euclid(NANOS_PER_SEC) / NANOS_PER_USEC,
+        }
+    }
+}
+
+const NANOS_PER_SEC: i64 = 1_000_000_000;
+const NANOS_PER_USEC: i64 = 1000;
 
 // SAFETY: the content is only touched through `fill`, whose caller holds the channel lock.
 unsafe impl Send for FrameSlot {}
@@ -31,28 +54,23 @@ impl FrameSlot {
     pub(crate) fn new() -> Self {
         // SAFETY: all-zero is a valid frame; plain data.
         let header: sys::ast_frame = unsafe { std::mem::zeroed() };
-        Self(UnsafeCell::new(Inner { header, bytes: Vec::new() }))
+        Self(UnsafeCell::new(Inner { header, bytes: Vec::new(), wall_offset_ns: None }))
     }
 
     /// Fills the slot with `frame` of `format` and returns the header for the core.
     ///
-    /// `wall_offset_ns` turns the frame's monotonic due time into the wall-clock `delivery` that RTP stamps by.
-    ///
     /// # Safety
     /// The caller is the channel's `read` and holds the channel lock: the core is done with the frame before.
-    pub(crate) unsafe fn fill(
-        &self,
-        frame: &MediaFrame,
-        format: &Format,
-        wall_offset_ns: i64,
-    ) -> *mut sys::ast_frame {
+    pub(crate) unsafe fn fill(&self, frame: &MediaFrame, format: &Format) -> *mut sys::ast_frame {
         // SAFETY: exclusive by the caller's promise.
         let inner = unsafe { &mut *self.0.get() };
         inner.bytes.clear();
         inner.bytes.resize(HEADROOM_BYTES, 0);
         inner.bytes.extend_from_slice(&frame.payload);
         inner.bytes.resize(HEADROOM_BYTES + frame.payload.len() + SLACK_BYTES, 0);
+        let delivery = inner.wall_time(frame.delivery);
         let header = &mut inner.header;
+        header.delivery = delivery;
         header.frametype = sys::ast_frame_type::AST_FRAME_VOICE;
         header.subclass.__bindgen_anon_1.format = format.as_ptr();
         header.datalen = c_int::try_from(frame.payload.len()).unwrap_or(0);
@@ -62,10 +80,6 @@ impl FrameSlot {
         header.src = std::ptr::null();
         // SAFETY: HEADROOM_BYTES is inside the allocation, whose length is at least that.
         header.data.ptr = unsafe { inner.bytes.as_mut_ptr().add(HEADROOM_BYTES) }.cast();
-        let delivery_ns =
-            i64::try_from(frame.due.as_nanos()).unwrap_or(i64::MAX).saturating_add(wall_offset_ns);
-        header.delivery.tv_sec = delivery_ns.div_euclid(1_000_000_000);
-        header.delivery.tv_usec = delivery_ns.rem_euclid(1_000_000_000) / 1000;
         header.frame_list.next = std::ptr::null_mut();
         header.flags = 0;
         header.stream_num = 0;

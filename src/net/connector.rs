@@ -3,7 +3,8 @@
 //! One thread connects for all calls (`engine`): every socket is non-blocking and every wait is a timer, so that
 //! five hundred silent servers cost five hundred timers. What may block runs on helper threads (`helpers`):
 //! settings that are read from a database, the files of TLS, and name look-ups (`lookup`). A call's `attempts` try the
-//! host's addresses in turn; a `link` is one of those connections, through TCP, `proxy`, `tls` and the upgrade.
+//! host's addresses in turn; a `link` is one of those connections, through TCP, `proxy`, `tls` and the upgrade. A call that
+//! is cancelled leaves its server by a `farewell`.
 //!
 //! | bounded by | what |
 //! | --- | --- |
@@ -16,6 +17,7 @@ mod budget;
 mod counters;
 mod engine;
 mod error;
+mod farewell;
 mod helpers;
 mod link;
 mod lookup;
@@ -156,7 +158,8 @@ pub struct ConnectHandle {
 }
 
 impl ConnectHandle {
-    /// Ends the job at once, whatever it is doing; its socket is closed by the connector's thread. Never blocks.
+    /// Ends the job at once, whatever it is doing. The connector's thread takes leave of the server, within a few seconds.
+    /// Never blocks.
     ///
     /// `true`: `on_done` has not been called and never will be. `false`: it has been, is being called at this moment,
     /// or the job was cancelled before.

@@ -24,6 +24,7 @@ use super::frame_watch::MAX_HEADER_BYTES;
 use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard};
 use super::transport::Transport;
 use counters::as_nanos;
+pub(in crate::net) use encode::client_close_frame;
 use encode::{encode, next_mask, seeded_rng};
 use pending::{Message, Pending};
 

@@ -56,6 +56,7 @@ mod soak;
 mod surroundings;
 mod unreadable_config;
 mod versions;
+mod whisper;
 
 use std::process::ExitCode;
 
@@ -98,5 +99,6 @@ fn main() -> ExitCode {
     soak::tests(&mut suite);
     versions::tests(&mut suite);
     surroundings::tests(&mut suite);
+    whisper::tests(&mut suite);
     suite.run()
 }

@@ -32,7 +32,7 @@ fn masqueraded(t: &Context) -> (Call<'_>, App) {
     (call, app)
 }
 
-fn move_to_echo(t: &Context, call: &Call<'_>) {
+pub fn move_to_echo(t: &Context, call: &Call<'_>) {
     let answer = t.asterisk.cli(&format!("channel redirect {} harness,echo,1", call.name));
     assert!(answer.contains("successfully redirected"), "{answer}");
     call.wait_application("Echo");

@@ -24,6 +24,8 @@ pub struct MediaFrame {
     /// When the schedule has it due, at or before the time of the read. Continuous also where late frames are
     /// caught up.
     pub due: MonoTime,
+    /// The time that it carries for RTP, if it needs one; see [`crate::driver::delivery`].
+    pub delivery: Option<MonoTime>,
 }
 
 impl Session {
@@ -92,7 +94,14 @@ impl Session {
         let slot = self.schedule.take(now, frame.pace, duration);
         self.stats.played(duration, now.since(frame.came), slot.lateness);
         effects.extend(flow.map(|flow| Effect::Send(flow.into())));
-        Some((MediaFrame { payload: frame.payload, samples, due: slot.due }, frame.pace))
+        let delivery = match frame.pace {
+            Pace::Unpaced => {
+                self.deliveries.next_unpaced(now, duration);
+                None
+            }
+            Pace::Live | Pace::Bulk => self.deliveries.next(now, slot.due, duration),
+        };
+        Some((MediaFrame { payload: frame.payload, samples, due: slot.due, delivery }, frame.pace))
     }
 
     fn send_due_marks(&mut self, now: MonoTime, effects: &mut Vec<Effect>) {

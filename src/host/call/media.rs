@@ -47,7 +47,7 @@ impl Call {
 
     fn fill(&self, frame: &MediaFrame, _channel: Locked<'_>) -> *mut sys::ast_frame {
         // SAFETY: the channel is locked.
-        unsafe { self.frame.fill(frame, &self.format, self.wall_offset_ns) }
+        unsafe { self.frame.fill(frame, &self.format) }
     }
 
     /// The core writes a voice frame (channel locked, its thread). Never waits.

@@ -11,6 +11,7 @@ use super::Connected;
 use super::budget::Budget;
 use super::counters::Counters;
 use super::error::{ConnectError, Failure};
+use super::farewell::Farewell;
 use super::link::{Link, Opened, Plan, Step};
 use super::retry_after;
 use crate::net::upgrade::{for_log, offered_as};
@@ -133,6 +134,14 @@ impl Attempts {
         self.budget.postpone(by);
         if let Stage::Link { deadline, .. } = &mut self.stage {
             *deadline += by;
+        }
+    }
+
+    /// The call is not wanted any more. `None`: there is no connection to take leave of.
+    pub(super) fn cancel(self, now: Instant) -> Option<Farewell> {
+        match self.stage {
+            Stage::Link { link, addr, .. } => Farewell::from_link(link, addr, now),
+            Stage::Idle | Stage::Lookup | Stage::Pause => None,
         }
     }
 

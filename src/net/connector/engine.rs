@@ -1,5 +1,7 @@
 //! The connector's thread: one epoll, all deadlines, and the mail from everybody else.
 
+mod leaving;
+
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use parking_lot::Mutex;
 use super::attempts::{Attempts, Context, Next};
 use super::counters::Counters;
 use super::error::{ConnectError, Failure};
+use super::farewell::Farewell;
 use super::helpers::{Helpers, Ticket};
 use super::link::Plan;
 use super::lookup::{Found, LookupId, Lookups};
@@ -116,6 +119,8 @@ pub(super) struct Engine {
     settings_timeout: Duration,
     lookups: Lookups,
     jobs: HashMap<JobId, Job>,
+    /// Of jobs that were cancelled.
+    farewells: HashMap<JobId, Farewell>,
     timers: super::timers::Timers,
 }
 
@@ -151,8 +156,8 @@ impl Engine {
         settings_timeout: Duration,
         lookups: Lookups,
     ) -> Self {
-        let (jobs, timers) = Default::default();
-        Self { poll, mailbox, settings, settings_timeout, lookups, jobs, timers }
+        let (jobs, farewells, timers) = Default::default();
+        Self { poll, mailbox, settings, settings_timeout, lookups, jobs, farewells, timers }
     }
 
     /// Works until [`News::Stop`]; the body of the connector's thread.
@@ -193,7 +198,7 @@ impl Engine {
         }
         for event in events.iter().filter(|event| event.token() != MAIL) {
             let id = JobId(event.token().0);
-            self.piece(id, |engine| engine.drive(id, |attempts, ctx| attempts.ready(ctx)));
+            self.piece(id, |engine| engine.ready(id));
         }
         let now = Instant::now();
         while let Some(id) = self.timers.pop_due(now) {
@@ -220,6 +225,7 @@ impl Engine {
                 attempts.postpone(by);
             }
         }
+        self.farewells.values_mut().for_each(|farewell| farewell.postpone(by));
     }
 
     /// `false`: it was [`News::Stop`].
@@ -234,10 +240,12 @@ impl Engine {
         true
     }
 
-    fn cancelled(&mut self, id: JobId) {
-        let Some(job) = self.remove(id) else { return };
-        Counters::count(&self.mailbox.counters.cancelled);
-        drop(job);
+    /// A socket can do something.
+    fn ready(&mut self, id: JobId) {
+        match self.farewells.remove(&id) {
+            Some(farewell) => self.see_off(id, farewell.advance(Instant::now())),
+            None => self.drive(id, |attempts, ctx| attempts.ready(ctx)),
+        }
     }
 
     fn take_on(&mut self, id: JobId, job: ConnectJob, settled: Arc<Settled>) {
@@ -290,6 +298,9 @@ impl Engine {
     }
 
     fn deadline(&mut self, id: JobId) {
+        if let Some(farewell) = self.farewells.remove(&id) {
+            return self.see_off(id, farewell.give_up(Instant::now()));
+        }
         if let Some(Job { stage: Stage::Settings { .. }, .. }) = self.jobs.get(&id) {
             return self.fail(id, Failure::SettingsTimeout(self.settings_timeout));
         }
@@ -361,10 +372,12 @@ impl Engine {
         contained("Forgetting a call", || drop(stage)); // closes the socket of what has failed
         let counters = &self.mailbox.counters;
         Counters::count(if result.is_ok() { &counters.connected } else { &counters.failed });
-        promise.keep(result);
+        if let Some(unwanted) = promise.keep(result) {
+            self.leave(id, unwanted);
+        }
     }
 
-    /// Forgets a job. What it had going on ends: dropped, its socket is closed.
+    /// Forgets a job. What it had going on ends with it, or by a farewell.
     fn remove(&mut self, id: JobId) -> Option<Job> {
         let job = self.jobs.remove(&id)?;
         self.mailbox.counters.under_way.store(self.jobs.len(), Ordering::Relaxed);

@@ -73,7 +73,7 @@ pub(super) enum Link {
 
 /// A request for a WebSocket and the answer to it.
 pub(super) struct Upgrade {
-    transport: Arc<dyn Transport>,
+    pub(super) transport: Arc<dyn Transport>,
     request: Unsent,
     answer: ResponseParser,
 }
@@ -94,9 +94,12 @@ pub(super) enum Step {
 }
 
 /// What one phase has come to.
-enum Move {
+pub(super) enum Move {
+    /// It waits for its socket.
     Wait(Link),
+    /// The next phase can begin.
     On(Link),
+    /// It is a WebSocket.
     Done(Opened),
 }
 
@@ -206,7 +209,8 @@ fn ask(transport: Arc<dyn Transport>, plan: &Plan) -> Result<Move, Failure> {
 }
 
 impl Upgrade {
-    fn advance(mut self, addr: SocketAddr) -> Result<Move, Failure> {
+    /// Sends the request and reads the answer, until the socket would block. `addr` is its peer.
+    pub(super) fn advance(mut self, addr: SocketAddr) -> Result<Move, Failure> {
         let lost = |error| Failure::Lost { addr, phase: Phase::Upgrade, error };
         let refused = |error, answer: &ResponseParser| {
             let retry_after = answer.retry_after().map(str::to_owned);

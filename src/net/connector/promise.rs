@@ -30,18 +30,19 @@ impl Promise {
         Self { on_done: Some(on_done), settled }
     }
 
-    /// Tells the caller how it ended, unless it has cancelled.
-    pub(super) fn keep(mut self, result: Result<Connected, ConnectError>) {
-        self.report(result);
+    /// Tells the caller how it ended. Gives the connection back that a caller does not want who has cancelled.
+    pub(super) fn keep(mut self, result: Result<Connected, ConnectError>) -> Option<Connected> {
+        self.report(result)
     }
 
-    fn report(&mut self, result: Result<Connected, ConnectError>) {
-        let Some(on_done) = self.on_done.take() else { return };
-        contained("Taking over a connection", || {
-            if self.settled.claim() {
-                on_done(result);
-            }
-        });
+    fn report(&mut self, result: Result<Connected, ConnectError>) -> Option<Connected> {
+        let on_done = self.on_done.take()?;
+        if self.settled.claim() {
+            contained("Taking over a connection", || on_done(result));
+            return None;
+        }
+        contained("Dropping a cancelled call", || drop(on_done));
+        result.ok()
     }
 }
 

@@ -3,7 +3,7 @@
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::OpCode;
+use tungstenite::protocol::frame::coding::{Control, OpCode};
 
 /// A generator for masking keys. The kernel's randomness seeds it; no thread-local state is involved, for that would
 /// leave a destructor behind on Asterisk's threads.
@@ -40,4 +40,13 @@ pub(super) fn encode(
         }
     }
     Ok(())
+}
+
+/// A client's close frame with `code`, as bytes.
+pub(in crate::net) fn client_close_frame(code: u16) -> Vec<u8> {
+    let mut frame = Vec::new();
+    let mask = next_mask(&mut seeded_rng());
+    // Fails for lengths alone that no frame can have.
+    let _ = encode(&mut frame, OpCode::Control(Control::Close), &code.to_be_bytes(), Some(mask));
+    frame
 }

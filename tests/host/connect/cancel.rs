@@ -1,13 +1,16 @@
 //! Whatever connecting is at, the Dial timeout and a hangup end it at once.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use super::super::harness::{Context, Suite, wait};
+use super::super::harness::{App, Context, Item, Reply, Suite, wait};
 use super::peer::Peer;
-use super::{Hole, LOCALHOST, allow_failure, caller, client, instance};
+use super::{Hole, LOCALHOST, allow_failure, caller, client, dial_string, instance};
 
 pub fn tests(suite: &mut Suite) {
+    suite.ours("connect/cancel/race", IN_TURN, race).shares("connect", instance);
     for phase in Phase::ALL {
         suite
             .ours(format!("connect/cancel/{}/dial_timeout", phase.name()), LOCKED, move |t| {
@@ -20,8 +23,42 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
+/// Two applications are dialled at once and both accept at the same moment; one of them hears that it has lost the race by a
+/// close frame, and no connection is reset.
+fn race(t: &Context) {
+    const RACES: usize = 50;
+    let both_asked = Arc::new(Barrier::new(2));
+    let server = || {
+        let both_asked = Arc::clone(&both_asked);
+        t.server_with(&[], move |_, _| {
+            both_asked.wait();
+            Reply::Accept
+        })
+    };
+    let (one, other) = (server(), server());
+    let dial = format!("{}&{}", dial_string(&one.client), dial_string(&other.client));
+    let mut endings = BTreeMap::new();
+    for _ in 0..RACES {
+        let caller = t.call("Local/park@harness").formats("ulaw").dials(&dial, "10", "").originate();
+        let apps = [one.accept(), other.accept()];
+        let over = |app: &App| app.received().iter().any(|received| matches!(received.item, Item::End(_)));
+        wait::until("one of them has lost", || apps.iter().any(over));
+        caller.hangup();
+        for app in apps {
+            let mut ending = app.rest();
+            ending.retain(|item| !matches!(item, Item::Event(_)));
+            *endings.entry(format!("{ending:?}")).or_insert(0) += 1;
+        }
+        caller.ending();
+    }
+    let wanted = format!("{:?}", [Item::Close(1000), Item::End(None)]);
+    assert_eq!(endings, BTreeMap::from([(wanted, 2 * RACES)]));
+}
+
 /// On a machine that is busy with other tests; each phase would last a minute.
 const AT_ONCE: Duration = Duration::from_secs(5);
+
+const IN_TURN: &str = "the C module asks the second server when the first one has answered (1)";
 
 const LOCKED: &str = "the C module connects in the caller's thread, with the channel locked (1)";
 

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::harness::call::Call;
-use super::super::harness::{Context, InstanceConfig};
+use super::super::harness::{App, Context, InstanceConfig};
 
 /// An instance that talks RTP. Its tests share it, unless they stop it.
 pub fn instance() -> InstanceConfig {
@@ -98,5 +99,56 @@ impl<'t> Phone<'t> {
         let packets: Vec<Packet> = std::iter::from_fn(|| self.receive()).take(count).collect();
         assert!(packets.len() == count, "only {} of {count} packets came", packets.len());
         packets
+    }
+
+    /// The packets until all frames of `media` have come, in their order; there may be silence in between.
+    #[track_caller]
+    pub fn collect_media(&self, media: &[u8]) -> Vec<Packet> {
+        let mut packets = Vec::new();
+        for (number, frame) in media.chunks(160).enumerate() {
+            loop {
+                let packet = self.receive().unwrap_or_else(|| panic!("frame {number} has not come"));
+                let found = packet.payload == frame;
+                let silence = packet.payload.iter().all(|byte| *byte == 0xff);
+                assert!(found || silence, "something else came than frame {number}");
+                packets.push(packet);
+                if found {
+                    break;
+                }
+            }
+        }
+        packets
+    }
+}
+
+/// Steps of sequence number and time stamp.
+pub fn steps(packets: &[Packet]) -> Vec<(u16, u32)> {
+    let step = |pair: &[Packet]| {
+        (pair[1].sequence.wrapping_sub(pair[0].sequence), pair[1].timestamp.wrapping_sub(pair[0].timestamp))
+    };
+    packets.windows(2).map(step).collect()
+}
+
+/// None is lost, and each is 20 ms behind the one before it. (The C module gives no times: a read that comes late because
+/// the machine is busy makes a step.)
+#[track_caller]
+pub fn assert_continuous(t: &Context, packets: &[Packet]) {
+    let steps = steps(packets);
+    let continuous = |step: &(u16, u32)| step.0 == 1 && (step.1 == 160 || !t.is_ours() && step.1 > 160);
+    assert!(steps.iter().all(continuous), "{steps:?}");
+}
+
+/// Whether each packet goes on where the one before it ended.
+pub fn is_continuous(packets: &[Packet]) -> bool {
+    steps(packets).iter().all(|step| *step == (1, 160))
+}
+
+/// Sends a frame every 20 ms, but each 20th comes later by `pause`, and so do all behind it.
+pub fn speak_with_pauses(app: &App, media: &[u8], pause: Duration) {
+    let start = Instant::now();
+    for (frame, number) in media.chunks(160).zip(0..) {
+        let at = start + Duration::from_millis(20) * number + pause * (number / 20);
+        thread::sleep(at.saturating_duration_since(Instant::now()));
+        app.send_media(frame);
     }
 }

@@ -1,6 +1,6 @@
 //! Cancelling, at every stage: the result never comes, and what was going on ends at once.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -130,6 +130,137 @@ fn while_the_server_thinks_and_by_dropping_the_handle() {
     drop(handle);
     assert!(matches!(outcome.recv_timeout(LONG), Err(RecvTimeoutError::Disconnected)));
     expect_closed(stream, b"GET /media?call=1 HTTP/1.1\r\n");
+}
+
+/// The rest of the stream is a close frame with code 1000, masked, and an end without a reset.
+#[track_caller]
+fn expect_close_frame(stream: &mut TcpStream) {
+    let rest = read_to_end(stream).unwrap();
+    let &[0x88, 0x82, k0, k1, _, _, high, low] = &rest[..] else { panic!("{rest:?}") };
+    assert_eq!(u16::from_be_bytes([high ^ k0, low ^ k1]), 1000);
+}
+
+#[test]
+fn a_server_that_accepts_afterwards_gets_a_close_frame() {
+    let connector = connector();
+    let (server, streams) = Server::silent();
+    let (handle, outcome, mut stream) = begin(&connector, to(server.addr), &streams);
+    cancel(handle, &outcome);
+    let request = read_head(&mut stream);
+    // And what it already says is heard out, lest the connection be reset.
+    stream.write_all((switching(&request, "") + "hello").as_bytes()).unwrap();
+    expect_close_frame(&mut stream);
+    assert_eq!(connector.stats().cancelled, 1);
+}
+
+#[test]
+fn a_server_behind_tls_that_accepts_afterwards_gets_a_close_frame() {
+    let connector = connector();
+    let (server, streams) = Server::silent();
+    let mut destination = to(server.addr);
+    destination.target.tls = true;
+    let (handle, outcome, mut stream) = begin(&connector, destination, &streams);
+    stream.read_exact(&mut [0; CLIENT_HELLO.len()]).unwrap();
+    stream.write_all(&xor(SERVER_HELLO)).unwrap();
+    let request = xor_read_head(&mut stream);
+    cancel(handle, &outcome);
+    stream.write_all(&xor(switching(&request, "").as_bytes())).unwrap();
+    let rest = xor(&read_to_end(&mut stream).unwrap());
+    assert_eq!(rest.get(..2), Some(&[0x88, 0x82][..]), "{rest:?}");
+}
+
+#[test]
+fn tls_is_brought_to_its_end_and_nothing_is_asked_for() {
+    let connector = connector();
+    let (server, streams) = Server::silent();
+    let mut destination = to(server.addr);
+    destination.target.tls = true;
+    let (handle, outcome, mut stream) = begin(&connector, destination, &streams);
+    cancel(handle, &outcome);
+    stream.write_all(&xor(SERVER_HELLO)).unwrap();
+    assert_eq!(read_to_end(&mut stream).unwrap(), xor(CLIENT_HELLO));
+}
+
+#[test]
+fn a_server_that_refuses_afterwards_gets_the_end_of_the_stream() {
+    let connector = connector();
+    let (server, streams) = Server::silent();
+    let (handle, outcome, mut stream) = begin(&connector, to(server.addr), &streams);
+    cancel(handle, &outcome);
+    read_head(&mut stream);
+    let page = vec![b'x'; 20_000];
+    stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 20000\r\n\r\n").unwrap();
+    stream.write_all(&page).unwrap();
+    assert_eq!(read_to_end(&mut stream).unwrap(), b"");
+}
+
+#[test]
+fn a_server_that_never_stops_talking_is_not_heard_out() {
+    let connector = connector();
+    let (server, streams) = Server::silent();
+    let (handle, outcome, mut stream) = begin(&connector, to(server.addr), &streams);
+    cancel(handle, &outcome);
+    let request = read_head(&mut stream);
+    stream.write_all(switching(&request, "").as_bytes()).unwrap();
+    while stream.write_all(&[0; 65_536]).is_ok() {}
+}
+
+/// A connector whose thread stands in a job's `on_done` until the sender is dropped.
+fn stopped(connector: &Connector) -> (ConnectHandle, mpsc::Sender<()>) {
+    let server = Server::start(|_, stream| welcome(stream));
+    let (mut blocking, _) = job(to(server.addr));
+    let ((reached, there), (release, hang)) = (mpsc::channel(), mpsc::channel::<()>());
+    blocking.on_done = Box::new(move |_| {
+        reached.send(()).unwrap();
+        let _ = hang.recv();
+    });
+    let handle = connector.connect(blocking);
+    there.recv_timeout(LONG).unwrap();
+    (handle, release)
+}
+
+/// The race of two servers that are dialled at once, on the side of the one that is a moment later.
+#[test]
+fn a_server_whose_answer_is_there_and_unread_gets_a_close_frame() {
+    let connector = connector();
+    let (server, streams) = Server::silent();
+    let (handle, outcome, mut stream) = begin(&connector, to(server.addr), &streams);
+    let (_stopped, release) = stopped(&connector);
+    let request = read_head(&mut stream);
+    stream.write_all((switching(&request, "") + "hello").as_bytes()).unwrap();
+    assert!(handle.cancel());
+    drop(release);
+    expect_close_frame(&mut stream);
+    assert!(outcome.recv_timeout(LONG).is_err());
+}
+
+/// The same, where the connector has not heard of it when it reads the answer.
+#[test]
+fn a_server_whose_answer_is_read_in_that_moment_gets_a_close_frame() {
+    let connector = connector();
+    let (first, first_streams) = Server::silent();
+    let (server, streams) = Server::silent();
+    let (mut winner, _) = job(to(first.addr));
+    let ((reached, there), (let_go, hang)) = (mpsc::channel(), mpsc::channel::<()>());
+    winner.on_done = Box::new(move |_| {
+        reached.send(()).unwrap();
+        let _ = hang.recv();
+    });
+    let _winner = connector.connect(winner);
+    let mut won = first_streams.recv_timeout(LONG).unwrap();
+    let (handle, outcome, mut stream) = begin(&connector, to(server.addr), &streams);
+    // Both answers are there when the connector looks next, in this order.
+    let (_stopped, release) = stopped(&connector);
+    for stream in [&mut won, &mut stream] {
+        let request = read_head(stream);
+        stream.write_all(switching(&request, "").as_bytes()).unwrap();
+    }
+    drop(release);
+    there.recv_timeout(LONG).unwrap();
+    assert!(handle.cancel());
+    drop(let_go);
+    expect_close_frame(&mut stream);
+    assert!(outcome.recv_timeout(LONG).is_err());
 }
 
 #[test]
