@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use serde_json::Value;
 use tungstenite::protocol::Role;
 use tungstenite::{Message, WebSocket};
 
+use super::asterisk::Asterisk;
 use super::http::UpgradeRequest;
 use super::stream::Stream;
 use super::wait;
@@ -94,12 +96,8 @@ impl Ari {
         response.stream.set_timeout(None).expect("timeout");
         let socket = WebSocket::from_partially_read(response.stream, response.leftover, Role::Client, None);
         thread::Builder::new().name("ari".into()).spawn(move || receive(socket, &listener)).expect("thread");
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_idle_connections(0)
-            .timeout_global(Some(wait::at_most(Duration::from_secs(20))))
-            .build();
-        Self { app: app.into(), root: format!("http://{address}{path}"), agent: config.into(), inbox, stream }
+        let (root, agent) = (format!("http://{address}{path}"), agent(wait::PATIENCE));
+        Self { app: app.into(), root, agent, inbox, stream }
     }
 
     /// POST with parameters in the query.
@@ -253,6 +251,35 @@ impl Ari {
     pub fn events(&self) -> Vec<Value> {
         self.inbox.events.lock().clone()
     }
+}
+
+/// Whether Asterisk answers the requests by which an INCOMING channel is made and hung up. One that refuses the connection
+/// or the request does answer.
+pub(super) fn is_answering(asterisk: &Asterisk) -> bool {
+    static PROBES: AtomicU32 = AtomicU32::new(0);
+    let agent = agent(wait::PATIENCE);
+    let root = format!("http://{}{}/channels", asterisk.http, asterisk.path("ari"));
+    let id = format!("probe-{}", PROBES.fetch_add(1, Ordering::Relaxed));
+    let endpoint = encoded("WebSocket/INCOMING/c(ulaw)");
+    let make = format!(
+        "{root}?api_key={USER}:{USER}&channelId={id}&endpoint={endpoint}&context=harness&extension=wait"
+    );
+    let answered = agent.post(make).send_empty();
+    if matches!(answered, Err(ureq::Error::Timeout(_))) {
+        return false;
+    }
+    let ended = agent.delete(format!("{root}/{id}?api_key={USER}:{USER}")).call();
+    !matches!(ended, Err(ureq::Error::Timeout(_)))
+}
+
+/// Makes requests, each on a connection of its own and within this time; every status is an answer.
+fn agent(timeout: Duration) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_idle_connections(0)
+        .timeout_global(Some(wait::at_most(timeout)))
+        .build();
+    config.into()
 }
 
 impl Drop for Ari {

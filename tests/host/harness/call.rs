@@ -236,7 +236,6 @@ impl<'t> Call<'t> {
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        // It may be gone, and Asterisk too.
-        let _ = self.context.ari().try_request("DELETE", &format!("channels/{}", self.id), &[], &Value::Null);
+        self.context.discard(&self.id);
     }
 }
