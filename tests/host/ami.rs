@@ -1,10 +1,13 @@
 //! What a manager can ask and is told: AMI, and ARI's user events.
 
+use std::fs::File;
+use std::io::Write as _;
+use std::process::Command;
 use std::time::Duration;
 
 use super::harness::ami::{Ami, Block};
 use super::harness::call::Call;
-use super::harness::{App, Context, Frame, InstanceConfig, Suite};
+use super::harness::{App, Context, Frame, InstanceConfig, Suite, wait};
 
 const WHY: &str = "the C module has no AMI actions and events";
 
@@ -219,10 +222,21 @@ fn core_first(t: &Context) {
         let (call, app) = t.incoming_app("c(ulaw)");
         let path = format!("channels/{}", call.id);
         t.ari().wait_channel("StasisStart", &call.id);
+        // The channel's thread is away until the test lets it come back.
+        let fifo = format!("run/{}", call.id);
+        let made = Command::new("mkfifo").arg(t.asterisk.folder().join(&fifo)).status();
+        assert!(made.is_ok_and(|status| status.success()), "mkfifo");
+        let mut away = File::options().read(true).write(true).open(t.asterisk.folder().join(&fifo)).unwrap();
+        t.ari().set_variable(&call.id, "FIFO", &t.asterisk.inside(&fifo));
         t.ari().post(&format!("{path}/continue"), &[("context", "harness"), ("extension", "away")]).ok();
         call.wait_application("System");
         t.ari().delete(&path, &[("reason_code", BUSY.0)]).ok();
         act(&app);
+        let shown = || t.asterisk.cli(&format!("websocket show channel {}", call.name));
+        wait::until("the application has ended the call", || {
+            shown().lines().any(|line| line.split_whitespace().eq(["state", "ending"]))
+        });
+        away.write_all(b"x").unwrap();
         let event = ami.event("WebSocketDisconnected", &call.id);
         assert_eq!((event.get("EndedBy"), event.get("CloseCode")), ("core", close_code), "{event:?}");
         assert_eq!((event.get("Cause"), event.get("Cause-txt")), BUSY, "{event:?}");
