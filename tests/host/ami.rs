@@ -1,13 +1,11 @@
 //! What a manager can ask and is told: AMI, and ARI's user events.
 
-use std::fs::File;
-use std::io::Write as _;
-use std::process::Command;
 use std::time::Duration;
 
 use super::harness::ami::{Ami, Block};
+use super::harness::away::Away;
 use super::harness::call::Call;
-use super::harness::{App, Context, Frame, InstanceConfig, Suite, wait};
+use super::harness::{App, Context, Frame, InstanceConfig, Suite};
 
 const WHY: &str = "the C module has no AMI actions and events";
 
@@ -220,23 +218,11 @@ fn core_first(t: &Context) {
         [(|app| app.command("HANGUP"), "1000"), (|app| app.close(4000), "4000"), (App::disconnect, "1006")];
     for (act, close_code) in acts {
         let (call, app) = t.incoming_app("c(ulaw)");
-        let path = format!("channels/{}", call.id);
-        t.ari().wait_channel("StasisStart", &call.id);
-        // The channel's thread is away until the test lets it come back.
-        let fifo = format!("run/{}", call.id);
-        let made = Command::new("mkfifo").arg(t.asterisk.folder().join(&fifo)).status();
-        assert!(made.is_ok_and(|status| status.success()), "mkfifo");
-        let mut away = File::options().read(true).write(true).open(t.asterisk.folder().join(&fifo)).unwrap();
-        t.ari().set_variable(&call.id, "FIFO", &t.asterisk.inside(&fifo));
-        t.ari().post(&format!("{path}/continue"), &[("context", "harness"), ("extension", "away")]).ok();
-        call.wait_application("System");
-        t.ari().delete(&path, &[("reason_code", BUSY.0)]).ok();
+        let mut away = Away::send(&call);
+        t.ari().delete(&format!("channels/{}", call.id), &[("reason_code", BUSY.0)]).ok();
         act(&app);
-        let shown = || t.asterisk.cli(&format!("websocket show channel {}", call.name));
-        wait::until("the application has ended the call", || {
-            shown().lines().any(|line| line.split_whitespace().eq(["state", "ending"]))
-        });
-        away.write_all(b"x").unwrap();
+        call.wait_ending();
+        away.come_back();
         let event = ami.event("WebSocketDisconnected", &call.id);
         assert_eq!((event.get("EndedBy"), event.get("CloseCode")), ("core", close_code), "{event:?}");
         assert_eq!((event.get("Cause"), event.get("Cause-txt")), BUSY, "{event:?}");

@@ -23,6 +23,7 @@ pub mod ami;
 pub mod app;
 pub mod ari;
 pub mod asterisk;
+pub mod away;
 mod beside;
 pub mod call;
 pub mod compare;
