@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,13 +11,12 @@ use serde_json::Value;
 use tungstenite::protocol::Role;
 use tungstenite::{Message, WebSocket};
 
-use super::asterisk::Asterisk;
 use super::http::UpgradeRequest;
 use super::stream::Stream;
 use super::wait;
 use super::wire::Frame;
 
-const USER: &str = "harness";
+pub(super) const USER: &str = "harness";
 
 #[derive(Debug, Default)]
 struct Inbox {
@@ -253,27 +251,8 @@ impl Ari {
     }
 }
 
-/// Whether Asterisk answers the requests by which an INCOMING channel is made and hung up. One that refuses the connection
-/// or the request does answer.
-pub(super) fn is_answering(asterisk: &Asterisk) -> bool {
-    static PROBES: AtomicU32 = AtomicU32::new(0);
-    let agent = agent(wait::PATIENCE);
-    let root = format!("http://{}{}/channels", asterisk.http, asterisk.path("ari"));
-    let id = format!("probe-{}", PROBES.fetch_add(1, Ordering::Relaxed));
-    let endpoint = encoded("WebSocket/INCOMING/c(ulaw)");
-    let make = format!(
-        "{root}?api_key={USER}:{USER}&channelId={id}&endpoint={endpoint}&context=harness&extension=wait"
-    );
-    let answered = agent.post(make).send_empty();
-    if matches!(answered, Err(ureq::Error::Timeout(_))) {
-        return false;
-    }
-    let ended = agent.delete(format!("{root}/{id}?api_key={USER}:{USER}")).call();
-    !matches!(ended, Err(ureq::Error::Timeout(_)))
-}
-
 /// Makes requests, each on a connection of its own and within this time; every status is an answer.
-fn agent(timeout: Duration) -> ureq::Agent {
+pub(super) fn agent(timeout: Duration) -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_idle_connections(0)
@@ -298,7 +277,7 @@ fn receive(mut socket: WebSocket<Stream>, listener: &impl Fn(Value)) {
 }
 
 /// Percent-encoded for a query.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),

@@ -164,10 +164,15 @@ impl Asterisk {
 
     /// Like [`Asterisk::cli`], for when Asterisk may be gone or stuck.
     pub fn try_cli(&self, command: &str) -> std::io::Result<String> {
+        self.try_cli_within(wait::PATIENCE, command)
+    }
+
+    /// The same, with its own limit for each part of the answer.
+    pub(super) fn try_cli_within(&self, timeout: Duration, command: &str) -> std::io::Result<String> {
         // By way of the folder's descriptor, because a socket's path may have only 107 bytes.
         let run = File::open(self.folder.join("run"))?;
         let mut socket = UnixStream::connect(format!("/proc/self/fd/{}/asterisk.ctl", run.as_raw_fd()))?;
-        socket.set_read_timeout(Some(wait::at_most(wait::PATIENCE)))?;
+        socket.set_read_timeout(Some(wait::at_most(timeout)))?;
         socket.write_all(format!("logger mute silent\0{command}\0").as_bytes())?;
         socket.shutdown(Shutdown::Write)?;
         let mut answer = Vec::new();
