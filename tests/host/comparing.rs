@@ -79,7 +79,7 @@ fn hung_in_a_request() {
         app.command("HANGUP");
         app.expect_close();
     });
-    assert_eq!(ran.losses, [Loss::Hung]);
+    assert_eq!(ran.losses, [Loss::Hung], "{}", ran.reports.join("\n"));
     let trace = ran.outcome.unwrap().unwrap();
     assert_eq!(trace[0], "it began");
     assert!(trace.contains(&"close 1000".to_owned()), "{trace:?}");
@@ -97,7 +97,7 @@ fn hung_unnoticed() {
             kept().into_iter().for_each(|line| t.note(line));
         }
     });
-    assert_eq!(ran.losses, [Loss::Hung]);
+    assert_eq!(ran.losses, [Loss::Hung], "{}", ran.reports.join("\n"));
     assert_eq!(ran.outcome.unwrap().unwrap(), kept());
 }
 
@@ -107,7 +107,7 @@ fn hung_always() {
         t.asterisk.signal("STOP");
         panic!("a request timed out");
     });
-    assert_eq!(ran.losses, [Loss::Hung; REPEATS + 1]);
+    assert_eq!(ran.losses, [Loss::Hung; REPEATS + 1], "{}", ran.reports.join("\n"));
     assert_eq!(pids.len(), REPEATS + 1);
     assert!(ran.outcome.is_none());
 
@@ -134,7 +134,7 @@ fn hung_shared() {
             panic!("a request timed out");
         }
     });
-    assert_eq!(ran.losses, [Loss::Hung]);
+    assert_eq!(ran.losses, [Loss::Hung], "{}", ran.reports.join("\n"));
     assert!(ran.outcome.unwrap().is_ok());
     let (ran, next) = run("comparing/shared_2", Some("hung"), |t, _| drop(t.incoming_app("c(ulaw)")));
     assert!(ran.losses.is_empty() && ran.outcome.unwrap().is_ok());
@@ -188,7 +188,8 @@ fn in_turn() {
 }
 
 fn kept_trace() {
-    let ran = |trace: &[String]| Ran { outcome: Some(Ok(trace.to_vec())), losses: Vec::new() };
+    let ran =
+        |trace: &[String]| Ran { outcome: Some(Ok(trace.to_vec())), losses: Vec::new(), reports: Vec::new() };
     let test = Test::alone(KEPT, |_| {});
     let kept = kept();
     assert_eq!(compared(&test, Some(&ran(&kept)), Ok(kept.clone())), (Verdict::Same, String::new()));

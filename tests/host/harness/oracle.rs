@@ -19,11 +19,13 @@ pub struct Ran {
     pub outcome: Option<Result<Trace, String>>,
     /// The instances that it lost.
     pub losses: Vec<Loss>,
+    /// How each of them was lost, at length.
+    pub reports: Vec<String>,
 }
 
 /// Runs a test on the C module; a test of the harness has another module stand for it.
 pub fn run(test: &Test, stand_in: Option<Module>) -> Ran {
-    let mut losses = Vec::new();
+    let (mut losses, mut reports) = (Vec::new(), Vec::new());
     let kept = test.is_same().then(|| test.golden().read().ok()).flatten();
     let is_suspect = |result: Result<&Trace, &String>| match (result, &kept) {
         (Err(_), _) => true,
@@ -32,11 +34,11 @@ pub fn run(test: &Test, stand_in: Option<Module>) -> Ran {
     };
     while losses.len() <= REPEATS {
         let unclean = match run::on(test, stand_in.unwrap_or(Module::Oracle), Sharing::InTurn, is_suspect) {
-            Ok(trace) => return Ran { outcome: Some(Ok(trace)), losses },
+            Ok(trace) => return Ran { outcome: Some(Ok(trace)), losses, reports },
             Err(unclean) => unclean,
         };
         let Some(loss) = unclean.lost else {
-            return Ran { outcome: Some(Err(unclean.text)), losses };
+            return Ran { outcome: Some(Err(unclean.text)), losses, reports };
         };
         losses.push(loss);
         if stand_in.is_none() {
@@ -44,8 +46,9 @@ pub fn run(test: &Test, stand_in: Option<Module>) -> Ran {
             let why = unclean.text.lines().next().unwrap_or_default();
             eprintln!("{}: the instance of the C module {loss}, and the scenario {next} ({why})", test.name);
         }
+        reports.push(unclean.text);
     }
-    Ran { outcome: None, losses }
+    Ran { outcome: None, losses, reports }
 }
 
 /// Scenarios, the instances that each lost, and whether it came through in the end.
