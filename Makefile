@@ -48,14 +48,14 @@ unittest: ## Run the tests that need no Asterisk
 	$(CARGO) test $(NO_MODULE) --lib
 
 .PHONY: hosttest
-hosttest: setup clients build faults ## Run the tests against a real Asterisk; TEST=<name> for some of them
+hosttest: setup clients build faults ## Run the tests in a real Asterisk; TEST=<name> for some of them
 	$(CARGO) test $(NO_MODULE) --test host $(TEST)
 
 .PHONY: surroundings
 surroundings: setup build faults ## Run the ordinary scenarios with everything on that makes the core call the module at odd times; TEST=<name>
 	@# Left out: what measures times or counts threads and files, or has a target of its own.
 	HOST_SURROUNDINGS=1 HOST_PATIENCE=4 $(CARGO) test $(NO_MODULE) --test host -- $(TEST) \
-		$(foreach part,clients/ connect/many examples/ hostile/ life/ pace/ rfc6455/ soak/ surroundings/,--skip $(part))
+		$(foreach part,clients/ comparing/ connect/many examples/ hostile/ life/ pace/ rfc6455/ soak/ surroundings/,--skip $(part))
 
 .PHONY: churn
 churn: setup build ## Set ten thousand calls up and tear them down in all ways at once, load and unload a thousand times; CALLS=<number>
@@ -75,8 +75,8 @@ bench-quick: setup build ## The same, but little of everything (three minutes)
 	$(CARGO) bench $(NO_MODULE) --bench media -- --quick
 
 .PHONY: difftest
-difftest: setup build ## Compare with the C module, scenario by scenario; HOST_RECORD=1 keeps its traces
-	HOST_TABLE=1 $(CARGO) test $(NO_MODULE) --test host
+difftest: setup clients build faults ## Run every test on Debian's C module too and print how the two compare; HOST_RECORD=1 keeps its traces
+	HOST_MODULES=both HOST_TABLE=1 $(CARGO) test $(NO_MODULE) --test host -- $(TEST) --skip connect/many --skip soak/
 
 .PHONY: fuzz
 fuzz: ## Fuzz what peers and people can write, each target for FUZZ_SECONDS (60)

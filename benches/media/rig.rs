@@ -295,8 +295,8 @@ impl Rig {
     pub fn finish(self) -> Vec<String> {
         let mut notes = self.notes;
         drop(self.generator);
-        if let Err(report) = self.asterisk.stop() {
-            notes.extend(report.lines().filter(|line| !line.is_empty()).take(5).map(str::to_owned));
+        if let Err(unclean) = self.asterisk.stop() {
+            notes.extend(unclean.text.lines().filter(|line| !line.is_empty()).take(5).map(str::to_owned));
         }
         notes
     }

@@ -86,7 +86,7 @@ fn run(timeline: &Timeline) -> Result<(), String> {
     let report = match played {
         Ok(mut report) => {
             timeline.step("demo", "stops Asterisk");
-            report.problems.extend(asterisk.stop().err());
+            report.problems.extend(asterisk.stop().err().map(|unclean| unclean.text));
             report
         }
         Err(why) => return Err(format!("{why}\n{}", asterisk.report(0))),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::harness::ami::{Ami, Block};
+use super::harness::away::Away;
 use super::harness::call::Call;
 use super::harness::{App, Context, Frame, InstanceConfig, Suite};
 
@@ -217,12 +218,11 @@ fn core_first(t: &Context) {
         [(|app| app.command("HANGUP"), "1000"), (|app| app.close(4000), "4000"), (App::disconnect, "1006")];
     for (act, close_code) in acts {
         let (call, app) = t.incoming_app("c(ulaw)");
-        let path = format!("channels/{}", call.id);
-        t.ari().wait_channel("StasisStart", &call.id);
-        t.ari().post(&format!("{path}/continue"), &[("context", "harness"), ("extension", "away")]).ok();
-        call.wait_application("System");
-        t.ari().delete(&path, &[("reason_code", BUSY.0)]).ok();
+        let mut away = Away::send(&call);
+        t.ari().delete(&format!("channels/{}", call.id), &[("reason_code", BUSY.0)]).ok();
         act(&app);
+        call.wait_ending();
+        away.come_back();
         let event = ami.event("WebSocketDisconnected", &call.id);
         assert_eq!((event.get("EndedBy"), event.get("CloseCode")), ("core", close_code), "{event:?}");
         assert_eq!((event.get("Cause"), event.get("Cause-txt")), BUSY, "{event:?}");

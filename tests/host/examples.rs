@@ -47,6 +47,7 @@ impl<'t> Talk<'t> {
     /// Bridges the two before the application is connected, so that the caller hears it from its first word.
     #[track_caller]
     fn new(t: &'t Context, script: &str, start: &Start<'_>) -> Self {
+        Program::prepare(script);
         let folder = tempfile::tempdir().unwrap();
         let recording = match start {
             Start::Connect(recording) => *recording,

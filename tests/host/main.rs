@@ -5,9 +5,9 @@
 //! | `ASTERISK_SANDBOX` | root folder with Debian's Asterisk, as made by `make setup` |
 //! | `CHAN_WEBSOCKET_MODULE` | our module, instead of `target/release/chan_websocket.so` |
 //! | `CHAN_WEBSOCKET_FAULTS` | the build for tests of faults, instead of `target/faults/debug/libchan_websocket.so` |
-//! | `HOST_MODULES` | `oracle` or `ours`: run on one module only; ours is then compared with the kept traces |
-//! | `HOST_RECORD` | set: keep the oracle's traces in `tests/host/golden`, for where there is no oracle |
-//! | `HOST_BESIDE` | set: run tests that assert what ours does on the C module too, and print both results |
+//! | `HOST_MODULES` | `ours`, the default: the C module does not run, its kept traces stand for it; `both`: it runs beside ours (`make difftest`); `oracle`: it runs alone |
+//! | `HOST_RECORD` | set, with `both` or `oracle`: keep the C module's traces in `tests/host/golden` |
+//! | `HOST_BESIDE` | set, and `HOST_MODULES` not `ours`: run tests that assert what ours does on the C module too, and print both results |
 //! | `RFC6455_ALL` | set: run the RFC 6455 cases in every way, not only the quick ones |
 //! | `HOST_SURROUNDINGS` | set: run all tests with everything on that makes the core call the module at odd times (harness/surroundings.rs), on ours alone |
 //! | `HOST_TABLE` | set: print how the modules compare, test by test |
@@ -18,6 +18,9 @@
 //! | `HOST_PATIENCE` | how many times longer than usual to wait for things, for a wrapper that slows Asterisk down |
 //!
 //! `cargo test --no-default-features --test host -- <part of a name>` runs some of them.
+//!
+//! An instance of the C module that hangs or crashes fails no test: it is replaced, the scenario runs again, at most
+//! twice, and the end of the output says so.
 
 // Tests say what is wrong by panicking, and a test binary exports nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
@@ -28,6 +31,7 @@ mod ami;
 mod cli;
 mod clients;
 mod commands;
+mod comparing;
 mod config;
 mod connect;
 mod dial_string;
@@ -73,6 +77,7 @@ fn main() -> ExitCode {
     ami::tests(&mut suite);
     cli::tests(&mut suite);
     commands::tests(&mut suite);
+    comparing::tests(&mut suite);
     config::tests(&mut suite);
     connect::tests(&mut suite);
     dial_string::tests(&mut suite);

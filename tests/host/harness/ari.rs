@@ -16,7 +16,7 @@ use super::stream::Stream;
 use super::wait;
 use super::wire::Frame;
 
-const USER: &str = "harness";
+pub(super) const USER: &str = "harness";
 
 #[derive(Debug, Default)]
 struct Inbox {
@@ -94,12 +94,8 @@ impl Ari {
         response.stream.set_timeout(None).expect("timeout");
         let socket = WebSocket::from_partially_read(response.stream, response.leftover, Role::Client, None);
         thread::Builder::new().name("ari".into()).spawn(move || receive(socket, &listener)).expect("thread");
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_idle_connections(0)
-            .timeout_global(Some(wait::at_most(Duration::from_secs(20))))
-            .build();
-        Self { app: app.into(), root: format!("http://{address}{path}"), agent: config.into(), inbox, stream }
+        let (root, agent) = (format!("http://{address}{path}"), agent(wait::PATIENCE));
+        Self { app: app.into(), root, agent, inbox, stream }
     }
 
     /// POST with parameters in the query.
@@ -255,6 +251,16 @@ impl Ari {
     }
 }
 
+/// Makes requests, each on a connection of its own and within this time; every status is an answer.
+pub(super) fn agent(timeout: Duration) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_idle_connections(0)
+        .timeout_global(Some(wait::at_most(timeout)))
+        .build();
+    config.into()
+}
+
 impl Drop for Ari {
     fn drop(&mut self) {
         // Asterisk answers and ends the connection, and so the thread that reads.
@@ -271,7 +277,7 @@ fn receive(mut socket: WebSocket<Stream>, listener: &impl Fn(Value)) {
 }
 
 /// Percent-encoded for a query.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),

@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 
 use super::conf::{DATA, DRIVER, InstanceConfig};
 use super::log::{self, Log};
+use super::loss::{Loss, Unclean};
 use super::surroundings::Surroundings;
 use super::{ports, process, sandbox, tls, wait};
 
@@ -163,10 +164,15 @@ impl Asterisk {
 
     /// Like [`Asterisk::cli`], for when Asterisk may be gone or stuck.
     pub fn try_cli(&self, command: &str) -> std::io::Result<String> {
+        self.try_cli_within(wait::PATIENCE, command)
+    }
+
+    /// The same, with its own limit for each part of the answer.
+    pub(super) fn try_cli_within(&self, timeout: Duration, command: &str) -> std::io::Result<String> {
         // By way of the folder's descriptor, because a socket's path may have only 107 bytes.
         let run = File::open(self.folder.join("run"))?;
         let mut socket = UnixStream::connect(format!("/proc/self/fd/{}/asterisk.ctl", run.as_raw_fd()))?;
-        socket.set_read_timeout(Some(wait::at_most(Duration::from_secs(20))))?;
+        socket.set_read_timeout(Some(wait::at_most(timeout)))?;
         socket.write_all(format!("logger mute silent\0{command}\0").as_bytes())?;
         socket.shutdown(Shutdown::Write)?;
         let mut answer = Vec::new();
@@ -336,16 +342,19 @@ impl Asterisk {
             let (now, before) = (self.resources().counts(), before.counts());
             (now.0 <= before.0 && now.1 <= before.1).then_some(())
         };
-        let settled = wait::poll(Duration::from_secs(5), fewer).is_some();
+        let settled = wait::poll(wait::PATIENCE, fewer).is_some();
         assert!(settled, "there were {before:#?}\nand there are {:#?}", self.resources());
     }
 
     /// Waits until the last channel is gone.
     #[track_caller]
     pub fn wait_no_channels(&self) {
-        wait::until("all channels are gone", || {
-            self.cli("core show channels count").contains("0 active channels")
-        });
+        wait::until("all channels are gone", || self.try_has_no_channels().expect("CLI"));
+    }
+
+    /// Whether no channel is there, for when Asterisk may be gone or stuck.
+    pub fn try_has_no_channels(&self) -> std::io::Result<bool> {
+        Ok(self.try_cli("core show channels count")?.lines().any(|line| line == "0 active channels"))
     }
 
     /// Whether the process is there.
@@ -375,30 +384,39 @@ impl Asterisk {
         assert!(status.is_ok_and(|status| status.success()), "kill -s {name}");
     }
 
-    /// Stops it the gentle way, if that has not been done. An error says what was wrong: it crashed, it hung, or it logged warnings or errors
-    /// that no test had asked for.
-    pub fn stop(&self) -> Result<(), String> {
+    /// Stops it the gentle way, if that has not been done. An error says what was wrong: it crashed, it hung, or it
+    /// logged warnings or errors that no test had asked for.
+    pub fn stop(&self) -> Result<(), Unclean> {
         if self.process.lock().is_none() {
             return Ok(());
         }
         let mut problems = Vec::new();
-        if let Some(status) = self.exit_status() {
+        let lost = if let Some(status) = self.exit_status() {
             problems.push(format!("Asterisk was gone: {status}"));
+            Some(Loss::Ended(status))
         } else {
             let _ = self.try_cli("core stop now");
             match wait::poll(wait::PATIENCE, || self.exit_status()) {
-                None => problems.push("Asterisk did not stop".into()),
+                None => {
+                    problems.push("Asterisk did not stop".into());
+                    Some(Loss::Hung)
+                }
                 Some(status) if status.signal().is_some() => {
                     problems.push(format!("Asterisk crashed when stopping: {status}"));
+                    Some(Loss::Ended(status))
                 }
-                Some(_) => {}
+                Some(_) => None,
             }
-        }
+        };
         problems
             .extend(self.log.surprises().into_iter().map(|line| format!("unexpected in the log: {line}")));
         let report = if problems.is_empty() { String::new() } else { self.report(0) };
         self.kill();
-        if problems.is_empty() { Ok(()) } else { Err(format!("{}\n{report}", problems.join("\n"))) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Unclean { text: format!("{}\n{report}", problems.join("\n")), lost })
+        }
     }
 
     /// Log and console, for a failed test: what came after `mark`.
@@ -413,7 +431,8 @@ impl Asterisk {
         )
     }
 
-    fn kill(&self) {
+    /// Ends it by SIGKILL, if it has not been stopped. Its folder goes.
+    pub(super) fn kill(&self) {
         if let Some(mut child) = self.process.lock().take() {
             let _ = child.kill();
             let _ = child.wait();

@@ -9,9 +9,13 @@ use std::thread;
 use libtest_mimic::Failed;
 use parking_lot::Mutex;
 
-use super::asterisk::{Asterisk, Module};
+use super::asterisk::Module;
 use super::context::Context;
-use super::suite::{Instance, Test, caught, run_on, shared};
+use super::lease::{Lease, Sharing};
+use super::loss::Loss;
+use super::panics::caught;
+use super::run;
+use super::suite::{Instance, Test};
 
 /// Name of a test, what ours did, and what the C module did.
 static RESULTS: Mutex<Vec<(String, String, String)>> = Mutex::new(Vec::new());
@@ -23,9 +27,9 @@ pub(super) fn is_wanted() -> bool {
     env::var_os("HOST_BESIDE").is_some()
 }
 
-/// Runs a test on ours, and on the C module if it is there and wanted. Only ours can fail.
-pub(super) fn run(test: &Test, has_oracle: bool) -> Result<(), Failed> {
-    let wants_oracle = has_oracle && is_wanted() && test.spares_oracle.is_none();
+/// Runs a test on ours, and on the C module if that is wanted. Only ours can fail.
+pub(super) fn run(test: &Test, wants_oracle: bool) -> Result<(), Failed> {
+    let wants_oracle = wants_oracle && test.spares_oracle.is_none();
     let (ours, oracle) = thread::scope(|scope| {
         let observe = || {
             let name = format!("{} [{}]", test.name, Module::Oracle.name());
@@ -33,7 +37,7 @@ pub(super) fn run(test: &Test, has_oracle: bool) -> Result<(), Failed> {
         };
         let beside = (wants_oracle && !test.may_ruin_oracle).then(observe);
         let name = format!("{} [{}]", test.name, Module::Ours.name());
-        let body = move || run_on(test, Module::Ours);
+        let body = move || run::on_ours(test);
         let ours = thread::Builder::new().name(name).spawn_scoped(scope, body).expect("thread");
         let ours = ours.join().expect("caught");
         let behind = (wants_oracle && test.may_ruin_oracle).then(observe);
@@ -55,26 +59,34 @@ pub(super) fn run(test: &Test, has_oracle: bool) -> Result<(), Failed> {
 /// What the C module does, in one line.
 fn observe(test: &Test) -> String {
     let start = || match &test.instance {
-        Instance::Private(config) => Asterisk::start(Module::Oracle, &config()),
-        Instance::Shared(_, config) if test.may_ruin_oracle => Asterisk::start(Module::Oracle, &config()),
-        Instance::Shared(name, config) => shared(Module::Oracle, (name, false), config),
+        Instance::Shared(_, config) if test.may_ruin_oracle => Lease::own(Module::Oracle, &config()),
+        _ => Lease::take(test, Module::Oracle, Sharing::InTurnUnwatched),
     };
-    let asterisk = match caught(start) {
-        Ok(asterisk) => asterisk,
+    let lease = match caught(start) {
+        Ok(lease) => lease,
         Err(why) => return first_line(&why),
     };
     // What it has to say of all this is its own affair.
-    asterisk.log.allow("");
-    let context = Context::new(Arc::clone(&asterisk));
+    lease.asterisk.log.allow("");
+    let context = Context::new(Arc::clone(&lease.asterisk));
+    let mark = context.log_mark;
     let result = caught(|| (test.body)(&context));
     let mut noted = notes(&context.trace()).to_vec();
-    drop(context);
+    let lost = result.is_err().then(|| Loss::of(&lease.asterisk)).flatten();
     if let Err(why) = result {
         noted.push(first_line(&why));
     }
-    if let Some(status) = asterisk.exit_status() {
-        noted.push(format!("Asterisk ended: {status}"));
-    }
+    let lost = match lost {
+        Some(loss) => {
+            lease.asterisk.kill();
+            Some(loss)
+        }
+        None => {
+            drop(context);
+            lease.end(mark).err().and_then(|unclean| unclean.lost)
+        }
+    };
+    noted.extend(lost.map(|loss| format!("Asterisk {loss}")));
     noted.join(", ")
 }
 

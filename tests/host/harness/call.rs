@@ -204,6 +204,15 @@ impl<'t> Call<'t> {
         self.context.ari().hangup(&self.id);
     }
 
+    /// Waits until our module knows that it ends.
+    #[track_caller]
+    pub fn wait_ending(&self) {
+        let command = format!("websocket show channel {}", self.name);
+        let is_ending =
+            |text: String| text.lines().any(|line| line.split_whitespace().eq(["state", "ending"]));
+        wait::until("the module knows that the call ends", || is_ending(self.context.asterisk.cli(&command)));
+    }
+
     /// Waits until it is gone.
     #[track_caller]
     pub fn ending(&self) -> Ending {
@@ -236,7 +245,6 @@ impl<'t> Call<'t> {
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        // It may be gone, and Asterisk too.
-        let _ = self.context.ari().try_request("DELETE", &format!("channels/{}", self.id), &[], &Value::Null);
+        self.context.discard(&self.id);
     }
 }

@@ -18,8 +18,8 @@ exten => park,1,Answer()
 exten => echo,1,Echo()
 ; Reads and throws away.
 exten => wait,1,Wait(600)
-; Is somewhere else for a while, without looking at its channel.
-exten => away,1,System(sleep 1)
+; Is somewhere else until FIFO gives a byte, without looking at its channel.
+exten => away,1,System(head -c 1 ${FIFO})
 ; A caller: dials DIAL and tells the ARI application APP how it went.
 exten => dial,1,Dial(${DIAL},${DIAL_TIMEOUT},${DIAL_OPTIONS})
  same => n,Stasis(${APP},dialled,${DIALSTATUS},${HANGUPCAUSE})

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use serde_json::Value;
 use tungstenite::protocol::Role;
 
 use super::ami::Ami;
@@ -35,6 +36,8 @@ pub struct Context {
     ari: OnceLock<Arc<Ari>>,
     /// Sections of websocket_client.conf that are the test's own.
     clients: Mutex<Vec<String>>,
+    /// See [`Context::discard`].
+    is_silent: AtomicBool,
 }
 
 impl Drop for Context {
@@ -50,7 +53,15 @@ impl Context {
         let recorder = Recorder::default();
         let notes = recorder.notes();
         let log_mark = asterisk.log.len();
-        Self { asterisk, log_mark, recorder, notes, ari: OnceLock::new(), clients: Mutex::default() }
+        Self {
+            asterisk,
+            log_mark,
+            recorder,
+            notes,
+            ari: OnceLock::new(),
+            clients: Mutex::default(),
+            is_silent: AtomicBool::new(false),
+        }
     }
 
     /// Which module is under test.
@@ -118,6 +129,16 @@ impl Context {
         let mut shared = SHARED_ARI.lock();
         let ari = shared.entry(self.asterisk.http).or_insert_with(|| Arc::new(self.new_ari()));
         assert!(self.ari.set(Arc::clone(ari)).is_ok(), "too late to share");
+    }
+
+    /// Hangs up a channel that may be gone, with Asterisk or without. An Asterisk that has not answered this once is not
+    /// asked again, for it takes its time each time.
+    pub(super) fn discard(&self, channel: &str) {
+        if self.is_silent.load(Ordering::Relaxed) {
+            return;
+        }
+        let answer = self.ari().try_request("DELETE", &format!("channels/{channel}"), &[], &Value::Null);
+        self.is_silent.store(answer.is_err(), Ordering::Relaxed);
     }
 
     /// A session of AMI, for an instance that has it; for the users see `InstanceConfig::ami`.

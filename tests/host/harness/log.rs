@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -68,7 +67,7 @@ impl Log {
     /// Waits for a line after `mark` that holds all of `parts`.
     #[track_caller]
     pub fn wait_since(&self, mark: usize, parts: &[&str]) -> String {
-        match wait::poll(Duration::from_secs(5), || self.find(mark, parts)) {
+        match wait::poll(wait::PATIENCE, || self.find(mark, parts)) {
             Some(line) => line,
             None => panic!("Asterisk did not log {parts:?}"),
         }

@@ -39,6 +39,13 @@ pub struct Program {
 }
 
 impl Program {
+    /// Builds what a script needs, so that no call has to wait for that.
+    pub fn prepare(script: &str) {
+        if Path::new(script).extension() == Some(OsStr::new("rs")) {
+            LazyLock::force(&EXAMPLES);
+        }
+    }
+
     /// Starts a script, given by its path from the repository's root, in this folder.
     #[track_caller]
     pub fn start(script: &str, arguments: &[&str], folder: &Path) -> Self {

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// How long a thing that must happen may take on a busy machine. Nothing waits this long when all is well.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// HOST_PATIENCE: how many times longer than that, for an Asterisk that is slowed down on purpose.
 static FACTOR: LazyLock<u32> =

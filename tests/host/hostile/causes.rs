@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
+use super::super::harness::away::Away;
 use super::super::harness::call::Ending;
 use super::super::harness::{Context, Frame, Suite, wait};
 use super::{Way, Wired, beside, outcome, wired};
@@ -53,14 +54,16 @@ fn core_first(t: &Context, act: &fn(&Wired<'_>)) {
     const BUSY: &str = "17";
     t.allow_log("WebSocket protocol fault");
     let wired = wired(t, Way::ALL[0], "c(ulaw)");
-    let path = format!("channels/{}", wired.call.id);
-    t.ari().post(&format!("{path}/continue"), &[("context", "harness"), ("extension", "away")]).ok();
-    wired.call.wait_application("System");
-    t.ari().delete(&path, &[("reason_code", BUSY)]).ok();
+    let mut away = Away::send(&wired.call);
+    t.ari().delete(&format!("channels/{}", wired.call.id), &[("reason_code", BUSY)]).ok();
     act(&wired);
+    if t.is_ours() {
+        wired.call.wait_ending();
+    }
     // One more that comes too late.
-    thread::sleep(Duration::from_millis(100));
     let _ = wired.app.try_send_raw(&wired.app.encode(&Frame::close(Some(4001), "")));
+    thread::sleep(Duration::from_millis(100));
+    away.come_back();
     let ending = wired.call.ending();
     wired.app.disconnect();
     t.note(format!("cause {}", ending.cause));

@@ -38,7 +38,7 @@ pub fn tests(suite: &mut Suite) {
     beside(suite, "life/resources/clock_jumps", clock_jumps).private_from(preloaded);
     suite
         .ours("life/resources/polls", "the C module polls each call by itself", polls)
-        .private_from(preloaded);
+        .private_from(|| preloaded().our_file("chan_websocket.conf", "[global]\nreactor_threads = 1\n"));
     // The C module has none of these timeouts.
     beside(suite, "life/resources/stopped", stopped).private_with(InstanceConfig::new().our_file(
         "chan_websocket.conf",
@@ -95,15 +95,16 @@ fn polls(t: &Context) {
     next_call(t);
 }
 
-/// Beside a call with so many small messages that its reactor looks at its sockets after ticks only.
+/// Beside calls with so many small messages that their reactor looks at its sockets after ticks only. It stays at that also
+/// when it gets to look only every 40 ms.
 fn while_busy(t: &Context, work: impl FnOnce()) {
-    let (call, app) = t.incoming_echo("c(ulaw)");
+    let calls: Vec<_> = (0..8).map(|_| t.incoming_echo("c(ulaw)")).collect();
     let talks = AtomicBool::new(true);
     thread::scope(|scope| {
         scope.spawn(|| {
             while talks.load(Ordering::Relaxed) {
-                app.send_media(&[0x7f; 8]);
-                thread::sleep(Duration::from_millis(1));
+                calls.iter().for_each(|(_, app)| app.send_media(&[0x7f; 8]));
+                thread::sleep(Duration::from_millis(3));
             }
         });
         thread::sleep(Duration::from_millis(300));
@@ -111,9 +112,11 @@ fn while_busy(t: &Context, work: impl FnOnce()) {
         talks.store(false, Ordering::Relaxed);
         result.unwrap_or_else(|panic| resume_unwind(panic));
     });
-    app.command("HANGUP");
-    app.rest();
-    call.ending();
+    for (call, app) in calls {
+        app.command("HANGUP");
+        app.rest();
+        call.ending();
+    }
 }
 
 #[track_caller]

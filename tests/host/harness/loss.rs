@@ -1,0 +1,99 @@
+//! Whether an instance of Asterisk still serves: it may hang or end.
+
+use std::fmt;
+use std::io;
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::ari::{USER, agent, encoded};
+use super::asterisk::Asterisk;
+use super::wait;
+
+/// Why an instance serves no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// The process is there, but it does not answer.
+    Hung,
+    /// The process has ended.
+    Ended(ExitStatus),
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hung => f.write_str("hung"),
+            Self::Ended(status) => write!(f, "ended by itself ({status})"),
+        }
+    }
+}
+
+/// What was wrong with an instance when it was stopped.
+#[derive(Debug)]
+pub struct Unclean {
+    /// All that helps to understand it.
+    pub text: String,
+    /// It did not stop, or it crashed before or while it did.
+    pub lost: Option<Loss>,
+}
+
+impl fmt::Display for Unclean {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// How long an instance may take for an answer. One that only is slow loses its test a run, no more.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// How long a process that has lost its servers may take to end.
+const END: Duration = Duration::from_secs(2);
+
+impl Loss {
+    /// Asks an instance whether it still serves: it runs a CLI command, makes an INCOMING channel and hangs that up. Each
+    /// of the three may take [`ANSWER`].
+    pub fn of(asterisk: &Asterisk) -> Option<Self> {
+        match asterisk.try_cli_within(ANSWER, "core show channels count") {
+            Ok(answer) if answer.contains("active channel") => match probe(asterisk) {
+                Probe::Answered => None,
+                // Without its HTTP server it may be all right.
+                Probe::Refused => wait::poll(END, || asterisk.exit_status()).map(Self::Ended),
+                Probe::Silent => Some(Self::Hung),
+            },
+            Err(err) if matches!(err.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                Some(Self::Hung)
+            }
+            Ok(_) | Err(_) => {
+                Some(wait::poll(END, || asterisk.exit_status()).map_or(Self::Hung, Self::Ended))
+            }
+        }
+    }
+}
+
+/// What came of the requests of [`Loss::of`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Probe {
+    /// Answers, whatever they say.
+    Answered,
+    /// No connection, or it ended.
+    Refused,
+    /// Nothing, in time.
+    Silent,
+}
+
+/// Makes an INCOMING channel and hangs it up, by requests of its own.
+fn probe(asterisk: &Asterisk) -> Probe {
+    static PROBES: AtomicU32 = AtomicU32::new(0);
+    let agent = agent(ANSWER);
+    let root = format!("http://{}{}/channels", asterisk.http, asterisk.path("ari"));
+    let id = format!("probe-{}", PROBES.fetch_add(1, Ordering::Relaxed));
+    let endpoint = encoded("WebSocket/INCOMING/c(ulaw)");
+    let target = format!("channelId={id}&endpoint={endpoint}&context=harness&extension=wait");
+    let made = agent.post(format!("{root}?api_key={USER}:{USER}&{target}")).send_empty();
+    let ended = made.and_then(|_| agent.delete(format!("{root}/{id}?api_key={USER}:{USER}")).call());
+    match ended {
+        Ok(_) => Probe::Answered,
+        Err(ureq::Error::Timeout(_)) => Probe::Silent,
+        Err(_) => Probe::Refused,
+    }
+}
