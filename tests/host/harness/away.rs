@@ -23,7 +23,7 @@ impl Away {
         let made = Command::new("mkfifo").arg(&path).status();
         assert!(made.is_ok_and(|status| status.success()), "mkfifo");
         let away = Self { fifo: File::options().read(true).write(true).open(path).expect("fifo") };
-        ari.wait_channel("StasisStart", &call.id);
+        call.wait_stasis();
         ari.set_variable(&call.id, "FIFO", &asterisk.inside(&fifo));
         let target = [("context", "harness"), ("extension", "away")];
         ari.post(&format!("channels/{}/continue", call.id), &target).ok();

@@ -46,7 +46,12 @@ fn frames_take(t: &Context, codec: &str, size: usize, ms: f64) {
     // Somebody else may need the machine for a while.
     while measured.len() < 3 && !measured.last().is_some_and(|slope| range.contains(slope)) {
         let before = app.received().len();
-        app.send_media(&noise(size * FRAMES));
+        let mut media = noise(size * FRAMES);
+        if codec == "g723" {
+            // A frame's first byte says how long it is: these say 20 bytes, to which the C module cuts all.
+            media.chunks_mut(size).for_each(|frame| frame[0] = frame[0] & !3 | 1);
+        }
+        app.send_media(&media);
         app.collect_media(size * FRAMES);
         let received = app.received().split_off(before);
         let media = received.into_iter().filter(|received| matches!(received.item, Item::Media(_)));
