@@ -352,8 +352,10 @@ fn silent_caller_hangs_up(t: &Context) {
     let start = Instant::now();
     caller.hangup();
     caller.ending();
-    assert_closed(&server);
     assert!(start.elapsed() < Duration::from_secs(1), "it took {:?}", start.elapsed());
+    // The server has a second to answer the request that it has got: then the answer is a close frame.
+    assert_closed(&server);
+    assert!(start.elapsed() < Duration::from_secs(3), "it took {:?}", start.elapsed());
 }
 
 /// Asterisk ends the connection instead of leaving it to its fate.
