@@ -107,7 +107,7 @@ tsan: ## Run the tests of threads under ThreadSanitizer, where the toolchain has
 	@scripts/sanitize thread
 
 .PHONY: miri
-miri: ## Run the driver's unit tests in Miri, where the toolchain has it
+miri: ## Run the unit tests of what knows no socket in Miri, where the toolchain has it
 	@scripts/sanitize miri
 
 .PHONY: loom

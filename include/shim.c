@@ -2,7 +2,7 @@
  * Registers the module with Asterisk's loader when the shared object is opened, and takes it back when it is closed.
  *
  * The build option sum stays empty: one binary serves every supported Asterisk, and cw_module_load() checks the
- * version and the options that matter (see src/host/module.rs).
+ * version and the options that matter (see src/asterisk/module.rs).
  */
 #define AST_MODULE "chan_websocket"
 #define AST_MODULE_SELF_SYM cw_module_self
@@ -40,7 +40,7 @@ LAYOUT(offsetof(struct ast_variable, value) == 8);
 LAYOUT(offsetof(struct ast_variable, next) == 16);
 LAYOUT(offsetof(struct ast_sorcery_wizard, name) == 0);
 
-_Static_assert(AST_FLAG_DISABLE_DEVSTATE_CACHE == 1 << 21, "see src/host/channel.rs");
+_Static_assert(AST_FLAG_DISABLE_DEVSTATE_CACHE == 1 << 21, "see src/asterisk/channel.rs");
 
 static enum ast_module_load_result load(void)
 {
@@ -55,7 +55,7 @@ static struct ast_module_info module_info = {
 	.load = load,
 	.reload = cw_module_reload,
 	.unload = cw_module_unload,
-	/* At start behind res_prometheus, which has the default priority; see src/host/prometheus.rs. */
+	/* At start behind res_prometheus, which has the default priority; see src/asterisk/prometheus.rs. */
 	.load_pri = AST_MODPRI_DEFAULT + 1,
 	.requires = "http,res_websocket_client",
 	.support_level = AST_MODULE_SUPPORT_EXTENDED,

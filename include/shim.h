@@ -8,7 +8,7 @@
 struct ast_module;
 struct ast_sorcery_wizard;
 
-/* Called by Asterisk's loader with its list of modules locked; implemented in src/host/module.rs. */
+/* Called by Asterisk's loader with its list of modules locked; implemented in src/asterisk/module.rs. */
 int cw_module_load(void);
 int cw_module_reload(void);
 int cw_module_unload(void);

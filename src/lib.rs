@@ -1,21 +1,31 @@
 //! Media over WebSocket for Asterisk: the channel driver `chan_websocket.so`.
 //!
-//! | module | what lives there | threads that run in it |
+//! | module | what lives there | unsafe |
 //! | --- | --- | --- |
-//! | [`driver`] | dial strings, configuration, frame queue, pacing, commands, events: pure logic, no socket, no Asterisk | whichever holds the session |
-//! | [`net`] | sockets: reactors, connections, the out-queue, the connector of outgoing calls | reactor threads, the connector, resolvers |
-//! | `host` | the Asterisk side: channel tech, HTTP, configuration, log; the only place with `unsafe` | Asterisk's threads, the effects thread |
+//! | [`protocol`] | commands and events, in both spellings | no |
+//! | [`playout`] | what is played when: session, queue, pacing, codecs' frames | no |
+//! | [`settings`] | what people write: dial strings, configuration, clients | no |
+//! | [`report`] | what people see: metrics, notifications, notes about a call, log limits | no |
+//! | [`net`] | sockets and threads of our own: reactors, connections, the out-queue, the connector, the watchdog | no |
+//! | `asterisk` | the Asterisk side: channel tech, calls, HTTP, configuration, log | yes |
+//! | `tls` | OpenSSL, as Asterisk has it in the process | yes |
 //!
-//! A frame from the application takes five stops: [`net::connection`] (one message),
-//! [`driver::session`] (what it means), [`driver::queue`] (when it is due), `host::tech` (the core reads it),
-//! Asterisk's core. The way back has three: `host::tech` (the core writes), [`net::outbound`], the socket.
+//! A module uses those above it in this table. `asterisk` and `tls` are not built without the feature `module`.
+//!
+//! docs/architecture.md follows a frame through them.
 
 #![deny(rust_2018_idioms)]
 
-pub mod driver;
+#[cfg(feature = "module")]
+pub mod asterisk;
 mod fault;
 #[cfg(any(test, feature = "fuzzing"))]
+#[path = "../fuzz/src/mod.rs"]
 pub mod fuzz;
-#[cfg(feature = "module")]
-pub mod host;
 pub mod net;
+pub mod playout;
+pub mod protocol;
+pub mod report;
+pub mod settings;
+#[cfg(feature = "module")]
+pub mod tls;

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 /// A folder with sources as this project has them, in no repository.
 fn sources() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for dir in ["src/host", "include"] {
+    for dir in ["src/asterisk", "include"] {
         fs::create_dir_all(folder.path().join(dir)).expect("folder");
     }
     for file in FILES.iter().chain(&["README.md"]) {
@@ -25,7 +25,7 @@ fn sources() -> TempDir {
 }
 
 const FILES: [&str; 6] =
-    ["src/host/mod.rs", "include/shim.c", "build.rs", "build_name.rs", "Cargo.toml", "Cargo.lock"];
+    ["src/asterisk/mod.rs", "include/shim.c", "build.rs", "build_name.rs", "Cargo.toml", "Cargo.lock"];
 
 fn git(root: &Path, args: &[&str]) -> String {
     let output = Command::new("git")

@@ -69,7 +69,7 @@ fn troubleshooting_quotes_the_log_as_it_is() {
 /// The figures that troubleshooting and scaling look at are those of `websocket show channel`.
 #[test]
 fn figures_are_called_as_in_the_cli() {
-    let view = read("src/host/view/figures.rs");
+    let view = read("src/asterisk/call_report/metrics.rs");
     let text = read("docs/troubleshooting.md");
     let figures = ["_in", "_out", "_unwanted", "_off", "_reads", "_stall", "_time", "underruns"];
     let cells = text.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());

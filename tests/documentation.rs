@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use chan_websocket::driver::config::{connection_options, global_options};
+use chan_websocket::settings::config::{connection_options, global_options};
 
 const SAMPLE: &str = include_str!("../configs/chan_websocket.conf.sample");
 const HELP: &str = include_str!("../docs/chan_websocket-en_US.xml");

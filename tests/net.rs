@@ -9,11 +9,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chan_websocket::driver::config::Pings;
 use chan_websocket::net::connection::{Closed, Connection, ConnectionConfig, Handler};
 use chan_websocket::net::outbound::{Dropped, Outbound};
 use chan_websocket::net::reactor::{Reactors, Slot};
 use chan_websocket::net::transport::{PlainTransport, Transport};
+use chan_websocket::settings::config::Pings;
 use parking_lot::Mutex;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Role, WebSocket};

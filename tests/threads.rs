@@ -75,7 +75,7 @@ fn line(reactors: &Reactors, role: Role) -> Line {
 const SENDERS: u64 = 4;
 const MESSAGES: u64 = 2000;
 
-/// Four threads send (as the channel's and the effects thread do), the reactor answers commands, all over one
+/// Four threads send (as the channel's and the job thread do), the reactor answers commands, all over one
 /// connection whose application reads in fits and starts, so that the shortcut and the queue take turns. Each thread's
 /// messages arrive complete, once and in their order.
 #[test]

@@ -1,4 +1,4 @@
-//! Every function of ours that C calls is made by `trampoline!` (src/host/guard.rs), which no panic leaves.
+//! Every function of ours that C calls is made by `trampoline!` (src/asterisk/guard.rs), which no panic leaves.
 
 // A test says by a panic what is wrong.
 #![allow(clippy::expect_used, clippy::panic)]
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the macro itself is.
-const MACRO: &str = "src/host/guard.rs";
+const MACRO: &str = "src/asterisk/guard.rs";
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("folder") {

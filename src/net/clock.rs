@@ -1,15 +1,33 @@
-//! A timer descriptor that becomes readable at a point in time: when a channel's next frame is due, or at a busy
-//! reactor's next look.
+//! `CLOCK_MONOTONIC`: the time, and a timer descriptor that becomes readable at a point in time, when a channel's next
+//! frame is due or at a busy reactor's next sweep.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
 };
 
-use super::tick::timespec;
-use crate::driver::clock::MonoTime;
+use crate::playout::mono_time::MonoTime;
+
+const NANOS_PER_SEC: u64 = 1_000_000_000;
+
+/// Now, on `CLOCK_MONOTONIC`.
+pub fn now() -> MonoTime {
+    let time = clock_gettime(ClockId::Monotonic);
+    let seconds = time.tv_sec.unsigned_abs().saturating_mul(NANOS_PER_SEC);
+    MonoTime::from_nanos(seconds.saturating_add(time.tv_nsec.unsigned_abs()))
+}
+
+/// As the kernel's timers take it.
+pub fn timespec(time: MonoTime) -> Timespec {
+    let nanos = time.as_nanos();
+    Timespec {
+        tv_sec: i64::try_from(nanos / NANOS_PER_SEC).unwrap_or(i64::MAX),
+        tv_nsec: i64::try_from(nanos % NANOS_PER_SEC).unwrap_or(0),
+    }
+}
 
 /// The descriptor. Set from any thread; setting it takes its readiness back, so nobody ever reads it.
 #[derive(Debug)]

@@ -17,16 +17,16 @@ use std::time::{Duration, Instant};
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
+use self::closing::State;
+use self::liveness::Ping;
+use self::write_only::WriteOnly;
 use super::contain::contained;
 use super::frame_watch::FrameWatch;
 use super::outbound::{Flushed, Outbound};
 use super::transport::Transport;
-use crate::driver::config::Pings;
-use closing::State;
-use liveness::Ping;
-use write_only::WriteOnly;
+use crate::settings::config::Pings;
 
-pub use handler::{Closed, Handler};
+pub use self::handler::{Closed, Handler};
 
 /// tungstenite's own buffer; whole messages grow it as needed. Small, for it is per connection and zeroed per read.
 const READ_BUFFER_BYTES: usize = 1024;

@@ -1,10 +1,10 @@
 //! Outgoing calls: from the name of a server to an open WebSocket.
 //!
-//! One thread connects for all calls (`engine`): every socket is non-blocking and every wait is a timer, so that
+//! One thread connects for all calls (`scheduler`): every socket is non-blocking and every wait is a timer, so that
 //! five hundred silent servers cost five hundred timers. What may block runs on helper threads (`helpers`):
 //! settings that are read from a database, the files of TLS, and name look-ups (`lookup`). A call's `attempts` try the
-//! host's addresses in turn; a `link` is one of those connections, through TCP, `proxy`, `tls` and the upgrade. A call that
-//! is cancelled leaves its server by a `farewell`.
+//! host's addresses in turn; a `opening` is one of those connections, through TCP, `proxy`, `tls` and the upgrade. A call that
+//! is cancelled leaves its server in order, see `cancelled_attempt`.
 //!
 //! | bounded by | what |
 //! | --- | --- |
@@ -14,19 +14,19 @@
 
 mod attempts;
 mod budget;
+mod cancelled_attempt;
+mod connect_error;
 mod counters;
-mod engine;
-mod error;
-mod farewell;
 mod helpers;
-mod link;
 mod lookup;
+mod opening;
+mod partial_write;
 mod promise;
 pub(crate) mod proxy;
 mod retry_after;
+mod scheduler;
 mod timers;
 mod tls;
-mod unsent;
 
 #[cfg(test)]
 mod tests;
@@ -41,20 +41,20 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::driver::client::{ClientSettings, TargetUri};
-use crate::net::transport::Transport;
-use crate::net::watchdog::Watched;
-use engine::{Engine, JobId, Mailbox, News};
-use helpers::Helpers;
-use lookup::Lookups;
-use promise::Settled;
+use self::helpers::Helpers;
+use self::lookup::Lookups;
+use self::promise::Settled;
+use self::scheduler::{JobId, Mailbox, News, Scheduler};
+use super::transport::Transport;
+use super::watchdog::Watched;
+use crate::settings::client::{ClientSettings, TargetUri};
 
-pub use counters::ConnectorStats;
-pub use error::{ConnectError, Failure, Phase};
-pub use link::set_tcp_keepalives;
-pub use lookup::{Resolve, SystemResolver};
-pub use proxy::ProxyError;
-pub use tls::{TlsConnector, TlsContext, TlsHandshake, TlsProgress};
+pub use self::connect_error::{ConnectError, Failure, Phase};
+pub use self::counters::ConnectorStats;
+pub use self::lookup::{Resolve, SystemResolver};
+pub use self::opening::set_tcp_keepalives;
+pub use self::proxy::ProxyError;
+pub use self::tls::{TlsConnector, TlsContext, TlsHandshake, TlsProgress};
 
 /// Reading the settings may take this long: a database that does not answer must not hold a call for ever.
 pub const SETTINGS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -222,10 +222,10 @@ impl Connector {
     ) -> io::Result<Self> {
         let settings = Helpers::new("ws-settings", MAX_SETTINGS_READERS);
         let resolvers = Helpers::new("ws-resolver", MAX_RESOLVERS);
-        let (poll, mailbox) = Engine::mailbox(name)?;
+        let (poll, mailbox) = Scheduler::mailbox(name)?;
         let lookups = Lookups::new(resolvers.clone(), resolver, mailbox.clone());
-        let engine = Engine::new(poll, mailbox.clone(), settings.clone(), settings_timeout, lookups);
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || engine.run())?;
+        let scheduler = Scheduler::new(poll, mailbox.clone(), settings.clone(), settings_timeout, lookups);
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || scheduler.run())?;
         let (next_id, thread) = (AtomicUsize::new(1), Mutex::new(Some(thread)));
         Ok(Self { mailbox, next_id, settings, resolvers, thread })
     }

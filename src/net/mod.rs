@@ -3,16 +3,16 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod coalescing;
 pub mod connection;
 pub mod connector;
 pub(crate) mod contain;
 mod frame_watch;
+pub mod heartbeat;
 pub mod outbound;
-pub mod pulse;
 pub mod reactor;
 mod sync;
 pub mod task_thread;
-pub mod tick;
 pub mod transport;
 pub mod upgrade;
 pub mod watchdog;

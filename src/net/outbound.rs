@@ -20,15 +20,15 @@ use rand::rngs::StdRng;
 use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use self::counters::as_nanos;
+pub(in crate::net) use self::encode::client_close_frame;
+use self::encode::{encode, next_mask, seeded_rng};
+use self::pending::{Message, Pending};
 use super::frame_watch::MAX_HEADER_BYTES;
 use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard};
 use super::transport::Transport;
-use counters::as_nanos;
-pub(in crate::net) use encode::client_close_frame;
-use encode::{encode, next_mask, seeded_rng};
-use pending::{Message, Pending};
 
-pub use counters::{Dropped, OutCounters};
+pub use self::counters::{Dropped, OutCounters};
 
 /// Queued messages go into one write up to about this many bytes.
 const BATCH_BYTES: usize = 16 * 1024;
@@ -59,7 +59,7 @@ pub enum Flushed {
     Failed,
 }
 
-/// One connection's way out. Shared by the channel's thread, the effects thread and the reactor.
+/// One connection's way out. Shared by the channel's thread, the job thread and the reactor.
 pub struct Outbound {
     transport: Arc<dyn Transport>,
     wake: Box<dyn Wake>,

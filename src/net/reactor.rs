@@ -1,9 +1,9 @@
 //! Reactor threads: epoll over many connections, none of them ever waited for.
 //!
 //! There are a few, not one per call. A reactor owns its [`Connection`]s; other threads reach them through its inbox.
-//! With little to do it wakes for every message. With much to do it looks at all its sockets after each
-//! [tick](super::tick) and is woken in between only for what cannot wait: a new connection, a close, a connection that
-//! is in the middle of a dialogue.
+//! With little to do it wakes for every message. With much to do it sweeps all its sockets after each
+//! [tick](super::coalescing) and is woken in between only for what cannot wait: a new connection, a close, a connection that
+//! is in the middle of an exchange.
 
 mod inbox;
 mod load;
@@ -18,12 +18,12 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
+use self::inbox::{Command, Inbox};
+use self::worker::Worker;
 use super::connection::Connection;
+use super::heartbeat::Heartbeat;
 use super::outbound::Wake;
-use super::pulse::Pulse;
 use super::watchdog::Watched;
-use inbox::{Command, Inbox};
-use worker::Worker;
 
 /// A reactor has its fill of connections with this many: about a fifth of a core if all of them talk.
 const CONNECTIONS_PER_REACTOR: usize = 200;
@@ -42,12 +42,12 @@ impl ConnectionKey {
 struct Shared {
     inbox: Inbox,
     connections: AtomicUsize,
-    pulse: Pulse,
+    heartbeat: Heartbeat,
 }
 
 impl Watched for Shared {
-    fn pulse(&self) -> &Pulse {
-        &self.pulse
+    fn heartbeat(&self) -> &Heartbeat {
+        &self.heartbeat
     }
 
     fn is_awaited(&self) -> bool {
@@ -121,7 +121,7 @@ impl Reactors {
             let (poll, waker) = worker::poll_with_waker()?;
             let name = format!("ws-reactor-{number}");
             let (inbox, connections) = (Inbox::new(waker), AtomicUsize::new(0));
-            let shared = Arc::new(Shared { inbox, connections, pulse: Pulse::new(name.clone()) });
+            let shared = Arc::new(Shared { inbox, connections, heartbeat: Heartbeat::new(name.clone()) });
             let worker = Worker::new(poll, shared.clone(), coalesce)?;
             let thread = std::thread::Builder::new().name(name).spawn(move || worker.run())?;
             reactors.threads.lock().push(thread);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::contain::contained_round;
-use super::pulse::Pulse;
+use super::heartbeat::Heartbeat;
 use super::watchdog::Watched;
 use crate::fault;
 
@@ -46,13 +46,13 @@ struct Shared<T> {
     changed: Condvar,
     /// Tasks that the thread has taken and not done yet.
     taken: AtomicUsize,
-    pulse: Pulse,
+    heartbeat: Heartbeat,
     carries: &'static str,
 }
 
 impl<T: Task> Watched for Shared<T> {
-    fn pulse(&self) -> &Pulse {
-        &self.pulse
+    fn heartbeat(&self) -> &Heartbeat {
+        &self.heartbeat
     }
 
     fn is_awaited(&self) -> bool {
@@ -73,7 +73,7 @@ pub struct TaskThread<T: Task> {
 
 impl<T: Task> std::fmt::Debug for TaskThread<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TaskThread").field("name", &self.shared.pulse.name()).finish_non_exhaustive()
+        f.debug_struct("TaskThread").field("name", &self.shared.heartbeat.name()).finish_non_exhaustive()
     }
 }
 
@@ -88,7 +88,7 @@ impl<T: Task> TaskThread<T> {
             queue: Mutex::new(queue),
             changed: Condvar::new(),
             taken: AtomicUsize::new(0),
-            pulse: Pulse::new(name),
+            heartbeat: Heartbeat::new(name),
             carries,
         });
         let own = shared.clone();
@@ -147,7 +147,7 @@ impl<T: Task> TaskThread<T> {
         self.shared.changed.notify_one();
         let thread = self.thread.lock().take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
-            log::error!("the thread {} had panicked", self.shared.pulse.name());
+            log::error!("the thread {} had panicked", self.shared.heartbeat.name());
         }
     }
 }
@@ -174,7 +174,7 @@ impl<T> Taken<T> {
 
 fn run<T: Task>(shared: &Shared<T>) {
     let mut taken = Taken { aside: VecDeque::new(), to_do: VecDeque::new() };
-    while contained_round(shared.pulse.name(), || round(shared, &mut taken)).unwrap_or(true) {}
+    while contained_round(shared.heartbeat.name(), || round(shared, &mut taken)).unwrap_or(true) {}
 }
 
 /// Waits for tasks and tries each; false when it is time to end.
@@ -183,7 +183,7 @@ fn round<T: Task>(shared: &Shared<T>, taken: &mut Taken<T>) -> bool {
     taken.to_do = taken.aside.drain(..).chain(taken.to_do.drain(..)).chain(tasks).collect();
     shared.taken.store(taken.count(), Ordering::Relaxed);
     while let Some(next) = taken.to_do.front() {
-        shared.pulse.works();
+        shared.heartbeat.works();
         fault::point("task");
         let follows = taken.aside.iter().any(|other| next.follows(other));
         let Some(task) = taken.to_do.pop_front() else { break };
@@ -198,7 +198,7 @@ fn round<T: Task>(shared: &Shared<T>, taken: &mut Taken<T>) -> bool {
 
 /// Waits for tasks. The second is true when they are the last ones.
 fn next_tasks<T: Task>(shared: &Shared<T>, retry: bool) -> (VecDeque<T>, bool) {
-    shared.pulse.waits();
+    shared.heartbeat.waits();
     let mut queue = shared.queue.lock();
     let retry_at = retry.then(|| Instant::now() + RETRY);
     loop {

@@ -5,13 +5,13 @@
 //! tungstenite's own handshake is not used: as a client it refuses a server that returns no subprotocol or
 //! `Connection: keep-alive, Upgrade`, as a server it wants the raw bytes.
 
-mod client;
 mod head;
-mod server;
+mod incoming;
+mod outgoing;
 
-pub use client::{Progress, RequestError, ResponseParser, UpgradeError, UpgradeRequest};
-pub use head::{HeadError, MAX_HEAD_BYTES, MAX_HEADERS};
-pub use server::{Accept, Refusal, check_request};
+pub use self::head::{HeadError, MAX_HEAD_BYTES, MAX_HEADERS};
+pub use self::incoming::{Accept, Refusal, check_request};
+pub use self::outgoing::{Progress, RequestError, ResponseParser, UpgradeError, UpgradeRequest};
 
-pub(crate) use client::{authority, basic_authorization, offered_as};
-pub(crate) use head::{Fed, HeadReader, for_log};
+pub(crate) use self::head::{Fed, HeadReader, for_log};
+pub(crate) use self::outgoing::{authority, basic_authorization, offered_as};

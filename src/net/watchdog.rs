@@ -1,6 +1,6 @@
 //! Finds threads of ours that stand still: in a callback, in a lock, in a system call, or not woken for what waits.
 //!
-//! They only count their turns ([`Pulse`]); a thread of its own looks at the counts once in a while, as long as there
+//! They only count their turns ([`Heartbeat`]); a thread of its own looks at the counts once in a while, as long as there
 //! are calls. It takes no lock of theirs that it would have to wait for.
 
 use std::fmt;
@@ -12,15 +12,15 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::clock;
 use super::contain::{contained, contained_round};
-use super::pulse::Pulse;
-use super::tick;
-use crate::driver::clock::MonoTime;
+use super::heartbeat::Heartbeat;
+use crate::playout::mono_time::MonoTime;
 
 /// A thread as the watchdog sees it. Nothing of this may wait.
 pub trait Watched: Send + Sync {
     /// Its turns.
-    fn pulse(&self) -> &Pulse;
+    fn heartbeat(&self) -> &Heartbeat;
     /// Whether something has been posted that it has not taken yet.
     fn is_awaited(&self) -> bool;
     /// How many of what stand still when it does.
@@ -121,13 +121,13 @@ impl Shared {
             || self
                 .threads
                 .iter()
-                .any(|thread| has_work(&**thread, thread.pulse().turns()) || thread.carries().0 > 0)
+                .any(|thread| has_work(&**thread, thread.heartbeat().turns()) || thread.carries().0 > 0)
     }
 }
 
 fn run(shared: &Shared, patience: Patience) {
     let mut watches = vec![Watch::default(); shared.threads.len()];
-    let mut last = tick::now();
+    let mut last = clock::now();
     while !shared.stopping.load(Ordering::Relaxed) {
         contained_round("the watchdog", || round(shared, patience, &mut watches, &mut last));
     }
@@ -140,7 +140,7 @@ fn round(shared: &Shared, patience: Patience, watches: &mut [Watch], last: &mut 
     } else {
         thread::park();
     }
-    let now = tick::now();
+    let now = clock::now();
     let passed = now.since(std::mem::replace(last, now));
     let pairs = watches.iter_mut().zip(&shared.threads);
     let look = |(watch, thread): (&mut Watch, &Arc<dyn Watched>)| {
@@ -155,7 +155,7 @@ fn round(shared: &Shared, patience: Patience, watches: &mut [Watch], last: &mut 
 
 /// Whether a thread with this count has something to do, taken or not.
 fn has_work(thread: &dyn Watched, turns: u64) -> bool {
-    Pulse::is_work(turns) || thread.is_awaited()
+    Heartbeat::is_work(turns) || thread.is_awaited()
 }
 
 /// What a look at a thread found.
@@ -181,7 +181,7 @@ struct Watch {
 impl Watch {
     /// `passed` is the time since the last look.
     fn look(&mut self, thread: &dyn Watched, passed: Duration, patience: Patience) -> Found {
-        let turns = thread.pulse().turns();
+        let turns = thread.heartbeat().turns();
         if turns != self.turns || !has_work(thread, turns) {
             let stood = std::mem::take(&mut self.stood);
             self.turns = turns;
@@ -200,7 +200,7 @@ impl Watch {
 }
 
 fn report(thread: &dyn Watched, found: Found) {
-    let (name, (count, what)) = (thread.pulse().name(), thread.carries());
+    let (name, (count, what)) = (thread.heartbeat().name(), thread.carries());
     match found {
         Found::Nothing => {}
         Found::StandsStill(time) => {
@@ -226,13 +226,13 @@ mod tests {
     use super::*;
 
     struct Fake {
-        pulse: Pulse,
+        heartbeat: Heartbeat,
         is_awaited: AtomicBool,
     }
 
     impl Watched for Fake {
-        fn pulse(&self) -> &Pulse {
-            &self.pulse
+        fn heartbeat(&self) -> &Heartbeat {
+            &self.heartbeat
         }
         fn is_awaited(&self) -> bool {
             self.is_awaited.load(Ordering::Relaxed)
@@ -243,7 +243,7 @@ mod tests {
     }
 
     fn fake() -> Fake {
-        Fake { pulse: Pulse::new("fake"), is_awaited: AtomicBool::new(false) }
+        Fake { heartbeat: Heartbeat::new("fake"), is_awaited: AtomicBool::new(false) }
     }
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -257,18 +257,18 @@ mod tests {
     #[test]
     fn who_works_on_one_thing_for_long_stands_still() {
         let (mut watch, thread) = (Watch::default(), fake());
-        thread.pulse.works();
+        thread.heartbeat.works();
         assert_eq!(look(&mut watch, &thread, 6), []);
         assert_eq!(look(&mut watch, &thread, 1), [StandsStill(6 * SECOND)]);
         assert_eq!(look(&mut watch, &thread, 3), []);
-        thread.pulse.waits();
+        thread.heartbeat.waits();
         assert_eq!(look(&mut watch, &thread, 10), [ComesRound(10 * SECOND)]);
     }
 
     #[test]
     fn who_sleeps_stands_still_only_if_something_waits_for_it() {
         let (mut watch, thread) = (Watch::default(), fake());
-        thread.pulse.waits();
+        thread.heartbeat.waits();
         assert_eq!(look(&mut watch, &thread, 60), []);
         thread.is_awaited.store(true, Ordering::Relaxed);
         assert_eq!(look(&mut watch, &thread, 6), [StandsStill(6 * SECOND)]);
@@ -280,7 +280,7 @@ mod tests {
     fn who_does_one_thing_after_the_other_comes_round() {
         let (mut watch, thread) = (Watch::default(), fake());
         for _ in 0..20 {
-            thread.pulse.works();
+            thread.heartbeat.works();
             assert_eq!(look(&mut watch, &thread, 5), []);
         }
     }
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn a_stopped_process_counts_for_nothing() {
         let (mut watch, thread) = (Watch::default(), fake());
-        thread.pulse.works();
+        thread.heartbeat.works();
         assert_eq!(look(&mut watch, &thread, 4), []);
         let hour = 3600 * SECOND;
         for passed in [11 * SECOND, 2 * SECOND, hour] {
@@ -299,10 +299,10 @@ mod tests {
     }
 
     /// Stands still, and cannot be asked about that.
-    struct Unaskable(Pulse);
+    struct Unaskable(Heartbeat);
 
     impl Watched for Unaskable {
-        fn pulse(&self) -> &Pulse {
+        fn heartbeat(&self) -> &Heartbeat {
             &self.0
         }
         fn is_awaited(&self) -> bool {
@@ -318,8 +318,8 @@ mod tests {
         let period = Duration::from_millis(5);
         let patience = Patience { period, late: SECOND, limit: 10 * period };
         let standing = Arc::new(fake());
-        standing.pulse.works();
-        let unaskable = Arc::new(Unaskable(Pulse::new("unaskable")));
+        standing.heartbeat.works();
+        let unaskable = Arc::new(Unaskable(Heartbeat::new("unaskable")));
         let watchdog = Watchdog::start(vec![unaskable, standing.clone()], patience).unwrap();
         watchdog.count_call();
         let begin = std::time::Instant::now();

@@ -16,7 +16,7 @@ const POINTS: &[(&str, Body)] = &[
     ("create", refused),
     ("created", refused),
     ("receive", receive),
-    ("task", effects),
+    ("task", task),
     ("http", http),
 ];
 
@@ -70,7 +70,7 @@ fn receive(t: &Context) {
 }
 
 /// Between two jobs: no call meets it.
-fn effects(t: &Context) {
+fn task(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)");
     app.command("HANGUP");
     assert_eq!(call.ending().cause, 16);

@@ -99,8 +99,8 @@ fn forgotten_timers(t: &Context) {
         call.ending();
     }
     let (_call, _app) = t.incoming_app("c(ulaw)");
-    wait::until("no timer is left", || stat(t, "effects_waiting") == 0);
+    wait::until("no timer is left", || stat(t, "jobs_waiting") == 0);
     let waiting = t.incoming("c(ulaw)");
-    wait::until("the one that waits has a timer", || stat(t, "effects_waiting") == 1);
+    wait::until("the one that waits has a timer", || stat(t, "jobs_waiting") == 1);
     waiting.hangup();
 }

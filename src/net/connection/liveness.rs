@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::closing::State;
 use super::{Connection, Turn};
-use crate::driver::config::Pings;
 use crate::net::outbound::Dropped;
+use crate::settings::config::Pings;
 
 /// An application that takes nothing for this long has stalled.
 const STALL: Duration = Duration::from_secs(1);

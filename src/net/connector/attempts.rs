@@ -1,5 +1,5 @@
 //! One call's attempts: each looks the name up, tries its addresses in turn, and has a budget of time. Decides; the
-//! engine keeps the clock and the look-ups.
+//! scheduler keeps the clock and the look-ups.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
@@ -9,14 +9,14 @@ use mio::{Registry, Token};
 
 use super::Connected;
 use super::budget::Budget;
+use super::cancelled_attempt::CancelledAttempt;
+use super::connect_error::{ConnectError, Failure};
 use super::counters::Counters;
-use super::error::{ConnectError, Failure};
-use super::farewell::Farewell;
-use super::link::{Link, Opened, Plan, Step};
+use super::opening::{Opened, Opening, Plan, Step};
 use super::retry_after;
 use crate::net::upgrade::{for_log, offered_as};
 
-/// The engine's things that a call needs for a moment.
+/// The scheduler's things that a call needs for a moment.
 pub(super) struct Context<'a> {
     pub(super) registry: &'a Registry,
     pub(super) token: Token,
@@ -55,7 +55,7 @@ enum Stage {
     /// Waiting for addresses.
     Lookup,
     /// Connecting to one address.
-    Link { link: Link, addr: SocketAddr, deadline: Instant },
+    Opening { link: Opening, addr: SocketAddr, deadline: Instant },
     /// Between two attempts.
     Pause,
 }
@@ -101,7 +101,7 @@ impl Attempts {
     /// The socket can do something. `None`: that was nothing to us.
     pub(super) fn ready(&mut self, ctx: &Context<'_>) -> Option<Next> {
         match std::mem::replace(&mut self.stage, Stage::Idle) {
-            Stage::Link { link, addr, deadline } => Some(self.advance(link, addr, deadline, ctx)),
+            Stage::Opening { link, addr, deadline } => Some(self.advance(link, addr, deadline, ctx)),
             other => {
                 self.stage = other;
                 None
@@ -118,7 +118,7 @@ impl Attempts {
                 let after = client.handshake_timeout;
                 self.attempt_failed(Failure::LookupTimeout { host: self.endpoint().0.to_owned(), after }, ctx)
             }
-            Stage::Link { link, addr, .. } => {
+            Stage::Opening { link, addr, .. } => {
                 let failure = match link.phase() {
                     None => Failure::TcpTimeout { addr, after: client.connection_timeout },
                     Some(phase) => Failure::HandshakeTimeout { addr, phase, after: client.handshake_timeout },
@@ -132,15 +132,15 @@ impl Attempts {
     /// Every deadline is as much later.
     pub(super) fn postpone(&mut self, by: Duration) {
         self.budget.postpone(by);
-        if let Stage::Link { deadline, .. } = &mut self.stage {
+        if let Stage::Opening { deadline, .. } = &mut self.stage {
             *deadline += by;
         }
     }
 
     /// The call is not wanted any more. `None`: there is no connection to take leave of.
-    pub(super) fn cancel(self, now: Instant) -> Option<Farewell> {
+    pub(super) fn cancel(self, now: Instant) -> Option<CancelledAttempt> {
         match self.stage {
-            Stage::Link { link, addr, .. } => Farewell::from_link(link, addr, now),
+            Stage::Opening { link, addr, .. } => CancelledAttempt::from_link(link, addr, now),
             Stage::Idle | Stage::Lookup | Stage::Pause => None,
         }
     }
@@ -169,10 +169,10 @@ impl Attempts {
             }
             self.tried = self.tried.saturating_add(1);
             Counters::count(&ctx.counters.addresses);
-            match Link::open(addr, ctx.registry, ctx.token) {
+            match Opening::open(addr, ctx.registry, ctx.token) {
                 Ok(link) => {
                     let deadline = ctx.now + self.plan.destination.client.connection_timeout;
-                    self.stage = Stage::Link { link, addr, deadline };
+                    self.stage = Stage::Opening { link, addr, deadline };
                     return Next::Wait(deadline);
                 }
                 Err(error) => last = Some(Failure::Tcp { addr, error }),
@@ -182,13 +182,13 @@ impl Attempts {
         self.attempt_failed(last.unwrap_or_else(none), ctx)
     }
 
-    fn advance(&mut self, link: Link, addr: SocketAddr, deadline: Instant, ctx: &Context<'_>) -> Next {
+    fn advance(&mut self, link: Opening, addr: SocketAddr, deadline: Instant, ctx: &Context<'_>) -> Next {
         let was_tcp = link.phase().is_none();
         match link.advance(&self.plan, addr) {
             Ok(Step::Pending(link)) => {
                 let through_tcp = was_tcp && link.phase().is_some();
                 let deadline = if through_tcp { self.budget.start(ctx.now) } else { deadline };
-                self.stage = Stage::Link { link, addr, deadline };
+                self.stage = Stage::Opening { link, addr, deadline };
                 Next::Wait(deadline)
             }
             Ok(Step::Done(opened)) => Next::Done(Ok(Box::new(self.connected(opened, addr, ctx)))),

@@ -6,8 +6,8 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use super::engine::{JobId, Mailbox, News};
 use super::helpers::{Helpers, Ticket};
+use super::scheduler::{JobId, Mailbox, News};
 use crate::net::contain::catch;
 
 /// Finds the addresses of a name.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::error::{ConnectError, Failure};
+use super::connect_error::{ConnectError, Failure};
 use super::{Connected, OnDone};
 use crate::net::contain::contained;
 

@@ -3,9 +3,9 @@
 use std::io::{self, Read};
 use std::net::TcpStream;
 
-use super::unsent::Unsent;
-use crate::driver::client::Proxy;
+use super::partial_write::PartialWrite;
 use crate::net::upgrade::{Fed, HeadError, HeadReader, authority, basic_authorization};
+use crate::settings::client::Proxy;
 
 /// What a proxy did instead of connecting us. Displays behind "the proxy …".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,7 +56,7 @@ impl From<io::Error> for ExchangeError {
 /// One CONNECT and the answer to it.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    request: Unsent,
+    request: PartialWrite,
     answer: HeadReader,
 }
 
@@ -70,7 +70,7 @@ impl Exchange {
         let request = format!(
             "CONNECT {server} HTTP/1.1\r\nHost: {server}\r\n{authorization}Proxy-Connection: Keep-Alive\r\n\r\n"
         );
-        Self { request: Unsent::new(request.into_bytes()), answer: HeadReader::default() }
+        Self { request: PartialWrite::new(request.into_bytes()), answer: HeadReader::default() }
     }
 
     /// Goes on until the socket would block: `false`; or until the tunnel stands: `true`. What comes behind the

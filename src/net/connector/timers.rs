@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::time::{Duration, Instant};
 
-use super::engine::JobId;
+use super::scheduler::JobId;
 
 /// The jobs' deadlines. Arming a job again replaces its deadline.
 #[derive(Debug, Default)]

@@ -3,8 +3,8 @@
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use crate::driver::client::ClientSettings;
 use crate::net::transport::Transport;
+use crate::settings::client::ClientSettings;
 
 /// Makes what the TLS connections of one call share.
 pub trait TlsConnector: Send + Sync {

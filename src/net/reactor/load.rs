@@ -1,17 +1,17 @@
-//! Whether a reactor has so much to do that looking at all sockets after each tick costs less than waking for each.
+//! Whether a reactor has so much to do that sweeping all sockets after each tick costs less than waking for each.
 
 use std::time::Duration;
 
-use crate::driver::clock::MonoTime;
+use crate::playout::mono_time::MonoTime;
 
 /// How long sockets are counted.
 const WINDOW: Duration = Duration::from_millis(40);
-/// Busy is who had this many in a window: more than it has looks.
+/// Busy is who had this many in a window: more than it has sweeps.
 const BUSY: u32 = 14;
 /// No longer busy is who had fewer than this.
 const QUIET: u32 = 8;
 
-/// How many sockets were found readable lately, where looks find them: those in front wake the reactor in any case.
+/// How many sockets were found readable lately, where sweeps find them: those in front wake the reactor in any case.
 pub(super) struct Load {
     since: MonoTime,
     events: u32,

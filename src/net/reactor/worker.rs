@@ -1,6 +1,6 @@
 //! One reactor's thread.
 //!
-//! It sleeps on a `front` epoll: its waker, its tick, the sockets of connections in a dialogue, and, while it is not busy,
+//! It sleeps on a `front` epoll: its waker, its tick, the sockets of connections in an exchange, and, while it is not busy,
 //! the epoll that all other sockets are in. What it does for one connection is in [`turns`].
 
 mod turns;
@@ -18,17 +18,17 @@ use mio::{Events, Interest, Poll, Token};
 use super::inbox::Command;
 use super::load::Load;
 use super::{ConnectionKey, Shared};
-use crate::driver::clock::MonoTime;
-use crate::net::clock::Clock;
+use crate::net::clock::{self, Clock};
+use crate::net::coalescing;
 use crate::net::connection::Connection;
 use crate::net::contain::contained_round;
-use crate::net::tick;
+use crate::playout::mono_time::MonoTime;
 
 /// What one turn of one connection may read, and the buffer it reads into.
 const SCRATCH_BYTES: usize = 64 * 1024;
 const EVENTS_PER_POLL: usize = 256;
-/// One look takes events so often at most; what is left comes at once afterwards.
-const POLLS_PER_LOOK: usize = 8;
+/// One sweep takes events so often at most; what is left comes at once afterwards.
+const POLLS_PER_SWEEP: usize = 8;
 
 const WAKE: Token = Token(0);
 const TICK: Token = Token(1);
@@ -40,7 +40,7 @@ pub(super) const FIRST_CONNECTION: usize = 3;
 const FLUSH_DELAY: Duration = Duration::from_micros(250);
 
 /// How long a connection is watched closely after a command.
-const DIALOGUE: Duration = Duration::from_secs(2);
+const EXCHANGE: Duration = Duration::from_secs(2);
 
 /// The poll that a reactor sleeps on, and what wakes it.
 pub(super) fn poll_with_waker() -> io::Result<(Poll, mio::Waker)> {
@@ -52,7 +52,7 @@ pub(super) fn poll_with_waker() -> io::Result<(Poll, mio::Waker)> {
 /// Where a connection's socket is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Watch {
-    /// With all others, at each look.
+    /// With all others, at each sweep.
     Together,
     /// In front: its messages wake the reactor.
     Closely,
@@ -63,8 +63,8 @@ struct Entry {
     /// The earliest entry in `deadlines` that stands for this connection.
     deadline: Option<Instant>,
     watch: Watch,
-    /// Of its last command, while it is in a dialogue.
-    dialogue_since: Option<MonoTime>,
+    /// Of its last command, while it is in an exchange.
+    exchange_since: Option<MonoTime>,
     /// Its socket is watched for room to write, too: only once that was missed, for a socket has room from the start,
     /// and telling so would wake the reactor for each new connection.
     for_room: bool,
@@ -79,8 +79,8 @@ impl Entry {
 
 /// What a reactor was woken for.
 struct Woken {
-    /// All sockets are to be looked at.
-    look: bool,
+    /// All sockets are to be swept.
+    sweep: bool,
     /// Something has been posted.
     inbox: bool,
 }
@@ -93,18 +93,18 @@ pub(super) struct Worker {
     connections: HashMap<ConnectionKey, Entry>,
     deadlines: BinaryHeap<Reverse<(Instant, ConnectionKey)>>,
     readable: Vec<ConnectionKey>,
-    /// Connections in a dialogue, and when that was last looked at.
-    dialogues: Vec<ConnectionKey>,
-    dialogues_seen: MonoTime,
+    /// Connections in an exchange, and when that was last looked at.
+    exchanges: Vec<ConnectionKey>,
+    exchanges_seen: MonoTime,
     scratch: Vec<u8>,
-    /// Fires at the next look while busy.
+    /// Fires at the next sweep while busy.
     clock: Clock,
     busy: bool,
     /// It should be busy no more, but its poll is refused.
     cannot_rest: bool,
     /// Whether it may ever be busy.
     coalesce: bool,
-    /// To look again at once: there are more events than one look takes, or something was left to a look.
+    /// To sweep again at once: there are more events than one sweep takes, or something was left to a sweep.
     more: bool,
     commands: Vec<Command>,
 }
@@ -125,8 +125,8 @@ impl Worker {
             connections: HashMap::new(),
             deadlines: BinaryHeap::new(),
             readable: Vec::new(),
-            dialogues: Vec::new(),
-            dialogues_seen: MonoTime::default(),
+            exchanges: Vec::new(),
+            exchanges_seen: MonoTime::default(),
             scratch: vec![0; SCRATCH_BYTES],
             clock,
             busy: false,
@@ -139,7 +139,7 @@ impl Worker {
 
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_PER_POLL);
-        let mut load = Load::new(tick::now());
+        let mut load = Load::new(clock::now());
         loop {
             match contained_round("a reactor thread", || self.round(&mut events, &mut load)) {
                 Some(true) => {}
@@ -154,10 +154,10 @@ impl Worker {
 
     /// Waits once and does what there is to do; false when told to stop.
     fn round(&mut self, events: &mut Events, load: &mut Load) -> bool {
-        self.shared.pulse.waits();
+        self.shared.heartbeat.waits();
         let timeout = self.timeout();
         let polled = self.front.poll(events, timeout);
-        self.shared.pulse.works();
+        self.shared.heartbeat.works();
         match polled {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return true,
@@ -167,17 +167,17 @@ impl Worker {
             }
         }
         let woken = self.take_front(events);
-        let readable = if woken.look { self.look(events) } else { 0 };
+        let readable = if woken.sweep { self.sweep(events) } else { 0 };
         if !self.answer_inbox(&woken) {
             return false;
         }
         self.run_deadlines();
         self.run_readable();
-        let now = tick::now();
-        self.end_dialogues(now);
+        let now = clock::now();
+        self.end_exchanges(now);
         self.set_busy(self.coalesce && load.count(readable, now));
-        if self.busy && woken.look {
-            self.clock.set(Some(tick::next_look(now)));
+        if self.busy && woken.sweep {
+            self.clock.set(Some(coalescing::next_sweep(now)));
         }
         true
     }
@@ -190,25 +190,25 @@ impl Worker {
 
     /// Takes turns with the sockets that are watched closely, and says what else the reactor was woken for.
     fn take_front(&mut self, events: &Events) -> Woken {
-        let mut woken = Woken { look: std::mem::take(&mut self.more), inbox: false };
+        let mut woken = Woken { sweep: std::mem::take(&mut self.more), inbox: false };
         for event in events {
             match event.token() {
                 WAKE => woken.inbox = true,
-                TICK | SOCKETS => woken.look = true,
+                TICK | SOCKETS => woken.sweep = true,
                 _ => self.on_event(event),
             }
         }
         woken
     }
 
-    /// Runs the inbox, or leaves it to a look that comes soon; false when told to stop.
+    /// Runs the inbox, or leaves it to a sweep that comes soon; false when told to stop.
     fn answer_inbox(&mut self, woken: &Woken) -> bool {
-        if woken.look || !self.busy || !self.shared.inbox.can_wait() {
+        if woken.sweep || !self.busy || !self.shared.inbox.can_wait() {
             return self.run_inbox();
         }
         if woken.inbox {
-            let now = tick::now();
-            self.clock.set(Some((now + FLUSH_DELAY).min(tick::next_look(now))));
+            let now = clock::now();
+            self.clock.set(Some((now + FLUSH_DELAY).min(coalescing::next_sweep(now))));
         }
         true
     }
@@ -232,9 +232,9 @@ impl Worker {
     }
 
     /// Takes turns with all sockets that have something. Returns how many were readable.
-    fn look(&mut self, events: &mut Events) -> usize {
+    fn sweep(&mut self, events: &mut Events) -> usize {
         let mut readable = 0;
-        for _ in 0..POLLS_PER_LOOK {
+        for _ in 0..POLLS_PER_SWEEP {
             if let Err(error) = self.sockets.poll(events, Some(Duration::ZERO)) {
                 if error.kind() == io::ErrorKind::Interrupted {
                     continue;
@@ -257,7 +257,7 @@ impl Worker {
         readable
     }
 
-    /// Begins or ends looking after ticks only.
+    /// Begins or ends sweeping after ticks only.
     fn set_busy(&mut self, busy: bool) {
         if self.busy == busy {
             return;
@@ -274,7 +274,7 @@ impl Worker {
         };
         match result {
             Ok(()) => self.cannot_rest = false,
-            // Not told of its sockets it goes on looking at them, and tries again.
+            // Not told of its sockets it goes on sweeping them, and tries again.
             Err(error) => {
                 self.busy = true;
                 if !std::mem::replace(&mut self.cannot_rest, true) {
@@ -282,11 +282,11 @@ impl Worker {
                 }
             }
         }
-        self.clock.set(self.busy.then(|| tick::next_look(tick::now())));
-        // A flush may have been put off until a look that the clock would have brought.
+        self.clock.set(self.busy.then(|| coalescing::next_sweep(clock::now())));
+        // A flush may have been put off until a sweep that the clock would have brought.
         self.more |= !self.busy;
-        for key in self.dialogues.clone() {
-            self.watch_dialogue(key);
+        for key in self.exchanges.clone() {
+            self.watch_exchange(key);
         }
     }
 
@@ -320,7 +320,7 @@ impl Worker {
     fn add(&mut self, key: ConnectionKey, connection: Box<Connection>) {
         let watch = if connection.is_prompt() { Watch::Closely } else { Watch::Together };
         let for_room = connection.wants_room();
-        let entry = Entry { connection, deadline: None, watch, dialogue_since: None, for_room };
+        let entry = Entry { connection, deadline: None, watch, exchange_since: None, for_room };
         let watched = watch_entry(self.poll_of(watch), key, &entry);
         self.connections.insert(key, entry);
         if let Err(error) = watched {
@@ -371,37 +371,37 @@ impl Worker {
     }
 
     /// An application that has just sent a command is likely to send more, and to wait for answers.
-    fn begin_dialogue(&mut self, key: ConnectionKey) {
+    fn begin_exchange(&mut self, key: ConnectionKey) {
         let Some(entry) = self.connections.get_mut(&key) else { return };
-        let is_new = entry.dialogue_since.is_none() && entry.watch == Watch::Together;
-        if is_new || entry.dialogue_since.is_some() {
-            entry.dialogue_since = Some(tick::now());
+        let is_new = entry.exchange_since.is_none() && entry.watch == Watch::Together;
+        if is_new || entry.exchange_since.is_some() {
+            entry.exchange_since = Some(clock::now());
         }
         if is_new {
-            self.dialogues.push(key);
-            self.watch_dialogue(key);
+            self.exchanges.push(key);
+            self.watch_exchange(key);
         }
     }
 
     /// A reactor that is not busy wakes for all messages anyway.
-    fn watch_dialogue(&mut self, key: ConnectionKey) {
+    fn watch_exchange(&mut self, key: ConnectionKey) {
         let watch = self.connections.get(&key).map(|entry| entry.watch);
         if self.busy && watch == Some(Watch::Together) {
             self.watch(key, Watch::Closely);
         }
     }
 
-    fn end_dialogues(&mut self, now: MonoTime) {
-        if self.dialogues.is_empty() || now.since(self.dialogues_seen) < DIALOGUE / 4 {
+    fn end_exchanges(&mut self, now: MonoTime) {
+        if self.exchanges.is_empty() || now.since(self.exchanges_seen) < EXCHANGE / 4 {
             return;
         }
-        self.dialogues_seen = now;
-        for key in std::mem::take(&mut self.dialogues) {
+        self.exchanges_seen = now;
+        for key in std::mem::take(&mut self.exchanges) {
             let Some(entry) = self.connections.get_mut(&key) else { continue };
-            if entry.dialogue_since.is_some_and(|since| now.since(since) < DIALOGUE) {
-                self.dialogues.push(key);
+            if entry.exchange_since.is_some_and(|since| now.since(since) < EXCHANGE) {
+                self.exchanges.push(key);
             } else {
-                entry.dialogue_since = None;
+                entry.exchange_since = None;
                 if entry.watch == Watch::Closely {
                     self.watch(key, Watch::Together);
                 }

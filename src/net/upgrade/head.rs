@@ -1,6 +1,6 @@
 //! The head of an HTTP response (RFC 9112), collected from whatever pieces it arrives in, within limits.
 
-use crate::driver::text::shortened;
+use crate::report::table::shortened;
 
 /// Bytes of a response's status line and headers together; more is an endless header.
 pub const MAX_HEAD_BYTES: usize = 16 * 1024;

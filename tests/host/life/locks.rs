@@ -20,7 +20,7 @@ pub fn tests(suite: &mut Suite) {
 /// How long the start of a connection stands still.
 const PAUSE_MS: u64 = 2000;
 
-/// The channel is locked by somebody when the effects thread comes to it: it comes again, and gives no lock back that it
+/// The channel is locked by somebody when the job thread comes to it: it comes again, and gives no lock back that it
 /// has not got.
 fn busy(t: &Context) {
     const TIMES: i64 = 20;

@@ -274,7 +274,7 @@ fn threads(t: &Context) {
         t.asterisk.log.wait_since(mark, &["ERROR", "declines to load", "cannot start its threads"]);
         t.asterisk.expect_no_more_than(&before);
     }
-    // At least a reactor, the connector and the effects thread.
+    // At least a reactor, the connector and the job thread.
     assert!((3..16).contains(&declined), "declined {declined} times");
     control.set(Field::ThreadsDenied, 0);
     next_call(t);

@@ -25,8 +25,8 @@ struct control {
     int64_t seen;    /* such allocations so far */
     int64_t failed;  /* allocations that failed */
     int64_t polls_denied; /* so many descriptors more are refused by the module's reactors' epoll */
-    int64_t locks_busy;   /* so many locks more that the effects thread tries are taken by somebody */
-    int64_t locks_foreign; /* locks that the effects thread gave back without having them */
+    int64_t locks_busy;   /* so many locks more that the job thread tries are taken by somebody */
+    int64_t locks_foreign; /* locks that the job thread gave back without having them */
 };
 
 static struct control *control;
@@ -185,7 +185,7 @@ int epoll_ctl(int poll, int operation, int fd, struct epoll_event *event)
 
 int pthread_mutex_trylock(pthread_mutex_t *mutex)
 {
-    if (control && control->locks_busy > 0 && in_thread("ws-effects")) {
+    if (control && control->locks_busy > 0 && in_thread("ws-jobs")) {
         __atomic_sub_fetch(&control->locks_busy, 1, __ATOMIC_SEQ_CST);
         return EBUSY;
     }
@@ -197,7 +197,7 @@ int pthread_mutex_unlock(pthread_mutex_t *mutex)
     /* Others need their locks before the constructor has run. */
     int result = real_mutex_unlock ? real_mutex_unlock(mutex) : 0;
 
-    if (result == EPERM && control && in_thread("ws-effects")) {
+    if (result == EPERM && control && in_thread("ws-jobs")) {
         __atomic_add_fetch(&control->locks_foreign, 1, __ATOMIC_SEQ_CST);
     }
     return result;

@@ -16,7 +16,7 @@ pub fn tests(suite: &mut Suite) {
     const WHY: &str = "the C module has no threads of its own";
     for (thread, point, body) in [
         ("reactor", "command", reactor as fn(&Context)),
-        ("effects", "start", effects),
+        ("jobs", "start", jobs),
         ("connector", "connected", connector),
     ] {
         suite
@@ -72,12 +72,12 @@ fn reactor(t: &Context) {
     assert_eq!(call.ending().cause, 16);
 }
 
-fn effects(t: &Context) {
+fn jobs(t: &Context) {
     allow(t);
     let call = t.incoming("c(ulaw)");
     let begin = Instant::now();
     let app = call.connect();
-    expect_standstill(t, begin, "ws-effects", "carries 1 jobs");
+    expect_standstill(t, begin, "ws-jobs", "carries 1 jobs");
     app.expect_media_start();
     ends(&app);
     assert_eq!(call.ending().cause, 16);

@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::super::*;
 use super::fixture::*;
-use crate::driver::client::Proxy;
+use crate::net::connector::*;
+use crate::settings::client::Proxy;
 
 /// Cancels a job; `on_done` has to be gone soon, uncalled.
 fn cancel(handle: ConnectHandle, outcome: &Receiver<Outcome>) {

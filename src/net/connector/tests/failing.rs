@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::super::*;
 use super::fixture::*;
+use crate::net::connector::*;
 
 fn text_of(server: &Server) -> String {
     connect(&connector(), to(server.addr)).unwrap_err().to_string()

@@ -12,9 +12,9 @@ use std::time::Duration;
 use rustix::net::{AddressFamily, SocketType};
 use tungstenite::handshake::derive_accept_key;
 
-use super::super::*;
-use crate::driver::config::Settings;
+use crate::net::connector::*;
 use crate::net::upgrade::authority;
+use crate::settings::config::Settings;
 
 /// Far beyond what any test needs: only a fault lasts so long.
 pub(super) const LONG: Duration = Duration::from_secs(10);

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use super::super::*;
 use super::fixture::*;
+use crate::net::connector::*;
 
 fn connector_with(resolver: Arc<TestResolver>) -> Connector {
     Connector::start_with("ws-connector", resolver, SETTINGS_TIMEOUT).unwrap()

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::super::*;
 use super::fixture::*;
+use crate::net::connector::*;
 
 const MANY: usize = 300;
 

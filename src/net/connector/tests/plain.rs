@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, TcpListener};
 
-use super::super::ConnectSettings;
 use super::fixture::*;
+use crate::net::connector::ConnectSettings;
 
 #[test]
 fn a_websocket_opens_and_carries_bytes_both_ways() {

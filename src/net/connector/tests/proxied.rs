@@ -4,9 +4,9 @@ use std::io::Write;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::super::*;
 use super::fixture::*;
-use crate::driver::client::Proxy;
+use crate::net::connector::*;
+use crate::settings::client::Proxy;
 
 /// To a server that only the proxy knows.
 fn through(proxy: &Server) -> Destination {

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::super::*;
 use super::fixture::*;
+use crate::net::connector::*;
 
 const INTERVAL: Duration = Duration::from_millis(80);
 

@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::super::*;
 use super::fixture::*;
-use crate::driver::client::Proxy;
+use crate::net::connector::*;
+use crate::settings::client::Proxy;
 
 fn secure(server: &Server) -> Destination {
     let mut destination = to(server.addr);

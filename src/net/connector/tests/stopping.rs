@@ -3,8 +3,8 @@
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use super::super::*;
 use super::fixture::*;
+use crate::net::connector::*;
 
 #[test]
 fn jobs_end_with_it_and_later_ones_never_begin() {

@@ -72,7 +72,7 @@ impl Worker {
         }
         let wants_room = after.wants_room && !entry.for_room;
         if after.commanded {
-            self.begin_dialogue(key);
+            self.begin_exchange(key);
         }
         if wants_room {
             self.watch_for_room(key);

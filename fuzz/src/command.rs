@@ -1,0 +1,115 @@
+//! Text messages of an application, in both formats, as it may send them, and what comes back of them.
+
+use serde_json::{Value, json};
+
+use crate::protocol::command::{Command, CommandError, ControlMessageFormat, DirectionError, parse};
+use crate::protocol::event::Event;
+
+const MAX_BYTES: usize = 2048;
+
+/// The first byte chooses the format, the others are the message.
+pub fn command(bytes: &[u8]) {
+    let Some((first, message)) = bytes.split_first() else { return };
+    let Ok(text) = std::str::from_utf8(message) else { return };
+    if first % 2 == 0 {
+        plain_text(text);
+    } else {
+        json_text(text);
+    }
+}
+
+fn plain_text(text: &str) {
+    let parsed = parse(text, ControlMessageFormat::PlainText, MAX_BYTES);
+    assert_eq!(parsed, expected_plain_text(text), "{text:?}");
+    check_answer(&parsed);
+}
+
+/// The contract, told once more in other words.
+fn expected_plain_text(text: &str) -> Result<Command, CommandError> {
+    if text.len() > MAX_BYTES {
+        return Err(CommandError::TooLong { len_bytes: text.len(), max_bytes: MAX_BYTES });
+    }
+    let bytes = text.as_bytes();
+    let Some(begin) = bytes.iter().position(|byte| *byte > b' ') else { return Err(CommandError::Empty) };
+    let end = bytes.iter().rposition(|byte| *byte > b' ').unwrap() + 1;
+    let line = &text[begin..end];
+    let space = line.find(' ').unwrap_or(line.len());
+    let id = Some(line.get(space + 1..).unwrap_or_default().to_owned()).filter(|id| !id.is_empty());
+    Ok(match &line[..space] {
+        "ANSWER" => Command::Answer,
+        "HANGUP" => Command::Hangup,
+        "START_MEDIA_BUFFERING" => Command::StartMediaBuffering,
+        "STOP_MEDIA_BUFFERING" => Command::StopMediaBuffering { correlation_id: id },
+        "MARK_MEDIA" => Command::MarkMedia { correlation_id: id },
+        "FLUSH_MEDIA" => Command::FlushMedia,
+        "PAUSE_MEDIA" => Command::PauseMedia,
+        "CONTINUE_MEDIA" => Command::ContinueMedia,
+        "REPORT_QUEUE_DRAINED" => Command::ReportQueueDrained,
+        "GET_STATUS" => Command::GetStatus,
+        "SET_MEDIA_DIRECTION" => Command::SetMediaDirection(Err(DirectionError::PlainText)),
+        other => return Err(CommandError::Unknown(other.to_owned())),
+    })
+}
+
+fn json_text(text: &str) {
+    let parsed = parse(text, ControlMessageFormat::Json, MAX_BYTES);
+    if let Ok(command) = &parsed {
+        // What it says, written anew, says the same.
+        let again = rewritten(command).to_string();
+        assert_eq!(parse(&again, ControlMessageFormat::Json, usize::MAX).as_ref(), Ok(command), "{text:?}");
+        let object: Value = serde_json::from_str(text.trim_matches(|c| c <= ' ')).unwrap();
+        assert_eq!(object["command"], json!(command.name()), "{text:?}");
+        if let Command::MarkMedia { correlation_id } | Command::StopMediaBuffering { correlation_id } =
+            command
+        {
+            let sent = object["correlation_id"].as_str().unwrap_or_default();
+            assert_eq!(correlation_id.as_deref().unwrap_or_default(), sent, "{text:?}");
+        }
+    }
+    check_answer(&parsed);
+}
+
+fn rewritten(command: &Command) -> Value {
+    let mut object = json!({ "command": command.name() });
+    match command {
+        Command::MarkMedia { correlation_id: Some(id) }
+        | Command::StopMediaBuffering { correlation_id: Some(id) } => object["correlation_id"] = json!(id),
+        Command::SetMediaDirection(Ok(direction)) => object["direction"] = json!(direction.as_str()),
+        Command::SetMediaDirection(Err(DirectionError::Invalid(text))) => object["direction"] = json!(text),
+        _ => {}
+    }
+    object
+}
+
+/// What the application is told arrives as it was meant.
+fn check_answer(parsed: &Result<Command, CommandError>) {
+    match parsed {
+        Ok(Command::MarkMedia { correlation_id } | Command::StopMediaBuffering { correlation_id }) => {
+            let event = Event::MediaMarkProcessed { correlation_id: correlation_id.clone() };
+            let id = correlation_id.as_deref().unwrap_or_default();
+            let read: Value = serde_json::from_str(&event.render(ControlMessageFormat::Json, "1.1")).unwrap();
+            assert_eq!(
+                read,
+                json!({ "event": "MEDIA_MARK_PROCESSED", "channel_id": "1.1", "correlation_id": id })
+            );
+            let plain = event.render(ControlMessageFormat::PlainText, "1.1");
+            assert_eq!(
+                plain,
+                format!("MEDIA_MARK_PROCESSED {id}").trim_end_matches(' ').to_owned() + trailing(id)
+            );
+        }
+        Ok(_) => {}
+        Err(error) => {
+            let error_text = error.to_string();
+            assert!(!error_text.contains(char::is_control) && error_text.chars().count() < 1000);
+            let event = Event::Error { error_text: error_text.clone() };
+            let read: Value = serde_json::from_str(&event.render(ControlMessageFormat::Json, "1.1")).unwrap();
+            assert_eq!(read, json!({ "event": "ERROR", "channel_id": "1.1", "error_text": error_text }));
+        }
+    }
+}
+
+/// The spaces at the end of an id, which belong to it.
+fn trailing(id: &str) -> &str {
+    &id[id.trim_end_matches(' ').len()..]
+}

@@ -1,0 +1,57 @@
+//! Dial strings.
+
+use super::input::text;
+use crate::settings::dial_string::{DialOptions, DialString, parse};
+use crate::settings::secrets::dialled_for_log;
+
+/// What follows `WebSocket/`.
+pub fn dial_string(bytes: &[u8]) {
+    let data = text(bytes);
+    let Ok(dialled) = parse(&data) else {
+        dialled_for_log(&data);
+        return;
+    };
+    assert!(!dialled.connection_id.is_empty());
+    if let Some(params) = &dialled.options.uri_params {
+        assert!(!dialled.is_incoming());
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.+%=&".contains(c);
+        assert!(!params.is_empty() && params.chars().all(allowed), "{data:?}");
+        check_hidden(&data, params);
+    }
+    let again = parse(&written(&dialled)).expect("what was understood can be written");
+    assert_eq!((again.connection_id, again.options), (dialled.connection_id, dialled.options), "{data:?}");
+}
+
+/// A token in `v()` does not reach the log.
+fn check_hidden(data: &str, params: &str) {
+    let params = params.replace('&', ",");
+    // Once, and there: the same may stand in another place, or be put together of quoted pieces.
+    let is_written = data.contains(&format!("v({params})"));
+    if params.len() >= 6 && is_written && data.matches(&params).count() == 1 {
+        assert!(!dialled_for_log(data).contains(&params), "{data:?}");
+    }
+}
+
+/// The dial string with every character that could mean something made literal.
+fn written(dialled: &DialString) -> String {
+    let literal = |text: &str| text.chars().flat_map(|c| ['\\', c]).collect::<String>();
+    let DialOptions { codec, no_auto_answer, passthrough, unbuffered, format, direction, uri_params } =
+        &dialled.options;
+    let mut text = format!("{}/d({})", literal(&dialled.connection_id), direction.as_str());
+    for (letter, is_set) in [('n', no_auto_answer), ('p', passthrough), ('u', unbuffered)] {
+        if *is_set {
+            text.push(letter);
+        }
+    }
+    let arguments = [
+        ('c', codec.clone()),
+        ('f', format.map(|format| format.as_str().to_owned())),
+        ('v', uri_params.as_ref().map(|params| params.replace('&', ","))),
+    ];
+    for (letter, argument) in arguments {
+        if let Some(argument) = argument {
+            text.push_str(&format!("{letter}({})", literal(&argument)));
+        }
+    }
+    text
+}

@@ -1,0 +1,63 @@
+//! A whole call as a sequence of events, against the model of it.
+
+use super::input::Input;
+use crate::playout::session::fixture::{config, format};
+use crate::playout::session::model::{Both, LIMITS, Op};
+use crate::playout::session::{MediaMode, SessionConfig};
+use crate::protocol::command::{ControlMessageFormat, MediaDirection};
+
+/// More make a run slow and find nothing new.
+const MAX_OPS: usize = 300;
+
+/// The first byte chooses the kind of call, the others what happens on it.
+pub fn session(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let (name, mode) = match input.byte() % 8 {
+        0 => ("ulaw", MediaMode::Framed),
+        1 => ("gsm", MediaMode::Framed),
+        2 => ("ulaw", MediaMode::Passthrough),
+        3 => ("ulaw", MediaMode::Unbuffered),
+        4 => ("g723", MediaMode::Framed),
+        5 => ("ilbc", MediaMode::Framed),
+        6 => ("silk8", MediaMode::Framed),
+        _ => ("ilbc", MediaMode::Unbuffered),
+    };
+    let mut both = Both::new(SessionConfig {
+        format: format(name),
+        mode,
+        limits: LIMITS,
+        control_message_format: ControlMessageFormat::Json,
+        ..config()
+    });
+    for _ in 0..MAX_OPS {
+        if input.is_empty() {
+            break;
+        }
+        both.apply(&op(&mut input));
+    }
+    both.finish();
+}
+
+fn op(input: &mut Input<'_>) -> Op {
+    match input.byte() % 16 {
+        0 => Op::Media(usize::from(input.word() % 1200)),
+        1 => Op::Media(160 * usize::from(input.byte() % 8)),
+        2 => Op::Start,
+        3 => Op::Stop,
+        4 => Op::Mark,
+        5 => Op::Flush,
+        6 => Op::Pause,
+        7 => Op::Continue,
+        8 => Op::Report,
+        9 => Op::Status,
+        10 => Op::Direction(match input.byte() % 3 {
+            0 => MediaDirection::Both,
+            1 => MediaDirection::In,
+            _ => MediaDirection::Out,
+        }),
+        11 | 12 => Op::Run(u64::from(input.byte()), 0),
+        13 => Op::Run(u64::from(input.byte()), u64::from(input.word()) * 250),
+        14 => Op::Stall(u64::from(input.word() % 2500)),
+        _ => Op::Read,
+    }
+}

@@ -1,0 +1,186 @@
+//! AMI: the action WebSocketShowChannels, and raising events (asterisk/manager.h).
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+
+use super::call_report::{CallReport, METRICS};
+use super::channel::owned_string;
+use super::driver::Driver;
+use super::guard::{here, trampoline};
+use super::{symbol, sys};
+use crate::report::notification::{Fields, Notification, header_name};
+
+const ACTION: &CStr = c"WebSocketShowChannels";
+const LIST_COMPLETE: &CStr = c"WebSocketShowChannelsComplete";
+/// Who may ask: as for the core's own lists of channels.
+const PRIVILEGE: c_int = (sys::EVENT_FLAG_SYSTEM | sys::EVENT_FLAG_REPORTING) as c_int;
+
+/// For where our documentation is not installed.
+const SYNOPSIS: &CStr = c"List the WebSocket channels and all their figures.";
+const DESCRIPTION: &CStr =
+    c"Lists the channels of chan_websocket, an event each. With the header Channel, a channel's \
+    name or unique id, only that one.";
+
+/// Adds the action.
+pub(crate) fn register() {
+    // Without a text of ours the core takes the documentation.
+    let (synopsis, description) = if is_documented() {
+        (std::ptr::null(), std::ptr::null())
+    } else {
+        (SYNOPSIS.as_ptr(), DESCRIPTION.as_ptr())
+    };
+    // SAFETY: static strings, copied by the core, which holds the module while the action runs.
+    let failed = unsafe {
+        sys::ast_manager_register2(
+            ACTION.as_ptr(),
+            PRIVILEGE,
+            Some(show_channels),
+            sys::cw_module_self(),
+            synopsis,
+            description,
+        )
+    };
+    if failed != 0 {
+        log::warn!("the AMI action {} cannot be registered", ACTION.to_string_lossy());
+    }
+}
+
+/// Takes the action back.
+pub(crate) fn unregister() {
+    // SAFETY: a static string; nothing happens if there is no such action.
+    unsafe { sys::ast_manager_unregister(ACTION.as_ptr()) };
+}
+
+/// Whether Asterisk has our documentation. It may also be built without any. (Asking for what is not there otherwise
+/// gives a warning in the log.)
+fn is_documented() -> bool {
+    type Query = unsafe extern "C" fn(*const c_char, ...) -> *mut c_void;
+    type Free = unsafe extern "C" fn(*mut c_void);
+    // SAFETY: the core's functions of these names have these types, but for what the pointers point to (xmldoc.h,
+    // xml.h); the core is never unloaded.
+    let functions = unsafe {
+        (symbol::find::<Query>(c"ast_xmldoc_query"), symbol::find::<Free>(c"ast_xml_xpath_results_free"))
+    };
+    let (Some(query), Some(free)) = functions else { return false };
+    // SAFETY: the format takes one string. The result is NULL, or ours to free.
+    unsafe {
+        let results = query(c"/docs/manager[@name='%s']".as_ptr(), ACTION.as_ptr());
+        if !results.is_null() {
+            free(results);
+        }
+        !results.is_null()
+    }
+}
+
+trampoline! {
+    /// On the AMI session's thread, no lock held. 0: the session goes on.
+    fn show_channels(session: *mut sys::mansession, message: *const sys::message) -> c_int, fail 0, {
+        // SAFETY: the core's message lives across the callback; a header that is not there is "".
+        let (action_id, channel) = unsafe {
+            let header = |name: &CStr| owned_string(sys::astman_get_header(message, name.as_ptr().cast_mut()));
+            (header(c"ActionID"), header(c"Channel"))
+        };
+        answer(&Session { session, message }, &action_id, &channel);
+        0
+    }
+}
+
+/// An AMI session and what it asks, for one action.
+struct Session {
+    session: *mut sys::mansession,
+    message: *const sys::message,
+}
+
+fn answer(session: &Session, action_id: &str, channel: &str) {
+    let Some(driver) = Driver::current() else { return session.refuse(c"The module is being unloaded") };
+    let calls = if channel.is_empty() {
+        driver.calls()
+    } else {
+        match driver.call_by_name(channel) {
+            Some(call) => vec![call],
+            None => return session.refuse(c"No such WebSocket channel"),
+        }
+    };
+    session.begin_list();
+    for call in &calls {
+        let mut event = Fields::default().with("Event", "WebSocketShowChannel");
+        if !action_id.is_empty() {
+            event.push("ActionID", action_id);
+        }
+        session.append(&format!("{}\r\n", event.and(metrics(&call.report())).headers()));
+    }
+    session.end_list(calls.len());
+}
+
+/// Every metric of a call.
+pub(crate) fn metrics(view: &CallReport<'_>) -> Fields {
+    let mut fields = Fields::default();
+    for metric in METRICS {
+        fields.push(&header_name(metric.name), (metric.get)(view));
+    }
+    fields
+}
+
+impl Session {
+    fn refuse(&self, why: &CStr) {
+        // SAFETY: the callback's own session and message; the text is only read.
+        unsafe { sys::astman_send_error(self.session, self.message, why.as_ptr().cast_mut()) };
+    }
+
+    fn begin_list(&self) {
+        let (text, flag) = (c"WebSocket channels will follow", c"start");
+        // SAFETY: as above.
+        unsafe {
+            sys::astman_send_listack(
+                self.session,
+                self.message,
+                text.as_ptr().cast_mut(),
+                flag.as_ptr().cast_mut(),
+            );
+        }
+    }
+
+    fn append(&self, text: &str) {
+        let Ok(text) = CString::new(text) else { return };
+        // SAFETY: the format is ours and takes one string.
+        unsafe { sys::astman_append(self.session, c"%s".as_ptr(), text.as_ptr()) };
+    }
+
+    fn end_list(&self, count: usize) {
+        let count = c_int::try_from(count).unwrap_or(c_int::MAX);
+        // SAFETY: the callback's own session and message.
+        unsafe {
+            sys::astman_send_list_complete_start(self.session, self.message, LIST_COMPLETE.as_ptr(), count);
+            sys::astman_send_list_complete_end(self.session);
+        }
+    }
+}
+
+/// Whether AMI is on: somebody may listen.
+pub(crate) fn is_enabled() -> bool {
+    // SAFETY: both only read a setting.
+    unsafe { sys::ast_manager_check_enabled() != 0 || sys::ast_webmanager_check_enabled() != 0 }
+}
+
+/// Raises an event of class call for whoever listens. On the notifier's thread, no lock held.
+pub(crate) fn raise(notification: &Notification) {
+    let (Ok(name), Ok(headers)) =
+        (CString::new(notification.kind.name()), CString::new(notification.fields.headers()))
+    else {
+        return;
+    };
+    let (file, line, function) = here!();
+    // SAFETY: no channel is named; the format is ours and takes one string; all pointers live across the call.
+    unsafe {
+        sys::__ast_manager_event_multichan(
+            sys::EVENT_FLAG_CALL as c_int,
+            name.as_ptr(),
+            0,
+            std::ptr::null_mut(),
+            file,
+            line,
+            function,
+            c"%s".as_ptr(),
+            headers.as_ptr(),
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! What a connection's reactor tells the call.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Call;
+use crate::asterisk::log::{call_debug, warn_limited};
+use crate::asterisk::{fault, notifications};
+use crate::net::clock;
+use crate::net::connection::{Closed, Handler};
+use crate::net::outbound::Dropped;
+use crate::protocol::command;
+use crate::protocol::event::Event;
+use crate::report::log_limit::LogLimit;
+
+/// An application that reads in fits and starts can have media dropped as often as it likes.
+static MEDIA_DROPPED: LogLimit = LogLimit::new();
+
+impl Handler for Call {
+    fn on_text(&self, text: &str) {
+        fault::point("command");
+        call_debug!(self, 2, "received {text}");
+        self.show(format_args!("command from {}: {text}", self.peer().unwrap_or("-")));
+        let command = command::parse(text, self.control_message_format, self.settings.max_command_size);
+        fault::point("parse");
+        self.with_session(|session, actions| session.on_command(command, clock::now(), actions));
+        call_debug!(self, 4, "now {}", self.session_state());
+    }
+
+    fn on_binary(&self, message: Bytes) {
+        fault::point("media");
+        call_debug!(self, 5, "received a message of {} bytes", message.len());
+        self.take_media(message);
+    }
+
+    fn on_stalled(&self) {
+        notifications::stalled(self);
+    }
+
+    fn on_resumed(&self, lasted: Duration, dropped: Dropped) {
+        notifications::resumed(self, lasted, dropped);
+    }
+
+    fn on_media_dropped(&self, dropped: Dropped) {
+        let error_text = format!(
+            "Media dropped: {} messages ({} ms) were not read in time",
+            dropped.messages,
+            dropped.media.as_millis()
+        );
+        warn_limited!(
+            MEDIA_DROPPED,
+            "{}: {error_text}; the application reads too slowly, more than out_queue waited for it",
+            self.name()
+        );
+        self.send_event(&Event::Error { error_text });
+    }
+
+    fn on_ping(&self, missed: bool) {
+        self.record.ping(missed);
+        if missed {
+            call_debug!(self, 4, "the last ping was not answered");
+        }
+    }
+
+    fn on_pong(&self, round_trip: Duration) {
+        self.record.pong(round_trip);
+        call_debug!(self, 4, "ping answered after {:.1} ms", round_trip.as_secs_f64() * 1000.0);
+    }
+
+    fn on_closed(&self, closed: Closed) {
+        fault::point("closed");
+        self.show(format_args!("connection with {} over: {closed}", self.peer().unwrap_or("-")));
+        self.connection_over(closed);
+    }
+}

@@ -1,0 +1,169 @@
+//! The session at work: media in and out, commands, the clock, and what they ask for.
+
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+
+use super::Call;
+use super::link::QueuedEvents;
+use crate::asterisk::channel::Locked;
+use crate::asterisk::format::Format;
+use crate::asterisk::jobs::Job;
+use crate::asterisk::log::{call_debug, call_warn};
+use crate::asterisk::{fault, notifications, sys};
+use crate::net::clock;
+use crate::playout::session::{Action, ClockSetting, MediaFrame, MediaMode, Session};
+use crate::protocol::event::Event;
+
+/// A warning about frames in a wrong format is given once in this many frames (20 s of them).
+const FORMAT_WARNING_EVERY: u64 = 1000;
+
+impl Call {
+    /// The channel's one format.
+    pub(crate) fn format(&self) -> &Format {
+        &self.format
+    }
+
+    /// Whether messages go to the core as they come.
+    pub(crate) fn is_unbuffered(&self) -> bool {
+        self.mode == MediaMode::Unbuffered
+    }
+
+    /// The core reads, on the channel's thread: the frame that is due, if one is.
+    pub(crate) fn read(&self, channel: Locked<'_>) -> Option<*mut sys::ast_frame> {
+        fault::point("read");
+        let mut actions = Vec::new();
+        let (frame, clock, events) = {
+            let mut session = self.session.lock();
+            let frame = session.read(clock::now(), &mut actions);
+            (frame, session.clock(), self.queue_events(&actions))
+        };
+        // Always set: that is what takes the descriptor's readiness back.
+        self.apply_clock(clock);
+        self.send_queued(events);
+        let frame = frame?;
+        call_debug!(self, 5, "playing a frame of {} bytes, {} samples", frame.payload.len(), frame.samples);
+        Some(self.fill(&frame, channel))
+    }
+
+    fn fill(&self, frame: &MediaFrame, _channel: Locked<'_>) -> *mut sys::ast_frame {
+        // SAFETY: the channel is locked.
+        unsafe { self.frame.fill(frame, &self.format) }
+    }
+
+    /// The core writes a voice frame (channel locked, its thread). Never waits.
+    pub(crate) fn write_voice(&self, payload: &[u8], samples: u32) {
+        fault::point("write");
+        if !self.sends_media.load(Ordering::Relaxed) || payload.is_empty() {
+            return;
+        }
+        // DIVERGES: before the application is connected, media is dropped; the C module ends the call.
+        if let Some(link) = self.link.get() {
+            call_debug!(self, 5, "sending a frame of {} bytes, {samples} samples", payload.len());
+            link.out.send_media(payload, self.media_format.duration_of(samples));
+        }
+    }
+
+    /// The core writes a frame in a format that is not the channel's. DIVERGES: it is dropped; the C module ends the
+    /// call.
+    pub(crate) fn refuse_format(&self, format: &str) {
+        let count = self.wrong_format_frames.fetch_add(1, Ordering::Relaxed);
+        if count.is_multiple_of(FORMAT_WARNING_EVERY) {
+            call_warn!(
+                self,
+                "dropped a frame in format '{format}': this WebSocket channel only takes '{}'",
+                self.media_format.name
+            );
+        }
+    }
+
+    /// A binary message of the application.
+    pub(super) fn take_media(&self, message: Bytes) {
+        let (mut dropping_before, mut dropping, mut frames_dropped_before) = (false, false, 0);
+        self.with_session(|session, actions| {
+            dropping_before = session.is_dropping();
+            frames_dropped_before = session.frames_dropped();
+            session.on_media(message, clock::now(), actions);
+            dropping = session.is_dropping();
+        });
+        match (dropping_before, dropping) {
+            (false, true) => notifications::overflowing(self, frames_dropped_before),
+            (true, false) => notifications::flowing(self),
+            _ => {}
+        }
+    }
+
+    /// The channel is about to be answered without the application's asking.
+    pub(crate) fn answering(&self) {
+        self.session.lock().answering();
+    }
+
+    /// The channel has been answered: media that came behind the answer may follow it.
+    pub(crate) fn answered(&self) {
+        self.with_session(|session, actions| session.answered(clock::now(), actions));
+    }
+
+    /// Runs `work` on the session. Its events are queued under the session's lock, so that the application gets them in
+    /// the order in which they happened, whichever thread found them out. All else that it asks for is done in order, with
+    /// no lock held.
+    pub(super) fn with_session(&self, work: impl FnOnce(&mut Session, &mut Vec<Action>)) {
+        let mut actions = Vec::new();
+        let receiving_changed;
+        let (before, clock, events) = {
+            let mut session = self.session.lock();
+            let before = session.clock().seq;
+            work(&mut session, &mut actions);
+            receiving_changed = session.sends_media() != self.sends_media.load(Ordering::Relaxed);
+            if receiving_changed {
+                self.sends_media.store(session.sends_media(), Ordering::Relaxed);
+            }
+            (before, session.clock(), self.queue_events(&actions))
+        };
+        self.send_queued(events);
+        if receiving_changed {
+            self.receiving_changed();
+        }
+        for action in actions {
+            match action {
+                Action::Send(_) => {}
+                Action::Answer => self.ask_for_answer(),
+                Action::Hangup => self.hang_up_by_command(),
+            }
+        }
+        if clock.seq != before {
+            self.apply_clock(clock);
+        }
+    }
+
+    fn apply_clock(&self, setting: ClockSetting) {
+        setting.apply(|deadline| self.clock.set(deadline), || self.session.lock().clock());
+    }
+
+    /// Queues the events among `actions`. The caller holds the session's lock.
+    fn queue_events(&self, actions: &[Action]) -> QueuedEvents {
+        let mut queued = QueuedEvents::default();
+        for action in actions {
+            if let Action::Send(event) = action {
+                self.queue_event(event, &mut queued);
+            }
+        }
+        queued
+    }
+
+    /// Sends an event to the application, if it is connected. Any thread, no lock of ours held.
+    pub(crate) fn send_event(&self, event: &Event) {
+        let mut queued = QueuedEvents::default();
+        {
+            let _order = self.session.lock();
+            self.queue_event(event, &mut queued);
+        }
+        self.send_queued(queued);
+    }
+
+    /// An application may ask any number of times: the first one counts.
+    fn ask_for_answer(&self) {
+        if !self.answer_asked.swap(true, Ordering::Relaxed) {
+            self.post(|call| Job::Answer { call });
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The table of a call's metrics: what each is called everywhere, what it means, and where it comes from.
+
+use std::ffi::CStr;
+
+use super::Section::{Call, Connection, FromApplication, ToApplication};
+use super::{CallReport, Metric, Section};
+use crate::report::metric::Kind::{self, Counter, Gauge, Info};
+use crate::report::metric::Unit::{self, Bytes, Frames, Milliseconds, Seconds};
+use crate::report::metric::Value;
+
+const NONE: Unit = Unit::None;
+
+const fn metric(
+    section: Section,
+    name: &'static str,
+    kind: Kind,
+    unit: Unit,
+    help: &'static str,
+    get: fn(&CallReport<'_>) -> Value,
+) -> Metric {
+    Metric { section, name, kind, unit, help, get, total: None }
+}
+
+impl Metric {
+    /// All calls' are summed up for the module. `help` says what that is.
+    const fn of_all(self, help: &'static str) -> Self {
+        Self { total: Some(help), ..self }
+    }
+}
+
+/// The metrics that the channel is left with in variables, when its connection or the channel itself ends.
+pub(super) static TOTALS: [(&CStr, &str); 9] = [
+    (c"WEBSOCKET_ENDED_BY", "ended_by"),
+    (c"WEBSOCKET_CLOSE_CODE", "close_code"),
+    (c"WEBSOCKET_FRAMES_IN", "frames_in"),
+    (c"WEBSOCKET_FRAMES_PLAYED", "frames_played"),
+    (c"WEBSOCKET_FRAMES_OUT", "frames_out"),
+    (c"WEBSOCKET_FRAMES_DROPPED_IN", "frames_dropped_in"),
+    (c"WEBSOCKET_FRAMES_DROPPED_OUT", "frames_dropped_out"),
+    (c"WEBSOCKET_UNDERRUNS", "underruns"),
+    (c"WEBSOCKET_LONGEST_STALL", "longest_stall"),
+];
+
+/// Every metric of a call, in the order in which they are shown.
+pub(crate) static METRICS: &[Metric] = &[
+    metric(Call, "channel", Info, NONE, "Name of the channel", |v| v.call.name().into()),
+    metric(Call, "uniqueid", Info, NONE, "Unique id of the channel", |v| v.call.uniqueid().into()),
+    metric(Call, "role", Info, NONE, "Who connects: incoming, the application; outgoing, Asterisk", |v| {
+        v.call.role.as_str().into()
+    }),
+    metric(Call, "connection_id", Info, NONE, "Connection id, or name of the websocket_client", |v| {
+        v.call.connection_id.as_str().into()
+    }),
+    metric(Call, "state", Info, NONE, "waiting, connecting, connected, buffering, paused or ending", |v| {
+        v.state().into()
+    }),
+    metric(Call, "age", Gauge, Seconds, "Since the channel was made", |v| Value::Seconds(v.age())),
+    metric(Call, "format", Info, NONE, "Media format", |v| v.format().name.as_str().into()),
+    metric(Call, "ptime", Info, Milliseconds, "Length of a frame", |v| {
+        Value::Milliseconds(v.format().ptime())
+    }),
+    metric(Call, "optimal_frame_size", Info, Bytes, "Size of a frame; 0 if it cannot be cut", |v| {
+        v.format().optimal_frame_size.into()
+    }),
+    metric(Call, "mode", Info, NONE, "framed, passthrough or unbuffered", |v| v.mode_name().into()),
+    metric(Call, "direction", Info, NONE, "Direction of media, seen from the application", |v| {
+        v.direction.as_str().into()
+    }),
+    metric(Call, "control_messages", Info, NONE, "How commands and events are written", |v| {
+        v.call.control_message_format.as_str().into()
+    }),
+    metric(Call, "auto_answer", Info, NONE, "Whether connecting answers the channel", |v| {
+        v.call.auto_answer.into()
+    }),
+    metric(Call, "debug", Info, NONE, "Whether its control messages are logged", |v| {
+        v.call.is_debugged().into()
+    }),
+    metric(Call, "ended_by", Info, NONE, "What ended the call", |v| {
+        v.ending().map(|ending| ending.by.as_str()).into()
+    }),
+    metric(Call, "close_code", Info, NONE, "Close code of the WebSocket", |v| {
+        v.ending().and_then(|ending| ending.code).map(u64::from).into()
+    }),
+    metric(Call, "close_reason", Info, NONE, "What is known of the end beyond that", |v| {
+        v.ending().map(|ending| ending.reason.as_str()).filter(|reason| !reason.is_empty()).into()
+    }),
+    metric(Connection, "peer", Info, NONE, "Address of the application", |v| v.call.peer().into()),
+    metric(Connection, "tls", Info, NONE, "TLS version and cipher; none on a plain connection", |v| v.tls()),
+    metric(
+        Connection,
+        "connect_time",
+        Gauge,
+        Milliseconds,
+        "From the channel's making to its WebSocket",
+        |v| v.connect_time().map(Value::Milliseconds).into(),
+    ),
+    metric(Connection, "connected", Gauge, Seconds, "Since the WebSocket came up", |v| {
+        v.connected().map(Value::Seconds).into()
+    }),
+    metric(Connection, "ping_interval", Info, Seconds, "Time between two pings, if any are sent", |v| {
+        v.link().and_then(|link| link.ping_interval).map(Value::Seconds).into()
+    }),
+    metric(Connection, "pings", Counter, NONE, "Pings sent", |v| v.pings().sent.into())
+        .of_all("WebSocket pings sent"),
+    metric(Connection, "pongs_missed", Counter, NONE, "Pings not answered before the next", |v| {
+        v.pings().missed.into()
+    })
+    .of_all("Pings not answered before the next"),
+    metric(Connection, "round_trip", Gauge, Milliseconds, "Round trip of the last ping", |v| {
+        v.pings().round_trip.map(Value::Milliseconds).into()
+    }),
+    metric(Connection, "longest_round_trip", Gauge, Milliseconds, "The longest round trip of a ping", |v| {
+        v.pings().longest_round_trip.map(Value::Milliseconds).into()
+    }),
+    metric(
+        Connection,
+        "write_timeout",
+        Info,
+        Milliseconds,
+        "How long the application may take nothing",
+        |v| v.link().map_or(Value::Absent, |link| Value::Milliseconds(link.write_timeout)),
+    ),
+    metric(FromApplication, "messages_in", Counter, NONE, "Binary messages", |v| v.stats.messages.into())
+        .of_all("Binary messages from applications"),
+    metric(FromApplication, "bytes_in", Counter, Bytes, "Bytes in them", |v| v.stats.bytes.into())
+        .of_all("Bytes in them"),
+    metric(FromApplication, "messages_dropped", Counter, NONE, "Messages that found the queue full", |v| {
+        v.stats.messages_dropped.into()
+    }),
+    metric(FromApplication, "messages_unwanted", Counter, NONE, "Messages while the direction was in", |v| {
+        v.stats.messages_unwanted.into()
+    }),
+    metric(FromApplication, "bytes_cut_off", Counter, Bytes, "Bytes that filled no frame", |v| {
+        v.stats.bytes_cut_off.into()
+    }),
+    metric(FromApplication, "frames_in", Counter, Frames, "Frames queued", |v| v.stats.frames_in.into())
+        .of_all("Frames from applications that were queued"),
+    metric(FromApplication, "frames_played", Counter, Frames, "Frames that went to the core", |v| {
+        v.stats.frames_played.into()
+    })
+    .of_all("Frames that went to the core"),
+    metric(FromApplication, "frames_flushed", Counter, Frames, "Frames dropped by FLUSH_MEDIA", |v| {
+        v.stats.frames_flushed.into()
+    })
+    .of_all("Frames dropped by FLUSH_MEDIA"),
+    metric(FromApplication, "frames_dropped_in", Counter, Frames, "Frames that found the queue full", |v| {
+        v.stats.frames_dropped.into()
+    })
+    .of_all("Frames that found the queue full"),
+    metric(FromApplication, "queue_length", Gauge, Frames, "Frames that wait for the core", |v| {
+        v.status.queue_length.into()
+    }),
+    metric(FromApplication, "queue_time", Gauge, Milliseconds, "Their playing time", |v| {
+        Value::Milliseconds(v.queue())
+    }),
+    metric(FromApplication, "queue_high_water", Gauge, Frames, "The most frames that ever waited", |v| {
+        v.stats.queue_high_water.into()
+    }),
+    metric(FromApplication, "queue_full", Info, NONE, "MEDIA_XOFF was sent, MEDIA_XON not yet", |v| {
+        v.status.queue_full.into()
+    }),
+    metric(FromApplication, "buffering", Info, NONE, "Between START_ and STOP_MEDIA_BUFFERING", |v| {
+        v.status.bulk_media.into()
+    }),
+    metric(FromApplication, "paused", Info, NONE, "Between PAUSE_ and CONTINUE_MEDIA", |v| {
+        v.status.media_paused.into()
+    }),
+    metric(
+        FromApplication,
+        "queue_wait_median",
+        Gauge,
+        Milliseconds,
+        "Half of the frames waited at most this",
+        |v| v.stats.queue_wait.quantile(0.5).map(Value::Milliseconds).into(),
+    ),
+    metric(
+        FromApplication,
+        "queue_wait_p99",
+        Gauge,
+        Milliseconds,
+        "99 of 100 frames waited at most this",
+        |v| v.stats.queue_wait.quantile(0.99).map(Value::Milliseconds).into(),
+    ),
+    metric(FromApplication, "longest_queue_wait", Gauge, Milliseconds, "The longest wait of a frame", |v| {
+        Value::Milliseconds(v.stats.longest_queue_wait)
+    }),
+    metric(
+        FromApplication,
+        "underruns",
+        Counter,
+        NONE,
+        "Times that a frame was due and none was there",
+        |v| v.stats.underruns.into(),
+    )
+    .of_all("Times that a frame was due and none was there"),
+    metric(FromApplication, "late_reads", Counter, NONE, "Frames read late by a frame or more", |v| {
+        v.stats.late_reads.into()
+    })
+    .of_all("Frames that the core read late by a frame or more"),
+    metric(FromApplication, "longest_stall", Gauge, Milliseconds, "The latest read of all", |v| {
+        Value::Milliseconds(v.stats.longest_lateness)
+    }),
+    metric(FromApplication, "commands", Counter, NONE, "Text messages", |v| v.stats.commands.into())
+        .of_all("Text messages from applications"),
+    metric(FromApplication, "commands_refused", Counter, NONE, "Those answered with an ERROR", |v| {
+        v.stats.commands_refused.into()
+    })
+    .of_all("Those answered with an ERROR"),
+    metric(FromApplication, "last_command", Info, NONE, "The last command that was understood", |v| {
+        v.stats.last_command.into()
+    }),
+    metric(ToApplication, "frames_out", Counter, Frames, "Frames sent", |v| {
+        v.out_count(|out| &out.media_messages).into()
+    })
+    .of_all("Frames to applications"),
+    metric(ToApplication, "bytes_out", Counter, Bytes, "Bytes in them", |v| {
+        v.out_count(|out| &out.media_bytes).into()
+    })
+    .of_all("Bytes in them"),
+    metric(ToApplication, "frames_dropped_out", Counter, Frames, "Frames that were not read in time", |v| {
+        v.out_count(|out| &out.media_dropped).into()
+    })
+    .of_all("Frames that applications did not read in time"),
+    metric(
+        ToApplication,
+        "frames_wrong_format",
+        Counter,
+        Frames,
+        "Frames of the core in another format",
+        |v| v.call.wrong_format_frames().into(),
+    ),
+    metric(
+        ToApplication,
+        "out_queue_time",
+        Gauge,
+        Milliseconds,
+        "Media that waits for the application",
+        |v| Value::Milliseconds(v.out_queue()),
+    ),
+    metric(ToApplication, "out_queue_high_water", Gauge, Milliseconds, "The most that ever waited", |v| {
+        v.out_time(|out| &out.queue_high_water_ns)
+    }),
+    metric(
+        ToApplication,
+        "write_blocked",
+        Counter,
+        Milliseconds,
+        "Time that the application took nothing",
+        |v| v.out_time(|out| &out.blocked_ns),
+    )
+    .of_all("Time that applications took nothing"),
+    metric(ToApplication, "longest_write_block", Gauge, Milliseconds, "The longest time at once", |v| {
+        v.out_time(|out| &out.longest_block_ns)
+    }),
+    metric(ToApplication, "events", Counter, NONE, "Events sent", |v| v.out_count(|out| &out.events).into())
+        .of_all("Events to applications"),
+    metric(ToApplication, "errors", Counter, NONE, "ERROR events among them", |v| {
+        v.call.record.errors().into()
+    })
+    .of_all("ERROR events among them"),
+    metric(ToApplication, "last_error", Info, NONE, "The last one's text", |v| {
+        v.call.record.last_error().map(Value::Text).into()
+    }),
+];

@@ -1,0 +1,305 @@
+//! What each CLI command prints. Nothing here knows the core; strings in, text out.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::{Command, Outcome};
+use crate::asterisk::build::{self, BUILD, OnDisk};
+use crate::asterisk::call::Call;
+use crate::asterisk::call_report::{CallReport, METRICS, Section};
+use crate::asterisk::debug::Peer;
+use crate::asterisk::driver::Driver;
+use crate::asterisk::totals::ModuleMetric;
+use crate::report::metric::{Kind, Unit, Value};
+use crate::report::table::{Align, ascii, table};
+
+pub(super) const COMMANDS: [Command; 7] = [
+    Command {
+        command: c"websocket show channels",
+        summary: c"List WebSocket channels",
+        usage: c"Usage: websocket show channels\n       Lists the channels of chan_websocket, one line each.\n",
+        words: 3,
+        run: |driver, args| if args.is_empty() { Outcome::Text(channels(driver)) } else { Outcome::Usage },
+        complete: no_completion,
+    },
+    Command {
+        command: c"websocket show channel",
+        summary: c"Show everything about a WebSocket channel",
+        usage: c"Usage: websocket show channel <channel>\n       Shows all figures of one channel, its connection, and the settings that\n       it was made with. CHANNEL(websocket,<figure>) reads them in the\n       dialplan and in ARI.\n",
+        words: 3,
+        run: |driver, args| with_call(driver, args, |call| Outcome::Text(channel(call))),
+        complete: |driver, args, _| if args.is_empty() { names(driver) } else { Vec::new() },
+    },
+    Command {
+        command: c"websocket show figures",
+        summary: c"List the figures that a WebSocket channel has",
+        usage: c"Usage: websocket show figures\n       Lists the figures of 'websocket show channel' with their meaning.\n       CHANNEL(websocket,<figure>) reads them in the dialplan and in ARI.\n",
+        words: 3,
+        run: |_, args| if args.is_empty() { Outcome::Text(metrics()) } else { Outcome::Usage },
+        complete: no_completion,
+    },
+    Command {
+        command: c"websocket show stats",
+        summary: c"Show totals of chan_websocket",
+        usage: c"Usage: websocket show stats\n       Shows the totals of all channels since chan_websocket was loaded, those\n       that are over included, and what its threads are doing.\n",
+        words: 3,
+        run: |driver, args| if args.is_empty() { Outcome::Text(stats(driver)) } else { Outcome::Usage },
+        complete: no_completion,
+    },
+    Command {
+        command: c"websocket show settings",
+        summary: c"Show build and settings of chan_websocket",
+        usage: c"Usage: websocket show settings\n       Shows the build that is running, and the settings for new channels.\n       Warns when the module's file on disk is another build, which a restart\n       of Asterisk runs.\n",
+        words: 3,
+        run: |driver, args| if args.is_empty() { Outcome::Text(settings(driver)) } else { Outcome::Usage },
+        complete: no_completion,
+    },
+    Command {
+        command: c"websocket set debug {on|off}",
+        summary: c"Show control messages of WebSocket channels",
+        usage: c"Usage: websocket set debug {on|off} [channel <channel>|peer <address>]\n       Shows commands and events of all channels at the console, or those of\n       one channel, or of all channels with one peer (an IP address, with or\n       without a port), channels to come included. 'off' alone ends all.\n",
+        words: 3,
+        run: set_debug,
+        complete: complete_set_debug,
+    },
+    Command {
+        command: c"websocket hangup",
+        summary: c"Hang up a WebSocket channel",
+        usage: c"Usage: websocket hangup <channel>\n       Hangs up one channel, as its application's HANGUP would.\n",
+        words: 2,
+        run: |driver, args| {
+            with_call(driver, args, |call| {
+                call.hang_up_by_operator();
+                Outcome::Text(format!("Hanging up {}\n", call.name()))
+            })
+        },
+        complete: |driver, args, _| if args.is_empty() { names(driver) } else { Vec::new() },
+    },
+];
+
+fn no_completion(_: &Driver, _: &[String], _: &str) -> Vec<String> {
+    Vec::new()
+}
+
+fn names(driver: &Driver) -> Vec<String> {
+    driver.calls().iter().map(|call| call.name().to_owned()).collect()
+}
+
+/// The call that the one argument names, by channel name or unique id, whatever its case, as the core's own commands.
+fn with_call(driver: &Driver, args: &[String], run: impl FnOnce(&Arc<Call>) -> Outcome) -> Outcome {
+    let [name] = args else { return Outcome::Usage };
+    match driver.call_by_name(name) {
+        Some(call) => run(&call),
+        None => unknown(name),
+    }
+}
+
+fn unknown(name: &str) -> Outcome {
+    Outcome::Failure(format!("There is no WebSocket channel '{name}'; see 'websocket show channels'\n"))
+}
+
+fn channels(driver: &Driver) -> String {
+    use Align::{Left, Right};
+    const HEADINGS: [&str; 13] = [
+        "Channel",
+        "Role",
+        "Peer",
+        "Connection id",
+        "Format",
+        "Dir",
+        "Mode",
+        "State",
+        "Queue ms",
+        "Age",
+        "Frames in",
+        "Frames out",
+        "Drops",
+    ];
+    let calls = driver.calls();
+    let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
+    rows.extend(calls.iter().map(|call| row(&call.report()).to_vec()));
+    let aligns = [Left, Left, Left, Left, Left, Left, Left, Left, Right, Right, Right, Right, Right];
+    let plural = if calls.len() == 1 { "" } else { "s" };
+    format!("{}{} WebSocket channel{plural}\n", table(&rows, &aligns), calls.len())
+}
+
+fn row(view: &CallReport<'_>) -> [String; 13] {
+    let call = view.call;
+    [
+        call.name().into(),
+        call.role.as_str().into(),
+        call.peer().unwrap_or("-").into(),
+        call.connection_id.clone(),
+        view.format().name.clone(),
+        view.direction.as_str().into(),
+        view.mode_name().into(),
+        view.state().into(),
+        view.queue().as_millis().to_string(),
+        clock_time(view.age().as_secs()),
+        view.stats.frames_in.to_string(),
+        view.frames_out().to_string(),
+        view.frames_dropped().to_string(),
+    ]
+}
+
+fn clock_time(seconds: u64) -> String {
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+fn channel(call: &Call) -> String {
+    let view = call.report();
+    let mut sections: Vec<(&str, Vec<(String, String)>)> = Vec::new();
+    for section in [Section::Call, Section::Connection, Section::FromApplication, Section::ToApplication] {
+        let metrics = METRICS.iter().filter(|metric| metric.section == section);
+        let mut rows: Vec<(String, String)> = metrics
+            .map(|metric| (metric.name.to_owned(), with_unit(&(metric.get)(&view), metric.unit)))
+            .collect();
+        if section == Section::Call {
+            rows.extend(call.channel_facts());
+        }
+        sections.push((section.as_str(), rows));
+    }
+    let settings = call.settings.of_calls().into_iter();
+    sections.push(("Settings", settings.map(|(name, value)| (name.to_owned(), value)).collect()));
+    let width = sections.iter().flat_map(|(_, rows)| rows).map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (heading, rows) in sections {
+        let _ = writeln!(text, "{heading}:");
+        for (name, value) in rows {
+            let _ = writeln!(text, "  {name:width$}  {}", ascii(&value));
+        }
+    }
+    text
+}
+
+fn with_unit(value: &Value, unit: Unit) -> String {
+    match (value, unit.as_str()) {
+        (Value::Absent, _) => "-".to_owned(),
+        (value, "") => value.to_string(),
+        (value, unit) => format!("{value} {unit}"),
+    }
+}
+
+fn metrics() -> String {
+    let mut rows = vec![["Figure", "Kind", "Unit", "Meaning"].map(str::to_owned).to_vec()];
+    rows.extend(METRICS.iter().map(|metric| {
+        [metric.name, metric.kind.as_str(), metric.unit.as_str(), metric.help].map(str::to_owned).to_vec()
+    }));
+    table(&rows, &[])
+}
+
+fn stats(driver: &Driver) -> String {
+    let view = driver.report();
+    let mut rows = vec![["Metric", "Of", "Value", "Meaning"].map(str::to_owned).to_vec()];
+    rows.extend(view.metrics().iter().map(|metric| {
+        vec![metric.name.to_owned(), labels(metric), with_unit(&metric.value, metric.unit), meaning(metric)]
+    }));
+    let mut text = table(&rows, &[Align::Left, Align::Left, Align::Right]);
+    let wait = &view.totals.traffic.queue_wait;
+    text.push_str("\nHow long frames from applications waited for the core:\n");
+    let (mut rows, mut before) = (Vec::new(), 0);
+    for (bound, count) in wait.cumulative() {
+        let bound = bound.map_or("longer".to_owned(), |bound| format!("<= {} ms", bound.as_millis()));
+        rows.push(vec![bound, (count - before).to_string()]);
+        before = count;
+    }
+    text.push_str(&table(&rows, &[Align::Right, Align::Right]));
+    text
+}
+
+fn labels(metric: &ModuleMetric) -> String {
+    let labels: Vec<String> = metric.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    labels.join(" ")
+}
+
+fn meaning(metric: &ModuleMetric) -> String {
+    match metric.kind {
+        Kind::Counter => format!("{}, in all", metric.help),
+        Kind::Gauge | Kind::Info => metric.help.to_owned(),
+    }
+}
+
+fn settings(driver: &Driver) -> String {
+    let config = driver.config();
+    let mut text = format!("Build:  {BUILD}\n");
+    if let Some(path) = build::path() {
+        let _ = writeln!(text, "File:   {}", ascii(&path.to_string_lossy()));
+        match build::on_disk(&path) {
+            OnDisk::Same => {}
+            OnDisk::Other => text.push_str(
+                "WARNING: the file is another build than the one that is running, or the same installed anew; \
+                 restart Asterisk to run it\n",
+            ),
+            OnDisk::Gone(why) => {
+                let _ = writeln!(text, "WARNING: the file cannot be read: {}", ascii(&why));
+            }
+            OnDisk::Unknown => text.push_str(
+                "The file could not be read when it was loaded: nothing to compare it with\n",
+            ),
+        }
+    }
+    text.push('\n');
+    let rows: Vec<Vec<String>> =
+        config.settings.listing().into_iter().map(|(name, value)| vec![name.into(), value]).collect();
+    text.push_str(&table(&rows, &[]));
+    let mut names: Vec<&String> = config.connections.keys().collect();
+    names.sort();
+    for name in names {
+        let _ = writeln!(text, "Connection section: [{}]", ascii(name));
+    }
+    text
+}
+
+fn set_debug(driver: &Driver, args: &[String]) -> Outcome {
+    let Some((on, what)) = args.split_first() else { return Outcome::Usage };
+    let on = on.eq_ignore_ascii_case("on");
+    let state = if on { "enabled" } else { "disabled" };
+    match what {
+        [] => {
+            driver.debug.set_all(on);
+            for call in driver.calls() {
+                call.set_debug(on);
+            }
+            Outcome::Text(format!("WebSocket debugging {state}\n"))
+        }
+        [keyword, name] if keyword.eq_ignore_ascii_case("channel") => match driver.call_by_name(name) {
+            Some(call) => {
+                call.set_debug(on);
+                Outcome::Text(format!("WebSocket debugging {state} for {}\n", call.name()))
+            }
+            None => unknown(name),
+        },
+        [keyword, address] if keyword.eq_ignore_ascii_case("peer") => match Peer::parse(address) {
+            Some(peer) => {
+                driver.debug.set_peer(peer, on);
+                for call in driver.calls() {
+                    if call.peer().is_some_and(|connected| peer.matches(connected)) {
+                        call.set_debug(on);
+                    }
+                }
+                Outcome::Text(format!("WebSocket debugging {state} for peer {address}\n"))
+            }
+            None => Outcome::Failure(format!(
+                "'{address}' is no IP address; write 192.0.2.1, 192.0.2.1:8080 or [2001:db8::1]:8080\n"
+            )),
+        },
+        _ => Outcome::Usage,
+    }
+}
+
+fn complete_set_debug(driver: &Driver, args: &[String], _word: &str) -> Vec<String> {
+    match args {
+        // 'on' and 'off' themselves are the core's to complete.
+        [_] => vec!["channel".to_owned(), "peer".to_owned()],
+        [_, keyword] if keyword.eq_ignore_ascii_case("channel") => names(driver),
+        [_, keyword] if keyword.eq_ignore_ascii_case("peer") => {
+            let calls = driver.calls();
+            let mut peers: Vec<String> =
+                calls.iter().filter_map(|call| call.peer()).map(str::to_owned).collect();
+            peers.sort();
+            peers.dedup();
+            peers
+        }
+        _ => Vec::new(),
+    }
+}

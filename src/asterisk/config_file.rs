@@ -1,0 +1,142 @@
+//! Reads chan_websocket.conf with Asterisk's own parser (asterisk/config.h), templates and includes and all.
+
+use std::ffi::{CStr, OsStr};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::ptr::{self, NonNull};
+
+use super::channel::owned_string;
+use super::sys;
+use crate::settings::config::{self, Config, ConfigFile, Section};
+
+const FILE: &CStr = c"chan_websocket.conf";
+
+/// The configuration as the file has it now. What is wrong in it is logged, and `previous` (or the default) stays in
+/// its place.
+pub(crate) fn load(previous: Option<&Config>) -> Config {
+    let file = FILE.to_string_lossy();
+    let loaded = match Loaded::new() {
+        Ok(loaded) => loaded,
+        Err(why) => {
+            let (config, error) = Config::unreadable(&file, why, previous);
+            log::error!("{error}");
+            return config;
+        }
+    };
+    let sections = loaded.map_or_else(Vec::new, |loaded| loaded.sections());
+    let (config, errors) = config::parse(&file, &ConfigFile { sections }, previous);
+    for error in errors {
+        log::error!("{error}");
+    }
+    config
+}
+
+/// Whether the file puts up with an Asterisk that is not supported. What is wrong with that option is logged. Looks into
+/// no structure of the core's. (Of two such options the first counts, or the last: versions differ.)
+pub(crate) fn allows_untested_version() -> bool {
+    let loaded = Loaded::new().unwrap_or_else(|why| {
+        log::error!("{}: cannot be read: {why}", FILE.to_string_lossy());
+        None
+    });
+    let value = loaded.and_then(|loaded| loaded.value(c"global", c"allow_untested_version"));
+    config::allows_untested_version(&FILE.to_string_lossy(), value.as_deref()).unwrap_or_else(|error| {
+        log::error!("{error}");
+        false
+    })
+}
+
+/// The file as Asterisk has read it.
+struct Loaded(NonNull<sys::ast_config>);
+
+impl Loaded {
+    /// `None` if there is no file.
+    ///
+    /// # Errors
+    /// Why there is one that cannot be read.
+    fn new() -> Result<Option<Self>, String> {
+        let no_flags = sys::ast_flags { flags: 0 };
+        // SAFETY: C strings; returns a configuration of ours, NULL if there is no file, or a sentinel.
+        let config = unsafe { sys::ast_config_load2(FILE.as_ptr(), c"chan_websocket".as_ptr(), no_flags) };
+        // CONFIG_STATUS_FILEUNCHANGED and CONFIG_STATUS_FILEINVALID are -1 and -2 as pointers (config.h).
+        if isize::try_from(config.addr()).is_err() {
+            return Err("Asterisk cannot parse it, and has logged why".to_owned());
+        }
+        match NonNull::new(config) {
+            Some(config) => Ok(Some(Self(config))),
+            // Asterisk says no more of a file that it cannot open than of one that is not there.
+            None => why_unreadable().map_or(Ok(None), Err),
+        }
+    }
+
+    /// The last value of an option in the sections of this name.
+    fn value(&self, section: &CStr, option: &CStr) -> Option<String> {
+        // SAFETY: the configuration is alive; the value lives as long, and is copied.
+        unsafe {
+            let value = sys::ast_variable_retrieve(self.0.as_ptr(), section.as_ptr(), option.as_ptr());
+            (!value.is_null()).then(|| owned_string(value))
+        }
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        let mut sections = Vec::new();
+        let mut name = ptr::null();
+        loop {
+            // SAFETY: the configuration is alive; a category's name lives as long and leads to the next.
+            name = unsafe { sys::ast_category_browse(self.0.as_ptr(), name) };
+            if name.is_null() {
+                return sections;
+            }
+            // SAFETY: as above.
+            let variables = unsafe { variables(sys::ast_variable_browse(self.0.as_ptr(), name)) };
+            // SAFETY: as above.
+            sections.push(Section { name: unsafe { owned_string(name) }, variables });
+        }
+    }
+}
+
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        // SAFETY: ours, and not used any more.
+        unsafe { sys::ast_config_destroy(self.0.as_ptr()) };
+    }
+}
+
+/// Why Asterisk has got nothing from the file, or from the database that extconfig.conf has in its place; `None` if there
+/// is neither.
+fn why_unreadable() -> Option<String> {
+    // SAFETY: a C string.
+    if unsafe { sys::ast_realtime_is_mapping_defined(FILE.as_ptr()) } != 0 {
+        return Some("extconfig.conf has it come from a database, which gives nothing".to_owned());
+    }
+    // SAFETY: a static string of the core.
+    let folder = unsafe { CStr::from_ptr(sys::ast_config_AST_CONFIG_DIR) };
+    let path = Path::new(OsStr::from_bytes(folder.to_bytes())).join(OsStr::from_bytes(FILE.to_bytes()));
+    match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => return Some(error.to_string()),
+        Ok(_) => {}
+    }
+    Some(match fs::metadata(&path) {
+        Err(error) => error.to_string(),
+        Ok(found) if !found.is_file() => "it is not a regular file".to_owned(),
+        Ok(_) => match File::open(&path) {
+            Err(error) => error.to_string(),
+            Ok(_) => "Asterisk could not open it".to_owned(),
+        },
+    })
+}
+
+/// # Safety
+/// `next` is NULL or a list of variables that lives for this call.
+pub(crate) unsafe fn variables(mut next: *mut sys::ast_variable) -> Vec<(String, String)> {
+    let mut variables = Vec::new();
+    // SAFETY: the caller's promise.
+    while let Some(variable) = unsafe { next.as_ref() } {
+        // SAFETY: a variable's name and value are C strings.
+        variables.push(unsafe { (owned_string(variable.name), owned_string(variable.value)) });
+        next = variable.next;
+    }
+    variables
+}

@@ -1,0 +1,186 @@
+//! Load, reload, unload, and the references that keep the module in memory (asterisk/module.h).
+
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::mem::{ManuallyDrop, MaybeUninit};
+
+use super::build::{self, BUILD};
+use super::channel::owned_string;
+use super::driver::Driver;
+use super::guard::{here, trampoline};
+use super::{acl_change, ami, cli, config_file, http, log as host_log, prometheus, sys, tech};
+use crate::settings::asterisk_version::{self, SUPPORTED_VERSIONS};
+
+const SUCCESS: c_int = sys::ast_module_load_result::AST_MODULE_LOAD_SUCCESS as c_int;
+const DECLINE: c_int = sys::ast_module_load_result::AST_MODULE_LOAD_DECLINE as c_int;
+
+/// Build options of Asterisk that change what a module sees.
+const INCOMPATIBLE_OPTIONS: [&str; 3] = ["DEBUG_THREADS", "LOW_MEMORY", "DEBUG_FD_LEAKS"];
+
+trampoline! {
+    /// Called by the loader, with its list of modules locked; once per load, any number of times per process.
+    #[unsafe(no_mangle)]
+    fn cw_module_load() -> c_int, fail DECLINE, {
+        host_log::install();
+        load().map_or_else(|why| decline(&why), |()| SUCCESS)
+    }
+}
+
+trampoline! {
+    /// Called by the loader. 0 is success.
+    #[unsafe(no_mangle)]
+    fn cw_module_reload() -> c_int, fail -1, {
+        if let Some(driver) = Driver::current() {
+            let config = config_file::load(Some(&driver.config()));
+            driver.set_config(config);
+        }
+        prometheus::register();
+        0
+    }
+}
+
+trampoline! {
+    /// Called by the loader when nobody holds the module any more.
+    #[unsafe(no_mangle)]
+    fn cw_module_unload() -> c_int, fail -1, {
+        acl_change::unsubscribe();
+        cli::unregister();
+        ami::unregister();
+        prometheus::unregister();
+        http::unlink();
+        tech::unregister();
+        Driver::stop();
+        0
+    }
+}
+
+fn load() -> Result<(), String> {
+    check_version()?;
+    check_build_options()?;
+    build::remember_file();
+    let config = config_file::load(None);
+    let started = {
+        // Threads inherit the mask: Asterisk's signals are for Asterisk's threads.
+        let _blocked = SignalsBlocked::new();
+        Driver::start(config)
+    };
+    started.map_err(|error| format!("cannot start its threads: {error}"))?;
+    if !tech::register() {
+        Driver::stop();
+        return Err("another module has the channel technology 'WebSocket'; unload that first".into());
+    }
+    acl_change::subscribe();
+    http::link();
+    cli::register();
+    ami::register();
+    prometheus::register();
+    log::info!("chan_websocket {BUILD} is running");
+    Ok(())
+}
+
+fn decline(why: &str) -> c_int {
+    log::error!("chan_websocket {BUILD} declines to load: {why}");
+    DECLINE
+}
+
+/// One binary serves every supported Asterisk, and no other is known not to lay its structures out differently. Before
+/// anything of the core's is looked into.
+fn check_version() -> Result<(), String> {
+    // SAFETY: a static string of the core.
+    let version = unsafe { owned_string(sys::ast_get_version()) };
+    let Err(why) = asterisk_version::check(&version) else { return Ok(()) };
+    if config_file::allows_untested_version() {
+        log::warn!(
+            "Asterisk {version} is not tested ({why}), but allow_untested_version = yes: at your own risk"
+        );
+        return Ok(());
+    }
+    Err(format!(
+        "Asterisk {version} is not supported: {why}. Supported are {SUPPORTED_VERSIONS}. With allow_untested_version = yes \
+         in [global] of chan_websocket.conf it runs here at your own risk: a structure that this version lays out \
+         differently would corrupt memory"
+    ))
+}
+
+/// One binary serves every supported Asterisk; some debugging builds lay their structures out differently.
+fn check_build_options() -> Result<(), String> {
+    // SAFETY: static strings of the core.
+    let (version, options) =
+        unsafe { (owned_string(sys::ast_get_version()), owned_string(sys::ast_get_build_opts())) };
+    let found: Vec<&str> =
+        options.split(',').map(str::trim).filter(|option| INCOMPATIBLE_OPTIONS.contains(option)).collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(format!("Asterisk {version} is built with {}, which changes the module interface", found.join(", ")))
+}
+
+/// A reference that keeps the module in memory: one for each channel, and one for each HTTP request.
+pub(crate) struct Held(());
+
+impl Held {
+    pub(crate) fn new() -> Self {
+        let (file, line, function) = here!();
+        // SAFETY: our own module, registered and running.
+        unsafe { sys::__ast_module_ref(sys::cw_module_self(), file, line, function) };
+        Self(())
+    }
+
+    /// Leaves the reference to a channel, whose hangup takes it back with [`Held::of_channel`].
+    pub(crate) fn leave_to_channel(self) {
+        let _ = ManuallyDrop::new(self);
+    }
+
+    /// The reference that [`Held::leave_to_channel`] left, once for each.
+    pub(crate) fn of_channel() -> Self {
+        Self(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let (file, line, function) = here!();
+        // SAFETY: pairs with `new`.
+        unsafe { sys::__ast_module_unref(sys::cw_module_self(), file, line, function) };
+    }
+}
+
+/// A fresh random UUID, 122 bits of it from the kernel.
+pub(crate) fn new_uuid() -> String {
+    let mut text = [0 as c_char; sys::AST_UUID_STR_LEN as usize];
+    // SAFETY: writes at most the given size, with a NUL.
+    unsafe {
+        sys::ast_uuid_generate_str(text.as_mut_ptr(), text.len());
+        CStr::from_ptr(text.as_ptr()).to_string_lossy().into_owned()
+    }
+}
+
+/// A string in the core's memory, for the core to free.
+pub(crate) fn core_string(text: &str) -> *mut c_char {
+    let Ok(text) = CString::new(text) else { return std::ptr::null_mut() };
+    let (file, line, function) = here!();
+    // SAFETY: copies the string; astmm.h.
+    unsafe { sys::__ast_strdup(text.as_ptr(), file, line, function) }
+}
+
+/// Blocks every signal of this thread while it lives.
+struct SignalsBlocked(libc::sigset_t);
+
+impl SignalsBlocked {
+    fn new() -> Self {
+        let mut old = MaybeUninit::uninit();
+        let mut all = MaybeUninit::uninit();
+        // SAFETY: both sets are initialised by the calls before they are read.
+        unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), old.as_mut_ptr());
+            Self(old.assume_init())
+        }
+    }
+}
+
+impl Drop for SignalsBlocked {
+    fn drop(&mut self) {
+        // SAFETY: the mask that this thread had before.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut()) };
+    }
+}

@@ -1,0 +1,83 @@
+//! Our metrics in the answer of `res_prometheus`, where that is loaded (asterisk/res_prometheus.h).
+//!
+//! That module may come and go: its functions are looked up, and called, only where the loader holds its list of
+//! modules, which it does while it loads, reloads or unloads any of them, us among them. When it goes, it forgets our
+//! callback; when it comes after us, a reload of ours finds it. At start it comes before us, by load_pri. It is not
+//! among our optional_modules: the loader would not load us where that module declines, and nobody's calls depend on
+//! metrics.
+
+use std::cell::UnsafeCell;
+use std::ffi::c_char;
+
+use super::driver::Driver;
+use super::guard::trampoline;
+use super::{symbol, sys};
+use crate::report::prometheus_text::Exposition;
+
+type Register = unsafe extern "C" fn(*mut sys::prometheus_callback) -> std::ffi::c_int;
+type Unregister = unsafe extern "C" fn(*mut sys::prometheus_callback);
+
+struct Callback(UnsafeCell<sys::prometheus_callback>);
+
+// SAFETY: never written to, neither by us nor by res_prometheus.
+unsafe impl Sync for Callback {}
+
+static CALLBACK: Callback = Callback(UnsafeCell::new(sys::prometheus_callback {
+    name: c"chan_websocket".as_ptr(),
+    callback_fn: Some(scrape),
+}));
+
+/// Has res_prometheus ask us, if it is there. May be called again. Only from load or reload, with the loader's list of
+/// modules locked.
+pub(crate) fn register() {
+    unregister();
+    // SAFETY: the type is that of res_prometheus.h; the module stays for this call, for its list is locked.
+    let Some(register) = (unsafe { symbol::find::<Register>(c"prometheus_callback_register") }) else {
+        return;
+    };
+    // SAFETY: a static callback; it is kept until `unregister`, or until res_prometheus is unloaded.
+    if unsafe { register(CALLBACK.0.get()) } != 0 {
+        log::warn!("res_prometheus does not take chan_websocket's metrics");
+    }
+}
+
+/// Has it ask us no more; waits for a scrape under way. Only from load, reload or unload, as above.
+pub(crate) fn unregister() {
+    // SAFETY: as in `register`.
+    let unregister = unsafe { symbol::find::<Unregister>(c"prometheus_callback_unregister") };
+    if let Some(unregister) = unregister {
+        // SAFETY: a static callback; nothing happens if it is not registered.
+        unsafe { unregister(CALLBACK.0.get()) };
+    }
+}
+
+trampoline! {
+    /// On an HTTP session's thread, with res_prometheus's lock held. Appends to the answer.
+    fn scrape(output: *mut *mut sys::ast_str) -> (), fail (), {
+        let text = metrics();
+        // SAFETY: the answer so far; it may move as it grows. The text is copied.
+        unsafe { sys::__ast_str_helper2(output, 0, text.as_ptr().cast::<c_char>(), text.len(), 1, 0) };
+    }
+}
+
+/// The module's metrics. None of one call: their number has no bound.
+fn metrics() -> String {
+    let Some(driver) = Driver::current() else { return String::new() };
+    let view = driver.report();
+    let mut metrics = Exposition::default();
+    for metric in view.metrics() {
+        metrics.metric(metric.name, &metric.labels, metric.kind, metric.unit, metric.help, &metric.value);
+    }
+    let traffic = &view.totals.traffic;
+    metrics.histogram(
+        "queue_wait",
+        "Time from a frame's coming from the application to its going to the core",
+        &traffic.queue_wait,
+    );
+    metrics.histogram(
+        "read_lateness",
+        "Time from a frame's being due to its going to the core: what Asterisk or the machine adds",
+        &traffic.lateness,
+    );
+    metrics.finish()
+}

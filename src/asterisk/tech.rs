@@ -1,0 +1,361 @@
+//! The channel tech: what the core calls, decoded here and done in [`super::call`] and [`super::request`].
+//!
+//! Which lock the core holds in which callback: asterisk/channel.h, struct ast_channel_tech.
+//!
+//! Two of them run in the channel's destructor too, where nobody holds a reference any more: `func_channel_read` and
+//! `get_pvt_uniqueid`. It publishes a last snapshot (`ast_channel_publish_final_snapshot`), which has the driver's
+//! unique id and the `channelvars` of ari.conf and manager.conf, functions included. They may take no reference to the
+//! channel, for giving it back would run the destructor again. All others are called by one who holds a reference.
+
+use std::cell::UnsafeCell;
+use std::ffi::{CString, c_char, c_int, c_uint, c_void};
+use std::sync::Arc;
+
+use super::call::{CLOSE_NORMAL, Call};
+use super::channel::{Channel, ChannelGuard, Locked, owned_string};
+use super::format::{Capabilities, Format};
+use super::guard::{guard, trampoline};
+use super::request::{self, Request};
+use super::{call_report, module, sys};
+use crate::protocol::event::Event;
+
+/// The tech table in memory that never moves; the core keeps a pointer to it from register to unregister.
+struct Tech(UnsafeCell<sys::ast_channel_tech>);
+
+// SAFETY: written by `register` before the core knows it and by `unregister` when it knows it no more; read between.
+unsafe impl Sync for Tech {}
+
+static TECH: Tech = Tech(UnsafeCell::new(sys::ast_channel_tech {
+    type_: c"WebSocket".as_ptr(),
+    description: c"Media over WebSocket Channel Driver".as_ptr(),
+    requester: Some(requester),
+    call: Some(call),
+    read: Some(read),
+    exception: Some(read),
+    write: Some(write),
+    hangup: Some(hangup),
+    fixup: Some(fixup),
+    indicate: Some(indicate),
+    send_digit_end: Some(send_digit_end),
+    func_channel_read: Some(func_channel_read),
+    get_pvt_uniqueid: Some(get_pvt_uniqueid),
+    // SAFETY: all-zero is a valid table: no callback, no capability.
+    ..unsafe { std::mem::zeroed() }
+}));
+
+/// Registers the tech `WebSocket`; false if another module has it.
+pub(crate) fn register() -> bool {
+    let Some(capabilities) = Capabilities::of_every_format() else { return false };
+    // SAFETY: nobody knows the table now: load and unload do not run at the same time.
+    unsafe { (*TECH.0.get()).capabilities = capabilities.leak() };
+    // SAFETY: a static table; channel.h.
+    let registered = unsafe { sys::ast_channel_register(table()) == 0 };
+    if !registered {
+        take_capabilities();
+    }
+    registered
+}
+
+/// Takes the tech back; no new channel is asked for afterwards.
+pub(crate) fn unregister() {
+    // SAFETY: as for `register`; unregistering what is not registered does nothing.
+    unsafe { sys::ast_channel_unregister(table()) };
+    take_capabilities();
+}
+
+/// Takes back what `register` put into the table.
+fn take_capabilities() {
+    // SAFETY: nobody knows the table now; the pointer is the one that `register` leaked.
+    drop(unsafe { Capabilities::reclaim(std::mem::take(&mut (*TECH.0.get()).capabilities)) });
+}
+
+/// The table, for new channels.
+pub(crate) fn table() -> *const sys::ast_channel_tech {
+    TECH.0.get()
+}
+
+/// The call of a locked channel. The reference in `tech_pvt` keeps it alive as long as the channel is locked.
+fn call_of(channel: Locked<'_>) -> Option<&Call> {
+    // SAFETY: `tech_pvt` is NULL or what `give_call` put there; `hangup`, which takes it away, needs the same lock.
+    unsafe { channel.tech_pvt().cast::<Call>().as_ref() }
+}
+
+/// Gives the channel its references to the call and to the module, which its hangup gives back. Until the result is
+/// [kept](Given::keep), dropping it does the same: the core does not know the channel yet.
+pub(crate) fn give_call(channel: Locked<'_>, call: Arc<Call>, held: module::Held) -> Given<'_> {
+    channel.set_tech_pvt(Arc::into_raw(call).cast_mut().cast());
+    held.leave_to_channel();
+    Given(Some(channel))
+}
+
+/// A channel that has its call, and that the core does not have yet.
+#[must_use = "dropped, it takes the call back"]
+pub(crate) struct Given<'a>(Option<Locked<'a>>);
+
+impl Given<'_> {
+    /// From here on the core hangs the channel up.
+    pub(crate) fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Given<'_> {
+    /// Also in a panic, which another one must not join.
+    fn drop(&mut self) {
+        if let Some(channel) = self.0.take() {
+            guard("hangup", (), || hang_up(channel));
+        }
+    }
+}
+
+/// Takes the reference to the call back that `give_call` gave.
+fn take_call(channel: Locked<'_>) -> Option<Arc<Call>> {
+    let pvt = channel.tech_pvt().cast::<Call>();
+    if pvt.is_null() {
+        return None;
+    }
+    channel.set_tech_pvt(std::ptr::null_mut());
+    // SAFETY: the one reference that `give_call` leaked; the pointer to it is gone now.
+    Some(unsafe { Arc::from_raw(pvt) })
+}
+
+/// A reference of one's own to the call of a channel that is not locked by the core; `None` after the hangup. The
+/// channel's count of references is left alone, as the destructor needs it.
+fn call_of_unlocked(chan: *mut sys::ast_channel) -> Option<Arc<Call>> {
+    // SAFETY: the channel's memory and its lock are there across the callback, also in the destructor, which takes that
+    // lock itself before and after.
+    let guard = unsafe { ChannelGuard::lock_borrowed(chan) }?;
+    call_of(guard.locked())?.me()
+}
+
+trampoline! {
+    /// No lock held; the requestor may be NULL. Returns an unlocked channel, or NULL with `*cause` set.
+    fn requester(
+        _type: *const c_char, cap: *mut sys::ast_format_cap, assigned_ids: *const sys::ast_assigned_ids,
+        requestor: *const sys::ast_channel, addr: *const c_char, cause: *mut c_int,
+    ) -> *mut sys::ast_channel, fail std::ptr::null_mut(), {
+        // SAFETY: the core's pointers live across the callback; a channel's name may be read without its lock by
+        // whoever asks on its behalf, which is what the requestor is.
+        let request = unsafe {
+            Request {
+                data: owned_string(addr),
+                requestor_name: request::requestor_name(requestor, assigned_ids),
+                offered: Format::first_of(cap),
+                assigned_ids,
+                requestor,
+            }
+        };
+        request::request(&request).unwrap_or_else(|| {
+            // SAFETY: points to the core's own variable, or is NULL.
+            if let Some(cause) = unsafe { cause.as_mut() } {
+                *cause = sys::AST_CAUSE_FAILURE as c_int;
+            }
+            std::ptr::null_mut()
+        })
+    }
+}
+
+trampoline! {
+    /// Channel locked. Connecting goes on without it.
+    fn call(chan: *mut sys::ast_channel, addr: *const c_char, _timeout: c_int) -> c_int, fail -1, {
+        // SAFETY: locked by the core for this callback.
+        let channel = unsafe { Locked::new(chan) };
+        // SAFETY: the core's string lives across the callback.
+        let dialled = unsafe { owned_string(addr) };
+        let Some(channel) = channel else { return -1 };
+        let Some(call) = call_of(channel).and_then(Call::me) else { return -1 };
+        call.adopt_callid(channel);
+        super::outgoing::start(&call, channel, &dialled);
+        0
+    }
+}
+
+trampoline! {
+    /// Channel locked, its own thread: the clock fired, or something else woke the channel. Also the callback for urgent
+    /// data, which only descriptors of others can have.
+    fn read(chan: *mut sys::ast_channel) -> *mut sys::ast_frame, fail std::ptr::null_mut(), {
+        // SAFETY: locked by the core for this callback.
+        let Some(channel) = (unsafe { Locked::new(chan) }) else { return std::ptr::null_mut() };
+        let Some(call) = call_of(channel) else { return std::ptr::null_mut() };
+        read_frame(channel, call).unwrap_or(&raw mut sys::ast_null_frame)
+    }
+}
+
+/// The frame that is due, if the clock has fired. A frame given for another descriptor may be lost: from Asterisk 20.21,
+/// 22.11 and 23.5 on a whisper's framehook takes away what is read when the whisper's timer has woken the channel. The
+/// clock stays readable, and the core's next poll reports it.
+fn read_frame(channel: Locked<'_>, call: &Call) -> Option<*mut sys::ast_frame> {
+    channel.is_woken_by_clock().then(|| call.read(channel)).flatten()
+}
+
+trampoline! {
+    /// Channel locked. The frame is borrowed for the call. Trouble with a frame never ends the call.
+    fn write(chan: *mut sys::ast_channel, frame: *mut sys::ast_frame) -> c_int, fail -1, {
+        // SAFETY: locked by the core for this callback.
+        let Some(call) = (unsafe { Locked::new(chan) }).and_then(call_of) else { return -1 };
+        // SAFETY: the core's frame lives across the callback.
+        if let Some(frame) = unsafe { frame.as_ref() } {
+            write_frame(call, frame);
+        }
+        0
+    }
+}
+
+/// Only voice goes to the application; comfort noise, text, video and the like end here.
+fn write_frame(call: &Call, frame: &sys::ast_frame) {
+    if frame.frametype != sys::ast_frame_type::AST_FRAME_VOICE {
+        return;
+    }
+    // SAFETY: a voice frame's subclass is its format, alive as long as the frame.
+    let (matches, format) = unsafe {
+        let format = frame.subclass.__bindgen_anon_1.format;
+        (call.format().matches(format), format)
+    };
+    if !matches {
+        // SAFETY: as above; a getter.
+        return call.refuse_format(&unsafe { owned_string(sys::ast_format_get_name(format)) });
+    }
+    let len = usize::try_from(frame.datalen).unwrap_or(0);
+    // SAFETY: a voice frame's data is a pointer, to `datalen` bytes that live as long as the frame.
+    let payload = unsafe { frame.data.ptr }.cast::<u8>();
+    if !payload.is_null() && len > 0 {
+        // SAFETY: as above.
+        call.write_voice(
+            unsafe { std::slice::from_raw_parts(payload, len) },
+            u32::try_from(frame.samples).unwrap_or(0),
+        );
+    }
+}
+
+trampoline! {
+    /// Channel locked; it is a zombie already, and nobody reads it any more.
+    fn hangup(chan: *mut sys::ast_channel) -> c_int, fail 0, {
+        // SAFETY: locked by the core for this callback.
+        if let Some(channel) = unsafe { Locked::new(chan) } {
+            hang_up(channel);
+        }
+        0
+    }
+}
+
+fn hang_up(channel: Locked<'_>) {
+    let Some(call) = take_call(channel) else { return };
+    let held = module::Held::of_channel();
+    // Before the clock's descriptor is closed, or the core would poll a stranger's.
+    channel.set_clock_fd(None);
+    let code = u16::try_from(channel.tech_hangup_cause()).ok().filter(|code| *code != 0);
+    let cause = u32::try_from(channel.hangup_cause()).unwrap_or(0);
+    call.hangup(channel, code.unwrap_or(CLOSE_NORMAL), cause);
+    call.leave_totals(channel);
+    drop(call);
+    drop(held);
+}
+
+trampoline! {
+    /// Both channels locked: a masquerade has moved the call's insides from `old` to `new`.
+    fn fixup(old: *mut sys::ast_channel, new: *mut sys::ast_channel) -> c_int, fail -1, {
+        // SAFETY: locked by the core for this callback, which holds a reference to each: no destructor runs.
+        let (channel, reference) = unsafe { (Locked::new(new), Channel::from_borrowed(new)) };
+        match (channel.and_then(call_of), reference) {
+            (Some(call), Some(reference)) => { call.move_to(old, reference); 0 }
+            _ => -1,
+        }
+    }
+}
+
+trampoline! {
+    /// Channel locked. Only hold is indicated by us, where `music_on_hold` says so; -1: the core does what it does for a
+    /// driver that indicates nothing. So it plays ring, busy and congestion tones to the application itself, as it does
+    /// with the C module; outbound bots listen for them.
+    fn indicate(
+        chan: *mut sys::ast_channel, condition: c_int, data: *const c_void, len: usize,
+    ) -> c_int, fail -1, {
+        // SAFETY: locked by the core for this callback.
+        let channel = unsafe { Locked::new(chan) };
+        let Some((channel, call)) = channel.and_then(|channel| Some((channel, call_of(channel)?))) else { return -1 };
+        let done = match condition {
+            HOLD => {
+                // SAFETY: what comes with HOLD is a class of music of `len` bytes, or NULL; it lives across the callback.
+                call.hold(channel, unsafe { class_of_hold(data, len) })
+            }
+            UNHOLD => call.unhold(channel),
+            _ => false,
+        };
+        if done { 0 } else { -1 }
+    }
+}
+
+const HOLD: c_int = sys::ast_control_frame_type::AST_CONTROL_HOLD as c_int;
+const UNHOLD: c_int = sys::ast_control_frame_type::AST_CONTROL_UNHOLD as c_int;
+
+/// The class of music that a hold names, if it names one.
+///
+/// # Safety
+/// `data` is NULL, or points to `len` bytes.
+unsafe fn class_of_hold(data: *const c_void, len: usize) -> Option<CString> {
+    if data.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) };
+    let name = bytes.split(|byte| *byte == 0).next().filter(|name| !name.is_empty())?;
+    CString::new(name).ok()
+}
+
+trampoline! {
+    /// Not locked, but never in the destructor. The digit has ended.
+    fn send_digit_end(chan: *mut sys::ast_channel, digit: c_char, _duration: c_uint) -> c_int, fail -1, {
+        match call_of_unlocked(chan) {
+            Some(call) => {
+                call.send_event(&Event::DtmfEnd { digit: digit_of(digit) });
+                0
+            }
+            None => -1,
+        }
+    }
+}
+
+/// A digit as a character. Whether a C `char` is signed depends on the machine.
+fn digit_of(digit: c_char) -> char {
+    let [byte] = digit.to_ne_bytes();
+    char::from(byte)
+}
+
+trampoline! {
+    /// Not locked, or locked by the core for a snapshot; in the destructor too. `CHANNEL(websocket,<metric>)`; the core
+    /// passes what stands between the parentheses. -1: it says that there is no such item.
+    fn func_channel_read(
+        chan: *mut sys::ast_channel, _function: *const c_char, data: *mut c_char, buf: *mut c_char, len: usize,
+    ) -> c_int, fail -1, {
+        // SAFETY: the core's string lives across the callback.
+        let item = unsafe { owned_string(data) };
+        match call_report::channel_function(call_of_unlocked(chan).as_deref(), &item) {
+            // SAFETY: the core's buffer of `len` bytes.
+            Some(text) => { unsafe { fill(buf, len, &text) }; 0 }
+            None => -1,
+        }
+    }
+}
+
+/// Copies as much of `text` as fits, up to a whole character.
+///
+/// # Safety
+/// `buf` has room for `len` bytes.
+unsafe fn fill(buf: *mut c_char, len: usize, text: &str) {
+    let Some(room) = len.checked_sub(1) else { return };
+    let end = (0..=text.len().min(room)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    // SAFETY: `end` bytes and a NUL fit, and `text` has that many.
+    unsafe {
+        std::ptr::copy_nonoverlapping(text.as_ptr().cast(), buf, end);
+        *buf.add(end) = 0;
+    }
+}
+
+trampoline! {
+    /// Channel locked, when a snapshot is taken, in the destructor too: becomes `protocol_id` in ARI. Copied by the core.
+    fn get_pvt_uniqueid(chan: *mut sys::ast_channel) -> *const c_char, fail c"".as_ptr(), {
+        // SAFETY: locked by the core for this callback.
+        let channel = unsafe { Locked::new(chan) };
+        channel.and_then(call_of).map_or(c"".as_ptr(), Call::connection_id_c)
+    }
+}

@@ -1,0 +1,407 @@
+//! The connector's thread: one epoll, all deadlines, and the mail from everybody else.
+
+mod cancelling;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token, Waker};
+use parking_lot::Mutex;
+
+use super::attempts::{Attempts, Context, Next};
+use super::cancelled_attempt::CancelledAttempt;
+use super::connect_error::{ConnectError, Failure};
+use super::counters::Counters;
+use super::helpers::{Helpers, Ticket};
+use super::lookup::{Found, LookupId, Lookups};
+use super::opening::Plan;
+use super::promise::{Promise, Settled};
+use super::{ConnectJob, ConnectSettings, Connected, TlsConnector};
+use crate::net::contain::{catch, contained, contained_round};
+use crate::net::heartbeat::Heartbeat;
+use crate::net::watchdog::Watched;
+
+/// Events taken from the kernel at once; the rest comes with the next call.
+const EVENTS_AT_ONCE: usize = 256;
+
+/// How long the thread sleeps when it cannot poll, before it looks at its mail and its deadlines all the same.
+const UNPOLLABLE: Duration = Duration::from_millis(100);
+
+/// A thread that wakes this late was not running: the process was stopped.
+const STALL: Duration = Duration::from_secs(1);
+
+/// The waker's token; jobs count from 1.
+const MAIL: Token = Token(0);
+
+/// Names one job, for as long as the connector lives: never used again. Also its sockets' token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct JobId(pub(super) usize);
+
+/// What other threads tell the connector's.
+pub(super) enum News {
+    /// A call to be connected.
+    Job(JobId, ConnectJob, Arc<Settled>),
+    /// The caller has lost interest.
+    Cancelled(JobId),
+    /// A helper has read the settings.
+    Planned(JobId, Result<Box<Plan>, Failure>),
+    /// A resolver has an answer.
+    Found(LookupId, Found),
+    /// End all jobs, then the thread.
+    Stop,
+}
+
+/// Where other threads leave their news. No lock is held while anything is waited for or called.
+pub(super) struct Mailbox {
+    inbox: Mutex<Inbox>,
+    waker: Waker,
+    heartbeat: Heartbeat,
+    pub(super) counters: Counters,
+}
+
+impl Watched for Mailbox {
+    fn heartbeat(&self) -> &Heartbeat {
+        &self.heartbeat
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.inbox.try_lock().is_none_or(|inbox| !inbox.news.is_empty())
+    }
+
+    fn carries(&self) -> (usize, &'static str) {
+        (self.counters.under_way.load(Ordering::Relaxed), "calls that are being connected")
+    }
+}
+
+#[derive(Default)]
+struct Inbox {
+    news: Vec<News>,
+    closed: bool,
+}
+
+impl Mailbox {
+    /// Hands `news` over and wakes the connector. `false`: it has ended; the news is dropped.
+    pub(super) fn post(&self, news: News) -> bool {
+        let mut inbox = self.inbox.lock();
+        if inbox.closed {
+            drop(inbox);
+            drop(news); // not under the lock: whoever owns it may come back here
+            return false;
+        }
+        let is_first = inbox.news.is_empty();
+        inbox.news.push(news);
+        drop(inbox);
+        if is_first && let Err(err) = self.waker.wake() {
+            log::error!("The connector cannot be woken: {err}");
+        }
+        true
+    }
+
+    fn take(&self) -> Vec<News> {
+        std::mem::take(&mut self.inbox.lock().news)
+    }
+
+    fn close(&self) -> Vec<News> {
+        let mut inbox = self.inbox.lock();
+        inbox.closed = true;
+        std::mem::take(&mut inbox.news)
+    }
+}
+
+/// All that the connector's thread owns.
+pub(super) struct Scheduler {
+    poll: Poll,
+    mailbox: Arc<Mailbox>,
+    settings: Helpers,
+    settings_timeout: Duration,
+    lookups: Lookups,
+    jobs: HashMap<JobId, Job>,
+    /// Of jobs that were cancelled.
+    cancelled: HashMap<JobId, CancelledAttempt>,
+    timers: super::timers::Timers,
+}
+
+struct Job {
+    promise: Promise,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The settings are read; `ticket` if a helper does it.
+    Settings { ticket: Option<Ticket>, label: String },
+    /// Connecting; `lookup` while addresses are waited for.
+    Attempts { attempts: Box<Attempts>, lookup: Option<LookupId> },
+}
+
+impl Scheduler {
+    /// An epoll and a mailbox that wakes it, for the thread with this name.
+    ///
+    /// # Errors
+    /// No descriptors.
+    pub(super) fn mailbox(thread: &str) -> io::Result<(Poll, Arc<Mailbox>)> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), MAIL)?;
+        let (inbox, counters) = Default::default();
+        Ok((poll, Arc::new(Mailbox { inbox, waker, heartbeat: Heartbeat::new(thread), counters })))
+    }
+
+    /// Not yet running; `settings` runs the jobs' `settings`.
+    pub(super) fn new(
+        poll: Poll,
+        mailbox: Arc<Mailbox>,
+        settings: Helpers,
+        settings_timeout: Duration,
+        lookups: Lookups,
+    ) -> Self {
+        let (jobs, cancelled, timers) = Default::default();
+        Self { poll, mailbox, settings, settings_timeout, lookups, jobs, cancelled, timers }
+    }
+
+    /// Works until [`News::Stop`]; the body of the connector's thread.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS_AT_ONCE);
+        while contained_round("the connector", || self.turn(&mut events)).unwrap_or(true) {}
+        for news in self.mailbox.close() {
+            self.read(news);
+        }
+        let ids: Vec<JobId> = self.jobs.keys().copied().collect();
+        for id in ids {
+            self.piece(id, |scheduler| scheduler.fail(id, Failure::Stopped));
+        }
+        self.mailbox.heartbeat.waits();
+    }
+
+    /// Waits once and does what there is to do. `false`: that was the last time.
+    fn turn(&mut self, events: &mut Events) -> bool {
+        let began = Instant::now();
+        let timeout = self.timers.next_in(began);
+        self.mailbox.heartbeat.waits();
+        let polled = self.poll.poll(events, timeout);
+        self.mailbox.heartbeat.works();
+        if let Err(err) = polled
+            && err.kind() != io::ErrorKind::Interrupted
+        {
+            log::error!("The connector cannot wait for its sockets: {err}");
+            std::thread::sleep(UNPOLLABLE);
+        }
+        let late = timeout.map_or(Duration::ZERO, |timeout| began.elapsed().saturating_sub(timeout));
+        if late >= STALL {
+            // A stop interrupts the poll, too: what has come meanwhile is only seen by the next one.
+            self.postpone(late + STALL);
+        }
+        let mut goes_on = true;
+        for news in self.mailbox.take() {
+            goes_on &= self.read(news);
+        }
+        for event in events.iter().filter(|event| event.token() != MAIL) {
+            let id = JobId(event.token().0);
+            self.piece(id, |scheduler| scheduler.ready(id));
+        }
+        let now = Instant::now();
+        while let Some(id) = self.timers.pop_due(now) {
+            self.piece(id, |scheduler| scheduler.deadline(id));
+        }
+        goes_on
+    }
+
+    /// Does a piece of work for a job. A panic in it ends that job alone.
+    fn piece(&mut self, id: JobId, work: impl FnOnce(&mut Self)) {
+        let Err(panic) = catch(|| work(self)) else { return };
+        log::error!("Connecting a call: a fault in chan_websocket was contained: {panic}");
+        contained("Ending a call", || self.fail(id, Failure::Internal(panic)));
+        // That may have failed, too: dropped, the job still tells its caller.
+        contained("Dropping a call", || drop(self.remove(id)));
+    }
+
+    /// The time in which this process did not run does not count: servers, resolvers and helpers may have stood still
+    /// with it.
+    fn postpone(&mut self, by: Duration) {
+        self.timers.postpone(by);
+        for job in self.jobs.values_mut() {
+            if let Stage::Attempts { attempts, .. } = &mut job.stage {
+                attempts.postpone(by);
+            }
+        }
+        self.cancelled.values_mut().for_each(|attempt| attempt.postpone(by));
+    }
+
+    /// `false`: it was [`News::Stop`].
+    fn read(&mut self, news: News) -> bool {
+        match news {
+            News::Job(id, job, settled) => self.piece(id, |scheduler| scheduler.take_on(id, job, settled)),
+            News::Cancelled(id) => self.piece(id, |scheduler| scheduler.cancelled(id)),
+            News::Planned(id, plan) => self.piece(id, |scheduler| scheduler.planned(id, plan)),
+            News::Found(lookup, found) => self.found(lookup, &found),
+            News::Stop => return false,
+        }
+        true
+    }
+
+    /// A socket can do something.
+    fn ready(&mut self, id: JobId) {
+        match self.cancelled.remove(&id) {
+            Some(attempt) => self.keep_cancelled(id, attempt.advance(Instant::now())),
+            None => self.drive(id, |attempts, ctx| attempts.ready(ctx)),
+        }
+    }
+
+    fn take_on(&mut self, id: JobId, job: ConnectJob, settled: Arc<Settled>) {
+        let ConnectJob { settings, tls, on_done, label } = job;
+        let promise = Promise::new(on_done, settled);
+        if settings.are_at_hand() {
+            self.enter(id, Job { promise, stage: Stage::Settings { ticket: None, label } });
+            return self.planned(id, plan(settings, &*tls));
+        }
+        let mailbox = self.mailbox.clone();
+        let task = Box::new(move || {
+            mailbox.post(News::Planned(id, plan(settings, &*tls)));
+        });
+        match self.settings.run(task) {
+            Ok(ticket) => {
+                self.enter(id, Job { promise, stage: Stage::Settings { ticket: Some(ticket), label } });
+                self.timers.arm(id, Instant::now() + self.settings_timeout);
+            }
+            Err(err) => {
+                Counters::count(&self.mailbox.counters.failed);
+                promise.keep(Err(ConnectError::before_any_attempt(no_thread(&err))));
+            }
+        }
+    }
+
+    fn enter(&mut self, id: JobId, job: Job) {
+        self.jobs.insert(id, job);
+        self.mailbox.counters.under_way.store(self.jobs.len(), Ordering::Relaxed);
+    }
+
+    fn planned(&mut self, id: JobId, plan: Result<Box<Plan>, Failure>) {
+        let plan = match plan {
+            Ok(plan) => *plan,
+            Err(failure) => return self.fail(id, failure),
+        };
+        let Some(Job { stage, .. }) = self.jobs.get_mut(&id) else { return };
+        let Stage::Settings { label, .. } = stage else { return };
+        let attempts = Box::new(Attempts::new(std::mem::take(label), plan));
+        *stage = Stage::Attempts { attempts, lookup: None };
+        self.drive(id, |attempts, ctx| Some(attempts.begin(ctx)));
+    }
+
+    fn found(&mut self, lookup: LookupId, found: &Found) {
+        for id in self.lookups.finish(lookup) {
+            self.piece(id, |scheduler| {
+                scheduler.set_lookup(id, None);
+                scheduler.drive(id, |attempts, ctx| Some(attempts.found(found.clone(), ctx)));
+            });
+        }
+    }
+
+    fn deadline(&mut self, id: JobId) {
+        if let Some(attempt) = self.cancelled.remove(&id) {
+            return self.keep_cancelled(id, attempt.give_up(Instant::now()));
+        }
+        if let Some(Job { stage: Stage::Settings { .. }, .. }) = self.jobs.get(&id) {
+            return self.fail(id, Failure::SettingsTimeout(self.settings_timeout));
+        }
+        if let Some(lookup) = self.set_lookup(id, None) {
+            self.lookups.give_up(id, lookup);
+        }
+        self.drive(id, |attempts, ctx| Some(attempts.deadline(ctx)));
+    }
+
+    /// Lets a job's attempts go on, if it still has any, and does what they want next.
+    fn drive(&mut self, id: JobId, go_on: impl FnOnce(&mut Attempts, &Context<'_>) -> Option<Next>) {
+        let Some(Job { stage: Stage::Attempts { attempts, .. }, .. }) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let ctx = Context {
+            registry: self.poll.registry(),
+            token: Token(id.0),
+            now: Instant::now(),
+            counters: &self.mailbox.counters,
+        };
+        if let Some(next) = go_on(attempts, &ctx) {
+            self.follow(id, next);
+        }
+    }
+
+    fn follow(&mut self, id: JobId, next: Next) {
+        match next {
+            Next::Wait(deadline) => self.timers.arm(id, deadline),
+            Next::LookUp(deadline) => {
+                self.timers.arm(id, deadline);
+                self.look_up(id);
+            }
+            Next::Done(result) => self.finish(id, result.map(|connected| *connected)),
+        }
+    }
+
+    fn look_up(&mut self, id: JobId) {
+        let Some(Job { stage: Stage::Attempts { attempts, lookup }, .. }) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let (host, port) = attempts.endpoint();
+        match self.lookups.join(id, host, port) {
+            Ok(joined) => *lookup = Some(joined),
+            Err(err) => {
+                let found = Err(no_thread(&err).to_string());
+                self.drive(id, |attempts, ctx| Some(attempts.found(found, ctx)));
+            }
+        }
+    }
+
+    /// The look-up that the job waited for until now.
+    fn set_lookup(&mut self, id: JobId, to: Option<LookupId>) -> Option<LookupId> {
+        let Some(Job { stage: Stage::Attempts { lookup, .. }, .. }) = self.jobs.get_mut(&id) else {
+            return None;
+        };
+        std::mem::replace(lookup, to)
+    }
+
+    fn fail(&mut self, id: JobId, failure: Failure) {
+        let error = match self.jobs.get(&id) {
+            Some(Job { stage: Stage::Attempts { attempts, .. }, .. }) => attempts.failed(failure),
+            _ => ConnectError::before_any_attempt(failure),
+        };
+        self.finish(id, Err(error));
+    }
+
+    fn finish(&mut self, id: JobId, result: Result<Connected, ConnectError>) {
+        let Some(Job { promise, stage }) = self.remove(id) else { return };
+        contained("Forgetting a call", || drop(stage)); // closes the socket of what has failed
+        let counters = &self.mailbox.counters;
+        Counters::count(if result.is_ok() { &counters.connected } else { &counters.failed });
+        if let Some(unwanted) = promise.keep(result) {
+            self.leave(id, unwanted);
+        }
+    }
+
+    /// Forgets a job. What it had going on ends with it, or is closed in order.
+    fn remove(&mut self, id: JobId) -> Option<Job> {
+        let job = self.jobs.remove(&id)?;
+        self.mailbox.counters.under_way.store(self.jobs.len(), Ordering::Relaxed);
+        self.timers.disarm(id);
+        match &job.stage {
+            Stage::Settings { ticket: Some(ticket), .. } => {
+                self.settings.forget(*ticket);
+            }
+            Stage::Attempts { lookup: Some(lookup), .. } => self.lookups.leave(id, *lookup),
+            Stage::Settings { ticket: None, .. } | Stage::Attempts { lookup: None, .. } => {}
+        }
+        Some(job)
+    }
+}
+
+/// Reads the settings; on a helper thread, unless they are at hand.
+fn plan(settings: ConnectSettings, tls: &dyn TlsConnector) -> Result<Box<Plan>, Failure> {
+    let read = || Plan::new(settings.read().map_err(Failure::Settings)?, tls).map(Box::new);
+    catch(read).unwrap_or_else(|text| {
+        log::error!("Reading the settings of a call panicked: {text}");
+        Err(Failure::Internal(text))
+    })
+}
+
+fn no_thread(err: &io::Error) -> Failure {
+    Failure::Internal(format!("no thread can be started: {err}"))
+}

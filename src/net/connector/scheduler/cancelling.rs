@@ -1,0 +1,45 @@
+//! Jobs that were cancelled: how the connector's thread takes leave of their servers.
+
+use std::time::Instant;
+
+use mio::unix::SourceFd;
+use mio::{Interest, Token};
+
+use super::{Job, JobId, Scheduler, Stage};
+use crate::net::connector::Connected;
+use crate::net::connector::cancelled_attempt::CancelledAttempt;
+use crate::net::connector::counters::Counters;
+
+impl Scheduler {
+    /// A job is not wanted any more.
+    pub(super) fn cancelled(&mut self, id: JobId) {
+        let Some(Job { promise, stage }) = self.remove(id) else { return };
+        Counters::count(&self.mailbox.counters.cancelled);
+        drop(promise);
+        if let Stage::Attempts { attempts, .. } = stage {
+            let now = Instant::now();
+            self.keep_cancelled(id, attempts.cancel(now).and_then(|attempt| attempt.advance(now)));
+        }
+    }
+
+    /// A WebSocket is there, and the job was cancelled in that moment.
+    pub(super) fn leave(&mut self, id: JobId, unwanted: Connected) {
+        let Connected { transport, peer, .. } = unwanted;
+        let (fd, both) = (transport.as_raw_fd(), Interest::READABLE | Interest::WRITABLE);
+        // If that fails, it goes as far as it gets at once.
+        let _ = self.poll.registry().register(&mut SourceFd(&fd), Token(id.0), both);
+        let now = Instant::now();
+        self.keep_cancelled(id, CancelledAttempt::from_open(transport, peer, now).advance(now));
+    }
+
+    /// Keeps a cancelled attempt until its socket can do more, or its deadline. `None`: it is over.
+    pub(super) fn keep_cancelled(&mut self, id: JobId, rest: Option<CancelledAttempt>) {
+        match rest {
+            Some(attempt) => {
+                self.timers.arm(id, attempt.deadline());
+                self.cancelled.insert(id, attempt);
+            }
+            None => self.timers.disarm(id),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What is played when: the media path as pure logic. Bytes, commands and time in, frames and actions out.
+//!
+//! Nothing here knows an Asterisk symbol or a socket, and nothing here waits or makes a syscall.
+//!
+//! | module | concern |
+//! | --- | --- |
+//! | [`session`] | one call: what the application's messages do to its media, and what goes to the core when |
+//! | [`framing`], [`reframing`], [`queue`], [`pacing`], [`delivery`], [`mono_time`] | its parts: frames out of messages, what waits, when it is due, the times that frames are stamped with |
+//! | [`media_format`], [`g723`], [`g729`], [`ilbc`], [`opus`] | a codec's frames and their length |
+
+#![forbid(unsafe_code)]
+
+pub mod delivery;
+pub mod framing;
+pub mod g723;
+pub mod g729;
+pub mod ilbc;
+pub mod media_format;
+pub mod mono_time;
+pub mod opus;
+pub mod pacing;
+pub mod queue;
+pub mod reframing;
+pub mod session;

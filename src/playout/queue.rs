@@ -1,0 +1,281 @@
+//! What waits to be played on one call, in order: media, and the events that stand between it.
+//!
+//! Media is kept in the pieces that messages left and cut into frames when it is read: a message costs one
+//! entry, and no byte is copied. Lengths are frames, as in the protocol. Used under the session's lock.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::framing::Cut;
+use super::mono_time::MonoTime;
+use super::pacing::Pace;
+use crate::protocol::event::Event;
+
+/// Levels of the flow control, in frames. The caller checks that they make sense: 0 < xon <= xoff <= max.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// With this many frames waiting a message is dropped.
+    pub max: usize,
+    /// Reaching this many sends MEDIA_XOFF.
+    pub xoff: usize,
+    /// Falling below this many sends MEDIA_XON.
+    pub xon: usize,
+}
+
+impl Default for QueueLimits {
+    /// The C module's: 1000, 900, 800.
+    fn default() -> Self {
+        Self { max: 1000, xoff: 900, xon: 800 }
+    }
+}
+
+/// With this much media waiting a message is dropped, however few frames it is: passthrough frames may have
+/// any size. More than the C module can ever hold (1000 messages of 65,500 bytes), so no working app meets
+/// it.
+pub const MAX_QUEUED_BYTES: usize = 64 << 20;
+
+/// Bounds what events that wait for paused or slow media may hold in memory, and how much there is to send at once when
+/// they become due together.
+pub const MAX_MARK_BYTES: usize = 1 << 20;
+
+/// Entries whose memory is kept when the queue has run empty.
+const KEPT_ENTRIES: usize = 1024;
+
+/// The queue has crossed one of its levels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// It has become full: the app should stop.
+    Xoff,
+    /// It has room again.
+    Xon,
+}
+
+impl From<Flow> for Event {
+    fn from(flow: Flow) -> Self {
+        match flow {
+            Flow::Xoff => Self::MediaXoff,
+            Flow::Xon => Self::MediaXon,
+        }
+    }
+}
+
+/// Too many events wait already ([`MAX_MARK_BYTES`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many marks are waiting for media")]
+pub struct TooManyMarks;
+
+/// What stands first in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Head {
+    /// An event, due when everything before it has been played.
+    Mark,
+    /// A frame of this pace.
+    Frame(Pace),
+}
+
+/// A frame taken out of the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedFrame {
+    /// Never empty; shares the memory of its message.
+    pub payload: Bytes,
+    /// How it is timed.
+    pub pace: Pace,
+    /// When its message came.
+    pub came: MonoTime,
+}
+
+#[derive(Debug)]
+enum Item {
+    /// `bytes` is never empty; the last of its frames is as short as it comes.
+    Media {
+        bytes: Bytes,
+        cut: Cut,
+        pace: Pace,
+        came: MonoTime,
+    },
+    Mark(Event),
+}
+
+/// The queue of one call with its flow-control state.
+#[derive(Debug)]
+pub struct FrameQueue {
+    items: VecDeque<Item>,
+    frames: usize,
+    media_bytes: usize,
+    mark_bytes: usize,
+    limits: QueueLimits,
+    xoff_sent: bool,
+    high_water: usize,
+}
+
+impl FrameQueue {
+    /// An empty queue.
+    pub fn new(limits: QueueLimits) -> Self {
+        Self {
+            items: VecDeque::new(),
+            frames: 0,
+            media_bytes: 0,
+            mark_bytes: 0,
+            limits,
+            xoff_sent: false,
+            high_water: 0,
+        }
+    }
+
+    /// Frames that wait; events do not count.
+    pub fn len_frames(&self) -> usize {
+        self.frames
+    }
+
+    /// Bytes of media that wait.
+    pub fn media_bytes(&self) -> usize {
+        self.media_bytes
+    }
+
+    /// The most frames that ever waited.
+    pub fn high_water_frames(&self) -> usize {
+        self.high_water
+    }
+
+    /// Neither media nor an event waits.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// MEDIA_XOFF was due and MEDIA_XON is not yet.
+    pub fn is_full(&self) -> bool {
+        self.xoff_sent
+    }
+
+    /// Whether a message has to be dropped. One that is taken is taken whole, however long.
+    pub fn refuses_media(&self) -> bool {
+        self.frames >= self.limits.max || self.media_bytes >= MAX_QUEUED_BYTES
+    }
+
+    /// The levels.
+    pub fn limits(&self) -> QueueLimits {
+        self.limits
+    }
+
+    /// What stands first.
+    pub fn head(&self) -> Option<Head> {
+        self.items.front().map(|item| match item {
+            Item::Media { pace, .. } => Head::Frame(*pace),
+            Item::Mark(_) => Head::Mark,
+        })
+    }
+
+    /// Adds media that is to be cut into frames like this, and returns how many these are. Takes no notice of the maximum, see [`Self::refuses_media`].
+    pub fn push_media(
+        &mut self,
+        bytes: Bytes,
+        cut: Cut,
+        pace: Pace,
+        came: MonoTime,
+    ) -> (usize, Option<Flow>) {
+        if bytes.is_empty() {
+            return (0, None);
+        }
+        let frames = cut.frames(&bytes);
+        self.frames += frames;
+        self.media_bytes += bytes.len();
+        self.high_water = self.high_water.max(self.frames);
+        self.items.push_back(Item::Media { bytes, cut, pace, came });
+        let flow = (!self.xoff_sent && self.frames >= self.limits.xoff).then(|| {
+            self.xoff_sent = true;
+            Flow::Xoff
+        });
+        (frames, flow)
+    }
+
+    /// Adds an event that is due when everything queued so far has been played.
+    ///
+    /// # Errors
+    /// Too many wait; the event is dropped.
+    ///
+    /// DIVERGES: the C module keeps any number, so that an app can fill Asterisk's memory with them.
+    pub fn push_mark(&mut self, event: Event) -> Result<(), TooManyMarks> {
+        let cost = mark_cost(&event);
+        if self.mark_bytes.saturating_add(cost) > MAX_MARK_BYTES {
+            return Err(TooManyMarks);
+        }
+        self.mark_bytes += cost;
+        self.items.push_back(Item::Mark(event));
+        Ok(())
+    }
+
+    /// Takes the event that stands first, if one does.
+    pub fn pop_mark(&mut self) -> Option<Event> {
+        if !matches!(self.items.front(), Some(Item::Mark(_))) {
+            return None;
+        }
+        match self.items.pop_front() {
+            Some(Item::Mark(event)) => {
+                self.mark_bytes = self.mark_bytes.saturating_sub(mark_cost(&event));
+                self.release_memory();
+                Some(event)
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes the frame that stands first, if one does.
+    pub fn pop_frame(&mut self) -> Option<(QueuedFrame, Option<Flow>)> {
+        let Some(Item::Media { bytes, cut, pace, came }) = self.items.front_mut() else {
+            return None;
+        };
+        let (pace, came) = (*pace, *came);
+        let frame_len = cut.frame_len(bytes);
+        let payload = if bytes.len() > frame_len {
+            bytes.split_to(frame_len)
+        } else {
+            let last = std::mem::take(bytes);
+            self.items.pop_front();
+            self.release_memory();
+            last
+        };
+        self.frames = self.frames.saturating_sub(1);
+        self.media_bytes = self.media_bytes.saturating_sub(payload.len());
+        Some((QueuedFrame { payload, pace, came }, self.check_xon()))
+    }
+
+    /// Drops everything. Returns how many frames that were.
+    pub fn clear(&mut self) -> (usize, Option<Flow>) {
+        let dropped = std::mem::take(&mut self.frames);
+        self.items.clear();
+        self.media_bytes = 0;
+        self.mark_bytes = 0;
+        self.release_memory();
+        (dropped, self.check_xon())
+    }
+
+    fn check_xon(&mut self) -> Option<Flow> {
+        (self.xoff_sent && self.frames < self.limits.xon.max(1)).then(|| {
+            self.xoff_sent = false;
+            Flow::Xon
+        })
+    }
+
+    /// A burst of messages must not cost a long call its memory for good.
+    fn release_memory(&mut self) {
+        if self.items.is_empty() && self.items.capacity() > KEPT_ENTRIES {
+            self.items = VecDeque::new();
+        }
+    }
+}
+
+/// What a waiting event costs in memory, bytes.
+fn mark_cost(event: &Event) -> usize {
+    let text = match event {
+        Event::MediaBufferingCompleted { correlation_id } | Event::MediaMarkProcessed { correlation_id } => {
+            correlation_id.as_ref().map_or(0, String::len)
+        }
+        Event::Error { error_text } => error_text.len(),
+        _ => 0,
+    };
+    size_of::<Item>() + text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! One call: what the app's messages do to its media, and what goes to the core when.
+//!
+//! Bytes, text and time in; frames, events and the clock's next deadline out. No socket, no timer and no
+//! Asterisk symbol is known here. The caller holds one lock around a [`Session`]; the reactor thread brings
+//! the app's messages, the channel's thread reads. The caller queues the events among the actions under that lock,
+//! so that the app gets them in the order in which they happened, and does everything else after it has released
+//! the lock.
+//!
+//! | file | concern |
+//! | --- | --- |
+//! | here | what a call is made of, and what can be asked about it |
+//! | `media` | binary messages: cut or joined into frames, and queued |
+//! | `commands` | text messages: what each command does, and when it is refused |
+//! | `playing` | which frame goes to the core, when, and the marks between frames |
+//! | `clock_setting` | when the channel wants to be read |
+
+mod clock_setting;
+mod commands;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fixture;
+mod media;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod model;
+#[cfg(all(test, loom))]
+mod models;
+mod playing;
+mod setup;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+use super::delivery::Deliveries;
+use super::media_format::{MediaFormat, SampleCounter};
+use super::mono_time::MonoTime;
+use super::pacing::Schedule;
+use super::queue::FrameQueue;
+use super::reframing::Reframer;
+use crate::protocol::command::{ControlMessageFormat, MediaDirection};
+use crate::protocol::event::{Event, Status};
+
+pub use self::clock_setting::ClockSetting;
+pub use self::playing::MediaFrame;
+pub use self::setup::{MediaMode, SessionConfig};
+pub use self::stats::SessionStats;
+pub use super::queue::QueueLimits;
+
+/// Something that the caller has to do. Events are queued under the session's lock and sent without it; the rest is
+/// done without it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Send the app this event.
+    Send(Event),
+    /// Answer the channel.
+    Answer,
+    /// Hang the channel up, cause normal.
+    Hangup,
+}
+
+/// Where the first answer to a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Answering {
+    /// Nobody has answered yet.
+    #[default]
+    No,
+    /// The caller of the session has been told, or knows, and has not done it yet.
+    Due,
+    /// The core knows.
+    Done,
+}
+
+/// The state of one call.
+pub struct Session {
+    format: MediaFormat,
+    mode: MediaMode,
+    direction: MediaDirection,
+    control_message_format: ControlMessageFormat,
+    samples: Box<dyn SampleCounter>,
+    /// `None` where messages are never cut.
+    reframer: Option<Reframer>,
+    queue: FrameQueue,
+    schedule: Schedule,
+    deliveries: Deliveries,
+    clock: ClockSetting,
+    /// Between START_ and STOP_MEDIA_BUFFERING.
+    buffering: bool,
+    paused: bool,
+    answer: Answering,
+    report_queue_drained: bool,
+    /// Media is being dropped, and the app has been told.
+    dropping: bool,
+    /// There was media to play when the session was last looked at.
+    playable: bool,
+    /// The process has stood still; what comes before this had been waiting outside, and is late itself.
+    stalled_until: Option<MonoTime>,
+    /// The clock is to tick once more after the last frame: a steady stream then needs no new setting for
+    /// each message.
+    trailing_tick: bool,
+    stats: SessionStats,
+}
+
+impl Session {
+    /// A call on which nothing has happened yet.
+    ///
+    /// A format that cannot be cut makes [`MediaMode::Framed`] passthrough.
+    pub fn new(config: SessionConfig, samples: Box<dyn SampleCounter>) -> Self {
+        let SessionConfig { format, mode, direction, control_message_format, limits, clock_grid } = config;
+        let reframer = match mode {
+            MediaMode::Passthrough => None,
+            MediaMode::Framed | MediaMode::Unbuffered => format.framing.map(Reframer::new),
+        };
+        let mode =
+            if mode == MediaMode::Framed && reframer.is_none() { MediaMode::Passthrough } else { mode };
+        let deliveries = Deliveries::new(format.sample_rate);
+        Self {
+            format,
+            mode,
+            direction,
+            control_message_format,
+            samples,
+            reframer,
+            queue: FrameQueue::new(limits),
+            schedule: Schedule::on_grid(clock_grid),
+            deliveries,
+            clock: ClockSetting::default(),
+            buffering: false,
+            paused: false,
+            answer: Answering::default(),
+            report_queue_drained: false,
+            dropping: false,
+            playable: false,
+            stalled_until: None,
+            trailing_tick: false,
+            stats: SessionStats::default(),
+        }
+    }
+
+    /// Whether media from the core goes to the app.
+    pub fn sends_media(&self) -> bool {
+        self.direction.app_receives()
+    }
+
+    /// Whether media from the app is wanted.
+    pub fn wants_media(&self) -> bool {
+        self.direction.app_sends()
+    }
+
+    /// Whether the last message with media found the queue full.
+    pub fn is_dropping(&self) -> bool {
+        self.dropping
+    }
+
+    /// Frames in messages that found the queue full.
+    pub fn frames_dropped(&self) -> u64 {
+        self.stats.frames_dropped
+    }
+
+    /// Which way media goes now.
+    pub fn direction(&self) -> MediaDirection {
+        self.direction
+    }
+
+    /// What a message is; not always what was asked for, see [`Self::new`].
+    pub fn mode(&self) -> MediaMode {
+        self.mode
+    }
+
+    /// How this call's control messages are written.
+    pub fn control_message_format(&self) -> ControlMessageFormat {
+        self.control_message_format
+    }
+
+    /// What GET_STATUS answers.
+    pub fn status(&self) -> Status {
+        let limits = self.queue.limits();
+        Status {
+            queue_length: self.queue.len_frames(),
+            xon_level: limits.xon,
+            xoff_level: limits.xoff,
+            queue_full: self.queue.is_full(),
+            bulk_media: self.buffering,
+            media_paused: self.paused,
+        }
+    }
+
+    /// The counters so far. Any thread, as with all that only looks.
+    pub fn stats(&self) -> SessionStats {
+        SessionStats { queue_high_water: self.queue.high_water_frames(), ..self.stats }
+    }
+}
+
+fn send_error(actions: &mut Vec<Action>, error_text: String) {
+    actions.push(Action::Send(Event::Error { error_text }));
+}

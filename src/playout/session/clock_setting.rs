@@ -1,0 +1,64 @@
+//! When the channel wants to be read, and how its clock is told.
+
+use super::{Answering, Session};
+use crate::playout::mono_time::MonoTime;
+use crate::playout::pacing::Pace;
+use crate::playout::queue::Head;
+
+/// What the channel's clock is to be set to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClockSetting {
+    /// Grows with every change, and with every read that used the clock's tick up.
+    pub seq: u64,
+    /// When [`Session::read`] wants to be called; `None`: not at all.
+    pub deadline: Option<MonoTime>,
+}
+
+impl ClockSetting {
+    /// Has `set` set the clock to this, outside the session's lock. Two threads may do so at once, in any order: whoever
+    /// finds by `newest` that there is a newer setting afterwards applies that, so that the newest wins.
+    pub fn apply(mut self, set: impl Fn(Option<MonoTime>), newest: impl Fn() -> Self) {
+        loop {
+            set(self.deadline);
+            let newest = newest();
+            if newest.seq == self.seq {
+                return;
+            }
+            self = newest;
+        }
+    }
+
+    pub(super) fn changed_to(self, deadline: Option<MonoTime>) -> Self {
+        Self { seq: self.seq.wrapping_add(1), deadline }
+    }
+}
+
+impl Session {
+    /// When [`Self::read`] wants to be called next. Look at it again after every call that takes `now`.
+    pub fn clock(&self) -> ClockSetting {
+        self.clock
+    }
+
+    pub(super) fn set_clock(&mut self, now: MonoTime) {
+        let deadline = self.wanted_deadline(now);
+        // A tick that is already on its way serves as well.
+        let on_its_way =
+            self.clock.deadline.is_some_and(|set| set <= now) && deadline.is_some_and(|due| due <= now);
+        if deadline != self.clock.deadline && !on_its_way {
+            self.clock = self.clock.changed_to(deadline);
+        }
+    }
+
+    pub(super) fn wanted_deadline(&self, now: MonoTime) -> Option<MonoTime> {
+        if !self.plays() {
+            return None;
+        }
+        match self.queue.head() {
+            Some(Head::Frame(_)) if self.answer == Answering::Due => None,
+            Some(Head::Frame(Pace::Unpaced)) => Some(now),
+            Some(Head::Frame(_) | Head::Mark) => self.schedule.next_slot(),
+            None if self.report_queue_drained || self.trailing_tick => self.schedule.next_slot(),
+            None => None,
+        }
+    }
+}

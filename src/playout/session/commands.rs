@@ -1,0 +1,145 @@
+//! Text messages of the app: what each command does, and when it is refused.
+
+use super::{Action, MediaMode, Session, send_error};
+use crate::playout::framing::Cut;
+use crate::playout::mono_time::MonoTime;
+use crate::playout::pacing::Pace;
+use crate::protocol::command::{Command, CommandError, MediaDirection};
+use crate::protocol::event::Event;
+
+impl Session {
+    /// Takes a text message from the app, as [`command::parse`] understood it. Called on the reactor thread, which
+    /// parses without the session's lock: a large command must not hold up the channel's thread.
+    ///
+    /// Everything that is wrong with it is told the app by an ERROR event; nothing is ever answered by
+    /// silence.
+    ///
+    /// [`command::parse`]: crate::protocol::command::parse
+    pub fn on_command(
+        &mut self,
+        command: Result<Command, CommandError>,
+        now: MonoTime,
+        actions: &mut Vec<Action>,
+    ) {
+        self.notice_stall(now);
+        self.stats.commands += 1;
+        let command = match command {
+            Ok(command) => command,
+            Err(error) => return self.refuse(actions, error.to_string()),
+        };
+        self.stats.last_command = Some(command.name());
+        if let Some(error_text) = self.refusal(&command) {
+            return self.refuse(actions, error_text);
+        }
+        self.obey(command, now, actions);
+        self.settle(now, actions);
+        self.set_clock(now);
+    }
+
+    fn obey(&mut self, command: Command, now: MonoTime, actions: &mut Vec<Action>) {
+        match command {
+            Command::Answer => {
+                self.answering();
+                actions.push(Action::Answer);
+            }
+            Command::Hangup => actions.push(Action::Hangup),
+            Command::GetStatus => actions.push(Action::Send(Event::Status(self.status()))),
+            Command::StartMediaBuffering => self.start_media_buffering(actions),
+            Command::StopMediaBuffering { correlation_id } => {
+                self.stop_media_buffering(correlation_id, now, actions);
+            }
+            Command::MarkMedia { correlation_id } => {
+                self.settle_bulk(now, actions);
+                self.push_mark("MARK_MEDIA", Event::MediaMarkProcessed { correlation_id }, actions);
+            }
+            Command::FlushMedia => self.flush_media(now, actions),
+            Command::PauseMedia => self.paused = true,
+            Command::ContinueMedia => self.paused = false,
+            Command::ReportQueueDrained => self.report_queue_drained = true,
+            Command::SetMediaDirection(Ok(direction)) => self.direction = direction,
+            Command::SetMediaDirection(Err(error)) => self.refuse(actions, error.to_string()),
+        }
+    }
+
+    /// Why `command` is not allowed now; passthrough is looked at first, as in the C module.
+    fn refusal(&self, command: &Command) -> Option<String> {
+        use Command::{
+            Answer, ContinueMedia, FlushMedia, GetStatus, Hangup, MarkMedia, PauseMedia, ReportQueueDrained,
+            SetMediaDirection, StartMediaBuffering, StopMediaBuffering,
+        };
+        let (in_passthrough, in_direction_in) = match command {
+            Answer | Hangup | GetStatus => (true, true),
+            StartMediaBuffering | StopMediaBuffering { .. } | PauseMedia | ContinueMedia => (false, false),
+            // DIVERGES: the C module (22.10) refuses it in passthrough; newer ones do not.
+            MarkMedia { .. } => (true, false),
+            FlushMedia | ReportQueueDrained | SetMediaDirection(_) => (false, true),
+        };
+        let name = command.name();
+        if self.mode == MediaMode::Passthrough && !in_passthrough {
+            Some(format!("{name} not supported in passthrough mode"))
+        } else if self.direction == MediaDirection::In && !in_direction_in {
+            Some(format!("{name} not supported while media direction is 'in'"))
+        } else {
+            None
+        }
+    }
+
+    fn refuse(&mut self, actions: &mut Vec<Action>, error_text: String) {
+        self.stats.commands_refused += 1;
+        send_error(actions, error_text);
+    }
+
+    fn start_media_buffering(&mut self, actions: &mut Vec<Action>) {
+        // DIVERGES: the C module (22.10) takes a second START in silence; newer ones do not.
+        if self.buffering {
+            send_error(actions, "START_MEDIA_BUFFERING while media is being buffered already".to_owned());
+        }
+        self.buffering = true;
+    }
+
+    fn stop_media_buffering(
+        &mut self,
+        correlation_id: Option<String>,
+        now: MonoTime,
+        actions: &mut Vec<Action>,
+    ) {
+        // DIVERGES: the C module (22.10) takes a STOP without START in silence; newer ones do not. The app
+        // waits for the event in any case, so it gets it.
+        if !self.buffering {
+            send_error(actions, "STOP_MEDIA_BUFFERING without START_MEDIA_BUFFERING".to_owned());
+        }
+        self.buffering = false;
+        self.settle_bulk(now, actions);
+        let last = self.reframer.as_mut().and_then(|reframer| reframer.finish(self.format.silence));
+        if let Some(last) = last {
+            self.push_media(last, Cut::Whole, Pace::Bulk, now, actions);
+        }
+        self.push_mark("STOP_MEDIA_BUFFERING", Event::MediaBufferingCompleted { correlation_id }, actions);
+    }
+
+    fn flush_media(&mut self, now: MonoTime, actions: &mut Vec<Action>) {
+        // Nothing that comes now was meant for an earlier time.
+        self.stalled_until = None;
+        self.schedule.resume(now);
+        self.buffering = false;
+        // DIVERGES: the C module goes on pausing, though its documentation says otherwise.
+        self.paused = false;
+        if let Some(reframer) = &mut self.reframer {
+            self.stats.bytes_cut_off += reframer.clear() as u64;
+        }
+        // DIVERGES: the C module sends MEDIA_XON at an unpaused tick only, though there is room already.
+        let (frames, flow) = self.queue.clear();
+        self.stats.frames_flushed += frames as u64;
+        actions.extend(flow.map(|flow| Action::Send(flow.into())));
+        // Nothing is left whose end could be waited for.
+        if std::mem::take(&mut self.report_queue_drained) {
+            actions.push(Action::Send(Event::QueueDrained));
+        }
+    }
+
+    fn push_mark(&mut self, command: &str, event: Event, actions: &mut Vec<Action>) {
+        if let Err(error) = self.queue.push_mark(event) {
+            send_error(actions, format!("{command} refused: {error}"));
+        }
+    }
+}

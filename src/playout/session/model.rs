@@ -1,0 +1,200 @@
+//! A session beside its model: every action, frame and deadline is compared with what the model foretells, and what
+//! must hold for any call is checked beside it.
+
+// It says by a panic what is wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod cutting;
+mod plain;
+#[cfg(test)]
+mod properties;
+
+use self::plain::Model;
+use super::fixture::{on_text, session};
+use super::*;
+use crate::playout::pacing::Pace;
+
+pub(crate) const LIMITS: QueueLimits = QueueLimits { max: 24, xoff: 18, xon: 10 };
+const SECOND: u64 = 1_000_000_000;
+
+/// Something that happens on a call.
+#[derive(Debug, Clone)]
+pub(crate) enum Op {
+    Media(usize),
+    Start,
+    Stop,
+    Mark,
+    Flush,
+    Pause,
+    Continue,
+    Report,
+    Status,
+    Direction(MediaDirection),
+    /// The channel is read whenever its clock fires, or the given time later, while ms pass.
+    Run(u64, u64),
+    /// ms pass and nobody reads.
+    Stall(u64),
+    /// Somebody reads without being asked to.
+    Read,
+}
+
+/// A session and its model, and what has been seen of them.
+pub(crate) struct Both {
+    session: Session,
+    model: Model,
+    now: u64,
+    ids: usize,
+    last_id: Option<usize>,
+    xoff: bool,
+    last_due: u64,
+    /// Time of the last read of a timed frame, and its length.
+    last_timed: Option<(u64, u64)>,
+}
+
+impl Both {
+    pub(crate) fn new(config: SessionConfig) -> Self {
+        Self {
+            session: session(config.clone()),
+            model: Model::new(config),
+            now: 5 * SECOND,
+            ids: 0,
+            last_id: None,
+            xoff: false,
+            last_due: 0,
+            last_timed: None,
+        }
+    }
+
+    fn time(&self) -> MonoTime {
+        MonoTime::from_nanos(self.now)
+    }
+
+    /// Lets `op` happen to both, and compares.
+    pub(crate) fn apply(&mut self, op: &Op) {
+        let mut actions = Vec::new();
+        let (now, before) = (self.time(), self.session.clock());
+        if !matches!(op, Op::Run(..) | Op::Stall(_) | Op::Read) {
+            self.model.notice_stall(before.deadline, self.now);
+        }
+        let name = match op {
+            Op::Media(len) => {
+                let message: Vec<u8> = (0..*len).map(|n| (n * 7 + self.ids) as u8).collect();
+                self.model.media(&message, self.now);
+                self.session.on_media(message.into(), now, &mut actions);
+                return self.compare(actions, before);
+            }
+            Op::Run(ms, late) => return self.run(self.now + ms * 1_000_000, *late),
+            Op::Stall(ms) => {
+                self.now += ms * 1_000_000;
+                return;
+            }
+            Op::Read => return self.read(),
+            Op::Start => "START_MEDIA_BUFFERING",
+            Op::Stop => "STOP_MEDIA_BUFFERING",
+            Op::Mark => "MARK_MEDIA",
+            Op::Flush => "FLUSH_MEDIA",
+            Op::Pause => "PAUSE_MEDIA",
+            Op::Continue => "CONTINUE_MEDIA",
+            Op::Report => "REPORT_QUEUE_DRAINED",
+            Op::Status => "GET_STATUS",
+            Op::Direction(_) => "SET_MEDIA_DIRECTION",
+        };
+        let direction = if let Op::Direction(direction) = op { direction.as_str() } else { "" };
+        self.ids += 1;
+        let id = self.ids.to_string();
+        self.model.command(op, name, &id, self.now);
+        let text = format!(r#"{{"command":"{name}","correlation_id":"{id}","direction":"{direction}"}}"#);
+        on_text(&mut self.session, &text, now, &mut actions);
+        self.compare(actions, before);
+    }
+
+    fn run(&mut self, end: u64, late: u64) {
+        for _ in 0..100_000 {
+            let Some(deadline) = self.session.clock().deadline.map(MonoTime::as_nanos) else { break };
+            if deadline > end {
+                break;
+            }
+            self.now = self.now.max((deadline + late).min(end));
+            self.read();
+        }
+        self.now = self.now.max(end);
+    }
+
+    fn read(&mut self) {
+        let before = self.session.clock();
+        let mut actions = Vec::new();
+        let frame = self.session.read(self.time(), &mut actions);
+        if before.deadline.is_none_or(|deadline| deadline > self.time()) {
+            assert_eq!((frame, actions), (None, vec![]));
+            assert_eq!(self.session.clock(), before);
+            return;
+        }
+        assert_eq!(self.session.clock().seq, before.seq + 1);
+        self.model.notice_stall(before.deadline, self.now);
+        let expected = self.model.read(self.now);
+        if let Some((payload, pace, due)) = &expected {
+            assert!(*due >= self.last_due && *due <= self.now);
+            self.last_due = *due;
+            if *pace != Pace::Unpaced {
+                if let Some((read, length)) = self.last_timed {
+                    assert!(self.now - read >= length / 2, "two frames in {} ns", self.now - read);
+                }
+                self.last_timed = Some((self.now, self.model.length(payload)));
+            }
+            if *pace == Pace::Live {
+                assert!(self.now - due <= SECOND);
+            }
+        }
+        let frame = frame.map(|frame| (frame.payload.to_vec(), frame.due.as_nanos()));
+        assert_eq!(frame, expected.map(|(payload, _, due)| (payload, due)));
+        self.compare(actions, before);
+    }
+
+    /// The same has happened to both, and what must hold for any call holds.
+    fn compare(&mut self, actions: Vec<Action>, before: ClockSetting) {
+        for action in &actions {
+            let Action::Send(event) = action else { continue };
+            match event {
+                Event::MediaXoff | Event::MediaXon => {
+                    assert_ne!(self.xoff, *event == Event::MediaXoff, "XOFF and XON alternate");
+                    self.xoff = !self.xoff;
+                }
+                Event::MediaMarkProcessed { correlation_id }
+                | Event::MediaBufferingCompleted { correlation_id } => {
+                    let id = correlation_id.as_deref().unwrap().parse().unwrap();
+                    assert!(self.last_id < Some(id), "marks keep their order");
+                    self.last_id = Some(id);
+                }
+                Event::QueueDrained => assert!(self.session.queue.is_empty()),
+                _ => {}
+            }
+        }
+        assert_eq!(actions, std::mem::take(&mut self.model.actions));
+
+        let (stats, status) = (self.session.stats(), self.session.status());
+        assert_eq!(
+            (stats.frames_in, stats.frames_played, stats.frames_flushed, status.queue_length),
+            (self.model.came, self.model.played, self.model.flushed, self.model.frames())
+        );
+        assert_eq!(stats.frames_in, stats.frames_played + stats.frames_flushed + status.queue_length as u64);
+        assert!(status.queue_full == self.xoff);
+
+        let after = self.session.clock();
+        assert!(after.deadline == before.deadline || after.seq > before.seq);
+        let deadline = after.deadline.map(MonoTime::as_nanos);
+        let wanted = self.model.deadline(self.now);
+        let reached = |time: Option<u64>| time.is_some_and(|time| time <= self.now);
+        assert!(deadline == wanted || reached(deadline) && reached(wanted), "{deadline:?}, not {wanted:?}");
+    }
+
+    /// Lets everything that still waits happen.
+    pub(crate) fn finish(mut self) {
+        self.apply(&Op::Direction(MediaDirection::Both));
+        self.apply(&Op::Continue);
+        // The longest: 24 passthrough frames of 150 ms after one message more.
+        self.run(self.now + 60 * SECOND, 0);
+        assert_eq!(self.session.clock().deadline, None, "silence costs nothing");
+        assert!(self.session.queue.is_empty(), "nothing is ever left lying");
+        assert!(!self.session.report_queue_drained && !self.session.status().queue_full);
+    }
+}

@@ -1,0 +1,104 @@
+//! Random calls against the model, and random nonsense against the session alone.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::playout::session::fixture::{config, format};
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        12 => (0..1200_usize).prop_map(Op::Media),
+        4 => Just(160).prop_map(Op::Media),
+        4 => prop::sample::select(vec![20, 24, 25, 38, 50, 1900]).prop_map(Op::Media),
+        3 => Just(Op::Start),
+        3 => Just(Op::Stop),
+        4 => Just(Op::Mark),
+        1 => Just(Op::Flush),
+        2 => Just(Op::Pause),
+        3 => Just(Op::Continue),
+        2 => Just(Op::Report),
+        1 => Just(Op::Status),
+        1 => prop_oneof![
+            Just(MediaDirection::Both),
+            Just(MediaDirection::In),
+            Just(MediaDirection::Out)
+        ].prop_map(Op::Direction),
+        12 => (0..200_u64, prop_oneof![3 => Just(0), 1 => 0..15_000_000_u64]).prop_map(|(ms, late)| Op::Run(ms, late)),
+        2 => (0..2500_u64).prop_map(Op::Stall),
+        2 => (0..30_u64).prop_map(Op::Stall),
+        2 => Just(Op::Read),
+    ]
+}
+
+fn any_config() -> impl Strategy<Value = SessionConfig> {
+    let modes = prop_oneof![
+        4 => Just(("ulaw", MediaMode::Framed)),
+        1 => Just(("gsm", MediaMode::Framed)),
+        2 => Just(("g723", MediaMode::Framed)),
+        2 => Just(("ilbc", MediaMode::Framed)),
+        1 => Just(("silk8", MediaMode::Framed)),
+        1 => Just(("ilbc", MediaMode::Unbuffered)),
+        2 => Just(("ulaw", MediaMode::Passthrough)),
+        2 => Just(("ulaw", MediaMode::Unbuffered)),
+    ];
+    modes.prop_map(|(name, mode)| SessionConfig {
+        format: format(name),
+        mode,
+        limits: LIMITS,
+        control_message_format: ControlMessageFormat::Json,
+        ..config()
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_session_does_what_its_model_foretells(config in any_config(), ops in prop::collection::vec(op(), 1..150)) {
+        let mut both = Both::new(config);
+        for op in &ops {
+            both.apply(op);
+        }
+        both.finish();
+    }
+
+    #[test]
+    fn any_messages_at_any_time_are_survived(
+        config in any_config(),
+        json in any::<bool>(),
+        steps in prop::collection::vec(
+            prop_oneof![
+                (any::<u64>(), prop::collection::vec(any::<u8>(), 0..500)).prop_map(|(now, m)| (now, Some(m), None)),
+                (any::<u64>(), ".{0,40}").prop_map(|(now, text)| (now, None, Some(text))),
+                (any::<u64>(), "(START_MEDIA_BUFFERING|STOP_MEDIA_BUFFERING|MARK_MEDIA|FLUSH_MEDIA|PAUSE_MEDIA|\
+                    CONTINUE_MEDIA|REPORT_QUEUE_DRAINED|GET_STATUS|ANSWER|HANGUP)( .{0,5})?")
+                    .prop_map(|(now, text)| (now, None, Some(text))),
+                any::<u64>().prop_map(|now| (now, None, None)),
+            ],
+            1..100,
+        ),
+    ) {
+        let control_message_format = if json { ControlMessageFormat::Json } else { ControlMessageFormat::PlainText };
+        let mut session = session(SessionConfig { control_message_format, ..config });
+        let mut actions = Vec::new();
+        for (now, message, text) in steps {
+            let now = MonoTime::from_nanos(now);
+            if let Some(message) = message {
+                session.on_media(message.into(), now, &mut actions);
+            } else if let Some(text) = text {
+                actions.clear();
+                on_text(&mut session, &text, now, &mut actions);
+                if actions.contains(&Action::Answer) {
+                    session.answered(now, &mut actions);
+                }
+            } else {
+                session.read(now, &mut actions);
+            }
+            let (stats, status) = (session.stats(), session.status());
+            prop_assert_eq!(
+                stats.frames_in,
+                stats.frames_played + stats.frames_flushed + status.queue_length as u64
+            );
+            let plays = !status.media_paused && session.direction() != MediaDirection::In;
+            prop_assert!(status.queue_length == 0 || session.clock().deadline.is_some() == plays);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What a call is set up with.
+
+use std::time::Duration;
+
+use crate::playout::media_format::MediaFormat;
+use crate::playout::queue::QueueLimits;
+use crate::protocol::command::{ControlMessageFormat, MediaDirection};
+
+/// What a call is set up with; fixed while it lives but for the direction.
+#[derive(Debug, Clone)]
+pub struct SessionConfig {
+    /// The channel's one format.
+    pub format: MediaFormat,
+    /// What a message of the app is.
+    pub mode: MediaMode,
+    /// Which way media goes at first.
+    pub direction: MediaDirection,
+    /// How commands are written.
+    pub control_message_format: ControlMessageFormat,
+    /// Flow control.
+    pub limits: QueueLimits,
+    /// Media that begins after silence, does so at a multiple of this on the monotonic clock; zero: at once.
+    pub clock_grid: Duration,
+}
+
+/// What a binary message of the app is, and how it is timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MediaMode {
+    /// Bytes to be cut into frames, played one per ptime.
+    #[default]
+    Framed,
+    /// One frame, played for as long as it lasts. Most commands about media are refused.
+    Passthrough,
+    /// One frame, given to the core as it comes; but bulk media is framed and timed.
+    Unbuffered,
+}

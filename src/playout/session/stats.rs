@@ -1,0 +1,60 @@
+//! What is counted on a call.
+
+use std::time::Duration;
+
+use crate::report::metric::Histogram;
+
+/// Counters of one call, for its log line and the CLI. All only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SessionStats {
+    /// Binary messages that came.
+    pub messages: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Text messages that came.
+    pub commands: u64,
+    /// Those of them that were answered with an ERROR.
+    pub commands_refused: u64,
+    /// The last one that was understood.
+    pub last_command: Option<&'static str>,
+    /// Frames that were queued: those that were played, those that were flushed and those that still wait.
+    pub frames_in: u64,
+    /// Frames that went to the core.
+    pub frames_played: u64,
+    /// Frames that FLUSH_MEDIA dropped.
+    pub frames_flushed: u64,
+    /// Frames in messages that found the queue full, as far as these messages themselves tell.
+    pub frames_dropped: u64,
+    /// Messages that found the queue full.
+    pub messages_dropped: u64,
+    /// Messages that came while the direction was `in`.
+    pub messages_unwanted: u64,
+    /// Bytes that filled no frame, outside bulk media or at a flush.
+    pub bytes_cut_off: u64,
+    /// How often a frame was due and none was there, one per silence.
+    pub underruns: u64,
+    /// Reads that were late by a whole frame or more.
+    pub late_reads: u64,
+    /// The latest read of all.
+    pub longest_lateness: Duration,
+    /// The most frames that ever waited.
+    pub queue_high_water: usize,
+    /// How long played frames had waited since their message came.
+    pub queue_wait: Histogram,
+    /// The longest that one of them had.
+    pub longest_queue_wait: Duration,
+    /// How late they were read.
+    pub lateness: Histogram,
+}
+
+impl SessionStats {
+    /// A frame of this length goes to the core, so long after its message came and so late.
+    pub(super) fn played(&mut self, duration: Duration, waited: Duration, lateness: Duration) {
+        self.frames_played += 1;
+        self.queue_wait.record(waited);
+        self.longest_queue_wait = self.longest_queue_wait.max(waited);
+        self.lateness.record(lateness);
+        self.late_reads += u64::from(lateness >= duration);
+        self.longest_lateness = self.longest_lateness.max(lateness);
+    }
+}

@@ -1,0 +1,164 @@
+//! What a call notes down for people, beside what its session and its connection count themselves. Any thread.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+/// So much of an ERROR event's text is kept.
+const MAX_ERROR_CHARS: usize = 200;
+
+/// Who or what ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EndedBy {
+    /// The application, by a close frame.
+    Application,
+    /// The application, by HANGUP.
+    HangupCommand,
+    /// Somebody at a console or a manager.
+    Operator,
+    /// Asterisk: the other party, the dialplan, ARI.
+    Core,
+    /// Nobody: Asterisk could not connect to the application.
+    NotConnected,
+    /// Nobody: no application has connected within `incoming_timeout`.
+    IncomingTimeout,
+    /// The connection is lost.
+    Lost,
+    /// The application broke the protocol or a limit.
+    ProtocolFault,
+    /// The application took nothing, or answered no ping.
+    Unresponsive,
+    /// A fault of ours.
+    InternalError,
+}
+
+impl EndedBy {
+    /// The word for it in metrics, variables and labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Application => "application",
+            Self::HangupCommand => "hangup_command",
+            Self::Operator => "operator",
+            Self::Core => "core",
+            Self::NotConnected => "not_connected",
+            Self::IncomingTimeout => "incoming_timeout",
+            Self::Lost => "lost",
+            Self::ProtocolFault => "protocol_fault",
+            Self::Unresponsive => "unresponsive",
+            Self::InternalError => "internal_error",
+        }
+    }
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// What ended it.
+    pub by: EndedBy,
+    /// The WebSocket's close code, sent or received; `None` where there was no connection, or its end was no close.
+    pub code: Option<u16>,
+    /// What is known beyond that; may be empty.
+    pub reason: String,
+}
+
+/// Pings of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PingStats {
+    /// All that were sent.
+    pub sent: u64,
+    /// Not answered before the next one was due.
+    pub missed: u64,
+    /// Of the last one that was answered.
+    pub round_trip: Option<Duration>,
+    /// The longest of all.
+    pub longest_round_trip: Option<Duration>,
+}
+
+/// A call's notes.
+#[derive(Debug, Default)]
+pub struct CallRecord {
+    connected: OnceLock<Instant>,
+    ended: OnceLock<Ending>,
+    /// Whether the core was hanging up before: then that is what ended the call.
+    settled: OnceLock<Option<Ending>>,
+    pings: AtomicU64,
+    pings_missed: AtomicU64,
+    /// 0: none yet.
+    round_trip_ns: AtomicU64,
+    longest_round_trip_ns: AtomicU64,
+    errors: AtomicU64,
+    last_error: Mutex<Option<String>>,
+}
+
+impl CallRecord {
+    /// The WebSocket is up.
+    pub fn connected(&self) {
+        let _ = self.connected.set(Instant::now());
+    }
+
+    /// When the WebSocket came up.
+    pub fn connected_at(&self) -> Option<Instant> {
+        self.connected.get().copied()
+    }
+
+    /// The call is ending; true if this is what began it.
+    pub fn end(&self, ending: Ending) -> bool {
+        self.ended.set(ending).is_ok()
+    }
+
+    /// Settles who has ended the call, under its channel's lock; the first answer counts. True if it was the core.
+    pub fn settle(&self, core_first: bool) -> bool {
+        let by_core = || Some(Ending { by: EndedBy::Core, ..self.ended.get()?.clone() });
+        self.settled.get_or_init(|| core_first.then(by_core).flatten()).is_some()
+    }
+
+    /// How the call ended, if it has.
+    pub fn ending(&self) -> Option<&Ending> {
+        self.settled.get().and_then(Option::as_ref).or_else(|| self.ended.get())
+    }
+
+    /// A ping goes out.
+    pub fn ping(&self, last_one_missed: bool) {
+        self.pings.fetch_add(1, Ordering::Relaxed);
+        self.pings_missed.fetch_add(u64::from(last_one_missed), Ordering::Relaxed);
+    }
+
+    /// One was answered.
+    pub fn pong(&self, round_trip: Duration) {
+        let nanos = u64::try_from(round_trip.as_nanos()).unwrap_or(u64::MAX).max(1);
+        self.round_trip_ns.store(nanos, Ordering::Relaxed);
+        self.longest_round_trip_ns.fetch_max(nanos, Ordering::Relaxed);
+    }
+
+    /// The pings so far.
+    pub fn pings(&self) -> PingStats {
+        let time = |nanos: &AtomicU64| {
+            let nanos = nanos.load(Ordering::Relaxed);
+            (nanos > 0).then(|| Duration::from_nanos(nanos))
+        };
+        PingStats {
+            sent: self.pings.load(Ordering::Relaxed),
+            missed: self.pings_missed.load(Ordering::Relaxed),
+            round_trip: time(&self.round_trip_ns),
+            longest_round_trip: time(&self.longest_round_trip_ns),
+        }
+    }
+
+    /// The application was sent an ERROR event.
+    pub fn error(&self, text: &str) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        *self.last_error.lock() = Some(text.chars().take(MAX_ERROR_CHARS).collect());
+    }
+
+    /// ERROR events so far.
+    pub fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    /// The last one's text.
+    pub fn last_error(&self) -> Option<String> {
+        self.last_error.lock().clone()
+    }
+}

@@ -1,0 +1,13 @@
+//! What people see: metrics, notifications for AMI and ARI, tables for consoles, what is noted about a call, and how much
+//! of all that goes into the log.
+//!
+//! Nothing here knows an Asterisk symbol or a socket.
+
+#![forbid(unsafe_code)]
+
+pub mod call_record;
+pub mod log_limit;
+pub mod metric;
+pub mod notification;
+pub mod prometheus_text;
+pub mod table;

@@ -1,0 +1,231 @@
+//! What an operator is told about a call while it happens: an AMI event, a user event in ARI, or both.
+//!
+//! Only what they are called, what stands in them and which are wanted. Who sends them is the host's business.
+
+use std::fmt;
+
+use super::table::one_line;
+
+/// Events that are switched on and off together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotificationClass {
+    /// An application is connected.
+    Connected,
+    /// A connection has ended.
+    Disconnected,
+    /// No connection came about.
+    Failed,
+    /// Media does not get through, and gets through again.
+    Stalled,
+}
+
+impl NotificationClass {
+    const ALL: [Self; 4] = [Self::Connected, Self::Disconnected, Self::Failed, Self::Stalled];
+
+    /// As it is written in chan_websocket.conf.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Disconnected => "disconnected",
+            Self::Failed => "failed",
+            Self::Stalled => "stalled",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// A set of classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NotificationClasses(u8);
+
+/// What may stand in chan_websocket.conf for a set of classes.
+pub const NOTICE_CLASSES: &str = "all, none, or some of connected, disconnected, failed, stalled";
+
+impl NotificationClasses {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+    /// All of them.
+    pub const ALL: Self = Self(0b1111);
+
+    /// `all`, `none`, or names separated by commas, whatever the case.
+    pub fn parse(value: &str) -> Option<Self> {
+        let value = value.trim();
+        if value.eq_ignore_ascii_case("none") {
+            return Some(Self::NONE);
+        }
+        if value.eq_ignore_ascii_case("all") {
+            return Some(Self::ALL);
+        }
+        value.split(',').map(str::trim).try_fold(Self::NONE, |set, name| {
+            let class =
+                NotificationClass::ALL.into_iter().find(|class| class.as_str().eq_ignore_ascii_case(name))?;
+            Some(Self(set.0 | class.bit()))
+        })
+    }
+
+    /// Whether `class` is in it.
+    pub const fn has(self, class: NotificationClass) -> bool {
+        self.0 & class.bit() != 0
+    }
+}
+
+impl fmt::Display for NotificationClasses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::NONE => f.write_str("none"),
+            Self::ALL => f.write_str("all"),
+            set => {
+                let names: Vec<&str> = NotificationClass::ALL
+                    .into_iter()
+                    .filter(|class| set.has(*class))
+                    .map(NotificationClass::as_str)
+                    .collect();
+                f.write_str(&names.join(","))
+            }
+        }
+    }
+}
+
+/// Which event it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotificationKind {
+    /// An application is connected.
+    Connected,
+    /// The connection has ended.
+    Disconnected,
+    /// No connection came about, and the call ends.
+    Failed,
+    /// Media does not get through.
+    Stalled,
+    /// It gets through again.
+    Resumed,
+}
+
+impl NotificationKind {
+    /// The event's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connected => "WebSocketConnected",
+            Self::Disconnected => "WebSocketDisconnected",
+            Self::Failed => "WebSocketFailed",
+            Self::Stalled => "WebSocketStalled",
+            Self::Resumed => "WebSocketResumed",
+        }
+    }
+
+    /// What switches it on and off.
+    pub const fn class(self) -> NotificationClass {
+        match self {
+            Self::Connected => NotificationClass::Connected,
+            Self::Disconnected => NotificationClass::Disconnected,
+            Self::Failed => NotificationClass::Failed,
+            Self::Stalled | Self::Resumed => NotificationClass::Stalled,
+        }
+    }
+}
+
+/// An event: names and values, in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// Which one.
+    pub kind: NotificationKind,
+    /// What stands in it.
+    pub fields: Fields,
+}
+
+/// Names and values of an AMI event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// Adds a field at the end.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
+        self.push(name, value);
+        self
+    }
+
+    /// Adds a field at the end. What a peer had a hand in must not begin a header of its own.
+    pub fn push(&mut self, name: &str, value: impl fmt::Display) {
+        self.0.push((name.to_owned(), one_line(&value.to_string()).into_owned()));
+    }
+
+    /// All fields of `more` at the end.
+    #[must_use]
+    pub fn and(mut self, more: Self) -> Self {
+        self.0.extend(more.0);
+        self
+    }
+
+    /// As AMI's headers, each with its line end.
+    pub fn headers(&self) -> String {
+        self.0.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
+    }
+
+    /// As the JSON object of a user event called `name`.
+    pub fn user_event(&self, name: &str) -> String {
+        let mut object = serde_json::Map::new();
+        object.insert("eventname".into(), name.into());
+        object.extend(self.0.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
+        serde_json::Value::Object(object).to_string()
+    }
+}
+
+/// A metric's name as AMI writes names: `frames_in` is `FramesIn`.
+pub fn header_name(metric: &str) -> String {
+    let mut name = String::with_capacity(metric.len());
+    for word in metric.split('_') {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        name.push_str(letters.as_str());
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_written_as_they_are_read() {
+        for (value, expected) in [
+            ("none", Some("none")),
+            ("ALL", Some("all")),
+            ("connected", Some("connected")),
+            (" Stalled , connected", Some("connected,stalled")),
+            ("connected,disconnected,failed,stalled", Some("all")),
+            ("failed,failed", Some("failed")),
+            ("", None),
+            ("connected,", None),
+            ("connected,all", None),
+            ("yes", None),
+        ] {
+            let classes = NotificationClasses::parse(value);
+            assert_eq!(classes.map(|classes| classes.to_string()).as_deref(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn no_value_begins_a_header() {
+        let fields = Fields::default().with("Reason", "lost\r\nAction: Hangup\r\n\r\n\0");
+        assert_eq!(fields.headers(), "Reason: lost\\r\\nAction: Hangup\\r\\n\\r\\n\\u{0}\r\n");
+        let event: serde_json::Value = serde_json::from_str(&fields.user_event("X")).unwrap();
+        assert_eq!(event["Reason"], "lost\\r\\nAction: Hangup\\r\\n\\r\\n\\u{0}");
+    }
+
+    #[test]
+    fn figures_are_called_as_amis_headers_are() {
+        for (metric, header) in [
+            ("channel", "Channel"),
+            ("frames_in", "FramesIn"),
+            ("longest_queue_wait", "LongestQueueWait"),
+            ("", ""),
+            ("a__b_", "AB"),
+        ] {
+            assert_eq!(header_name(metric), header);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! chan_websocket.conf: its options, their units, ranges and defaults.
+//!
+//! Reading the file is the host's business, at load and on reload. All settings are for calls made after a reload,
+//! except [`Settings::reactor_threads`] and [`Settings::coalesce_reads`], which are taken at load only. Called from the
+//! thread that loads or reloads the module.
+
+mod config_error;
+mod connection;
+mod global;
+mod listing;
+mod liveness;
+mod option;
+mod section;
+mod settings;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+pub use self::config_error::{ConfigError, Instead};
+pub use self::connection::{ConnectionSettings, connection_options};
+pub use self::global::{allows_untested_version, global_options};
+pub use self::liveness::{LivenessOptions, PingOptions, Pings, TcpKeepaliveOptions, TcpKeepalives};
+pub use self::settings::{AclRule, AclSense, Settings};
+
+pub(crate) use self::liveness::{MAX_TCP_PROBES, MAX_TCP_SECONDS};
+pub(crate) use self::value::{parse_boolean, text};
+
+use self::config_error::may_be_rule;
+use self::connection::Connections;
+use self::global::Global;
+use self::section::SectionReader;
+
+/// A configuration file as the host has read it (`ast_config_load2`, asterisk/config.h).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// In the order of the file.
+    pub sections: Vec<Section>,
+}
+
+/// One section of a configuration file; templates are already applied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Section {
+    /// What stands between the brackets.
+    pub name: String,
+    /// Names and values in the order of the file.
+    pub variables: Vec<(String, String)>,
+}
+
+/// What chan_websocket.conf says, with defaults for what it does not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// `[global]`.
+    pub settings: Settings,
+    /// The sections with `type = connection`, by the name of the websocket_client that they add to.
+    pub connections: HashMap<String, ConnectionSettings>,
+}
+
+impl Config {
+    /// What is in force if the file is there and nothing of it can be read: `previous`, or at load the defaults, and nobody
+    /// may connect. Calls to applications work: of what chan_websocket.conf adds to a websocket_client nothing makes a
+    /// connection safer; addresses, TLS and passwords are in websocket_client.conf. The log line comes with it.
+    pub fn unreadable(file_name: &str, why: String, previous: Option<&Self>) -> (Self, ConfigError) {
+        let closed = || {
+            let settings = Settings { incoming_closed: true, ..Settings::default() };
+            Self { settings, ..Self::default() }
+        };
+        let config = previous.cloned().unwrap_or_else(closed);
+        let instead = if config.settings.incoming_closed { Instead::Closed } else { Instead::LastGoodFile };
+        (config, ConfigError::Unreadable { file: file_name.to_owned(), why, instead })
+    }
+}
+
+const GLOBAL: &str = "global";
+const CONNECTION: &str = "connection";
+
+/// What `file` says; the log lines for what was refused come with it.
+///
+/// `previous` is what was in force until now, `None` at load. An error in `[global]` leaves all previous settings in
+/// force; at load the defaults are, but for the valid `incoming_` checks of the section, lest a slip of the pen let
+/// everybody in. Where the slip may be in such a check itself, or has it stand in the wrong place, nobody is let in
+/// ([`Settings::incoming_closed`]). An error in a connection's section leaves that section's previous settings in force, if there are any.
+/// In a section the last one of equal options counts, except for the incoming ACL, which is the sequence of its lines.
+pub fn parse(file_name: &str, file: &ConfigFile, previous: Option<&Config>) -> (Config, Vec<ConfigError>) {
+    let mut global = Global::default();
+    let mut connections = Connections::default();
+    let (mut section_errors, mut hides_rules) = (Vec::new(), false);
+    for section in &file.sections {
+        let reader = SectionReader { file_name, section };
+        match (reader.name(), reader.kind()) {
+            (GLOBAL, None | Some(GLOBAL)) => global.read(&reader),
+            (_, Some(CONNECTION)) => section_errors.extend(connections.read(&reader)),
+            (name, kind) => {
+                section_errors.push(ConfigError::UnknownSection {
+                    file: file_name.to_owned(),
+                    section: name.to_owned(),
+                    kind: kind.map(str::to_owned),
+                });
+                hides_rules |= section.variables.iter().any(|(option, _)| may_be_rule(option));
+            }
+        }
+    }
+    if hides_rules || section_errors.iter().any(ConfigError::hides_rule) {
+        global.miss_rules(section_errors.drain(..));
+    }
+    let (settings, mut errors) = global.finish(file_name, previous.map(|config| &config.settings));
+    let (connections, refused) = connections.finish(file_name, previous.map(|config| &config.connections));
+    errors.extend(section_errors);
+    errors.extend(refused);
+    (Config { settings, connections }, errors)
+}

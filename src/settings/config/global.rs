@@ -1,0 +1,170 @@
+//! `[global]`: its options, and how it is read.
+
+use std::ops::RangeInclusive;
+
+use super::GLOBAL;
+use super::config_error::{ConfigError, Instead};
+use super::liveness::{LIVENESS, LivenessOptions};
+use super::option::{ConfigOption, Fault, names, option, put, set};
+use super::section::SectionReader;
+use super::settings::{AclRule, AclSense, Settings};
+use super::value::{TIMEOUT_MS, boolean, millis, parse_boolean, seconds, size, text};
+use crate::protocol::command::{CONTROL_MESSAGE_FORMATS, ControlMessageFormat};
+use crate::report::notification::{NOTICE_CLASSES, NotificationClasses};
+
+/// A number of frames.
+const FRAMES: RangeInclusive<u64> = 1..=100_000;
+
+/// The option that is looked at before the rest of the file is.
+const ALLOW_UNTESTED_VERSION: &str = "allow_untested_version";
+
+/// The options of `[global]` alone.
+static OPTIONS: [ConfigOption<Settings>; 22] = [
+    option("control_message_format", |s, v| put(&mut s.control_message_format, control_message_format(v))),
+    option("write_timeout", |s, v| put(&mut s.write_timeout, millis(v, TIMEOUT_MS))),
+    option("handshake_timeout", |s, v| put(&mut s.handshake_timeout, millis(v, TIMEOUT_MS))),
+    option("close_timeout", |s, v| put(&mut s.close_timeout, millis(v, 1..=60_000))),
+    option("max_message_size", |s, v| {
+        put(&mut s.max_message_size, size(v, 1024..=64 * 1024 * 1024, "bytes"))
+    }),
+    option("max_command_size", |s, v| put(&mut s.max_command_size, size(v, 128..=1024 * 1024, "bytes"))),
+    option("queue_max", |s, v| put(&mut s.queue_max, size(v, FRAMES, "frames"))),
+    option("queue_xoff", |s, v| put(&mut s.queue_xoff, size(v, FRAMES, "frames"))),
+    option("queue_xon", |s, v| put(&mut s.queue_xon, size(v, FRAMES, "frames"))),
+    option("out_queue", |s, v| put(&mut s.out_queue, millis(v, 20..=60_000))),
+    option("incoming_timeout", |s, v| {
+        put(
+            &mut s.incoming_timeout,
+            seconds(v, 0..=86_400).map(|time| Some(time).filter(|time| !time.is_zero())),
+        )
+    }),
+    option("incoming_acl", |s, v| add_acl_rule(s, AclSense::Acl, v)),
+    option("incoming_permit", |s, v| add_acl_rule(s, AclSense::Permit, v)),
+    option("incoming_deny", |s, v| add_acl_rule(s, AclSense::Deny, v)),
+    option("incoming_require_tls", |s, v| put(&mut s.incoming_require_tls, boolean(v))),
+    option("incoming_origins", |s, v| put(&mut s.incoming_origins, Ok(origins(v)))),
+    option("music_on_hold", |s, v| put(&mut s.music_on_hold, boolean(v))),
+    option("manager_events", |s, v| put(&mut s.manager_events, notice_classes(v))),
+    option("user_events", |s, v| put(&mut s.user_events, notice_classes(v))),
+    option("reactor_threads", |s, v| put(&mut s.reactor_threads, size(v, 0..=64, "threads"))),
+    option("coalesce_reads", |s, v| put(&mut s.coalesce_reads, boolean(v))),
+    option(ALLOW_UNTESTED_VERSION, |s, v| put(&mut s.allow_untested_version, boolean(v))),
+];
+
+/// The options of `[global]`; no other is taken. Each has its line in the sample, the README and Asterisk's own help.
+pub fn global_options() -> impl Iterator<Item = &'static str> {
+    names(&OPTIONS).chain(names(&LIVENESS))
+}
+
+/// What `[global]` says, `value` being as written in the file, of an Asterisk that is not supported.
+///
+/// # Errors
+/// The log line for a value that does not fit.
+pub fn allows_untested_version(file_name: &str, value: Option<&str>) -> Result<bool, ConfigError> {
+    let Some(value) = value else { return Ok(false) };
+    parse_boolean(value.trim()).ok_or_else(|| ConfigError::InvalidValue {
+        file: file_name.to_owned(),
+        section: GLOBAL.to_owned(),
+        option: ALLOW_UNTESTED_VERSION.to_owned(),
+        value: value.to_owned(),
+        allowed: "yes or no".to_owned(),
+    })
+}
+
+fn control_message_format(value: &str) -> Result<ControlMessageFormat, Fault> {
+    ControlMessageFormat::parse(value).ok_or_else(|| Fault::Invalid(CONTROL_MESSAGE_FORMATS.to_owned()))
+}
+
+fn add_acl_rule(settings: &mut Settings, sense: AclSense, value: &str) -> Result<(), Fault> {
+    let value = text(value).ok_or_else(|| {
+        Fault::Invalid(match sense {
+            AclSense::Acl => "names of ACLs of acl.conf".to_owned(),
+            AclSense::Permit | AclSense::Deny => "addresses, with or without a mask".to_owned(),
+        })
+    })?;
+    settings.incoming_acl.push(AclRule { sense, value });
+    Ok(())
+}
+
+fn origins(value: &str) -> Vec<String> {
+    let origins = value.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+    origins.map(str::to_owned).collect()
+}
+
+fn notice_classes(value: &str) -> Result<NotificationClasses, Fault> {
+    NotificationClasses::parse(value).ok_or_else(|| Fault::Invalid(NOTICE_CLASSES.to_owned()))
+}
+
+/// `[global]` while it is read.
+#[derive(Default)]
+pub(super) struct Global {
+    settings: Settings,
+    liveness: LivenessOptions,
+    errors: Vec<ConfigError>,
+    /// A rule on who may connect may stand where it is not understood.
+    hides_rules: bool,
+}
+
+impl Global {
+    /// Reads one section of that name.
+    pub(super) fn read(&mut self, section: &SectionReader<'_>) {
+        let errors = section.read(|option, value| self.set(option, value));
+        self.hides_rules |= errors.iter().any(ConfigError::hides_rule);
+        self.errors.extend(errors);
+    }
+
+    /// Rules on who may connect stand where they do not count, and these errors say so.
+    pub(super) fn miss_rules(&mut self, errors: impl IntoIterator<Item = ConfigError>) {
+        self.hides_rules = true;
+        self.errors.extend(errors);
+    }
+
+    fn set(&mut self, option: &str, value: &str) -> Result<(), Fault> {
+        match set(&OPTIONS, &mut self.settings, option, value) {
+            Err(Fault::Unknown) => set(&LIVENESS, &mut self.liveness, option, value),
+            taken => taken,
+        }
+    }
+
+    /// What is in force, now that the file is read; `previous` is what was until now.
+    pub(super) fn finish(
+        mut self,
+        file_name: &str,
+        previous: Option<&Settings>,
+    ) -> (Settings, Vec<ConfigError>) {
+        let levels_fault = self.check_levels(file_name);
+        self.errors.extend(levels_fault);
+        let settings = Settings {
+            pings: self.liveness.pings.resolve(),
+            tcp_keepalives: self.liveness.tcp_keepalives.resolve(),
+            ..self.settings
+        };
+        if self.errors.is_empty() && !self.hides_rules {
+            return (settings, self.errors);
+        }
+        let previous = previous.filter(|previous| !previous.incoming_closed);
+        let instead = match previous {
+            Some(_) => Instead::LastGood,
+            None if self.hides_rules => Instead::Closed,
+            None => Instead::Defaults,
+        };
+        let section = GLOBAL.to_owned();
+        self.errors.push(ConfigError::Refused { file: file_name.to_owned(), section, instead });
+        let checks = || Settings { incoming_closed: self.hides_rules, ..settings.access_checks_only() };
+        (previous.cloned().unwrap_or_else(checks), self.errors)
+    }
+
+    /// The levels are checked together at the end, because their order in the file is free. Levels in error become
+    /// the defaults.
+    fn check_levels(&mut self, file_name: &str) -> Option<ConfigError> {
+        let Settings { queue_xon: xon, queue_xoff: xoff, queue_max: max, .. } = self.settings;
+        if xon < xoff && xoff <= max {
+            return None;
+        }
+        let defaults = Settings::default();
+        self.settings.queue_xon = defaults.queue_xon;
+        self.settings.queue_xoff = defaults.queue_xoff;
+        self.settings.queue_max = defaults.queue_max;
+        Some(ConfigError::QueueLevels { file: file_name.to_owned(), xon, xoff, max })
+    }
+}

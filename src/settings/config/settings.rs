@@ -1,0 +1,142 @@
+//! `[global]` once it is read: what each option means for calls, and its default.
+
+use std::time::Duration;
+
+use super::connection::ConnectionSettings;
+use super::liveness::{Pings, TcpKeepalives};
+use crate::protocol::command::ControlMessageFormat;
+use crate::report::notification::NotificationClasses;
+
+/// `[global]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How control messages are written unless the dial string says otherwise.
+    pub control_message_format: ControlMessageFormat,
+    /// How long an app may take nothing at all from us before it is given up.
+    pub write_timeout: Duration,
+    /// For name look-up, proxy, TLS and upgrade of one outgoing attempt together.
+    pub handshake_timeout: Duration,
+    /// How long to wait for the app's close frame after ours.
+    pub close_timeout: Duration,
+    /// Bytes of one message from the app, its fragments together.
+    pub max_message_size: usize,
+    /// Bytes of one text message from the app.
+    pub max_command_size: usize,
+    /// Frames at which messages are dropped.
+    pub queue_max: usize,
+    /// Frames at which MEDIA_XOFF is sent; more than `queue_xon`, at most `queue_max`.
+    pub queue_xoff: usize,
+    /// Frames under which MEDIA_XON is sent; at least 1.
+    pub queue_xon: usize,
+    /// Media kept for an app that reads slowly.
+    pub out_queue: Duration,
+    /// After which an INCOMING channel without an app is hung up; `None`: never.
+    pub incoming_timeout: Option<Duration>,
+    /// Nobody may connect: it is not known who may. The file could not be read when the module was loaded, or a rule in it.
+    pub incoming_closed: bool,
+    /// Who may connect, in the order of the file, which matters. The host makes an Asterisk ACL of it, and must let
+    /// nobody in if it cannot.
+    pub incoming_acl: Vec<AclRule>,
+    /// Refuse apps that come over plain ws.
+    pub incoming_require_tls: bool,
+    /// Allowed Origin headers; empty: any.
+    pub incoming_origins: Vec<String>,
+    /// Pings on incoming connections; `None`: none.
+    pub pings: Option<Pings>,
+    /// TCP keepalives on incoming connections; `None`: none of ours.
+    pub tcp_keepalives: Option<TcpKeepalives>,
+    /// Whether an app that is on hold hears music.
+    pub music_on_hold: bool,
+    /// Events for AMI.
+    pub manager_events: NotificationClasses,
+    /// Events for ARI, and for AMI as UserEvent.
+    pub user_events: NotificationClasses,
+    /// Reactor threads; 0: by the number of cores. Taken at load only.
+    pub reactor_threads: usize,
+    /// Whether a reactor with much to do reads all sockets at once every few milliseconds. Taken at load only.
+    pub coalesce_reads: bool,
+    /// Whether an Asterisk is put up with that [`version::check`](crate::settings::asterisk_version::check) does not. The host looks at
+    /// it before all else at load.
+    pub allow_untested_version: bool,
+}
+
+impl Settings {
+    /// These settings for calls to a server, whose own section comes first.
+    pub fn for_connection(&self, connection: Option<&ConnectionSettings>) -> Self {
+        let music_on_hold = connection.and_then(|own| own.music_on_hold).unwrap_or(self.music_on_hold);
+        Self { music_on_hold, ..self.clone() }
+    }
+
+    /// The defaults, with the checks on who may connect of `self`.
+    pub(super) fn access_checks_only(self) -> Self {
+        Self {
+            incoming_acl: self.incoming_acl,
+            incoming_require_tls: self.incoming_require_tls,
+            incoming_origins: self.incoming_origins,
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            control_message_format: ControlMessageFormat::default(),
+            write_timeout: Duration::from_millis(30_000),
+            handshake_timeout: Duration::from_millis(10_000),
+            close_timeout: Duration::from_millis(2000),
+            max_message_size: 1_048_576,
+            max_command_size: 65_536,
+            queue_max: 1000,
+            queue_xoff: 900,
+            queue_xon: 800,
+            out_queue: Duration::from_millis(2000),
+            incoming_timeout: None,
+            incoming_closed: false,
+            incoming_acl: Vec::new(),
+            incoming_require_tls: false,
+            incoming_origins: Vec::new(),
+            pings: None,
+            tcp_keepalives: None,
+            // A bot would transcribe it.
+            music_on_hold: false,
+            // Clients of AMI pass over events that they do not know; every version of Asterisk has new ones.
+            manager_events: NotificationClasses::ALL,
+            user_events: NotificationClasses::NONE,
+            reactor_threads: 0,
+            coalesce_reads: true,
+            allow_untested_version: false,
+        }
+    }
+}
+
+/// One line of `incoming_acl`, `incoming_permit` or `incoming_deny`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AclRule {
+    /// Which of the three.
+    pub sense: AclSense,
+    /// In Asterisk's ACL syntax, which only the host can check; not empty.
+    pub value: String,
+}
+
+/// What an [`AclRule`] does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AclSense {
+    /// Names of ACLs of acl.conf.
+    Acl,
+    /// Addresses that may connect.
+    Permit,
+    /// Addresses that may not.
+    Deny,
+}
+
+impl AclSense {
+    /// The word that `ast_append_acl` (asterisk/acl.h) knows it by.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acl => "acl",
+            Self::Permit => "permit",
+            Self::Deny => "deny",
+        }
+    }
+}

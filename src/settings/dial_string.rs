@@ -1,0 +1,265 @@
+//! The dial string `WebSocket/<connection id>/<options>`.
+//!
+//! What a codec name or a connection id stands for is the host's business. Called from the thread that requests
+//! the channel.
+
+#[cfg(test)]
+mod tests;
+
+use super::secrets::{options_for_log, params_for_log};
+use crate::protocol::command::{
+    CONTROL_MESSAGE_FORMATS, ControlMessageFormat, MEDIA_DIRECTIONS, MediaDirection,
+};
+
+/// The connection id of a channel that waits for the app to connect to Asterisk, in this exact case.
+pub const INCOMING: &str = "INCOMING";
+
+/// What a dial string says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DialString {
+    /// [`INCOMING`], or the name of a websocket_client; never empty.
+    pub connection_id: String,
+    /// The options, with their defaults.
+    pub options: DialOptions,
+    /// What to log, without the requestor's name in front; the call goes on.
+    pub warnings: Vec<String>,
+}
+
+/// The options of a dial string.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DialOptions {
+    /// `c(codec)`: Asterisk's format name; `None`: the first of the requested capabilities.
+    pub codec: Option<String>,
+    /// `n`: only the ANSWER command answers.
+    pub no_auto_answer: bool,
+    /// `p`: messages are frames, and not re-framed.
+    pub passthrough: bool,
+    /// `u`: messages go to the core as they come.
+    pub unbuffered: bool,
+    /// `f(format)`; `None`: the configuration's. A bad value is [`ControlMessageFormat::PlainText`].
+    pub format: Option<ControlMessageFormat>,
+    /// `d(direction)`.
+    pub direction: MediaDirection,
+    /// `v(name=value,…)`: query parameters for the URI, joined with `&`; never empty.
+    pub uri_params: Option<String>,
+}
+
+impl DialString {
+    /// Whether the app connects to Asterisk.
+    pub fn is_incoming(&self) -> bool {
+        self.connection_id == INCOMING
+    }
+}
+
+/// A dial string that makes no channel. Displays as the log line, without the requestor's name in front.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DialError {
+    /// Nothing at all.
+    #[error("A connection id is required for the 'WebSocket' channel")]
+    Empty,
+    /// Nothing before the first `/`.
+    #[error("connection_id is required for the 'WebSocket' channel")]
+    NoConnectionId,
+    /// An option's argument does not end.
+    #[error(
+        "'WebSocket' channel options '{options}' parse error: the argument of '{option}' has no closing parenthesis"
+    )]
+    MissingParenthesis {
+        /// The option's letter.
+        option: char,
+        /// All options.
+        options: String,
+    },
+    /// `d()` names no direction.
+    #[error("Unrecognized option for media direction: '{0}'. Must be {MEDIA_DIRECTIONS}")]
+    Direction(String),
+    /// `v()` holds a name or a value that is not URI-encoded.
+    #[error(
+        "Invalid URI parameters '{params}' in WebSocket/{connection_id} dial string. Names and values must be \
+         URI-encoded: letters, digits, '-', '_', '.', '+' and %XX"
+    )]
+    UriParams {
+        /// What `v()` holds, without the values: they may be secrets.
+        params: String,
+        /// Whom the parameters are for.
+        connection_id: String,
+    },
+    /// `v()` where there is no URI of ours.
+    #[error("URI parameters are not allowed for 'WebSocket/INCOMING' channels")]
+    UriParamsIncoming,
+}
+
+/// Takes a dial string apart; `data` is what follows `WebSocket/`.
+///
+/// # Errors
+/// See [`DialError`]; no channel is to be made.
+pub fn parse(data: &str) -> Result<DialString, DialError> {
+    if data.is_empty() {
+        return Err(DialError::Empty);
+    }
+    let (connection_id, options) = split_connection_id(data);
+    if connection_id.is_empty() {
+        return Err(DialError::NoConnectionId);
+    }
+    let mut dialed = DialString { connection_id, options: DialOptions::default(), warnings: Vec::new() };
+    let (mut direction, mut format, mut uri_params) = (None, None, None);
+    let mut unknown = String::new();
+    for OptionText { letter, argument } in split_options(options)? {
+        match letter {
+            'c' => dialed.options.codec = Some(argument).filter(|codec| !codec.is_empty()),
+            'd' => direction = Some(argument),
+            'f' => format = Some(argument),
+            'n' => dialed.options.no_auto_answer = true,
+            'p' => dialed.options.passthrough = true,
+            'u' => dialed.options.unbuffered = true,
+            'v' => uri_params = Some(argument).filter(|params| !params.is_empty()),
+            _ if unknown.contains(letter) => {}
+            _ => unknown.push(letter),
+        }
+    }
+    if !unknown.is_empty() {
+        dialed.warnings.push(format!("Unknown options '{unknown}' in 'WebSocket' dial string ignored"));
+    }
+    // Arguments are judged last, because of a repeated option only the last one counts.
+    if let Some(direction) = direction {
+        dialed.options.direction =
+            MediaDirection::parse(&direction).ok_or(DialError::Direction(direction))?;
+    }
+    if let Some(params) = uri_params {
+        dialed.options.uri_params = Some(check_uri_params(&dialed.connection_id, &params)?);
+    }
+    if let Some(format) = format {
+        let parsed = ControlMessageFormat::parse(&format);
+        if parsed.is_none() {
+            dialed.warnings.push(format!(
+                "'f/control message format' dialstring parameter value '{format}' missing or invalid, must be \
+                 {CONTROL_MESSAGE_FORMATS}. Defaulting to '{}'",
+                ControlMessageFormat::PlainText.as_str()
+            ));
+        }
+        dialed.options.format = Some(parsed.unwrap_or(ControlMessageFormat::PlainText));
+    }
+    Ok(dialed)
+}
+
+/// Splits at the first `/` that is outside of quotes, parentheses and brackets. What follows is left as it is; in
+/// front of it quotes and backslashes are removed, as by `AST_NONSTANDARD_APP_ARGS` (asterisk/app.h).
+fn split_connection_id(data: &str) -> (String, &str) {
+    let mut connection_id = String::new();
+    let (mut parentheses, mut brackets, mut quoted) = (0_usize, 0_usize, false);
+    let mut chars = data.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '/' if parentheses == 0 && brackets == 0 && !quoted => break,
+            '"' => {
+                quoted = !quoted;
+                continue;
+            }
+            '\\' => {
+                connection_id.extend(chars.next());
+                continue;
+            }
+            '(' => parentheses += 1,
+            ')' => parentheses = parentheses.saturating_sub(1),
+            '[' => brackets += 1,
+            ']' => brackets = brackets.saturating_sub(1),
+            _ => {}
+        }
+        connection_id.push(c);
+    }
+    (connection_id, chars.as_str())
+}
+
+/// One option as it is written.
+struct OptionText {
+    letter: char,
+    /// Without quotes and backslashes; empty if there is none.
+    argument: String,
+}
+
+/// Takes options apart as `ast_app_parse_options` (asterisk/app.h): parentheses nest; a backslash takes the next
+/// character literally; quotes count, and vanish, only in an argument that begins with one, and in quotes a
+/// backslash vanishes only before a quote.
+fn split_options(options: &str) -> Result<Vec<OptionText>, DialError> {
+    let mut split = Vec::new();
+    let mut rest = options.chars();
+    while let Some(letter) = rest.next() {
+        let mut argument = String::new();
+        let mut chars = rest.clone();
+        if chars.next() == Some('(') {
+            rest = argument_end(chars, &mut argument).ok_or_else(|| DialError::MissingParenthesis {
+                option: letter,
+                options: options_for_log(options),
+            })?;
+        }
+        split.push(OptionText { letter, argument });
+    }
+    Ok(split)
+}
+
+/// Reads an argument behind its opening parenthesis; what follows the closing one, or `None` if there is none.
+fn argument_end<'a>(mut chars: std::str::Chars<'a>, argument: &mut String) -> Option<std::str::Chars<'a>> {
+    let quotes_count = chars.as_str().starts_with('"');
+    let (mut depth, mut quoted) = (1_usize, false);
+    loop {
+        let c = chars.next()?;
+        match c {
+            '"' if quotes_count => {
+                quoted = !quoted;
+                continue;
+            }
+            '\\' => {
+                let literal = chars.next()?;
+                if quoted && literal != '"' {
+                    argument.push(c);
+                }
+                argument.push(literal);
+                continue;
+            }
+            '(' if !quoted => depth += 1,
+            ')' if !quoted => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(chars);
+                }
+            }
+            _ => {}
+        }
+        argument.push(c);
+    }
+}
+
+/// The parameters of `v()` as a part of a query. Dial() takes `&` for itself, so they are written with commas.
+fn check_uri_params(connection_id: &str, params: &str) -> Result<String, DialError> {
+    if connection_id == INCOMING {
+        return Err(DialError::UriParamsIncoming);
+    }
+    if !params.split([',', '=']).all(is_uri_encoded) {
+        return Err(DialError::UriParams {
+            params: params_for_log(params),
+            connection_id: connection_id.to_owned(),
+        });
+    }
+    Ok(params.replace(',', "&"))
+}
+
+/// Whether nothing in `text` needs to be URI-encoded, or already is. The characters are those of
+/// `ast_uri_verify_encoded` (asterisk/utils.h).
+///
+/// DIVERGES: a `%` must have two hexadecimal digits. The C module scans them as a number, and lets `%4g` and even a
+/// line feed between `%` and one digit pass, which would break the request up.
+fn is_uri_encoded(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    let hex_digit = |bytes: &mut std::str::Bytes<'_>| bytes.next().is_some_and(|b| b.is_ascii_hexdigit());
+    while let Some(b) = bytes.next() {
+        let ok = match b {
+            b'%' => hex_digit(&mut bytes) && hex_digit(&mut bytes),
+            b'-' | b'_' | b'.' | b'+' => true,
+            _ => b.is_ascii_alphanumeric(),
+        };
+        if !ok {
+            return false;
+        }
+    }
+    true
+}

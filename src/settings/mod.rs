@@ -1,0 +1,11 @@
+//! What people write: dial strings, chan_websocket.conf, and the fields of a websocket_client.
+//!
+//! Text in, checked values out. What is wrong is an error that names it and says what is allowed.
+
+#![forbid(unsafe_code)]
+
+pub mod asterisk_version;
+pub mod client;
+pub mod config;
+pub mod dial_string;
+pub mod secrets;
