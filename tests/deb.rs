@@ -158,10 +158,13 @@ fn upgrade_and_downgrade() {
     machine.restart();
     assert!(is_ours(&machine));
     let pid = machine.asterisk_pid();
-    for (next, is_other) in [(&PACKAGES.new, true), (&PACKAGES.new, true), (&PACKAGES.old, false)] {
+    let warns =
+        || machine.cli("websocket show settings").contains("not the one that was loaded; restart Asterisk");
+    assert!(!warns());
+    // A package that comes back puts a file in place that is not the one that was loaded, though it has the same bytes.
+    for next in [&PACKAGES.new, &PACKAGES.new, &PACKAGES.old] {
         machine.dpkg_install(next);
-        let settings = machine.cli("websocket show settings");
-        assert_eq!(settings.contains("restart Asterisk to run it"), is_other, "{settings}");
+        assert!(warns());
         assert_eq!(machine.module_files(), ["chan_websocket.so", "chan_websocket.so.distrib"]);
         assert_eq!(machine.read_module("chan_websocket.so.distrib"), c_module);
         assert_eq!(machine.asterisk_pid(), pid, "Asterisk is not restarted for you");

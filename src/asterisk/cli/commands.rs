@@ -49,7 +49,7 @@ pub(super) const COMMANDS: [Command; 7] = [
     Command {
         command: c"websocket show settings",
         summary: c"Show build and settings of chan_websocket",
-        usage: c"Usage: websocket show settings\n       Shows the build that is running, and the settings for new channels.\n       Warns when the module's file on disk is another build, which a restart\n       of Asterisk runs.\n",
+        usage: c"Usage: websocket show settings\n       Shows the build that is running, and the settings for new channels.\n       Warns when the module's file on disk is not the one that was loaded: a\n       restart of Asterisk runs it.\n",
         words: 3,
         run: |driver, args| if args.is_empty() { Outcome::Text(settings(driver)) } else { Outcome::Usage },
         complete: no_completion,
@@ -227,15 +227,15 @@ fn settings(driver: &Driver) -> String {
         match build::on_disk(&path) {
             OnDisk::Same => {}
             OnDisk::Other => text.push_str(
-                "WARNING: the file is another build than the one that is running, or the same installed anew; \
+                "WARNING: the file is not the one that was loaded; \
                  restart Asterisk to run it\n",
             ),
             OnDisk::Gone(why) => {
                 let _ = writeln!(text, "WARNING: the file cannot be read: {}", ascii(&why));
             }
-            OnDisk::Unknown => text.push_str(
-                "The file could not be read when it was loaded: nothing to compare it with\n",
-            ),
+            OnDisk::Unknown => {
+                text.push_str("The file could not be read when it was loaded: nothing to compare it with\n")
+            }
         }
     }
     text.push('\n');
