@@ -118,7 +118,8 @@ fn take_back(registrations: &[Registration]) {
 }
 
 /// A load under way. Dropped before it is done, also by a panic, it takes back what was begun, so that the module can be
-/// loaded again.
+/// loaded again. A call that was made since the tech was registered is cut off from its application then; its channel stays
+/// until somebody hangs it up.
 struct Loading {
     /// How many registrations were begun.
     begun: usize,
