@@ -78,6 +78,8 @@ pub(crate) struct NewCall {
     pub(crate) format: Format,
     pub(crate) media_format: MediaFormat,
     pub(crate) session: Session,
+    /// Asterisk counts the samples of a message, which is a frame: no rule of its codec is known.
+    pub(crate) counts_messages: bool,
     pub(crate) settings: Arc<Settings>,
     pub(crate) clock: Clock,
 }
@@ -99,6 +101,8 @@ pub(crate) struct Call {
     pub(super) media_format: MediaFormat,
     pub(super) control_message_format: ControlMessageFormat,
     pub(super) mode: MediaMode,
+    /// See [`NewCall::counts_messages`].
+    counts_messages: bool,
     identity: OnceLock<Identity>,
     /// For log lines; 0 before the channel has one.
     callid: AtomicU32,
@@ -156,6 +160,7 @@ impl Call {
             media_format: new.media_format,
             control_message_format: new.session.control_message_format(),
             mode: new.session.mode(),
+            counts_messages: new.counts_messages,
             identity: OnceLock::new(),
             callid: AtomicU32::new(0),
             owner: Mutex::new(None),

@@ -6,9 +6,9 @@ use std::mem::ManuallyDrop;
 use super::ao2::Ao2;
 use super::guard::here;
 use super::sys;
-use crate::playout::media_format::{CodecFacts, SampleCounter};
+use crate::playout::media_format::CodecFacts;
 
-/// Codecs' sample counters read up to a few bytes past the payload (lpc10, speex).
+/// Codecs' sample counters may read up to a few bytes past the payload.
 const SLACK_BYTES: usize = 8;
 
 /// A counted reference to a format.
@@ -58,6 +58,23 @@ impl Format {
                 minimum_bytes: sys::ast_format_get_minimum_bytes(format),
             }
         }
+    }
+
+    /// Samples per channel in `payload`, as Asterisk's own counter for the codec has them; 0 where that is unknown. It may
+    /// log a warning for what it cannot read. Any thread, no lock held.
+    pub(crate) fn samples(&self, payload: &[u8]) -> u32 {
+        let mut bytes = Vec::with_capacity(payload.len() + SLACK_BYTES);
+        bytes.extend_from_slice(payload);
+        bytes.resize(payload.len() + SLACK_BYTES, 0);
+        let Ok(datalen) = i32::try_from(payload.len()) else { return 0 };
+        // SAFETY: all-zero is a valid frame; plain data.
+        let mut frame: sys::ast_frame = unsafe { std::mem::zeroed() };
+        frame.frametype = sys::ast_frame_type::AST_FRAME_VOICE;
+        frame.subclass.__bindgen_anon_1.format = self.as_ptr();
+        frame.data.ptr = bytes.as_mut_ptr().cast();
+        frame.datalen = datalen;
+        // SAFETY: the frame and its data live across the call; codec.h: takes no lock, keeps nothing.
+        unsafe { sys::ast_codec_samples_count(&raw mut frame) }
     }
 
     /// Whether `other`, as found in a frame, is this format.
@@ -133,22 +150,5 @@ impl Capabilities {
     pub(crate) unsafe fn reclaim(pointer: *mut sys::ast_format_cap) -> Option<Self> {
         // SAFETY: the caller's promise.
         unsafe { Ao2::from_owned(pointer) }.map(Self)
-    }
-}
-
-impl SampleCounter for Format {
-    fn samples(&self, payload: &[u8]) -> u32 {
-        let mut bytes = Vec::with_capacity(payload.len() + SLACK_BYTES);
-        bytes.extend_from_slice(payload);
-        bytes.resize(payload.len() + SLACK_BYTES, 0);
-        let Ok(datalen) = i32::try_from(payload.len()) else { return 0 };
-        // SAFETY: all-zero is a valid frame; plain data.
-        let mut frame: sys::ast_frame = unsafe { std::mem::zeroed() };
-        frame.frametype = sys::ast_frame_type::AST_FRAME_VOICE;
-        frame.subclass.__bindgen_anon_1.format = self.as_ptr();
-        frame.data.ptr = bytes.as_mut_ptr().cast();
-        frame.datalen = datalen;
-        // SAFETY: the frame and its data live across the call; codec.h: takes no lock, keeps nothing.
-        unsafe { sys::ast_codec_samples_count(&raw mut frame) }
     }
 }

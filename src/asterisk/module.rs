@@ -6,8 +6,8 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use super::build::{self, BUILD};
 use super::channel::owned_string;
 use super::driver::Driver;
-use super::guard::{here, trampoline};
-use super::{acl_change, ami, cli, config_file, http, log as host_log, prometheus, sys, tech};
+use super::guard::{guard, here, trampoline};
+use super::{acl_change, ami, cli, config_file, fault, http, log as host_log, prometheus, sys, tech};
 use crate::settings::asterisk_version::{self, SUPPORTED_VERSIONS};
 
 const SUCCESS: c_int = sys::ast_module_load_result::AST_MODULE_LOAD_SUCCESS as c_int;
@@ -42,14 +42,101 @@ trampoline! {
     /// Called by the loader when nobody holds the module any more.
     #[unsafe(no_mangle)]
     fn cw_module_unload() -> c_int, fail -1, {
-        acl_change::unsubscribe();
-        cli::unregister();
-        ami::unregister();
-        prometheus::unregister();
-        http::unlink();
-        tech::unregister();
-        Driver::stop();
+        take_back(&REGISTRATIONS);
         0
+    }
+}
+
+/// Something that the core is told of us, and how that is taken back. Taking it back does nothing where the core does not
+/// have it.
+struct Registration {
+    /// The place behind it where a test can make the load fail.
+    point: &'static str,
+    /// The error is for people.
+    register: fn() -> Result<(), String>,
+    take_back: fn(),
+}
+
+/// In the order in which they are made: the tech first, for it is the one that another module may have.
+static REGISTRATIONS: [Registration; 6] = [
+    Registration { point: "load_tech", register: register_tech, take_back: tech::unregister },
+    Registration {
+        point: "load_acl_change",
+        register: || {
+            acl_change::subscribe();
+            Ok(())
+        },
+        take_back: acl_change::unsubscribe,
+    },
+    Registration {
+        point: "load_http",
+        register: || {
+            http::link();
+            Ok(())
+        },
+        take_back: http::unlink,
+    },
+    Registration {
+        point: "load_cli",
+        register: || {
+            cli::register();
+            Ok(())
+        },
+        take_back: cli::unregister,
+    },
+    Registration {
+        point: "load_ami",
+        register: || {
+            ami::register();
+            Ok(())
+        },
+        take_back: ami::unregister,
+    },
+    Registration {
+        point: "load_prometheus",
+        register: || {
+            prometheus::register();
+            Ok(())
+        },
+        take_back: prometheus::unregister,
+    },
+];
+
+fn register_tech() -> Result<(), String> {
+    let registered = tech::register();
+    registered
+        .then_some(())
+        .ok_or_else(|| "another module has the channel technology 'WebSocket'; unload that first".to_owned())
+}
+
+/// Takes these back, the last one first, and ends the driver. A panic in one step leaves the others to be done.
+fn take_back(registrations: &[Registration]) {
+    for registration in registrations.iter().rev() {
+        guard("take_back", (), registration.take_back);
+    }
+    guard("stop", (), Driver::stop);
+}
+
+/// A load under way. Dropped before it is done, also by a panic, it takes back what was begun, so that the module can be
+/// loaded again. A call that was made since the tech was registered is cut off from its application then; its channel stays
+/// until somebody hangs it up.
+struct Loading {
+    /// How many registrations were begun.
+    begun: usize,
+    is_done: bool,
+}
+
+impl Loading {
+    fn begin() -> Self {
+        Self { begun: 0, is_done: false }
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        if !self.is_done {
+            take_back(REGISTRATIONS.get(..self.begun).unwrap_or_default());
+        }
     }
 }
 
@@ -58,21 +145,19 @@ fn load() -> Result<(), String> {
     check_build_options()?;
     build::remember_file();
     let config = config_file::load(None);
-    let started = {
+    let mut loading = Loading::begin();
+    {
         // Threads inherit the mask: Asterisk's signals are for Asterisk's threads.
         let _blocked = SignalsBlocked::new();
-        Driver::start(config)
-    };
-    started.map_err(|error| format!("cannot start its threads: {error}"))?;
-    if !tech::register() {
-        Driver::stop();
-        return Err("another module has the channel technology 'WebSocket'; unload that first".into());
+        Driver::start(config).map_err(|error| format!("cannot start its threads: {error}"))?;
     }
-    acl_change::subscribe();
-    http::link();
-    cli::register();
-    ami::register();
-    prometheus::register();
+    fault::point("load_driver");
+    for registration in &REGISTRATIONS {
+        loading.begun += 1;
+        (registration.register)()?;
+        fault::point(registration.point);
+    }
+    loading.is_done = true;
     log::info!("chan_websocket {BUILD} is running");
     Ok(())
 }

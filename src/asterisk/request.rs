@@ -10,7 +10,8 @@ use super::log::call_debug;
 use super::{fault, module, sys, tech, websocket_clients};
 use crate::net::clock::Clock;
 use crate::net::coalescing;
-use crate::playout::media_format::{MediaFormat, own_sample_counter};
+use crate::playout::media_format::MediaFormat;
+use crate::playout::sample_counter;
 use crate::playout::session::{MediaMode, QueueLimits, Session, SessionConfig};
 use crate::settings::config::Settings;
 use crate::settings::dial_string::{self, DialString};
@@ -141,7 +142,9 @@ fn new_call(
         (CallRole::Outgoing, dial.connection_id.clone(), config.connections.get(&dial.connection_id))
     };
     let settings = Arc::new(config.settings.for_connection(connection));
-    let samples = own_sample_counter(&media_format.name).unwrap_or_else(|| Box::new(format.clone()));
+    let known = sample_counter::by_codec(&media_format);
+    let is_known = known.is_some();
+    let samples = known.unwrap_or_else(|| sample_counter::by_frame_size(&media_format));
     let session = Session::new(session_config(dial, &settings, &media_format), samples);
     Some(Call::new(NewCall {
         driver,
@@ -151,6 +154,7 @@ fn new_call(
         auto_answer: !dial.options.no_auto_answer,
         format,
         media_format,
+        counts_messages: !is_known && session.mode() != MediaMode::Framed,
         session,
         settings,
         clock,

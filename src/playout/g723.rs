@@ -3,7 +3,7 @@
 //! Each lasts 30 ms. Asterisk's own counter (`g723_samples`, `main/codec_builtin.c`) says the same of 24, 20 and 4 bytes,
 //! and logs a warning for each frame of the fourth kind: an application must not be able to do that at will.
 
-use super::media_format::SampleCounter;
+use super::sample_counter::SampleCounter;
 
 /// Asterisk's name of the format.
 pub const FORMAT_NAME: &str = "g723";

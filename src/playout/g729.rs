@@ -4,7 +4,7 @@
 //! Asterisk's own counter (`g729_samples`, `main/codec_builtin.c`) goes by the number of bytes and takes comfort noise for
 //! 2 ms.
 
-use super::media_format::SampleCounter;
+use super::sample_counter::SampleCounter;
 
 /// Asterisk's name of the format.
 pub const FORMAT_NAME: &str = "g729";

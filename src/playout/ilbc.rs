@@ -5,7 +5,7 @@
 //! every stream without an attribute `mode` for one of 30 ms, whatever its frames are. That attribute tells nothing here: a
 //! copy of a format has `mode` 20 though nobody has agreed on it (`ilbc_clone`, `res/res_format_attr_ilbc.c`).
 
-use super::media_format::SampleCounter;
+use super::sample_counter::SampleCounter;
 
 /// Asterisk's name of the format.
 pub const FORMAT_NAME: &str = "ilbc";

@@ -4,26 +4,6 @@ use std::fmt;
 use std::time::Duration;
 
 use super::framing::Framing;
-use super::{g723, g729, ilbc, opus};
-
-/// Counts the samples of an encoded payload, as Asterisk's `ast_codec_samples_count` does.
-///
-/// Called from a reactor thread or the channel's thread; must not block or take a channel's lock.
-pub trait SampleCounter: Send + Sync {
-    /// Samples per channel in `payload`; 0 where that is unknown.
-    fn samples(&self, payload: &[u8]) -> u32;
-}
-
-/// Our own counter for a format that Asterisk's miscounts, or logs at an application's will.
-pub fn own_sample_counter(format_name: &str) -> Option<Box<dyn SampleCounter>> {
-    Some(match format_name {
-        g723::FORMAT_NAME => Box::new(g723::G723SampleCounter),
-        g729::FORMAT_NAME => Box::new(g729::G729SampleCounter),
-        ilbc::FORMAT_NAME => Box::new(ilbc::IlbcSampleCounter),
-        opus::FORMAT_NAME => Box::new(opus::OpusSampleCounter),
-        _ => return None,
-    })
-}
 
 /// What the core tells about a codec (`ast_format_get_*`, asterisk/format.h).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +93,12 @@ impl MediaFormat {
     /// Length of one frame.
     pub fn ptime(&self) -> Duration {
         Duration::from_millis(u64::from(self.ptime_ms))
+    }
+
+    /// Samples of one frame.
+    pub fn frame_samples(&self) -> u32 {
+        let samples = u64::from(self.sample_rate) * u64::from(self.ptime_ms) / 1000;
+        u32::try_from(samples).unwrap_or(u32::MAX)
     }
 
     /// How long `samples` last; one ptime where the count is unknown (0).

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | [`session`] | one call: what the application's messages do to its media, and what goes to the core when |
 //! | [`framing`], [`reframing`], [`queue`], [`pacing`], [`delivery`], [`mono_time`] | its parts: frames out of messages, what waits, when it is due, the times that frames are stamped with |
-//! | [`media_format`], [`g723`], [`g729`], [`ilbc`], [`opus`] | a codec's frames and their length |
+//! | [`media_format`], [`sample_counter`], [`g723`], [`g729`], [`ilbc`], [`opus`], [`speex`] | a codec's frames and their length |
 
 #![forbid(unsafe_code)]
 
@@ -21,4 +21,6 @@ pub mod opus;
 pub mod pacing;
 pub mod queue;
 pub mod reframing;
+pub mod sample_counter;
 pub mod session;
+pub mod speex;

@@ -3,7 +3,7 @@
 //! Asterisk itself takes every packet for 20 ms unless a codec module is loaded, and such a module logs a warning for
 //! each packet that is none. Called under the session's lock from the channel's thread.
 
-use super::media_format::SampleCounter;
+use super::sample_counter::SampleCounter;
 
 /// Asterisk's name of the format.
 pub const FORMAT_NAME: &str = "opus";

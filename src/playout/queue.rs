@@ -83,6 +83,8 @@ pub struct QueuedFrame {
     pub pace: Pace,
     /// When its message came.
     pub came: MonoTime,
+    /// Its samples, where they were counted when it came.
+    pub samples: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -93,6 +95,8 @@ enum Item {
         cut: Cut,
         pace: Pace,
         came: MonoTime,
+        /// Of all of it.
+        samples: Option<u32>,
     },
     Mark(Event),
 }
@@ -174,6 +178,28 @@ impl FrameQueue {
         pace: Pace,
         came: MonoTime,
     ) -> (usize, Option<Flow>) {
+        self.push(bytes, cut, pace, came, None)
+    }
+
+    /// The same for a message that is one frame, whose samples may have been counted.
+    pub fn push_message(
+        &mut self,
+        bytes: Bytes,
+        samples: Option<u32>,
+        pace: Pace,
+        came: MonoTime,
+    ) -> (usize, Option<Flow>) {
+        self.push(bytes, Cut::Whole, pace, came, samples)
+    }
+
+    fn push(
+        &mut self,
+        bytes: Bytes,
+        cut: Cut,
+        pace: Pace,
+        came: MonoTime,
+        samples: Option<u32>,
+    ) -> (usize, Option<Flow>) {
         if bytes.is_empty() {
             return (0, None);
         }
@@ -181,7 +207,7 @@ impl FrameQueue {
         self.frames += frames;
         self.media_bytes += bytes.len();
         self.high_water = self.high_water.max(self.frames);
-        self.items.push_back(Item::Media { bytes, cut, pace, came });
+        self.items.push_back(Item::Media { bytes, cut, pace, came, samples });
         let flow = (!self.xoff_sent && self.frames >= self.limits.xoff).then(|| {
             self.xoff_sent = true;
             Flow::Xoff
@@ -222,10 +248,10 @@ impl FrameQueue {
 
     /// Takes the frame that stands first, if one does.
     pub fn pop_frame(&mut self) -> Option<(QueuedFrame, Option<Flow>)> {
-        let Some(Item::Media { bytes, cut, pace, came }) = self.items.front_mut() else {
+        let Some(Item::Media { bytes, cut, pace, came, samples }) = self.items.front_mut() else {
             return None;
         };
-        let (pace, came) = (*pace, *came);
+        let (pace, came, samples) = (*pace, *came, *samples);
         let frame_len = cut.frame_len(bytes);
         let payload = if bytes.len() > frame_len {
             bytes.split_to(frame_len)
@@ -237,7 +263,7 @@ impl FrameQueue {
         };
         self.frames = self.frames.saturating_sub(1);
         self.media_bytes = self.media_bytes.saturating_sub(payload.len());
-        Some((QueuedFrame { payload, pace, came }, self.check_xon()))
+        Some((QueuedFrame { payload, pace, came, samples }, self.check_xon()))
     }
 
     /// Drops everything. Returns how many frames that were.

@@ -1,5 +1,6 @@
 //! A panic anywhere inside our module ends the call that met it, with a log line, and nothing else.
 
+use super::harness::conf::DRIVER;
 use super::harness::{Context, InstanceConfig, Suite};
 
 type Body = fn(&Context);
@@ -43,6 +44,56 @@ pub fn tests(suite: &mut Suite) {
             })
             .private_with(InstanceConfig::new().fault(point));
     }
+    for point in LOAD_POINTS {
+        suite
+            .ours(format!("fault/{point}"), "no fault can be put into the C module", load)
+            .private_with(InstanceConfig::new().without(DRIVER).fault(point));
+    }
+}
+
+/// Between the steps of loading the module, and behind the last one.
+const LOAD_POINTS: &[&str] =
+    &["load_driver", "load_tech", "load_acl_change", "load_http", "load_cli", "load_ami", "load_prometheus"];
+
+/// How many descriptors of the kinds that our threads wait on there are.
+fn descriptors(t: &Context) -> usize {
+    let kinds = ["anon_inode:[eventpoll]", "anon_inode:[eventfd]", "anon_inode:[timerfd]"];
+    let files = t.asterisk.resources().files;
+    files.iter().filter(|file| kinds.contains(&file.as_str())).count()
+}
+
+/// The load is declined and leaves nothing: the next one is like any other.
+fn load(t: &Context) {
+    for text in
+        ["internal error", "fault in chan_websocket", "declined to load", "No channel type registered"]
+    {
+        t.allow_log(text);
+    }
+    let descriptors_before = descriptors(t);
+    let answer = t.asterisk.driver("load");
+    assert!(answer.contains("Unable to load"), "{answer}");
+    t.wait_log(&["ERROR", "internal error", "injected at load"]);
+    assert!(!t.asterisk.driver_status().is_some_and(|status| status.running));
+    let types = t.asterisk.cli("core show channeltypes");
+    assert!(!types.contains("WebSocket"), "{types}");
+    assert_ne!(t.call("WebSocket/INCOMING/c(ulaw)").try_originate().status, 200);
+    assert_eq!(t.send(&t.upgrade("anything")).status, 404);
+    let uris = t.asterisk.cli("http show status");
+    assert!(!uris.contains("/media"), "{uris}");
+    let commands = t.asterisk.cli("websocket show stats");
+    assert!(commands.contains("No such command"), "{commands}");
+    let threads = t.asterisk.resources().threads;
+    assert!(!threads.iter().any(|name| name.starts_with("ws-")), "{threads:?}");
+    assert_eq!(descriptors(t), descriptors_before);
+    let answer = t.asterisk.driver("load");
+    assert!(answer.contains("Loaded"), "{answer}");
+    let (call, app) = t.incoming_echo("c(ulaw)");
+    app.send_media(&[0x55; 160]);
+    assert_eq!(app.collect_media(160), [0x55; 160]);
+    app.command("HANGUP");
+    assert_eq!(call.ending().cause, 16);
+    t.asterisk.wait_no_channels();
+    t.asterisk.unload_driver();
 }
 
 /// A call that is up meets the fault with its first frame.

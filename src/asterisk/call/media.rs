@@ -80,10 +80,12 @@ impl Call {
     /// A binary message of the application.
     pub(super) fn take_media(&self, message: Bytes) {
         let (mut dropping_before, mut dropping, mut frames_dropped_before) = (false, false, 0);
+        // Before the session's lock is taken: that calls into Asterisk.
+        let samples = self.counts_messages.then(|| self.format.samples(&message));
         self.with_session(|session, actions| {
             dropping_before = session.is_dropping();
             frames_dropped_before = session.frames_dropped();
-            session.on_media(message, clock::now(), actions);
+            session.on_counted_media(message, samples, clock::now(), actions);
             dropping = session.is_dropping();
         });
         match (dropping_before, dropping) {

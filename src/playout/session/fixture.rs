@@ -5,23 +5,16 @@
 use std::time::Duration;
 
 use super::*;
-use crate::playout::media_format::{CodecFacts, own_sample_counter};
+use crate::playout::media_format::CodecFacts;
+use crate::playout::sample_counter;
 use crate::protocol::command;
 
-/// Samples as the codec has them: for gsm 160 in 33 bytes, for g722 two per byte, for silk8 always 160, for opus what the
-/// first byte says in ms, else one per byte.
-struct Counter(&'static str);
+/// Opus for tests, whose packets say in their first byte how many ms they last.
+struct Opus;
 
-impl SampleCounter for Counter {
+impl SampleCounter for Opus {
     fn samples(&self, payload: &[u8]) -> u32 {
-        let len = u32::try_from(payload.len()).unwrap();
-        match self.0 {
-            "gsm" => len / 33 * 160,
-            "g722" => len * 2,
-            "silk8" => 160,
-            "opus" => u32::from(payload[0]) * 48,
-            _ => len,
-        }
+        u32::from(payload[0]) * 48
     }
 }
 
@@ -63,11 +56,9 @@ pub(crate) fn on_text(session: &mut Session, text: &str, now: MonoTime, actions:
 /// A session whose samples are counted as its codec does.
 pub(crate) fn session(config: SessionConfig) -> Session {
     let counter: Box<dyn SampleCounter> = match config.format.name.as_str() {
-        "gsm" => Box::new(Counter("gsm")),
-        "g722" => Box::new(Counter("g722")),
-        "silk8" => Box::new(Counter("silk8")),
-        "opus" => Box::new(Counter("opus")),
-        name => own_sample_counter(name).unwrap_or_else(|| Box::new(Counter("ulaw"))),
+        "opus" => Box::new(Opus),
+        _ => sample_counter::by_codec(&config.format)
+            .unwrap_or_else(|| sample_counter::by_frame_size(&config.format)),
     };
     Session::new(config, counter)
 }

@@ -6,11 +6,24 @@ use super::{Action, MediaMode, Session, send_error};
 use crate::playout::framing::Cut;
 use crate::playout::mono_time::MonoTime;
 use crate::playout::pacing::Pace;
+use crate::playout::queue::Flow;
 use crate::playout::reframing::{Pieces, Reframer};
 
 impl Session {
     /// Takes a binary message from the app. Called on the reactor thread.
     pub fn on_media(&mut self, message: Bytes, now: MonoTime, actions: &mut Vec<Action>) {
+        self.on_counted_media(message, None, now, actions);
+    }
+
+    /// The same for a message whose `samples` the caller has counted, if it has. They hold if the message is a frame; the
+    /// session's own counter counts the rest.
+    pub fn on_counted_media(
+        &mut self,
+        message: Bytes,
+        samples: Option<u32>,
+        now: MonoTime,
+        actions: &mut Vec<Action>,
+    ) {
         self.notice_stall(now);
         self.stats.messages += 1;
         self.stats.bytes += message.len() as u64;
@@ -26,12 +39,18 @@ impl Session {
             return;
         }
         self.dropping = false;
-        self.queue_message(message, now, actions);
+        self.queue_message(message, samples, now, actions);
         self.settle(now, actions);
         self.set_clock(now);
     }
 
-    fn queue_message(&mut self, message: Bytes, now: MonoTime, actions: &mut Vec<Action>) {
+    fn queue_message(
+        &mut self,
+        message: Bytes,
+        samples: Option<u32>,
+        now: MonoTime,
+        actions: &mut Vec<Action>,
+    ) {
         let pace = match self.mode {
             _ if self.buffering => Pace::Bulk,
             MediaMode::Unbuffered => Pace::Unpaced,
@@ -42,7 +61,10 @@ impl Session {
                 let pieces = if self.buffering { reframer.join(message) } else { reframer.cut(message) };
                 self.push_pieces(pieces, pace, now, actions);
             }
-            _ => self.push_media(message, Cut::Whole, pace, now, actions),
+            _ => {
+                let queued = self.queue.push_message(message, samples, pace, now);
+                self.count_queued(queued, actions);
+            }
         }
     }
 
@@ -78,7 +100,11 @@ impl Session {
         came: MonoTime,
         actions: &mut Vec<Action>,
     ) {
-        let (frames, flow) = self.queue.push_media(bytes, cut, pace, came);
+        let queued = self.queue.push_media(bytes, cut, pace, came);
+        self.count_queued(queued, actions);
+    }
+
+    fn count_queued(&mut self, (frames, flow): (usize, Option<Flow>), actions: &mut Vec<Action>) {
         self.stats.frames_in += frames as u64;
         actions.extend(flow.map(|flow| Action::Send(flow.into())));
     }

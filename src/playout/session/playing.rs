@@ -86,7 +86,7 @@ impl Session {
             _ => return None,
         }
         let (frame, flow) = self.queue.pop_frame()?;
-        let samples = self.samples.samples(&frame.payload);
+        let samples = frame.samples.unwrap_or_else(|| self.samples.samples(&frame.payload));
         // A frame of the one size takes one ptime, also the short one at the end of a bulk.
         // DIVERGES: for the C module that holds for every frame, whatever it lasts.
         let lasts_ptime = self.reframer.as_ref().is_some_and(Reframer::is_fixed);

@@ -12,6 +12,7 @@ mod media_out;
 mod order;
 mod pacing;
 pub mod rtp;
+mod samples;
 mod table;
 mod text;
 mod unframed;
@@ -31,6 +32,7 @@ pub fn tests(suite: &mut Suite) {
     media_out::tests(suite);
     order::tests(suite);
     pacing::tests(suite);
+    samples::tests(suite);
     table::tests(suite);
     text::tests(suite);
     unframed::tests(suite);

@@ -43,6 +43,8 @@ const LENGTHS: &[Length] = &[
     ("ulaw_60_ms", "ulaw", || noise(480), 60.0),
     ("slin16_40_ms", "slin16", || noise(1280), 40.0),
     ("g729_40_ms", "g729", || noise(40), 40.0),
+    // Sub-mode 3, in 20 bytes.
+    ("speex_2_times_20_ms", "speex", || [&[0x18][..], &noise(19)].concat().repeat(2), 40.0),
     ("opus_60_ms", "opus", || opus(3, 0, 1), 60.0),
     ("opus_10_ms", "opus", || opus(30, 0, 1), 10.0),
     ("opus_2_times_20_ms", "opus", || opus(31, 1, 2), 40.0),

@@ -30,6 +30,26 @@ fn an_uncuttable_codec_is_passthrough_unless_unbuffered() {
 }
 
 #[test]
+fn samples_that_were_counted_already_hold_where_a_message_is_a_frame() {
+    for (mode, durations_ms) in [
+        (MediaMode::Passthrough, &[50, 20][..]),
+        // Cut into frames of the one size.
+        (MediaMode::Framed, &[20, 20, 20]),
+    ] {
+        let mut session = session(SessionConfig { mode, ..config() });
+        let (mut now, mut actions) = (ms(1000), Vec::new());
+        session.on_counted_media(vec![0; 320].into(), Some(400), now, &mut actions);
+        session.on_counted_media(vec![0; 160].into(), None, now, &mut actions);
+        for duration_ms in durations_ms {
+            let frame = session.read(now, &mut actions).unwrap();
+            assert_eq!(frame.samples, duration_ms * 8, "{mode:?}");
+            now = now + Duration::from_millis(u64::from(*duration_ms));
+        }
+        assert_eq!(session.read(now, &mut actions), None);
+    }
+}
+
+#[test]
 fn passthrough_is_flow_controlled() {
     let mut call = Call::new(SessionConfig {
         mode: MediaMode::Passthrough,
