@@ -7,6 +7,7 @@
 //! | [`settings`] | what people write: dial strings, configuration, clients | no |
 //! | [`report`] | what people see: metrics, notifications, notes about a call, log limits | no |
 //! | [`net`] | sockets and threads of our own: reactors, connections, the out-queue, the connector, the watchdog | no |
+//! | [`call`] | one call's connection and its states, and what ends the call | no |
 //! | `asterisk` | the Asterisk side: channel tech, calls, HTTP, configuration, log | yes |
 //! | `tls` | OpenSSL, as Asterisk has it in the process | yes |
 //!
@@ -18,6 +19,7 @@
 
 #[cfg(feature = "module")]
 pub mod asterisk;
+pub mod call;
 mod fault;
 #[cfg(any(test, feature = "fuzzing"))]
 #[path = "../fuzz/src/mod.rs"]

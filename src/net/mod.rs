@@ -11,7 +11,7 @@ mod frame_watch;
 pub mod heartbeat;
 pub mod outbound;
 pub mod reactor;
-mod sync;
+pub(crate) mod sync;
 pub mod task_thread;
 pub mod transport;
 pub mod upgrade;

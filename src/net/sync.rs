@@ -2,13 +2,13 @@
 //! every order that threads can get into (`scripts/models`, the tests named `models`).
 
 #[cfg(not(all(test, loom)))]
-pub(super) use {
+pub(crate) use {
     parking_lot::{Mutex, MutexGuard},
     std::sync::atomic::{AtomicBool, AtomicUsize},
 };
 
 #[cfg(all(test, loom))]
-pub(super) use {
+pub(crate) use {
     loom::sync::MutexGuard,
     loom::sync::atomic::{AtomicBool, AtomicUsize},
     modelled::Mutex,
@@ -20,18 +20,18 @@ mod modelled {
 
     /// loom's, with parking_lot's face.
     #[derive(Debug, Default)]
-    pub(in crate::net) struct Mutex<T>(loom::sync::Mutex<T>);
+    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
     impl<T> Mutex<T> {
-        pub(in crate::net) fn new(value: T) -> Self {
+        pub(crate) fn new(value: T) -> Self {
             Self(loom::sync::Mutex::new(value))
         }
 
-        pub(in crate::net) fn lock(&self) -> MutexGuard<'_, T> {
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().unwrap()
         }
 
-        pub(in crate::net) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
             self.0.try_lock().ok()
         }
     }

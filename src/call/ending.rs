@@ -1,0 +1,174 @@
+//! What ends a call, and with which cause: the one place that says so.
+
+use crate::call::link::{Happening, NotConnected};
+use crate::net::connection::Closed;
+use crate::report::call_record::{EndedBy, Ending};
+
+/// Close codes of RFC 6455 section 7.4.1 that serve as the driver's own hangup cause.
+pub const CLOSE_NORMAL: u16 = 1000;
+const CLOSE_GOING_AWAY: u16 = 1001;
+const CLOSE_ABNORMAL: u16 = 1006;
+const CLOSE_INTERNAL_ERROR: u16 = 1011;
+
+/// A hangup cause, by its number in Q.850, which is Asterisk's too (asterisk/causes.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Cause {
+    /// Asterisk could not connect to the application.
+    NoRouteDestination = 3,
+    /// Somebody has hung up.
+    NormalClearing = 16,
+    /// No application has connected in time.
+    NoAnswer = 19,
+    /// The connection has failed.
+    NetworkOutOfOrder = 38,
+}
+
+impl Cause {
+    /// Its number.
+    pub const fn number(self) -> u32 {
+        self as u32
+    }
+}
+
+/// How the channel of a call that ends is to be hung up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HangupCause {
+    /// Asterisk's cause.
+    pub cause: Cause,
+    /// The driver's own: a WebSocket close code.
+    pub tech_cause: Option<u16>,
+}
+
+/// The end of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// As people are told of it.
+    pub ending: Ending,
+    /// How the channel is hung up; `None` where the core has done that.
+    pub hangup: Option<HangupCause>,
+}
+
+impl End {
+    /// The end that `happening` brings to a call, where it ends one. `is_open`: there is a connection to be closed.
+    pub fn of<C>(happening: &Happening<C>, is_open: bool) -> Option<Self> {
+        use Cause::{NetworkOutOfOrder, NoAnswer, NoRouteDestination, NormalClearing};
+        let none = String::new;
+        let (by, cause, code, reason) = match happening {
+            Happening::Claim | Happening::ConnectStarted | Happening::Established(_) => return None,
+            Happening::LostDeadline => return None,
+            Happening::AttemptFailed(NotConnected::Failed(why)) => {
+                (EndedBy::NotConnected, NoRouteDestination, None, why.clone())
+            }
+            Happening::AttemptFailed(NotConnected::LostInHandshake(why)) => {
+                let end = Self::new(EndedBy::Lost, NetworkOutOfOrder, None, why.clone());
+                return Some(end.with_tech_cause(CLOSE_ABNORMAL));
+            }
+            Happening::Over(closed) => return Self::of_connection(closed),
+            Happening::Hangup { close_code } => {
+                let code = is_open.then_some(*close_code);
+                let ending = Ending { by: EndedBy::Core, code, reason: none() };
+                return Some(Self { ending, hangup: None });
+            }
+            Happening::HangupCommand => (EndedBy::HangupCommand, NormalClearing, Some(CLOSE_NORMAL), none()),
+            Happening::Operator => (EndedBy::Operator, NormalClearing, Some(CLOSE_NORMAL), none()),
+            Happening::IncomingTimeout => (EndedBy::IncomingTimeout, NoAnswer, None, none()),
+            Happening::Fault => (EndedBy::InternalError, NetworkOutOfOrder, None, none()),
+        };
+        Some(Self::new(by, cause, code, reason))
+    }
+
+    /// The end that comes with a connection's. `None` if we have closed it: there was a reason, which ends the call.
+    fn of_connection(closed: &Closed) -> Option<Self> {
+        use Cause::{NetworkOutOfOrder, NormalClearing};
+        let (by, cause, code, reason) = match closed {
+            Closed::ByUs(_) => return None,
+            Closed::ByPeer { code, reason } => (EndedBy::Application, NormalClearing, *code, reason.as_str()),
+            Closed::Fault { code, what } => (EndedBy::ProtocolFault, NetworkOutOfOrder, *code, what.as_str()),
+            Closed::Lost(what) => (EndedBy::Lost, NetworkOutOfOrder, CLOSE_ABNORMAL, what.as_str()),
+            Closed::Unresponsive(what) => {
+                (EndedBy::Unresponsive, NetworkOutOfOrder, CLOSE_GOING_AWAY, what.as_str())
+            }
+            Closed::Panicked => (EndedBy::InternalError, NetworkOutOfOrder, CLOSE_INTERNAL_ERROR, ""),
+        };
+        Some(Self::new(by, cause, Some(code), reason.to_owned()))
+    }
+
+    /// With the close code as the driver's own cause, as is the rule.
+    fn new(by: EndedBy, cause: Cause, code: Option<u16>, reason: String) -> Self {
+        let hangup = Some(HangupCause { cause, tech_cause: code });
+        Self { ending: Ending { by, code, reason }, hangup }
+    }
+
+    fn with_tech_cause(self, code: u16) -> Self {
+        let hangup = self.hangup.map(|hangup| HangupCause { tech_cause: Some(code), ..hangup });
+        Self { hangup, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Case = (Happening<()>, EndedBy, Option<u32>, Option<u16>, Option<u16>, &'static str);
+
+    /// What happens; who or what has ended the call, cause, the driver's own cause, close code, reason.
+    fn cases() -> Vec<Case> {
+        let by_peer = Closed::ByPeer { code: 4001, reason: "bye".into() };
+        let fault = Closed::Fault { code: 1009, what: "too long".into() };
+        let over = Happening::Over;
+        let failed = Happening::AttemptFailed(NotConnected::Failed("refused".into()));
+        let in_handshake = Happening::AttemptFailed(NotConnected::LostInHandshake("gone".into()));
+        vec![
+            (Happening::HangupCommand, EndedBy::HangupCommand, Some(16), Some(1000), Some(1000), ""),
+            (Happening::Operator, EndedBy::Operator, Some(16), Some(1000), Some(1000), ""),
+            (Happening::IncomingTimeout, EndedBy::IncomingTimeout, Some(19), None, None, ""),
+            (Happening::Fault, EndedBy::InternalError, Some(38), None, None, ""),
+            (failed, EndedBy::NotConnected, Some(3), None, None, "refused"),
+            (in_handshake, EndedBy::Lost, Some(38), Some(1006), None, "gone"),
+            (Happening::Hangup { close_code: 1001 }, EndedBy::Core, None, None, Some(1001), ""),
+            (over(by_peer), EndedBy::Application, Some(16), Some(4001), Some(4001), "bye"),
+            (over(fault), EndedBy::ProtocolFault, Some(38), Some(1009), Some(1009), "too long"),
+            (over(Closed::Lost("reset".into())), EndedBy::Lost, Some(38), Some(1006), Some(1006), "reset"),
+            (
+                over(Closed::Unresponsive("no pong".into())),
+                EndedBy::Unresponsive,
+                Some(38),
+                Some(1001),
+                Some(1001),
+                "no pong",
+            ),
+            (over(Closed::Panicked), EndedBy::InternalError, Some(38), Some(1011), Some(1011), ""),
+        ]
+    }
+
+    #[test]
+    fn each_end_has_its_cause() {
+        for (happening, by, cause, tech_cause, code, reason) in cases() {
+            let end = End::of(&happening, true).unwrap();
+            let hangup = end.hangup;
+            assert_eq!(hangup.map(|hangup| hangup.cause.number()), cause, "{happening:?}");
+            assert_eq!(hangup.and_then(|hangup| hangup.tech_cause), tech_cause, "{happening:?}");
+            assert_eq!(end.ending, Ending { by, code, reason: reason.into() }, "{happening:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_brings_a_connection_ends_no_call() {
+        for happening in [
+            Happening::Claim,
+            Happening::ConnectStarted,
+            Happening::Established(().into()),
+            Happening::LostDeadline,
+            Happening::Over(Closed::ByUs(1000)),
+        ] {
+            assert_eq!(End::of(&happening, true), None, "{happening:?}");
+        }
+    }
+
+    #[test]
+    fn a_hangup_without_a_connection_has_no_close_code() {
+        let end = End::of(&Happening::<()>::Hangup { close_code: 1000 }, false).unwrap();
+        assert_eq!(end.ending.code, None);
+    }
+}

@@ -1,0 +1,268 @@
+//! A call's connection: its state, and what has to be done when something happens to it or to the call.
+//!
+//! [`State`] and the table of what leads from one state to the next are in `link/table.rs`. All that a step asks for is
+//! handed out ([`Todo`]) and done by the caller, with no lock held. The link's own lock is a leaf: a session's may be held
+//! when it is taken, and nothing is called under it. Any thread may call in here.
+
+mod happening;
+#[cfg(all(test, loom))]
+mod models;
+#[cfg(test)]
+mod properties;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use self::table::{Act, Next, Step, step};
+use super::ending::{CLOSE_NORMAL, End, HangupCause};
+use crate::net::sync::{AtomicUsize, Mutex};
+use crate::report::call_record::{EndedBy, Ending};
+
+pub use self::happening::{Happening, NotConnected};
+pub use self::table::State;
+
+/// Why an application cannot claim the connection id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimRefused {
+    /// Another application has.
+    Taken,
+    /// The call is over, or ends, and had no connection.
+    Over,
+}
+
+/// What has to be done now. `A` is an attempt to connect, which its drop cancels too.
+#[derive(Debug)]
+#[must_use]
+pub struct Todo<C, A> {
+    /// What came is not for this call: give no 101, start no attempt, close the connection.
+    pub refused: bool,
+    /// Close this connection, with this code.
+    pub close: Option<(Arc<C>, u16)>,
+    /// Cancel this attempt.
+    pub cancel: Option<A>,
+    /// Hang the channel up, like this. Comes once in a call, and not if the core has hung up first.
+    pub hang_up: Option<HangupCause>,
+    /// An attempt that is done and a connection that another one replaces. Their drop is the caller's: it may be a syscall.
+    _spent: (Option<A>, Option<Arc<C>>),
+}
+
+/// The connection that a thread has seen last: see [`Link::newest`].
+#[derive(Debug)]
+pub struct Seen<C> {
+    count: usize,
+    connection: Option<Arc<C>>,
+}
+
+impl<C> Default for Seen<C> {
+    fn default() -> Self {
+        Self { count: 0, connection: None }
+    }
+}
+
+/// A call's connection. `C` is what a connection is made of, `A` is what cancels an attempt.
+#[derive(Debug)]
+pub struct Link<C, A> {
+    inner: Mutex<Inner<C, A>>,
+    /// Connections so far, to see without the lock that there is no new one.
+    count: AtomicUsize,
+    ended: OnceLock<End>,
+    /// Whether the core was hanging up before: then that is what ended the call.
+    settled: OnceLock<Option<Ending>>,
+    /// How long a call waits for another connection when it has lost one; `None`: it ends.
+    reconnect: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Inner<C, A> {
+    state: State,
+    attempt: Option<A>,
+    /// The newest, also when it is over.
+    connection: Option<Arc<C>>,
+    /// What the core has hung up with.
+    close_code: u16,
+    /// A connection was lost: the end of the call, if no other comes.
+    loss: Option<End>,
+    /// Until when one may come.
+    until: Option<Instant>,
+}
+
+impl<C, A> Link<C, A> {
+    /// No connection yet. `reconnect`: how long the call waits for another one when it has lost one, if at all.
+    pub fn new(reconnect: Option<Duration>) -> Self {
+        let inner = Inner {
+            state: State::None,
+            attempt: None,
+            connection: None,
+            close_code: CLOSE_NORMAL,
+            loss: None,
+            until: None,
+        };
+        Self {
+            inner: Mutex::new(inner),
+            count: AtomicUsize::new(0),
+            ended: OnceLock::new(),
+            settled: OnceLock::new(),
+            reconnect,
+        }
+    }
+
+    /// Takes note of what happens, and says what has to be done.
+    pub fn happen(&self, happening: Happening<C>) -> Todo<C, A> {
+        let inner = &mut *self.inner.lock();
+        let step = inner.choose(step(inner.state, happening.kind()), &happening, self.reconnect);
+        let mut todo = Todo {
+            refused: step.act == Act::Refuse,
+            close: None,
+            cancel: None,
+            hang_up: None,
+            _spent: (None, None),
+        };
+        if step.ends {
+            todo.hang_up = self.note_end(inner, &happening);
+        }
+        if let Happening::Hangup { close_code } = happening {
+            inner.close_code = close_code;
+        }
+        match step.act {
+            Act::Cancel => todo.cancel = inner.attempt.take(),
+            Act::Close => {
+                todo.close = inner.connection.clone().map(|connection| (connection, inner.close_code))
+            }
+            Act::Nothing | Act::Refuse => {}
+        }
+        match step.next {
+            Next::To(state) => {
+                inner.state = state;
+                todo._spent.0 = inner.attempt.take();
+                if let Happening::Established(connection) = happening {
+                    todo._spent.1 = self.open(inner, connection);
+                }
+            }
+            Next::LastAttempt => inner.until = None,
+            Next::Stay | Next::LostOrEnd => {}
+        }
+        todo
+    }
+
+    /// Gives back the connection before this one.
+    fn open(&self, inner: &mut Inner<C, A>, connection: Arc<C>) -> Option<Arc<C>> {
+        (inner.loss, inner.until) = (None, None);
+        let before = inner.connection.replace(connection);
+        self.count.fetch_add(1, Ordering::Release);
+        before
+    }
+
+    /// Under the lock: a thread that sees the call ended also sees its end.
+    fn note_end(&self, inner: &mut Inner<C, A>, happening: &Happening<C>) -> Option<HangupCause> {
+        let is_open = matches!(inner.state, State::Up | State::Ending);
+        // A call that has waited in vain for another connection ends by the loss of the last.
+        let waited = matches!(happening, Happening::LostDeadline | Happening::AttemptFailed(_));
+        let loss = inner.loss.take().filter(|_| waited);
+        let end = loss.or_else(|| End::of(happening, is_open))?;
+        self.ended.get_or_init(|| end).hangup
+    }
+
+    /// Keeps what cancels the attempt that is being made. Gives it back if the call does not want it any more: cancel it.
+    #[must_use = "cancel what is given back"]
+    pub fn keep_attempt(&self, attempt: A) -> Option<A> {
+        let mut inner = self.inner.lock();
+        if inner.state != State::Connecting {
+            return Some(attempt);
+        }
+        inner.attempt.replace(attempt)
+    }
+
+    /// Claims the connection id for an application. The one that gets `Ok` gets a 101, then it is
+    /// [established](Happening::Established) or [failed](Happening::AttemptFailed).
+    ///
+    /// # Errors
+    /// It is another's, or the call is over.
+    pub fn claim(&self) -> Result<(), ClaimRefused> {
+        if self.happen(Happening::Claim).refused { Err(self.refusal()) } else { Ok(()) }
+    }
+
+    /// Whether an application could claim the connection id now.
+    ///
+    /// # Errors
+    /// As [`claim`](Self::claim).
+    pub fn claimable(&self) -> Result<(), ClaimRefused> {
+        if matches!(self.state(), State::None | State::Lost) { Ok(()) } else { Err(self.refusal()) }
+    }
+
+    fn refusal(&self) -> ClaimRefused {
+        let inner = self.inner.lock();
+        match (inner.state, &inner.connection) {
+            (State::Closed, None) => ClaimRefused::Over,
+            _ => ClaimRefused::Taken,
+        }
+    }
+
+    /// What the connection is at.
+    pub fn state(&self) -> State {
+        self.inner.lock().state
+    }
+
+    /// The code that a connection is to be closed with that the call does not want any more. `None`: it wants one.
+    pub fn closes_with(&self) -> Option<u16> {
+        let inner = self.inner.lock();
+        (inner.state == State::Closed).then_some(inner.close_code)
+    }
+
+    /// Until when the call waits for another connection.
+    pub fn waits_until(&self) -> Option<Instant> {
+        self.inner.lock().until
+    }
+
+    /// The newest connection, also when it is over.
+    pub fn connection(&self) -> Option<Arc<C>> {
+        self.inner.lock().connection.clone()
+    }
+
+    /// The same for a thread that asks often and keeps what it has seen: one atomic load, unless there is a new one.
+    pub fn newest<'a>(&self, seen: &'a mut Seen<C>) -> Option<&'a Arc<C>> {
+        if self.count.load(Ordering::Acquire) != seen.count {
+            let newest = {
+                let inner = self.inner.lock();
+                Seen { count: self.count.load(Ordering::Acquire), connection: inner.connection.clone() }
+            };
+            *seen = newest;
+        }
+        seen.connection.as_ref()
+    }
+
+    /// How the call ends, once that is known: the first end counts.
+    pub fn end(&self) -> Option<&End> {
+        self.ended.get()
+    }
+
+    /// Settles who has ended the call, under its channel's lock: the core, if it was hanging up before what has come of
+    /// the application. The first answer counts. True if it was the core.
+    pub fn settle(&self, core_first: bool) -> bool {
+        let by_core = || Some(Ending { by: EndedBy::Core, ..self.ended.get()?.ending.clone() });
+        self.settled.get_or_init(|| core_first.then(by_core).flatten()).is_some()
+    }
+
+    /// How the call ended, for people.
+    pub fn ending(&self) -> Option<&Ending> {
+        self.settled.get().and_then(Option::as_ref).or_else(|| Some(&self.ended.get()?.ending))
+    }
+}
+
+impl<C, A> Inner<C, A> {
+    /// The step as it is taken: a call without a connection waits for another, or ends.
+    fn choose(&mut self, step: Step, happening: &Happening<C>, reconnect: Option<Duration>) -> Step {
+        if step.next != Next::LostOrEnd {
+            return step;
+        }
+        if let Happening::Over(_) = happening {
+            self.until = reconnect.map(|limit| Instant::now() + limit);
+            self.loss = End::of(happening, true);
+        }
+        let (state, ends) = if self.until.is_some() { (State::Lost, false) } else { (State::Closed, true) };
+        Step { next: Next::To(state), ends, ..step }
+    }
+}
