@@ -3,12 +3,15 @@
 //! | file | concern |
 //! | --- | --- |
 //! | here | what a call is made of, and its channel |
-//! | `application` | the connection id's claim, the connection, events |
+//! | `link` | the connection id's claim, the connection, events |
 //! | `media` | the session at work: media both ways, commands, the clock |
 //! | `handler` | what the connection's reactor tells |
 //! | `hold` | music on hold |
-//! | `ending` | how a call ends, and with which cause |
-//! | `view` | what people see of it |
+//! | `ending` | what is done when a call ends |
+//! | `media_out` | the connection, as the thread that sends media has it |
+//! | `report` | what people see of it |
+//!
+//! Which connection a call has, and what ends it, is [`crate::call`]'s to say.
 //!
 //! Lock order: the channel lock first, then any lock in here; no lock in here is held across a call into Asterisk or
 //! across a syscall.
@@ -18,19 +21,20 @@ mod handler;
 mod hold;
 mod link;
 mod media;
+mod media_out;
 mod report;
 
 use std::ffi::CString;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-pub(crate) use self::ending::{CLOSE_NORMAL, HangupCause};
 use self::hold::Hold;
-pub(super) use self::link::Link;
+pub(super) use self::link::Connection;
+use self::media_out::MediaOut;
 use super::channel::{Channel, Locked};
 use super::driver::Driver;
 use super::format::Format;
@@ -38,6 +42,7 @@ use super::frame::FrameSlot;
 use super::jobs::Job;
 use super::notifications::Notifications;
 use super::sys;
+use crate::call::link::Link;
 use crate::net::clock::Clock;
 use crate::net::connector::ConnectHandle;
 use crate::playout::media_format::MediaFormat;
@@ -45,6 +50,9 @@ use crate::playout::session::{MediaMode, Session};
 use crate::protocol::command::ControlMessageFormat;
 use crate::report::call_record::CallRecord;
 use crate::settings::config::Settings;
+
+/// How long a call waits for another connection when it has lost one: it ends.
+const RECONNECT: Option<Duration> = None;
 
 /// Calls that were ever made.
 static CALLS: AtomicU64 = AtomicU64::new(0);
@@ -113,13 +121,9 @@ pub(crate) struct Call {
     sends_media: AtomicBool,
     clock: Clock,
     frame: FrameSlot,
-    /// An application has claimed the connection id.
-    claimed: AtomicBool,
-    hung_up: AtomicBool,
     answer_asked: AtomicBool,
-    end_asked: AtomicBool,
-    pub(super) link: OnceLock<Link>,
-    connecting: Mutex<Option<ConnectHandle>>,
+    pub(super) link: Link<Connection, ConnectHandle>,
+    media_out: MediaOut,
     wrong_format_frames: AtomicU64,
     pub(crate) record: CallRecord,
     pub(crate) notifications: Notifications,
@@ -168,12 +172,9 @@ impl Call {
             session: Mutex::new(new.session),
             clock: new.clock,
             frame: FrameSlot::new(),
-            claimed: AtomicBool::new(false),
-            hung_up: AtomicBool::new(false),
             answer_asked: AtomicBool::new(false),
-            end_asked: AtomicBool::new(false),
-            link: OnceLock::new(),
-            connecting: Mutex::new(None),
+            link: Link::new(RECONNECT),
+            media_out: MediaOut::default(),
             wrong_format_frames: AtomicU64::new(0),
             record: CallRecord::default(),
             notifications: Notifications::default(),

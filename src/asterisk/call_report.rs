@@ -3,14 +3,16 @@
 mod metrics;
 
 use std::ffi::CStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub(crate) use self::metrics::METRICS;
 use self::metrics::TOTALS;
-use super::call::{Call, CallRole, Link};
+use super::call::{Call, CallRole, Connection};
 use super::log::call_warn;
-use crate::net::outbound::OutCounters;
+use crate::call::link::State;
+use crate::net::outbound::{OutCounters, Outbound};
 use crate::playout::media_format::MediaFormat;
 use crate::playout::session::{MediaMode, SessionStats};
 use crate::protocol::command::MediaDirection;
@@ -22,6 +24,9 @@ use crate::report::metric::{Kind, Unit, Value};
 /// are in [`METRICS`].
 pub(crate) struct CallReport<'a> {
     pub(crate) call: &'a Call,
+    pub(crate) link_state: State,
+    /// The newest, also when it is over.
+    pub(crate) connection: Option<Arc<Connection>>,
     pub(crate) status: Status,
     pub(crate) stats: SessionStats,
     pub(crate) direction: MediaDirection,
@@ -72,18 +77,20 @@ impl<'a> CallReport<'a> {
 
     /// Whether an application is connected.
     pub(crate) fn is_connected(&self) -> bool {
-        self.link().is_some() && self.ending().is_none()
+        self.link_state == State::Up
     }
 
     /// What the call is doing.
     pub(crate) fn state(&self) -> &'static str {
-        match (self.link(), self.call.role) {
-            _ if self.ending().is_some() => "ending",
-            (None, CallRole::Incoming) => "waiting",
-            (None, CallRole::Outgoing) => "connecting",
-            _ if self.status.media_paused => "paused",
-            _ if self.status.bulk_media => "buffering",
-            _ => "connected",
+        match self.link_state {
+            State::None | State::Connecting | State::Lost => match self.call.role {
+                CallRole::Incoming => "waiting",
+                CallRole::Outgoing => "connecting",
+            },
+            State::Up if self.status.media_paused => "paused",
+            State::Up if self.status.bulk_media => "buffering",
+            State::Up => "connected",
+            State::Ending | State::Closed => "ending",
         }
     }
 
@@ -122,16 +129,21 @@ impl<'a> CallReport<'a> {
     }
 
     fn ending(&self) -> Option<&'a Ending> {
-        self.call.record.ending()
+        self.call.link.ending()
     }
 
     fn pings(&self) -> PingStats {
         self.call.record.pings()
     }
 
-    /// The connection, once there was one.
-    fn link(&self) -> Option<&'a Link> {
-        self.call.link.get()
+    /// The newest connection, also when it is over.
+    pub(crate) fn connection(&self) -> Option<&Connection> {
+        self.connection.as_deref()
+    }
+
+    /// The application's address.
+    pub(crate) fn peer(&self) -> Option<&str> {
+        self.connection().map(|connection| connection.peer.as_str())
     }
 
     /// From the channel's making to its WebSocket.
@@ -141,22 +153,22 @@ impl<'a> CallReport<'a> {
 
     /// Since the connection came up.
     fn connected(&self) -> Option<Duration> {
-        self.link().map(|_| self.call.record.connected_at().map(|at| at.elapsed()).unwrap_or_default())
+        self.connection().map(|_| self.call.record.connected_at().map(|at| at.elapsed()).unwrap_or_default())
     }
 
     /// TLS version and cipher.
     fn tls(&self) -> Value {
-        let of = |link: &Link| link.out.tls_description().unwrap_or_else(|| "none".to_owned());
-        self.link().map_or(Value::Absent, |link| Value::Text(of(link)))
+        let of = |out: &Outbound| out.tls_description().unwrap_or_else(|| "none".to_owned());
+        self.connection().map_or(Value::Absent, |connection| Value::Text(of(&connection.out)))
     }
 
     /// Media that waits for the application.
     fn out_queue(&self) -> Duration {
-        self.link().map_or(Duration::ZERO, |link| link.out.queued_media())
+        self.connection().map_or(Duration::ZERO, |connection| connection.out.queued_media())
     }
 
     fn out_count(&self, counter: fn(&OutCounters) -> &AtomicU64) -> u64 {
-        self.link().map_or(0, |link| counter(&link.out.counters).load(Ordering::Relaxed))
+        self.connection().map_or(0, |connection| counter(&connection.out.counters).load(Ordering::Relaxed))
     }
 
     fn out_time(&self, nanos: fn(&OutCounters) -> &AtomicU64) -> Value {

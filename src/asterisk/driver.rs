@@ -229,7 +229,7 @@ impl Driver {
         let traffic = Traffic::of(&call.report());
         let forgotten = {
             let Books { calls, totals } = &mut *self.books.lock();
-            totals.end(call.record.ending(), traffic);
+            totals.end(call.link.ending(), traffic);
             calls.remove(&call.number)
         };
         if forgotten.is_some() {

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tungstenite::protocol::Role;
 
-use super::call::{CLOSE_NORMAL, Call};
+use super::call::Call;
 use super::fault;
 use super::log::{call_debug, call_warn};
+use crate::call::ending::CLOSE_NORMAL;
 use crate::net::connection::{Connection, ConnectionConfig};
 use crate::net::outbound::Outbound;
 use crate::net::transport::Transport;
@@ -43,9 +44,9 @@ pub(crate) fn start(call: &Arc<Call>, link: Established, variables: String) {
         settings.out_queue,
         Box::new(slot.clone()),
     ));
-    let hung_up_before = call.is_hung_up();
+    let mut wanted = call.is_connecting();
     fault::point("open");
-    if !hung_up_before {
+    if wanted {
         let text = call.media_start(variables);
         if call.driver.debug.wants_peer(&link.peer) {
             call.set_debug(true);
@@ -53,7 +54,7 @@ pub(crate) fn start(call: &Arc<Call>, link: Established, variables: String) {
         call_debug!(call, 2, "sent {text}");
         call.show(format_args!("event to {}: {text}", link.peer));
         out.send_text(&text);
-        call.open_link(out.clone(), slot.clone(), &link);
+        wanted = call.open_link(out.clone(), slot.clone(), &link);
     }
     let config = ConnectionConfig {
         max_message_size: settings.max_message_size,
@@ -63,10 +64,9 @@ pub(crate) fn start(call: &Arc<Call>, link: Established, variables: String) {
         prompt: call.is_unbuffered(),
     };
     slot.add(Connection::new(link.transport, out, call.clone(), link.role, link.leftover, config));
-    // A hangup that came between found no connection to close. It lets go of the channel before it looks for one: by
-    // that lock, either it has seen this connection, or what it has done is seen here.
-    if hung_up_before || call.channel().is_none() {
-        slot.close(CLOSE_NORMAL);
+    // A hangup that came before had no connection to close, or one that the reactor did not know.
+    if let Some(code) = call.closes_with().or((!wanted).then_some(CLOSE_NORMAL)) {
+        slot.close(code);
     }
 }
 

@@ -18,6 +18,7 @@ use super::jobs::Job;
 use super::log::{call_debug, call_warn, warn_limited};
 use super::stream::IoStream;
 use super::{access, fault, module, sys};
+use crate::call::link::ClaimRefused;
 use crate::net::connector::set_tcp_keepalives;
 use crate::net::transport::Transport;
 use crate::net::upgrade::{self, Refusal};
@@ -116,22 +117,18 @@ fn answer(request: &HttpRequest) -> c_int {
         return refuse(request, status, title, c"Access denied");
     }
     let Some(call) = driver.find(id) else {
-        warn_limited!(
-            UNKNOWN,
-            "{id}: WebSocket instance not found: no INCOMING channel waits for this connection id (it lives as long as its channel)"
-        );
-        return refuse(request, 404, c"Not found", c"WebSocket instance not found");
+        return unknown(request);
     };
-    if call.is_claimed() {
-        return conflict(request, &call);
+    if let Err(refused) = call.claimable() {
+        return refuse_claim(request, &call, refused);
     }
     let accept = match upgrade::check_request(request.is_get, &request.headers, SUBPROTOCOL) {
         Ok(accept) => accept,
         Err(refusal) => return refuse_upgrade(request, &call, &refusal),
     };
     // DIVERGES: the C module's check and claim are two steps; of two applications that race both can get a 101.
-    if !call.claim() {
-        return conflict(request, &call);
+    if let Err(refused) = call.claim() {
+        return refuse_claim(request, &call, refused);
     }
     match take_over(request, &accept.response()) {
         Ok(link) => {
@@ -196,6 +193,22 @@ fn watch(call: &Call, transport: &dyn Transport) {
             call_warn!(call, "TCP keepalives cannot be switched on: {error}");
         }
     }
+}
+
+fn refuse_claim(request: &HttpRequest, call: &Call, refused: ClaimRefused) -> c_int {
+    match refused {
+        ClaimRefused::Taken => conflict(request, call),
+        ClaimRefused::Over => unknown(request),
+    }
+}
+
+fn unknown(request: &HttpRequest) -> c_int {
+    warn_limited!(
+        UNKNOWN,
+        "{}: WebSocket instance not found: no INCOMING channel waits for this connection id (it lives as long as its channel)",
+        request.connection_id
+    );
+    refuse(request, 404, c"Not found", c"WebSocket instance not found")
 }
 
 fn conflict(request: &HttpRequest, call: &Call) -> c_int {

@@ -6,15 +6,13 @@
 
 use std::sync::Arc;
 
-use super::call::{Call, HangupCause};
+use super::call::Call;
 use super::channel::Locked;
 use super::established::{self, Established};
 use super::guard::guard;
-use super::log::call_warn;
-use super::{notifications, sys};
+use super::notifications;
 use crate::net::task_thread::{Task, TaskThread};
 use crate::net::watchdog::Watched;
-use crate::report::call_record::EndedBy;
 
 /// Something to do with a call's channel.
 pub(crate) enum Job {
@@ -24,10 +22,12 @@ pub(crate) enum Job {
     Answer { call: Arc<Call> },
     /// A call that is on hold has begun to receive media, or does so no more.
     Music { call: Arc<Call> },
-    /// The connection has ended, and the call is to end with it.
-    Disconnected { call: Arc<Call>, cause: HangupCause },
+    /// The connection has ended. `hang_up`: and the call is to end with it, which does not end already.
+    Disconnected { call: Arc<Call>, hang_up: bool },
     /// The call is over.
-    Hangup { call: Arc<Call>, cause: HangupCause },
+    Hangup { call: Arc<Call> },
+    /// A panic was contained in another job of the call, which ends.
+    Fault { call: Arc<Call> },
     /// Hang an INCOMING channel up if no application has connected by now.
     IncomingTimeout { call: Arc<Call> },
 }
@@ -39,7 +39,8 @@ impl Job {
             | Job::Answer { call }
             | Job::Music { call }
             | Job::Disconnected { call, .. }
-            | Job::Hangup { call, .. }
+            | Job::Hangup { call }
+            | Job::Fault { call }
             | Job::IncomingTimeout { call } => call,
         }
     }
@@ -119,10 +120,7 @@ fn attempt(job: Job) -> Option<Job> {
     let call = job.call().clone();
     let on_fault = match job {
         Job::Hangup { .. } => None,
-        _ => {
-            let cause = HangupCause { cause: sys::AST_CAUSE_NETWORK_OUT_OF_ORDER, tech_cause: None };
-            Some(Job::Hangup { call: call.clone(), cause })
-        }
+        _ => Some(Job::Fault { call: call.clone() }),
     };
     guard("jobs", on_fault, || run_job(job, call))
 }
@@ -150,27 +148,27 @@ fn run_job(job: Job, call: Arc<Call>) -> Option<Job> {
         Job::Music { .. } => {
             with_channel(&call, |channel| call.settle_music(channel)).is_none().then_some(Job::Music { call })
         }
-        Job::Disconnected { cause, .. } => {
-            match with_channel(&call, |channel| disconnected(&call, channel, cause)) {
-                Some(true) => call.ask_for_end(cause),
+        Job::Disconnected { hang_up, .. } => {
+            match with_channel(&call, |channel| disconnected(&call, channel)) {
+                // Another job: it needs the lock again, which somebody may have taken meanwhile.
+                Some(true) => hang_up.then(|| Job::Hangup { call }).and_then(attempt),
                 // The core has hung up meanwhile.
-                Some(false) => notifications::disconnected(&call, None),
-                None => return Some(Job::Disconnected { call, cause }),
+                Some(false) => {
+                    notifications::disconnected(&call, None);
+                    None
+                }
+                None => Some(Job::Disconnected { call, hang_up }),
             }
-            None
         }
-        Job::Hangup { cause, .. } => with_channel(&call, |channel| hang_up(&call, channel, cause))
-            .is_none()
-            .then_some(Job::Hangup { call, cause }),
+        Job::Hangup { .. } => {
+            with_channel(&call, |channel| hang_up(&call, channel)).is_none().then_some(Job::Hangup { call })
+        }
+        Job::Fault { .. } => {
+            call.fault_in_job();
+            attempt(Job::Hangup { call })
+        }
         Job::IncomingTimeout { .. } => {
-            if call.is_claimed() || call.is_hung_up() {
-                return None;
-            }
-            call_warn!(&call, "no application has connected in time (incoming_timeout); hanging up");
-            call.ended(EndedBy::IncomingTimeout, None, String::new());
-            let cause = HangupCause { cause: sys::AST_CAUSE_NO_ANSWER, tech_cause: None };
-            notifications::failed(&call, cause.cause);
-            attempt(Job::Hangup { call, cause })
+            call.incoming_timed_out().then(|| Job::Hangup { call }).and_then(attempt)
         }
     }
 }
@@ -181,24 +179,25 @@ fn variables_for(call: &Call, channel: Locked<'_>) -> String {
 }
 
 /// Tells that the connection has ended, and with which cause the channel will. True, for there is a channel.
-fn disconnected(call: &Call, channel: Locked<'_>, cause: HangupCause) -> bool {
+fn disconnected(call: &Call, channel: Locked<'_>) -> bool {
     let core_first = call.settle_end(channel.is_hung_up_with_cause());
     let cores = || u32::try_from(channel.hangup_cause()).unwrap_or(0);
-    notifications::disconnected(call, Some(if core_first { cores() } else { cause.cause }));
+    let ours = call.hangup_cause().filter(|_| !core_first).map(|hangup| hangup.cause.number());
+    notifications::disconnected(call, Some(ours.unwrap_or_else(cores)));
     true
 }
 
 /// Sets the causes at once, for in Stasis nobody reads the hangup's own frame. DIVERGES: the C module leaves the
 /// cause to that frame, so that ARI reports 0. Of two who hang up the first one's cause stands.
-fn hang_up(call: &Call, channel: Locked<'_>, cause: HangupCause) {
+fn hang_up(call: &Call, channel: Locked<'_>) {
     let is_hung_up = channel.is_hung_up_with_cause();
     call.settle_end(is_hung_up);
     call.leave_totals(channel);
-    if is_hung_up {
+    let Some(hangup) = call.hangup_cause().filter(|_| !is_hung_up) else {
         return channel.queue_hangup(None);
-    }
-    let code = i32::try_from(cause.cause).unwrap_or(0);
-    channel.set_hangup_cause(code, cause.tech_cause);
+    };
+    let code = i32::try_from(hangup.cause.number()).unwrap_or(0);
+    channel.set_hangup_cause(code, hangup.tech_cause);
     channel.queue_hangup(Some(code));
 }
 

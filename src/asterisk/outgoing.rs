@@ -20,6 +20,9 @@ pub(crate) fn start(call: &Arc<Call>, _channel: Locked<'_>, dialled: &str) {
         call_debug!(call, 1, "waiting for the application to connect with id {}", call.connection_id);
         return;
     }
+    if !call.begin_connecting() {
+        return;
+    }
     call_debug!(call, 1, "connecting to {}", call.connection_id);
     let for_done = call.clone();
     let dialled = dialled_for_log(dialled);
@@ -29,7 +32,7 @@ pub(crate) fn start(call: &Arc<Call>, _channel: Locked<'_>, dialled: &str) {
         on_done: Box::new(move |result| on_done(&for_done, &dialled, result)),
         label: call.name().to_owned(),
     };
-    call.set_connecting(call.driver.connector.connect(job));
+    call.keep_attempt(call.driver.connector.connect(job));
 }
 
 /// Reads the websocket_client at once, if that is in memory.

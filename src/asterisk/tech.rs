@@ -11,12 +11,13 @@ use std::cell::UnsafeCell;
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 use std::sync::Arc;
 
-use super::call::{CLOSE_NORMAL, Call};
+use super::call::Call;
 use super::channel::{Channel, ChannelGuard, Locked, owned_string};
 use super::format::{Capabilities, Format};
 use super::guard::{guard, trampoline};
 use super::request::{self, Request};
 use super::{call_report, module, sys};
+use crate::call::ending::CLOSE_NORMAL;
 use crate::protocol::event::Event;
 
 /// The tech table in memory that never moves; the core keeps a pointer to it from register to unregister.
@@ -192,17 +193,18 @@ trampoline! {
     /// Channel locked. The frame is borrowed for the call. Trouble with a frame never ends the call.
     fn write(chan: *mut sys::ast_channel, frame: *mut sys::ast_frame) -> c_int, fail -1, {
         // SAFETY: locked by the core for this callback.
-        let Some(call) = (unsafe { Locked::new(chan) }).and_then(call_of) else { return -1 };
+        let Some(channel) = (unsafe { Locked::new(chan) }) else { return -1 };
+        let Some(call) = call_of(channel) else { return -1 };
         // SAFETY: the core's frame lives across the callback.
         if let Some(frame) = unsafe { frame.as_ref() } {
-            write_frame(call, frame);
+            write_frame(channel, call, frame);
         }
         0
     }
 }
 
 /// Only voice goes to the application; comfort noise, text, video and the like end here.
-fn write_frame(call: &Call, frame: &sys::ast_frame) {
+fn write_frame(channel: Locked<'_>, call: &Call, frame: &sys::ast_frame) {
     if frame.frametype != sys::ast_frame_type::AST_FRAME_VOICE {
         return;
     }
@@ -221,6 +223,7 @@ fn write_frame(call: &Call, frame: &sys::ast_frame) {
     if !payload.is_null() && len > 0 {
         // SAFETY: as above.
         call.write_voice(
+            channel,
             unsafe { std::slice::from_raw_parts(payload, len) },
             u32::try_from(frame.samples).unwrap_or(0),
         );

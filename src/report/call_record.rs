@@ -80,9 +80,6 @@ pub struct PingStats {
 #[derive(Debug, Default)]
 pub struct CallRecord {
     connected: OnceLock<Instant>,
-    ended: OnceLock<Ending>,
-    /// Whether the core was hanging up before: then that is what ended the call.
-    settled: OnceLock<Option<Ending>>,
     pings: AtomicU64,
     pings_missed: AtomicU64,
     /// 0: none yet.
@@ -101,22 +98,6 @@ impl CallRecord {
     /// When the WebSocket came up.
     pub fn connected_at(&self) -> Option<Instant> {
         self.connected.get().copied()
-    }
-
-    /// The call is ending; true if this is what began it.
-    pub fn end(&self, ending: Ending) -> bool {
-        self.ended.set(ending).is_ok()
-    }
-
-    /// Settles who has ended the call, under its channel's lock; the first answer counts. True if it was the core.
-    pub fn settle(&self, core_first: bool) -> bool {
-        let by_core = || Some(Ending { by: EndedBy::Core, ..self.ended.get()?.clone() });
-        self.settled.get_or_init(|| core_first.then(by_core).flatten()).is_some()
-    }
-
-    /// How the call ended, if it has.
-    pub fn ending(&self) -> Option<&Ending> {
-        self.settled.get().and_then(Option::as_ref).or_else(|| self.ended.get())
     }
 
     /// A ping goes out.

@@ -134,6 +134,9 @@ fn start(t: &Context) {
     let app = call.connect();
     assert_eq!(call.ending().cause, 38);
     app.expect_end();
+    wait::until("the fault stands as what ended the call", || {
+        t.asterisk.cli("websocket show stats").contains("by=internal_error close_code=0")
+    });
 }
 
 fn never_up(t: &Context) {

@@ -21,7 +21,7 @@ impl Handler for Call {
     fn on_text(&self, text: &str) {
         fault::point("command");
         call_debug!(self, 2, "received {text}");
-        self.show(format_args!("command from {}: {text}", self.peer().unwrap_or("-")));
+        self.show_about_peer(|peer| format!("command from {peer}: {text}"));
         let command = command::parse(text, self.control_message_format, self.settings.max_command_size);
         fault::point("parse");
         self.with_session(|session, actions| session.on_command(command, clock::now(), actions));
@@ -70,7 +70,7 @@ impl Handler for Call {
 
     fn on_closed(&self, closed: Closed) {
         fault::point("closed");
-        self.show(format_args!("connection with {} over: {closed}", self.peer().unwrap_or("-")));
+        self.show_about_peer(|peer| format!("connection with {peer} over: {closed}"));
         self.connection_over(closed);
     }
 }

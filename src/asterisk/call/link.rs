@@ -1,13 +1,13 @@
 //! The application's side of a call: the claim to its connection id, the connection, and the events to it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Call, CallRole};
 use crate::asterisk::established::Established;
 use crate::asterisk::log::call_debug;
 use crate::asterisk::{fault, notifications};
+use crate::call::link::{ClaimRefused, Happening};
 use crate::net::connector::ConnectHandle;
 use crate::net::outbound::Outbound;
 use crate::net::reactor::Slot;
@@ -16,8 +16,8 @@ use crate::playout::session::MediaMode;
 use crate::protocol::command::ControlMessageFormat;
 use crate::protocol::event::{Event, MediaStart};
 
-/// The connection, once there is one.
-pub(in crate::asterisk) struct Link {
+/// A connection of a call.
+pub(in crate::asterisk) struct Connection {
     pub(in crate::asterisk) out: Arc<Outbound>,
     pub(in crate::asterisk) slot: Slot,
     pub(in crate::asterisk) peer: String,
@@ -29,23 +29,29 @@ pub(in crate::asterisk) struct Link {
 #[derive(Default)]
 #[must_use]
 pub(super) struct QueuedEvents {
+    /// Whose queue it is; `None` if there are none.
+    connection: Option<Arc<Connection>>,
     /// As they were rendered, for the log.
     texts: Vec<String>,
 }
 
 impl Call {
-    /// The connection id is one application's. False if another was first.
-    pub(crate) fn claim(&self) -> bool {
-        let first = !self.claimed.swap(true, Ordering::AcqRel);
-        if first {
-            self.driver.jobs.unwatch_incoming(self);
-        }
-        first
+    /// Claims the connection id for an application, which gets a 101.
+    ///
+    /// # Errors
+    /// It is another's, or the call is over.
+    pub(crate) fn claim(&self) -> Result<(), ClaimRefused> {
+        self.link.claim()?;
+        self.driver.jobs.unwatch_incoming(self);
+        Ok(())
     }
 
-    /// Whether an application has claimed the connection id.
-    pub(crate) fn is_claimed(&self) -> bool {
-        self.claimed.load(Ordering::Acquire)
+    /// Whether an application could claim the connection id now.
+    ///
+    /// # Errors
+    /// As [`claim`](Self::claim).
+    pub(crate) fn claimable(&self) -> Result<(), ClaimRefused> {
+        self.link.claimable()
     }
 
     /// When an INCOMING channel is hung up that no application connects to, where that is configured.
@@ -54,18 +60,15 @@ impl Call {
         Some((self.since + limit, self.number))
     }
 
-    /// Remembers how to cancel a connection attempt.
-    pub(crate) fn set_connecting(&self, handle: ConnectHandle) {
-        *self.connecting.lock() = Some(handle);
-        if self.is_hung_up() {
-            self.cancel_connecting();
-        }
+    /// An attempt to connect is about to be made. False: the call is over, there is nothing to connect.
+    pub(crate) fn begin_connecting(&self) -> bool {
+        !self.link.happen(Happening::ConnectStarted).refused
     }
 
-    pub(super) fn cancel_connecting(&self) {
-        let handle = self.connecting.lock().take();
-        if let Some(handle) = handle {
-            handle.cancel();
+    /// Remembers how to cancel the attempt. It may be done by now, or the call over.
+    pub(crate) fn keep_attempt(&self, attempt: ConnectHandle) {
+        if let Some(unwanted) = self.link.keep_attempt(attempt) {
+            unwanted.cancel();
         }
     }
 
@@ -88,47 +91,57 @@ impl Call {
         })))
     }
 
-    /// The connection is up and MEDIA_START is out: events and media may follow.
-    pub(crate) fn open_link(&self, out: Arc<Outbound>, slot: Slot, link: &Established) {
-        call_debug!(self, 1, "WebSocket connection with {} established", link.peer);
-        self.record.connected();
-        self.driver.count_connected(self.role);
-        let _ = self.link.set(Link {
+    /// The connection is up and MEDIA_START is out: events and media may follow. False: the call has ended meanwhile.
+    pub(crate) fn open_link(&self, out: Arc<Outbound>, slot: Slot, link: &Established) -> bool {
+        let connection = Connection {
             out,
             slot,
             peer: link.peer.clone(),
             write_timeout: link.write_timeout,
             ping_interval: link.pings.map(|pings| pings.interval),
-        });
+        };
+        if self.link.happen(Happening::Established(Arc::new(connection))).refused {
+            return false;
+        }
+        call_debug!(self, 1, "WebSocket connection with {} established", link.peer);
+        self.record.connected();
+        self.driver.count_connected(self.role);
         notifications::connected(self);
+        true
     }
 
-    /// The application's address, once it is connected.
-    pub(crate) fn peer(&self) -> Option<&str> {
-        self.link.get().map(|link| link.peer.as_str())
+    /// The code that a connection is to be closed with that the call does not want. `None`: it wants one.
+    pub(crate) fn closes_with(&self) -> Option<u16> {
+        self.link.closes_with()
+    }
+
+    /// The newest connection, also when it is over.
+    pub(crate) fn connection(&self) -> Option<Arc<Connection>> {
+        self.link.connection()
     }
 
     /// Queues an event for the application, if it is connected. The caller holds the session's lock, which is what makes
     /// the order of events, and calls [`send_queued`](Self::send_queued) after it has released that lock.
     pub(super) fn queue_event(&self, event: &Event, queued: &mut QueuedEvents) {
-        if let Some(link) = self.link.get() {
+        if let Some(connection) = self.connection() {
             if let Event::Error { error_text } = event {
                 self.record.error(error_text);
             }
             let text = self.render(event);
-            link.out.queue_text(&text);
+            connection.out.queue_text(&text);
             queued.texts.push(text);
+            queued.connection = Some(connection);
         }
     }
 
     /// Sends the queued events, and logs them where that is asked for. No lock of ours is held.
     pub(super) fn send_queued(&self, queued: QueuedEvents) {
-        let Some(link) = self.link.get().filter(|_| !queued.texts.is_empty()) else { return };
+        let Some(connection) = queued.connection else { return };
         fault::point("event");
-        link.out.send_queued();
+        connection.out.send_queued();
         for text in queued.texts {
             call_debug!(self, 2, "sent {text}");
-            self.show(format_args!("event to {}: {text}", link.peer));
+            self.show(format_args!("event to {}: {text}", connection.peer));
         }
     }
 

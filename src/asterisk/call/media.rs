@@ -52,15 +52,16 @@ impl Call {
     }
 
     /// The core writes a voice frame (channel locked, its thread). Never waits.
-    pub(crate) fn write_voice(&self, payload: &[u8], samples: u32) {
+    pub(crate) fn write_voice(&self, _channel: Locked<'_>, payload: &[u8], samples: u32) {
         fault::point("write");
         if !self.sends_media.load(Ordering::Relaxed) || payload.is_empty() {
             return;
         }
         // DIVERGES: before the application is connected, media is dropped; the C module ends the call.
-        if let Some(link) = self.link.get() {
+        // SAFETY: the channel is locked, and stays so until the frame is sent.
+        if let Some(connection) = unsafe { self.media_out.connection(&self.link) } {
             call_debug!(self, 5, "sending a frame of {} bytes, {samples} samples", payload.len());
-            link.out.send_media(payload, self.media_format.duration_of(samples));
+            connection.out.send_media(payload, self.media_format.duration_of(samples));
         }
     }
 

@@ -10,9 +10,12 @@ use crate::asterisk::log as host_log;
 impl Call {
     /// The call as it is now, for an operator.
     pub(crate) fn report(&self) -> CallReport<'_> {
+        let (link_state, connection) = (self.link.state(), self.link.connection());
         let session = self.session.lock();
         CallReport {
             call: self,
+            link_state,
+            connection,
             status: session.status(),
             stats: session.stats(),
             direction: session.direction(),
@@ -70,6 +73,15 @@ impl Call {
     /// Shows them, or shows them no more.
     pub(crate) fn set_debug(&self, on: bool) {
         self.debug.store(on, Ordering::Relaxed);
+    }
+
+    /// Shows what concerns the application at this address, if that is asked for.
+    pub(super) fn show_about_peer(&self, what: impl FnOnce(&str) -> String) {
+        if self.is_debugged() {
+            let connection = self.connection();
+            let text = what(connection.as_ref().map_or("-", |connection| &connection.peer));
+            self.show(format_args!("{text}"));
+        }
     }
 
     /// Shows something of them, if that is asked for.

@@ -84,7 +84,7 @@ pub(crate) static METRICS: &[Metric] = &[
     metric(Call, "close_reason", Info, NONE, "What is known of the end beyond that", |v| {
         v.ending().map(|ending| ending.reason.as_str()).filter(|reason| !reason.is_empty()).into()
     }),
-    metric(Connection, "peer", Info, NONE, "Address of the application", |v| v.call.peer().into()),
+    metric(Connection, "peer", Info, NONE, "Address of the application", |v| v.peer().into()),
     metric(Connection, "tls", Info, NONE, "TLS version and cipher; none on a plain connection", |v| v.tls()),
     metric(
         Connection,
@@ -98,7 +98,7 @@ pub(crate) static METRICS: &[Metric] = &[
         v.connected().map(Value::Seconds).into()
     }),
     metric(Connection, "ping_interval", Info, Seconds, "Time between two pings, if any are sent", |v| {
-        v.link().and_then(|link| link.ping_interval).map(Value::Seconds).into()
+        v.connection().and_then(|connection| connection.ping_interval).map(Value::Seconds).into()
     }),
     metric(Connection, "pings", Counter, NONE, "Pings sent", |v| v.pings().sent.into())
         .of_all("WebSocket pings sent"),
@@ -118,7 +118,7 @@ pub(crate) static METRICS: &[Metric] = &[
         Info,
         Milliseconds,
         "How long the application may take nothing",
-        |v| v.link().map_or(Value::Absent, |link| Value::Milliseconds(link.write_timeout)),
+        |v| v.connection().map(|connection| Value::Milliseconds(connection.write_timeout)).into(),
     ),
     metric(FromApplication, "messages_in", Counter, NONE, "Binary messages", |v| v.stats.messages.into())
         .of_all("Binary messages from applications"),

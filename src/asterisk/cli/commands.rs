@@ -128,7 +128,7 @@ fn row(view: &CallReport<'_>) -> [String; 13] {
     [
         call.name().into(),
         call.role.as_str().into(),
-        call.peer().unwrap_or("-").into(),
+        view.peer().unwrap_or("-").into(),
         call.connection_id.clone(),
         view.format().name.clone(),
         view.direction.as_str().into(),
@@ -273,7 +273,7 @@ fn set_debug(driver: &Driver, args: &[String]) -> Outcome {
             Some(peer) => {
                 driver.debug.set_peer(peer, on);
                 for call in driver.calls() {
-                    if call.peer().is_some_and(|connected| peer.matches(connected)) {
+                    if call.connection().is_some_and(|connection| peer.matches(&connection.peer)) {
                         call.set_debug(on);
                     }
                 }
@@ -295,7 +295,7 @@ fn complete_set_debug(driver: &Driver, args: &[String], _word: &str) -> Vec<Stri
         [_, keyword] if keyword.eq_ignore_ascii_case("peer") => {
             let calls = driver.calls();
             let mut peers: Vec<String> =
-                calls.iter().filter_map(|call| call.peer()).map(str::to_owned).collect();
+                calls.iter().filter_map(|call| Some(call.connection()?.peer.clone())).collect();
             peers.sort();
             peers.dedup();
             peers

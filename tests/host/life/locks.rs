@@ -15,9 +15,12 @@ pub fn tests(suite: &mut Suite) {
             .ours(format!("life/locks/hangup_{name}"), WHY, move |t| hangup_meets_start(t, media_start))
             .private_with(InstanceConfig::new().fault(&format!("{point}={PAUSE_MS}")));
     }
+    suite
+        .ours("life/locks/claim_after_operator", WHY, claim_after_operator)
+        .private_with(InstanceConfig::new().fault(&format!("task={PAUSE_MS}")));
 }
 
-/// How long the start of a connection stands still.
+/// How long the start of a connection, or the job thread, stands still.
 const PAUSE_MS: u64 = 2000;
 
 /// The channel is locked by somebody when the job thread comes to it: it comes again, and gives no lock back that it
@@ -50,4 +53,14 @@ fn hangup_meets_start(t: &Context, media_start: bool) {
     app.disconnect();
     wait::until("the call is forgotten", || !t.asterisk.cli("websocket show channels").contains(&call.name));
     next_call(t);
+}
+
+/// An operator has ended the call, and the job thread has not come to hang its channel up: no application gets it.
+fn claim_after_operator(t: &Context) {
+    t.allow_log("WebSocket instance not found");
+    let call = t.incoming("c(ulaw)");
+    let id = call.connection_id();
+    t.asterisk.cli(&format!("websocket hangup {}", call.name));
+    assert_eq!(t.send(&t.upgrade(&id)).status, 404);
+    assert_eq!(call.ending().cause, 16);
 }

@@ -1,0 +1,29 @@
+//! The connection as the thread that sends media has it: found without a lock, and without touching a count of references.
+
+use std::cell::UnsafeCell;
+
+use super::link::Connection;
+use crate::call::link::{Link, Seen};
+use crate::net::connector::ConnectHandle;
+
+/// The connection that the channel's `write` has seen last.
+#[derive(Default)]
+pub(super) struct MediaOut(UnsafeCell<Seen<Connection>>);
+
+// SAFETY: the content is only touched through `connection`, whose caller holds the channel lock.
+unsafe impl Send for MediaOut {}
+// SAFETY: as above.
+unsafe impl Sync for MediaOut {}
+
+impl MediaOut {
+    /// The newest connection of `link`: an atomic load, but for the first time after it came up.
+    ///
+    /// # Safety
+    /// The caller is the channel's `write` and holds the channel lock until it is done with what it gets. (A masquerade
+    /// holds the locks of both channels when it moves a call from one to the other.)
+    pub(super) unsafe fn connection(&self, link: &Link<Connection, ConnectHandle>) -> Option<&Connection> {
+        // SAFETY: exclusive by the caller's promise.
+        let seen = unsafe { &mut *self.0.get() };
+        link.newest(seen).map(|connection| &**connection)
+    }
+}
