@@ -2,14 +2,14 @@
 //!
 //! | module | what lives there | unsafe |
 //! | --- | --- | --- |
+//! | [`mono_time`], [`report`] | points in time; what people see: metrics, notifications, notes about a call, log limits | no |
 //! | [`protocol`] | commands and events, in both spellings | no |
 //! | [`playout`] | what is played when: session, queue, pacing, codecs' frames | no |
 //! | [`settings`] | what people write: dial strings, configuration, clients | no |
-//! | [`report`] | what people see: metrics, notifications, notes about a call, log limits | no |
 //! | [`net`] | sockets and threads of our own: reactors, connections, the out-queue, the connector, the watchdog | no |
 //! | [`call`] | one call's connection and its states, and what ends the call | no |
-//! | `asterisk` | the Asterisk side: channel tech, calls, HTTP, configuration, log | yes |
 //! | `tls` | OpenSSL, as Asterisk has it in the process | yes |
+//! | `asterisk` | the Asterisk side: channel tech, calls, HTTP, configuration, log | yes |
 //!
 //! A module uses those above it in this table. `asterisk` and `tls` are not built without the feature `module`.
 //!
@@ -24,6 +24,7 @@ mod fault;
 #[cfg(any(test, feature = "fuzzing"))]
 #[path = "../fuzz/src/mod.rs"]
 pub mod fuzz;
+pub mod mono_time;
 pub mod net;
 pub mod playout;
 pub mod protocol;

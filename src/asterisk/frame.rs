@@ -5,7 +5,7 @@ use std::ffi::c_int;
 
 use super::format::Format;
 use super::{sys, wall_clock};
-use crate::playout::mono_time::MonoTime;
+use crate::mono_time::MonoTime;
 use crate::playout::session::MediaFrame;
 
 /// Room before the payload, where RTP writes its header in place (AST_FRIENDLY_OFFSET in frame.h).

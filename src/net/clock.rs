@@ -9,7 +9,7 @@ use rustix::time::{
     timerfd_create, timerfd_settime,
 };
 
-use crate::playout::mono_time::MonoTime;
+use crate::mono_time::MonoTime;
 
 const NANOS_PER_SEC: u64 = 1_000_000_000;
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::playout::mono_time::MonoTime;
+use crate::mono_time::MonoTime;
 
 /// Clocks fire at multiples of this. A longer one saves hardly more and delays media by up to its length.
 pub const TICK: Duration = Duration::from_millis(5);

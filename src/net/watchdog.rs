@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use super::clock;
 use super::contain::{contained, contained_round};
 use super::heartbeat::Heartbeat;
-use crate::playout::mono_time::MonoTime;
+use crate::mono_time::MonoTime;
 
 /// A thread as the watchdog sees it. Nothing of this may wait.
 pub trait Watched: Send + Sync {

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use super::mono_time::MonoTime;
+use crate::mono_time::MonoTime;
 
 /// Where RTP jumps.
 const SKEW_SAMPLES: u64 = 640;

@@ -5,7 +5,7 @@
 //! | module | concern |
 //! | --- | --- |
 //! | [`session`] | one call: what the application's messages do to its media, and what goes to the core when |
-//! | [`framing`], [`reframing`], [`queue`], [`pacing`], [`delivery`], [`mono_time`] | its parts: frames out of messages, what waits, when it is due, the times that frames are stamped with |
+//! | [`framing`], [`reframing`], [`queue`], [`pacing`], [`delivery`] | its parts: frames out of messages, what waits, when it is due, the times that frames are stamped with |
 //! | [`media_format`], [`sample_counter`], [`g723`], [`g729`], [`ilbc`], [`opus`], [`speex`] | a codec's frames and their length |
 
 #![forbid(unsafe_code)]
@@ -16,7 +16,6 @@ pub mod g723;
 pub mod g729;
 pub mod ilbc;
 pub mod media_format;
-pub mod mono_time;
 pub mod opus;
 pub mod pacing;
 pub mod queue;

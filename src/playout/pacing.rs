@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::mono_time::MonoTime;
+use crate::mono_time::MonoTime;
 
 /// The most of a stall that is ever caught up; a longer one moves the schedule.
 pub const MAX_CATCH_UP: Duration = Duration::from_secs(1);

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::framing::Cut;
-use super::mono_time::MonoTime;
 use super::pacing::Pace;
+use crate::mono_time::MonoTime;
 use crate::protocol::event::Event;
 
 /// Levels of the flow control, in frames. The caller checks that they make sense: 0 < xon <= xoff <= max.

@@ -31,11 +31,11 @@ mod tests;
 
 use super::delivery::Deliveries;
 use super::media_format::MediaFormat;
-use super::mono_time::MonoTime;
 use super::pacing::Schedule;
 use super::queue::FrameQueue;
 use super::reframing::Reframer;
 use super::sample_counter::SampleCounter;
+use crate::mono_time::MonoTime;
 use crate::protocol::command::{ControlMessageFormat, MediaDirection};
 use crate::protocol::event::{Event, Status};
 

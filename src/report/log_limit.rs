@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::playout::mono_time::MonoTime;
+use crate::mono_time::MonoTime;
 
 /// So many lines may follow each other: a handful of applications in trouble are all seen.
 const BURST: u32 = 5;

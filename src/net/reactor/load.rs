@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::playout::mono_time::MonoTime;
+use crate::mono_time::MonoTime;
 
 /// How long sockets are counted.
 const WINDOW: Duration = Duration::from_millis(40);

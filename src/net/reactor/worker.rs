@@ -18,11 +18,11 @@ use mio::{Events, Interest, Poll, Token};
 use super::inbox::Command;
 use super::load::Load;
 use super::{ConnectionKey, Shared};
+use crate::mono_time::MonoTime;
 use crate::net::clock::{self, Clock};
 use crate::net::coalescing;
 use crate::net::connection::Connection;
 use crate::net::contain::contained_round;
-use crate::playout::mono_time::MonoTime;
 
 /// What one turn of one connection may read, and the buffer it reads into.
 const SCRATCH_BYTES: usize = 64 * 1024;

@@ -1,7 +1,7 @@
 //! When the channel wants to be read, and how its clock is told.
 
 use super::{Answering, Session};
-use crate::playout::mono_time::MonoTime;
+use crate::mono_time::MonoTime;
 use crate::playout::pacing::Pace;
 use crate::playout::queue::Head;
 

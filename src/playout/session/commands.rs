@@ -1,8 +1,8 @@
 //! Text messages of the app: what each command does, and when it is refused.
 
 use super::{Action, MediaMode, Session, send_error};
+use crate::mono_time::MonoTime;
 use crate::playout::framing::Cut;
-use crate::playout::mono_time::MonoTime;
 use crate::playout::pacing::Pace;
 use crate::protocol::command::{Command, CommandError, MediaDirection};
 use crate::protocol::event::Event;

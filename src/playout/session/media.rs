@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::{Action, MediaMode, Session, send_error};
+use crate::mono_time::MonoTime;
 use crate::playout::framing::Cut;
-use crate::playout::mono_time::MonoTime;
 use crate::playout::pacing::Pace;
 use crate::playout::queue::Flow;
 use crate::playout::reframing::{Pieces, Reframer};

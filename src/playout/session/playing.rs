@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Action, Answering, Session};
-use crate::playout::mono_time::MonoTime;
+use crate::mono_time::MonoTime;
 use crate::playout::pacing::Pace;
 use crate::playout::queue::Head;
 use crate::playout::reframing::Reframer;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::cutting::Cutting;
 use super::{LIMITS, Op, SECOND};
-use crate::playout::mono_time::MonoTime;
+use crate::mono_time::MonoTime;
 use crate::playout::pacing::Pace;
 use crate::playout::session::{Action, MediaMode, SessionConfig};
 use crate::protocol::command::MediaDirection;

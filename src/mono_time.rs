@@ -1,4 +1,6 @@
-//! Monotonic time as the driver sees it. The host reads the clock; the driver only calculates.
+//! Points on the monotonic clock. Only arithmetic lives here: `net::clock` reads the clock.
+
+#![forbid(unsafe_code)]
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
