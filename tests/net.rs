@@ -119,6 +119,9 @@ fn config() -> ConnectionConfig {
     }
 }
 
+/// Ten of these, which are what the out-queue keeps of them, are more than the kernel's buffers can grow by.
+const LARGE_FRAME: usize = 400_000;
+
 fn pair(reactors: &Reactors, role: Role, config: ConnectionConfig, leftover: Vec<u8>) -> Pair {
     pair_over(reactors, role, config, leftover, |ours| Arc::new(PlainTransport::new(ours).unwrap()))
 }

@@ -4,11 +4,12 @@ use super::*;
 
 #[test]
 fn media_for_an_application_that_does_not_read_is_dropped_and_told_once() {
+    const FRAMES: u32 = 300;
     let reactors = Reactors::start(1, true).unwrap();
     let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
-    // Far more than the socket takes.
-    for number in 0..3000u32 {
-        let mut frame = vec![0u8; 16_000];
+    // What the out-queue keeps is more than the kernel's buffers can grow by until the reactor comes to look.
+    for number in 0..FRAMES {
+        let mut frame = vec![0u8; LARGE_FRAME];
         frame[..4].copy_from_slice(&number.to_be_bytes());
         pair.out.send_media(&frame, Duration::from_millis(20));
     }
@@ -27,9 +28,9 @@ fn media_for_an_application_that_does_not_read_is_dropped_and_told_once() {
         }
     };
     assert_eq!(event.as_str(), "an event is never dropped");
-    assert!(numbers.is_sorted() && numbers.first() == Some(&0) && numbers.last() == Some(&2999));
+    assert!(numbers.is_sorted() && numbers.first() == Some(&0) && numbers.last() == Some(&(FRAMES - 1)));
     // More than one episode, if the kernel's buffers grew meanwhile; each frame is told of once.
-    let lost = 3000 - numbers.len() as u64;
+    let lost = u64::from(FRAMES) - numbers.len() as u64;
     let mut told = 0;
     while told < lost {
         match pair.told.recv_timeout(PATIENCE).unwrap() {
