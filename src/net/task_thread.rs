@@ -291,6 +291,15 @@ mod tests {
             Step { call, number, busy: self.busy.clone(), done: self.send.clone() }
         }
 
+        /// So many tasks wait. One that is done counts until the thread has come round.
+        fn wait_for(&self, waiting: usize) {
+            let begin = Instant::now();
+            while self.thread.waiting() != waiting {
+                assert!(begin.elapsed() < PATIENCE, "{} wait", self.thread.waiting());
+                std::thread::yield_now();
+            }
+        }
+
         fn next(&self) -> (usize, u32) {
             self.done.recv_timeout(PATIENCE).unwrap()
         }
@@ -305,7 +314,7 @@ mod tests {
             calls.thread.post(calls.step(1, number));
         }
         assert_eq!([calls.next(), calls.next(), calls.next()], [(1, 0), (1, 1), (1, 2)]);
-        assert_eq!(calls.thread.waiting(), 3);
+        calls.wait_for(3);
         calls.busy[0].store(false, Ordering::SeqCst);
         assert_eq!([calls.next(), calls.next(), calls.next()], [(0, 0), (0, 1), (0, 2)]);
     }
@@ -325,11 +334,7 @@ mod tests {
         calls.thread.cancel((begin + Duration::from_millis(40), 0));
         assert_eq!([calls.next(), calls.next()], [(0, 1), (0, 3)]);
         assert!(begin.elapsed() >= Duration::from_millis(60));
-        // A task counts until the thread has come round.
-        while calls.thread.waiting() > 0 {
-            assert!(begin.elapsed() < PATIENCE);
-            std::thread::yield_now();
-        }
+        calls.wait_for(0);
     }
 
     /// Tasks hold calls, and calls hold what holds the thread: nothing may stay in a queue that nobody looks at.
