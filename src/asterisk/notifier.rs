@@ -1,5 +1,5 @@
-//! The thread that tells the listeners of AMI and ARI: apart from the job thread, so that neither a slow manager nor a
-//! call about which there is much to tell holds up anybody's answer or hangup. What waits for it is bounded.
+//! The thread that sends events to AMI and ARI. It is apart from the job thread, so that a slow manager, or a call with
+//! many events, delays no answer and no hangup of other calls. Its queue is bounded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -91,7 +91,11 @@ impl Notifier {
             return self.thread.post(message);
         }
         self.dropped.fetch_add(1, Ordering::Relaxed);
-        warn_limited!(DROPPED, "an event {} for AMI or ARI was dropped: {room} wait to be told", kind.name());
+        warn_limited!(
+            DROPPED,
+            "dropped the event {} for AMI and ARI: {room} events are waiting",
+            kind.name()
+        );
     }
 
     /// Counts an event that is not told, as there were many of its call.

@@ -1,5 +1,5 @@
-//! A thread that does tasks in order, and never waits for what a task needs and somebody else has: such a task is put aside
-//! and tried again shortly, while the others go on.
+//! A thread that does tasks in order and never waits for a lock. A task whose lock is taken is put aside and tried again a
+//! millisecond later, while the other tasks go on.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -32,15 +32,7 @@ pub fn tests(suite: &mut Suite) {
                 }
                 body(t);
                 t.wait_log(&["ERROR", "internal error", "injected at"]);
-                // Whatever happened, the next call is like any other.
-                let (call, app) = t.incoming_echo("c(ulaw)");
-                app.send_media(&[0x55; 160]);
-                assert_eq!(app.collect_media(160), [0x55; 160]);
-                app.command("HANGUP");
-                assert_eq!(call.ending().cause, 16);
-                // Nothing holds the module for ever.
-                t.asterisk.wait_no_channels();
-                t.asterisk.unload_driver();
+                works_and_unloads(t);
             })
             .private_with(InstanceConfig::new().fault(point));
     }
@@ -88,6 +80,11 @@ fn load(t: &Context) {
     wait::until("no descriptor of ours is left", || descriptors(t) <= descriptors_before);
     let answer = t.asterisk.driver("load");
     assert!(answer.contains("Loaded"), "{answer}");
+    works_and_unloads(t);
+}
+
+/// The next call is like any other, and nothing keeps the module from being unloaded.
+fn works_and_unloads(t: &Context) {
     let (call, app) = t.incoming_echo("c(ulaw)");
     app.send_media(&[0x55; 160]);
     assert_eq!(app.collect_media(160), [0x55; 160]);
