@@ -4,7 +4,9 @@
 
 use super::command::{ControlMessageFormat, RequestError};
 
-pub use self::added::{AddedEvent, Limits, MediaTimes, Subscribed};
+pub use self::added::{
+    AddedEvent, Limits, MediaFlushed, MediaPosition, MediaStop, MediaTimes, Subscribed, whole_ms,
+};
 
 /// Something that the app is told, as one text message.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,9 @@ mod subscribed;
 
 use serde::Serialize;
 
-pub use self::media::MediaTimes;
+use crate::protocol::topic::Topic;
+
+pub use self::media::{MediaFlushed, MediaPosition, MediaStop, MediaTimes, whole_ms};
 pub use self::subscribed::{Limits, Subscribed};
 
 /// An added event.
@@ -17,6 +19,12 @@ pub use self::subscribed::{Limits, Subscribed};
 pub enum AddedEvent {
     /// The answer to SUBSCRIBE.
     Subscribed(Subscribed),
+    /// The answer to FLUSH_MEDIA.
+    MediaFlushed(MediaFlushed),
+    /// Where playback is.
+    MediaPosition(MediaPosition),
+    /// The last message before our close frame.
+    MediaStop(MediaStop),
 }
 
 impl AddedEvent {
@@ -24,6 +32,9 @@ impl AddedEvent {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Subscribed(_) => "SUBSCRIBED",
+            Self::MediaFlushed(_) => Topic::MediaFlushed.name(),
+            Self::MediaPosition(_) => Topic::MediaPosition.name(),
+            Self::MediaStop(_) => Topic::MediaStop.name(),
         }
     }
 }
