@@ -35,6 +35,8 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use super::delivery::Deliveries;
 use super::media_format::MediaFormat;
 use super::pacing::Schedule;
@@ -181,7 +183,12 @@ impl Session {
         self.control_message_format
     }
 
-    /// What GET_STATUS answers.
+    /// Playing time of the media that waits.
+    pub fn queued_media(&self) -> Duration {
+        self.queue.media()
+    }
+
+    /// What GET_STATUS answers, but for the times of media.
     pub fn status(&self) -> Status {
         let limits = self.queue.limits();
         Status {
