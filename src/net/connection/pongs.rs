@@ -67,7 +67,7 @@ mod tests {
         let mut numbers = pongs.payloads.iter().map(|payload| u16::from_be_bytes([payload[0], payload[1]]));
         let first: Vec<u16> = numbers.by_ref().take(32).collect();
         assert_eq!(first, (0..32).collect::<Vec<_>>(), "those that have room keep their place");
-        assert_eq!(numbers.last(), Some(999));
+        assert_eq!(numbers.next_back(), Some(999));
         while pongs.remove(VecDeque::pop_front).is_some() {}
         assert_eq!(pongs.bytes, 0);
     }
