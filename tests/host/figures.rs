@@ -78,7 +78,7 @@ fn ari(t: &Context) {
         ("last_command", "GET_STATUS"),
         ("peer", &peer),
         ("tls", "none"),
-        ("round_trip", ""),
+        ("ping_rtt_ms", ""),
         ("ended_by", ""),
     ] {
         assert_eq!(read(name).as_deref(), Some(value), "{name}");
