@@ -68,16 +68,11 @@ static OPTIONS: [ConfigOption<ConnectionSettings>; 12] = [
         s.headers.push(Header::parse(v).ok_or_else(|| invalid(HEADER))?);
         Ok(())
     }),
+    // Of the two the last counts: a section may say otherwise than its template.
     option("bearer_token", |s, v| {
-        set_bearer(s, parse_token(v).map(Bearer::Token).ok_or_else(|| invalid(TOKEN))?)
+        put(&mut s.bearer, parse_token(v).map(Bearer::Token).map(Some).ok_or_else(|| invalid(TOKEN)))
     }),
-    option("bearer_token_file", |s, v| {
-        let path = PathBuf::from(v);
-        set_bearer(
-            s,
-            Some(path).filter(|path| path.is_absolute()).map(Bearer::File).ok_or_else(|| invalid(PATH))?,
-        )
-    }),
+    option("bearer_token_file", |s, v| put(&mut s.bearer, token_file(v).map(Some))),
     option("uri", |s, v| put(&mut s.uri, UriTemplate::parse(v).map(Some).ok_or_else(|| invalid(URI)))),
     option("uri_hosts", |s, v| {
         put(&mut s.uri_hosts, Hosts::parse(v).map(Some).ok_or_else(|| invalid(HOSTS)))
@@ -96,6 +91,11 @@ pub fn connection_options() -> impl Iterator<Item = &'static str> {
     names(&OPTIONS).chain(names(&LIVENESS))
 }
 
+fn token_file(value: &str) -> Result<Bearer, Fault> {
+    let path = Some(PathBuf::from(value)).filter(|path| path.is_absolute());
+    path.map(Bearer::File).ok_or_else(|| invalid(PATH))
+}
+
 fn proxy_host(value: &str) -> Result<Option<String>, Fault> {
     if !value.is_empty() && parse_proxy_host(value).is_none() {
         return Err(Fault::Invalid(PROXY_HOST.to_owned()));
@@ -108,18 +108,6 @@ const PATH: &str = "the absolute path of a file";
 
 fn invalid(allowed: &str) -> Fault {
     Fault::Invalid(allowed.to_owned())
-}
-
-/// A token and a file with one exclude each other: it would be a matter of luck which is sent.
-fn set_bearer(settings: &mut ConnectionSettings, bearer: Bearer) -> Result<(), Fault> {
-    let clash = match (&settings.bearer, &bearer) {
-        (Some(Bearer::Token(_)), Bearer::File(_)) => Some("left out where there is a bearer_token"),
-        (Some(Bearer::File(_)), Bearer::Token(_)) => Some("left out where there is a bearer_token_file"),
-        _ => None,
-    };
-    clash.map_or(Ok(()), |clash| Err(invalid(clash)))?;
-    settings.bearer = Some(bearer);
-    Ok(())
 }
 
 impl ConnectionSettings {

@@ -95,14 +95,6 @@ const REFUSED: &[(&[(&str, &str)], &str)] = &[
         "Invalid value 'token' for bearer_token_file in [conn1]. Must be the absolute path of a file",
     ),
     (
-        &[("bearer_token", "secret"), ("bearer_token_file", "/t")],
-        "Invalid value '/t' for bearer_token_file in [conn1]. Must be left out where there is a bearer_token",
-    ),
-    (
-        &[("bearer_token_file", "/t"), ("bearer_token", "secret")],
-        "Invalid value '***' for bearer_token in [conn1]. Must be left out",
-    ),
-    (
         &[("uri", "http://a:secret@b/?t=secret")],
         "Invalid value 'http://b/' for uri in [conn1]. Must be ws://host/",
     ),
@@ -139,6 +131,19 @@ fn what_is_refused_in_a_section_fails_its_clients_calls() {
         assert_eq!(config.refused["conn1"], errors[0]);
         assert!(!format!("{config:?}{errors:?}").contains("secret"), "{config:?}{errors:?}");
     }
+}
+
+#[test]
+fn of_token_and_file_the_last_counts() {
+    let (token, file) = (("bearer_token", "secret"), ("bearer_token_file", "/t"));
+    let bearer = |options: &[(&str, &str)]| {
+        let options = [&[("type", "connection")][..], options].concat();
+        let (config, errors) = load(&ConfigFile { sections: vec![section("conn1", &options)] });
+        assert_eq!(errors, [""; 0]);
+        config.connections["conn1"].bearer.clone()
+    };
+    assert_eq!(bearer(&[token, file]), Some(Bearer::File("/t".into())));
+    assert_eq!(bearer(&[file, token]), parse_token("secret").map(Bearer::Token));
 }
 
 #[test]
