@@ -89,9 +89,8 @@ impl ChannelGuard<'_> {
     /// `chan` is NULL, or its memory is a channel's until the guard is dropped.
     pub(crate) unsafe fn lock_borrowed<'a>(chan: *mut sys::ast_channel) -> Option<ChannelGuard<'a>> {
         let chan = NonNull::new(chan)?;
-        let (file, line, function) = here!();
-        // SAFETY: the caller's promise; channel locks are recursive mutexes, and locking counts no reference.
-        unsafe { sys::__ao2_lock(chan.as_ptr().cast(), 0, file, function, line, c"chan".as_ptr()) };
+        // SAFETY: the caller's promise; locking counts no reference.
+        unsafe { lock(chan.as_ptr()) };
         Some(ChannelGuard(Locked(chan, PhantomData)))
     }
 
@@ -205,10 +204,8 @@ impl Locked<'_> {
         struct LockAgain(*mut sys::ast_channel);
         impl Drop for LockAgain {
             fn drop(&mut self) {
-                // SAFETY: the channel is alive through the reference below, which is dropped later.
-                let guard = unsafe { ChannelGuard::lock_borrowed(self.0) };
-                // The core unlocks it.
-                std::mem::drop(guard.map(ManuallyDrop::new));
+                // SAFETY: the channel is alive through the reference below, which is dropped later. The core unlocks it.
+                unsafe { lock(self.0) };
             }
         }
         // SAFETY: locked by the core, which holds a reference; a callback with a channel is never its destructor's here.
@@ -369,6 +366,16 @@ impl Drop for ChannelSetup {
 
 /// AST_FLAG_DISABLE_DEVSTATE_CACHE (channel.h); include/shim.c checks the value.
 const DISABLE_DEVSTATE_CACHE: u32 = 1 << 21;
+
+/// Takes a channel's lock, a recursive mutex, waiting for it.
+///
+/// # Safety
+/// `chan` is a channel whose memory is there until it is unlocked.
+unsafe fn lock(chan: *mut sys::ast_channel) {
+    let (file, line, function) = here!();
+    // SAFETY: the caller's promise; astobj2.h.
+    unsafe { sys::__ao2_lock(chan.cast(), 0, file, function, line, c"chan".as_ptr()) };
+}
 
 fn unlock(chan: *mut sys::ast_channel) {
     let (file, line, function) = here!();

@@ -70,7 +70,12 @@ unsafe fn fill(config: &Config, clients: &[String], channel: Locked<'_>) -> Resu
         return fill_all(&mut |_| Vec::new());
     }
     // SAFETY: the caller's promise.
-    unsafe { channel.let_go(|channel| fill_all(&mut |expression| substitution::value(channel, expression))) }
+    unsafe {
+        channel.let_go(|channel| {
+            fault::point("substitute");
+            fill_all(&mut |expression| substitution::value(channel, expression))
+        })
+    }
 }
 
 fn connect(

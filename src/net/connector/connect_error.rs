@@ -12,7 +12,7 @@ use crate::net::upgrade::{RequestError, UpgradeError};
 #[derive(Debug)]
 pub struct ConnectError {
     /// The fallback that was tried last, by the name of its websocket_client; `None`: there was none.
-    pub fallback: Option<String>,
+    pub fallback: Option<Box<str>>,
     /// `host:port` of the app; `None` if it is not known.
     pub server: Option<String>,
     /// Attempts made.

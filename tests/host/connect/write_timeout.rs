@@ -39,7 +39,8 @@ fn load_module(t: &Context) {
 
 fn written(t: &Context) {
     load_module(t);
-    let rows: [(&[(&str, &str)], &[(&str, &str)], &str); 4] = [
+    type Options = &'static [(&'static str, &'static str)];
+    let rows: [(Options, Options, &str); 4] = [
         (&[], &[], "30000"),
         (&[("write_timeout", "100")], &[], "100"),
         (&[("write_timeout", "5000")], &[], "5000"),

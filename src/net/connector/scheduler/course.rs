@@ -52,7 +52,7 @@ impl Course {
 
     /// The error of the last one.
     pub(super) fn over(self, error: ConnectError) -> ConnectError {
-        ConnectError { fallback: (self.turn > 0).then_some(self.client), ..error }
+        ConnectError { fallback: (self.turn > 0).then_some(self.client.into_boxed_str()), ..error }
     }
 
     /// A fallback is connected.
