@@ -42,7 +42,8 @@ pub(crate) unsafe fn start(call: &Arc<Call>, channel: Locked<'_>, dialled: &str)
             return true;
         }
     };
-    if channel.is_hung_up() || !call.is_connecting() {
+    // A call that has got another channel meanwhile is connected like any other.
+    if call.is_on(channel) && channel.is_hung_up() || !call.is_connecting() {
         return false;
     }
     connect(call, config, clients, filled, dialled);

@@ -80,7 +80,7 @@ fn a_job_without_fallbacks_says_nothing_of_any() {
 #[test]
 fn a_helper_that_is_late_speaks_for_nobody() {
     let good = Server::start(|_, stream| welcome(stream));
-    let (late, wrong) = (Server::start(|_, stream| welcome(stream)), good.addr);
+    let (late, good_addr) = (Server::start(|_, stream| welcome(stream)), good.addr);
     let late_addr = late.addr;
     let (go_on, hangs) = mpsc::channel::<()>();
     let (began, beginning) = mpsc::channel();
@@ -96,7 +96,7 @@ fn a_helper_that_is_late_speaks_for_nobody() {
         drop(go_on);
         began.send(()).unwrap();
         std::thread::sleep(Duration::from_millis(50));
-        Ok(to(wrong))
+        Ok(to(good_addr))
     })];
     let _handle = connector.connect(ConnectJob { settings, fallbacks, ..job });
     beginning.recv_timeout(LONG).unwrap();
