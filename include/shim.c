@@ -16,7 +16,9 @@
 #include <asterisk/frame.h>
 #include <asterisk/http.h>
 #include <asterisk/module.h>
+#include <asterisk/pbx.h>
 #include <asterisk/sorcery.h>
+#include <asterisk/strings.h>
 #include <asterisk/tcptls.h>
 
 #include "shim.h"
@@ -69,6 +71,25 @@ struct ast_module *cw_module_self(void)
 const char *cw_wizard_name(const struct ast_sorcery_wizard *wizard)
 {
 	return wizard->name;
+}
+
+char *cw_substitute(struct ast_channel *channel, const char *text)
+{
+	struct ast_str *value = ast_str_create(64);
+	char *copy;
+
+	if (!value) {
+		return NULL;
+	}
+	ast_str_substitute_variables(&value, 0, channel, text);
+	copy = ast_strdup(ast_str_buffer(value));
+	ast_free(value);
+	return copy;
+}
+
+void cw_free(char *text)
+{
+	ast_free(text);
 }
 
 static void __attribute__((constructor)) register_module(void)
