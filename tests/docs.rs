@@ -106,6 +106,7 @@ fn links_lead_somewhere() {
         ("README.md", ""),
         ("docs/architecture.md", "docs/"),
         ("docs/measured.md", "docs/"),
+        ("docs/playback.md", "docs/"),
         ("docs/scaling.md", "docs/"),
         ("docs/troubleshooting.md", "docs/"),
         ("docs/versions.md", "docs/"),

@@ -141,7 +141,7 @@ fn new_call(
     } else {
         (CallRole::Outgoing, dial.connection_id.clone(), config.connections.get(&dial.connection_id))
     };
-    let settings = Arc::new(config.settings.for_connection(connection));
+    let settings = Arc::new(config.settings.for_call(connection, dial.options.media));
     let known = sample_counter::by_codec(&media_format);
     let is_known = known.is_some();
     let samples = known.unwrap_or_else(|| sample_counter::by_frame_size(&media_format));

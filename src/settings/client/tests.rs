@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::settings::config::{
-    ConnectionSettings, LivenessOptions, PingOptions, Settings, TcpKeepaliveOptions,
+    ConnectionSettings, LivenessOptions, MediaOptions, PingOptions, Settings, TcpKeepaliveOptions,
 };
 
 /// What Asterisk 22.10 gives for an object that says nothing but its URI.
@@ -65,6 +65,7 @@ fn connection() -> ConnectionSettings {
         },
         handshake_timeout: Some(Duration::from_millis(900)),
         write_timeout: Some(Duration::from_millis(800)),
-        music_on_hold: None,
+        queue_bytes: None,
+        media: MediaOptions::default(),
     }
 }

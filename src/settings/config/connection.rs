@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::config_error::{ConfigError, Instead};
 use super::liveness::{LIVENESS, LivenessOptions};
+use super::media_options::{MEDIA, MediaOptions};
 use super::option::{ConfigOption, Fault, names, option, put, set};
 use super::section::SectionReader;
-use super::value::{TIMEOUT_MS, boolean, millis, text};
+use super::value::{QUEUE_BYTES, TIMEOUT_MS, millis, size, text};
 use crate::settings::client::{PROXY_HOST, parse_proxy_host};
 use crate::settings::secrets::HIDDEN;
 
@@ -27,8 +28,10 @@ pub struct ConnectionSettings {
     pub handshake_timeout: Option<Duration>,
     /// Instead of [`Settings::write_timeout`](super::Settings::write_timeout).
     pub write_timeout: Option<Duration>,
-    /// Instead of [`Settings::music_on_hold`](super::Settings::music_on_hold).
-    pub music_on_hold: Option<bool>,
+    /// Instead of [`Settings::queue_bytes`](super::Settings::queue_bytes).
+    pub queue_bytes: Option<usize>,
+    /// Settings of calls' media.
+    pub media: MediaOptions,
 }
 
 impl fmt::Debug for ConnectionSettings {
@@ -41,7 +44,8 @@ impl fmt::Debug for ConnectionSettings {
             .field("liveness", liveness)
             .field("handshake_timeout", &self.handshake_timeout)
             .field("write_timeout", &self.write_timeout)
-            .field("music_on_hold", &self.music_on_hold)
+            .field("queue_bytes", &self.queue_bytes)
+            .field("media", &self.media)
             .finish()
     }
 }
@@ -53,12 +57,12 @@ static OPTIONS: [ConfigOption<ConnectionSettings>; 6] = [
     option("proxy_password", |s, v| put(&mut s.proxy_password, Ok(text(v)))),
     option("handshake_timeout", |s, v| put(&mut s.handshake_timeout, millis(v, TIMEOUT_MS).map(Some))),
     option("write_timeout", |s, v| put(&mut s.write_timeout, millis(v, TIMEOUT_MS).map(Some))),
-    option("music_on_hold", |s, v| put(&mut s.music_on_hold, boolean(v).map(Some))),
+    option("queue_bytes", |s, v| put(&mut s.queue_bytes, size(v, QUEUE_BYTES, "bytes").map(Some))),
 ];
 
 /// The options of a section with `type = connection`.
 pub fn connection_options() -> impl Iterator<Item = &'static str> {
-    names(&OPTIONS).chain(names(&LIVENESS))
+    names(&OPTIONS).chain(names(&MEDIA)).chain(names(&LIVENESS))
 }
 
 fn proxy_host(value: &str) -> Result<Option<String>, Fault> {
@@ -71,6 +75,10 @@ fn proxy_host(value: &str) -> Result<Option<String>, Fault> {
 impl ConnectionSettings {
     fn set(&mut self, option: &str, value: &str) -> Result<(), Fault> {
         match set(&OPTIONS, self, option, value) {
+            Err(Fault::Unknown) => {}
+            taken => return taken,
+        }
+        match set(&MEDIA, &mut self.media, option, value) {
             Err(Fault::Unknown) => set(&LIVENESS, &mut self.liveness, option, value),
             taken => taken,
         }
@@ -97,13 +105,15 @@ impl Connections {
         errors
     }
 
-    /// What is in force, now that all sections are read; `previous` is what was until now.
+    /// What is in force, now that all sections are read; `previous` is what was until now. `queue_bytes_total` bounds what
+    /// each may let wait.
     pub(super) fn finish(
         mut self,
         file_name: &str,
         previous: Option<&HashMap<String, ConnectionSettings>>,
+        queue_bytes_total: usize,
     ) -> (HashMap<String, ConnectionSettings>, Vec<ConfigError>) {
-        let mut errors = Vec::new();
+        let mut errors = self.refuse_more_than(queue_bytes_total, file_name);
         for name in self.refused {
             let last_good = previous.and_then(|connections| connections.get(&name));
             let instead = if last_good.is_some() { Instead::LastGood } else { Instead::Nothing };
@@ -114,5 +124,21 @@ impl Connections {
             errors.push(ConfigError::Refused { file: file_name.to_owned(), section: name, instead });
         }
         (self.settings, errors)
+    }
+
+    /// The total may stand behind the connection's section, so this is checked at the end.
+    fn refuse_more_than(&mut self, queue_bytes_total: usize, file_name: &str) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        for (name, settings) in &self.settings {
+            let Some(bytes) = settings.queue_bytes.filter(|bytes| *bytes > queue_bytes_total) else {
+                continue;
+            };
+            let (file, section) = (file_name.to_owned(), name.clone());
+            errors.push(ConfigError::QueueBytes { file, section, bytes, total: queue_bytes_total });
+            if !self.refused.contains(name) {
+                self.refused.push(name.clone());
+            }
+        }
+        errors
     }
 }
