@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::protocol::command::{Command, CommandError, ControlMessageFormat, DirectionError, parse};
+use crate::protocol::command::{Command, CommandError, ControlMessageFormat, DirectionError, Flush, parse};
 use crate::protocol::event::Event;
 
 const MAX_BYTES: usize = 2048;
@@ -41,7 +41,7 @@ fn expected_plain_text(text: &str) -> Result<Command, CommandError> {
         "START_MEDIA_BUFFERING" => Command::StartMediaBuffering,
         "STOP_MEDIA_BUFFERING" => Command::StopMediaBuffering { correlation_id: id },
         "MARK_MEDIA" => Command::MarkMedia { correlation_id: id },
-        "FLUSH_MEDIA" => Command::FlushMedia,
+        "FLUSH_MEDIA" => Command::FlushMedia(Flush::default()),
         "PAUSE_MEDIA" => Command::PauseMedia,
         "CONTINUE_MEDIA" => Command::ContinueMedia,
         "REPORT_QUEUE_DRAINED" => Command::ReportQueueDrained,
@@ -85,7 +85,7 @@ fn rewritten(command: &Command) -> Value {
 fn check_answer(parsed: &Result<Command, CommandError>) {
     match parsed {
         Ok(Command::MarkMedia { correlation_id } | Command::StopMediaBuffering { correlation_id }) => {
-            let event = Event::MediaMarkProcessed { correlation_id: correlation_id.clone() };
+            let event = Event::MediaMarkProcessed { correlation_id: correlation_id.clone(), played_ms: None };
             let id = correlation_id.as_deref().unwrap_or_default();
             let read: Value = serde_json::from_str(&event.render(ControlMessageFormat::Json, "1.1")).unwrap();
             assert_eq!(

@@ -294,9 +294,8 @@ impl FrameQueue {
 /// What a waiting event costs in memory, bytes.
 fn mark_cost(event: &Event) -> usize {
     let text = match event {
-        Event::MediaBufferingCompleted { correlation_id } | Event::MediaMarkProcessed { correlation_id } => {
-            correlation_id.as_ref().map_or(0, String::len)
-        }
+        Event::MediaBufferingCompleted { correlation_id, .. }
+        | Event::MediaMarkProcessed { correlation_id, .. } => correlation_id.as_ref().map_or(0, String::len),
         Event::Error { error_text } => error_text.len(),
         _ => 0,
     };

@@ -13,6 +13,7 @@
 //! | `commands` | text messages: what each command does, and when it is refused |
 //! | `playing` | which frame goes to the core, when, and the marks between frames |
 //! | `clock_setting` | when the channel wants to be read |
+//! | `subscriptions` | the added events that the app has asked for |
 
 mod clock_setting;
 mod commands;
@@ -26,6 +27,7 @@ mod models;
 mod playing;
 mod setup;
 mod stats;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 
@@ -41,8 +43,9 @@ use crate::protocol::event::{Event, Status};
 
 pub use self::clock_setting::ClockSetting;
 pub use self::playing::MediaFrame;
-pub use self::setup::{MediaMode, SessionConfig};
+pub use self::setup::{ConnectionLimits, MediaMode, SessionConfig};
 pub use self::stats::SessionStats;
+use self::subscriptions::Subscriptions;
 pub use super::queue::QueueLimits;
 
 /// Something that the caller has to do. Events are queued under the session's lock and sent without it; the rest is
@@ -97,6 +100,8 @@ pub struct Session {
     /// each message.
     trailing_tick: bool,
     stats: SessionStats,
+    subscriptions: Subscriptions,
+    connection_limits: ConnectionLimits,
 }
 
 impl Session {
@@ -104,7 +109,7 @@ impl Session {
     ///
     /// A format that cannot be cut makes [`MediaMode::Framed`] passthrough.
     pub fn new(config: SessionConfig, samples: Box<dyn SampleCounter>) -> Self {
-        let SessionConfig { format, mode, direction, control_message_format, limits, clock_grid } = config;
+        let SessionConfig { format, mode, direction, control_message_format, limits, .. } = config;
         let reframer = match mode {
             MediaMode::Passthrough => None,
             MediaMode::Framed | MediaMode::Unbuffered => format.framing.map(Reframer::new),
@@ -120,7 +125,7 @@ impl Session {
             samples,
             reframer,
             queue: FrameQueue::new(limits),
-            schedule: Schedule::on_grid(clock_grid),
+            schedule: Schedule::on_grid(config.clock_grid),
             deliveries,
             clock: ClockSetting::default(),
             buffering: false,
@@ -132,6 +137,8 @@ impl Session {
             stalled_until: None,
             trailing_tick: false,
             stats: SessionStats::default(),
+            subscriptions: Subscriptions::default(),
+            connection_limits: config.connection_limits,
         }
     }
 
@@ -180,6 +187,7 @@ impl Session {
             queue_full: self.queue.is_full(),
             bulk_media: self.buffering,
             media_paused: self.paused,
+            times: None,
         }
     }
 

@@ -53,7 +53,7 @@ impl Handler for Call {
             "{}: {error_text}; the application reads too slowly, more than out_queue waited for it",
             self.name()
         );
-        self.send_event(&Event::Error { error_text });
+        self.send_event(|_| Event::Error { error_text });
     }
 
     fn on_ping(&self, missed: bool) {

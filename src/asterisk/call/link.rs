@@ -124,7 +124,7 @@ impl Call {
     /// the order of events, and calls [`send_queued`](Self::send_queued) after it has released that lock.
     pub(super) fn queue_event(&self, event: &Event, queued: &mut QueuedEvents) {
         if let Some(connection) = self.connection() {
-            if let Event::Error { error_text } = event {
+            if let Some(error_text) = event.error_text() {
                 self.record.error(error_text);
             }
             let text = self.render(event);

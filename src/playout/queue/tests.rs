@@ -17,7 +17,7 @@ fn push(queue: &mut FrameQueue, count: usize) -> Option<Flow> {
 }
 
 fn mark(id: &str) -> Event {
-    Event::MediaMarkProcessed { correlation_id: Some(id.to_owned()) }
+    Event::MediaMarkProcessed { correlation_id: Some(id.to_owned()), played_ms: None }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{Action, MediaMode, Session, send_error};
 use crate::mono_time::MonoTime;
 use crate::playout::framing::Cut;
 use crate::playout::pacing::Pace;
-use crate::protocol::command::{Command, CommandError, MediaDirection};
+use crate::protocol::command::{Command, CommandError, MediaDirection, RequestError};
 use crate::protocol::event::Event;
 
 impl Session {
@@ -25,6 +25,7 @@ impl Session {
         self.stats.commands += 1;
         let command = match command {
             Ok(command) => command,
+            Err(CommandError::Request(error)) => return self.refuse_request(actions, error),
             Err(error) => return self.refuse(actions, error.to_string()),
         };
         self.stats.last_command = Some(command.name());
@@ -50,9 +51,14 @@ impl Session {
             }
             Command::MarkMedia { correlation_id } => {
                 self.settle_bulk(now, actions);
-                self.push_mark("MARK_MEDIA", Event::MediaMarkProcessed { correlation_id }, actions);
+                self.push_mark(
+                    "MARK_MEDIA",
+                    Event::MediaMarkProcessed { correlation_id, played_ms: None },
+                    actions,
+                );
             }
-            Command::FlushMedia => self.flush_media(now, actions),
+            Command::Subscribe(request) => self.subscribe(*request, actions),
+            Command::FlushMedia(_) => self.flush_media(now, actions),
             Command::PauseMedia => self.paused = true,
             Command::ContinueMedia => self.paused = false,
             Command::ReportQueueDrained => self.report_queue_drained = true,
@@ -65,14 +71,14 @@ impl Session {
     fn refusal(&self, command: &Command) -> Option<String> {
         use Command::{
             Answer, ContinueMedia, FlushMedia, GetStatus, Hangup, MarkMedia, PauseMedia, ReportQueueDrained,
-            SetMediaDirection, StartMediaBuffering, StopMediaBuffering,
+            SetMediaDirection, StartMediaBuffering, StopMediaBuffering, Subscribe,
         };
         let (in_passthrough, in_direction_in) = match command {
-            Answer | Hangup | GetStatus => (true, true),
+            Answer | Hangup | GetStatus | Subscribe(_) => (true, true),
             StartMediaBuffering | StopMediaBuffering { .. } | PauseMedia | ContinueMedia => (false, false),
             // DIVERGES: the C module (22.10) refuses it in passthrough; newer ones do not.
             MarkMedia { .. } => (true, false),
-            FlushMedia | ReportQueueDrained | SetMediaDirection(_) => (false, true),
+            FlushMedia(_) | ReportQueueDrained | SetMediaDirection(_) => (false, true),
         };
         let name = command.name();
         if self.mode == MediaMode::Passthrough && !in_passthrough {
@@ -87,6 +93,12 @@ impl Session {
     fn refuse(&mut self, actions: &mut Vec<Action>, error_text: String) {
         self.stats.commands_refused += 1;
         send_error(actions, error_text);
+    }
+
+    /// Refuses an added command, with an ERROR that says which.
+    fn refuse_request(&mut self, actions: &mut Vec<Action>, error: Box<RequestError>) {
+        self.stats.commands_refused += 1;
+        actions.push(Action::Send(Event::RequestRefused(error)));
     }
 
     fn start_media_buffering(&mut self, actions: &mut Vec<Action>) {
@@ -114,7 +126,8 @@ impl Session {
         if let Some(last) = last {
             self.push_media(last, Cut::Whole, Pace::Bulk, now, actions);
         }
-        self.push_mark("STOP_MEDIA_BUFFERING", Event::MediaBufferingCompleted { correlation_id }, actions);
+        let completed = Event::MediaBufferingCompleted { correlation_id, played_ms: None };
+        self.push_mark("STOP_MEDIA_BUFFERING", completed, actions);
     }
 
     fn flush_media(&mut self, now: MonoTime, actions: &mut Vec<Action>) {

@@ -43,6 +43,7 @@ pub(crate) fn config() -> SessionConfig {
         direction: MediaDirection::Both,
         control_message_format: ControlMessageFormat::PlainText,
         limits: QueueLimits::default(),
+        connection_limits: ConnectionLimits::default(),
     }
 }
 

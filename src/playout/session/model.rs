@@ -159,8 +159,8 @@ impl Both {
                     assert_ne!(self.xoff, *event == Event::MediaXoff, "XOFF and XON alternate");
                     self.xoff = !self.xoff;
                 }
-                Event::MediaMarkProcessed { correlation_id }
-                | Event::MediaBufferingCompleted { correlation_id } => {
+                Event::MediaMarkProcessed { correlation_id, .. }
+                | Event::MediaBufferingCompleted { correlation_id, .. } => {
                     let id = correlation_id.as_deref().unwrap().parse().unwrap();
                     assert!(self.last_id < Some(id), "marks keep their order");
                     self.last_id = Some(id);

@@ -184,11 +184,17 @@ impl Model {
                     self.add_frame(last, Pace::Bulk);
                     self.check_xoff();
                 }
-                self.entries.push_back(Entry::Mark(Event::MediaBufferingCompleted { correlation_id: id }));
+                self.entries.push_back(Entry::Mark(Event::MediaBufferingCompleted {
+                    correlation_id: id,
+                    played_ms: None,
+                }));
             }
             Op::Mark => {
                 self.settle_bulk();
-                self.entries.push_back(Entry::Mark(Event::MediaMarkProcessed { correlation_id: id }));
+                self.entries.push_back(Entry::Mark(Event::MediaMarkProcessed {
+                    correlation_id: id,
+                    played_ms: None,
+                }));
             }
             Op::Flush => {
                 self.stalled_until = 0;
@@ -214,6 +220,7 @@ impl Model {
                 queue_full: self.full,
                 bulk_media: self.buffering,
                 media_paused: self.paused,
+                times: None,
             }))),
             Op::Media(_) | Op::Run(..) | Op::Stall(_) | Op::Read => unreachable!("not a command"),
         }
