@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::framing::Cut;
+use super::overflow::{Overflow, Share};
 use super::pacing::Pace;
 use crate::mono_time::MonoTime;
 use crate::protocol::event::Event;
@@ -15,7 +16,7 @@ use crate::protocol::event::Event;
 /// Levels of the flow control, in frames. The caller checks that they make sense: 0 < xon <= xoff <= max.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueLimits {
-    /// With this many frames waiting a message is dropped.
+    /// With this many frames waiting a message is dropped, unless the queue drops none.
     pub max: usize,
     /// Reaching this many sends MEDIA_XOFF.
     pub xoff: usize,
@@ -30,7 +31,7 @@ impl Default for QueueLimits {
     }
 }
 
-/// With this much media waiting a message is dropped, however few frames it is: passthrough frames may have
+/// With this much media waiting a message is dropped, unless the queue drops none, however few frames it is: passthrough frames may have
 /// any size. More than the C module can ever hold (1000 messages of 65,500 bytes), so no working app meets
 /// it.
 pub const MAX_QUEUED_BYTES: usize = 64 << 20;
@@ -109,21 +110,26 @@ pub struct FrameQueue {
     media_bytes: usize,
     mark_bytes: usize,
     limits: QueueLimits,
+    /// Of a queue that drops nothing.
+    share: Option<Share>,
     xoff_sent: bool,
     high_water: usize,
+    abandoned: bool,
 }
 
 impl FrameQueue {
     /// An empty queue.
-    pub fn new(limits: QueueLimits) -> Self {
+    pub fn new(limits: QueueLimits, overflow: Overflow) -> Self {
         Self {
             items: VecDeque::new(),
             frames: 0,
             media_bytes: 0,
             mark_bytes: 0,
             limits,
+            share: Share::of(overflow),
             xoff_sent: false,
             high_water: 0,
+            abandoned: false,
         }
     }
 
@@ -154,7 +160,7 @@ impl FrameQueue {
 
     /// Whether a message has to be dropped. One that is taken is taken whole, however long.
     pub fn refuses_media(&self) -> bool {
-        self.frames >= self.limits.max || self.media_bytes >= MAX_QUEUED_BYTES
+        self.share.is_none() && (self.frames >= self.limits.max || self.media_bytes >= MAX_QUEUED_BYTES)
     }
 
     /// The levels.
@@ -208,6 +214,7 @@ impl FrameQueue {
         self.media_bytes += bytes.len();
         self.high_water = self.high_water.max(self.frames);
         self.items.push_back(Item::Media { bytes, cut, pace, came, samples });
+        self.count_memory();
         let flow = (!self.xoff_sent && self.frames >= self.limits.xoff).then(|| {
             self.xoff_sent = true;
             Flow::Xoff
@@ -228,6 +235,7 @@ impl FrameQueue {
         }
         self.mark_bytes += cost;
         self.items.push_back(Item::Mark(event));
+        self.count_memory();
         Ok(())
     }
 
@@ -240,6 +248,7 @@ impl FrameQueue {
             Some(Item::Mark(event)) => {
                 self.mark_bytes = self.mark_bytes.saturating_sub(mark_cost(&event));
                 self.release_memory();
+                self.count_memory();
                 Some(event)
             }
             _ => None,
@@ -263,6 +272,7 @@ impl FrameQueue {
         };
         self.frames = self.frames.saturating_sub(1);
         self.media_bytes = self.media_bytes.saturating_sub(payload.len());
+        self.count_memory();
         Some((QueuedFrame { payload, pace, came, samples }, self.check_xon()))
     }
 
@@ -273,11 +283,12 @@ impl FrameQueue {
         self.media_bytes = 0;
         self.mark_bytes = 0;
         self.release_memory();
+        self.count_memory();
         (dropped, self.check_xon())
     }
 
     fn check_xon(&mut self) -> Option<Flow> {
-        (self.xoff_sent && self.frames < self.limits.xon.max(1)).then(|| {
+        (self.xoff_sent && self.is_under_xon()).then(|| {
             self.xoff_sent = false;
             Flow::Xon
         })
@@ -304,3 +315,4 @@ fn mark_cost(event: &Event) -> usize {
 
 #[cfg(test)]
 mod tests;
+mod waiting;

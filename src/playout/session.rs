@@ -58,6 +58,8 @@ pub enum Action {
     Answer,
     /// Hang the channel up, cause normal.
     Hangup,
+    /// Read from the app again: it had to wait, see [`Session::holds`].
+    ReadOn,
 }
 
 /// Where the first answer to a call is.
@@ -124,7 +126,7 @@ impl Session {
             control_message_format,
             samples,
             reframer,
-            queue: FrameQueue::new(limits),
+            queue: FrameQueue::new(limits, config.overflow),
             schedule: Schedule::on_grid(config.clock_grid),
             deliveries,
             clock: ClockSetting::default(),
@@ -155,6 +157,25 @@ impl Session {
     /// Whether the last message with media found the queue full.
     pub fn is_dropping(&self) -> bool {
         self.dropping
+    }
+
+    /// Whether nothing more is to be read from the app until [`Action::ReadOn`]: the queue is full and drops nothing.
+    pub fn holds(&self) -> bool {
+        self.queue.holds()
+    }
+
+    /// Whether it stands still for good: paused and full, so that CONTINUE_MEDIA cannot be read.
+    pub fn is_stuck(&self) -> bool {
+        self.holds() && self.paused
+    }
+
+    /// The call is over for its app, and nothing more is played: gives the memory of a queue that could grow back. Media that still comes is not
+    /// wanted.
+    pub fn abandon(&mut self, actions: &mut Vec<Action>) {
+        self.queue.abandon();
+        if self.queue.is_abandoned() {
+            self.read_on(actions);
+        }
     }
 
     /// Frames in messages that found the queue full.
@@ -188,6 +209,13 @@ impl Session {
             bulk_media: self.buffering,
             media_paused: self.paused,
             times: None,
+        }
+    }
+
+    /// Media has gone: has the app read again that had to wait for that.
+    fn read_on(&mut self, actions: &mut Vec<Action>) {
+        if self.queue.release_if_room() {
+            actions.push(Action::ReadOn);
         }
     }
 

@@ -24,6 +24,9 @@ impl Connection {
     /// Reads messages until nothing is left or the budget (one scratch buffer, and a number of messages) is spent; true
     /// in the latter case.
     pub(super) fn read_messages(&mut self, scratch: &mut [u8]) -> bool {
+        if self.holding.is_held() {
+            return false;
+        }
         if self.out.is_congested() {
             self.congested = true;
             return false;
@@ -51,6 +54,10 @@ impl Connection {
             if !matches!(self.state, State::Open | State::CloseSent { .. }) {
                 return true;
             }
+            if self.holding.is_held() {
+                self.carry = io.rest().to_vec();
+                return false;
+            }
         }
         self.carry = io.rest().to_vec();
         true
@@ -67,7 +74,7 @@ impl Connection {
             Message::Binary(bytes) if open => {
                 let shares_much = self.had_large && bytes.len() < SMALL_MESSAGE_BYTES;
                 let bytes = if shares_much { Bytes::copy_from_slice(&bytes) } else { bytes };
-                self.guarded(|connection| connection.handler.on_binary(bytes));
+                self.ask(|handler| handler.on_binary(bytes));
             }
             Message::Pong(_) => self.on_pong(),
             Message::Close(_) => self.on_peer_close(io.watch.close_payload()),

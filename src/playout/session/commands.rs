@@ -144,6 +144,7 @@ impl Session {
         let (frames, flow) = self.queue.clear();
         self.stats.frames_flushed += frames as u64;
         actions.extend(flow.map(|flow| Action::Send(flow.into())));
+        self.read_on(actions);
         // Nothing is left whose end could be waited for.
         if std::mem::take(&mut self.report_queue_drained) {
             actions.push(Action::Send(Event::QueueDrained));

@@ -30,7 +30,7 @@ impl Session {
         if message.is_empty() {
             return;
         }
-        if !self.direction.app_sends() {
+        if !self.direction.app_sends() || self.queue.is_abandoned() {
             self.stats.messages_unwanted += 1;
             return;
         }
@@ -40,6 +40,7 @@ impl Session {
         }
         self.dropping = false;
         self.queue_message(message, samples, now, actions);
+        self.queue.hold_if_full();
         self.settle(now, actions);
         self.set_clock(now);
     }

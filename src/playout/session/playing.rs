@@ -94,6 +94,7 @@ impl Session {
         let slot = self.schedule.take(now, frame.pace, duration);
         self.stats.played(duration, now.since(frame.came), slot.lateness);
         actions.extend(flow.map(|flow| Action::Send(flow.into())));
+        self.read_on(actions);
         let delivery = match frame.pace {
             Pace::Unpaced => {
                 self.deliveries.next_unpaced(now, duration);

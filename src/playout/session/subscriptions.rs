@@ -1,7 +1,6 @@
 //! What the application has subscribed to.
 
 use super::{Action, Session};
-use crate::playout::queue::MAX_QUEUED_BYTES;
 use crate::protocol::command::Subscribe;
 use crate::protocol::event::{AddedEvent, Event, Limits, Subscribed};
 use crate::protocol::topic::{Topic, Topics};
@@ -43,8 +42,8 @@ impl Session {
             queue_max: queue.max,
             queue_xoff: queue.xoff,
             queue_xon: queue.xon,
-            queue_overflow: "drop",
-            queue_bytes: MAX_QUEUED_BYTES,
+            queue_overflow: if self.queue.waits() { "wait" } else { "drop" },
+            queue_bytes: self.queue.max_bytes(),
             max_latency: 0,
             max_message_size: connection.max_message_size,
             max_command_size: connection.max_command_size,
