@@ -197,6 +197,7 @@ fn session_config(
         control_message_format: dial.options.format.unwrap_or(settings.control_message_format),
         limits: QueueLimits { max: settings.queue_max, xoff: settings.queue_xoff, xon: settings.queue_xon },
         overflow,
+        max_latency: settings.max_latency,
         clock_grid: coalescing::TICK,
         connection_limits: ConnectionLimits {
             max_message_size: settings.max_message_size,

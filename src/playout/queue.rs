@@ -4,6 +4,7 @@
 //! entry, and no byte is copied. Lengths are frames, as in the protocol. Used under the session's lock.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -98,6 +99,8 @@ enum Item {
         came: MonoTime,
         /// Of all of it.
         samples: Option<u32>,
+        /// How long each of its frames lasts, if that was told.
+        each: Duration,
     },
     Mark(Event),
 }
@@ -114,6 +117,8 @@ pub struct FrameQueue {
     share: Option<Share>,
     xoff_sent: bool,
     high_water: usize,
+    /// Playing time of live media that waits.
+    live: Duration,
     abandoned: bool,
 }
 
@@ -129,6 +134,7 @@ impl FrameQueue {
             share: Share::of(overflow),
             xoff_sent: false,
             high_water: 0,
+            live: Duration::ZERO,
             abandoned: false,
         }
     }
@@ -213,7 +219,7 @@ impl FrameQueue {
         self.frames += frames;
         self.media_bytes += bytes.len();
         self.high_water = self.high_water.max(self.frames);
-        self.items.push_back(Item::Media { bytes, cut, pace, came, samples });
+        self.items.push_back(Item::Media { bytes, cut, pace, came, samples, each: Duration::ZERO });
         self.count_memory();
         let flow = (!self.xoff_sent && self.frames >= self.limits.xoff).then(|| {
             self.xoff_sent = true;
@@ -257,10 +263,11 @@ impl FrameQueue {
 
     /// Takes the frame that stands first, if one does.
     pub fn pop_frame(&mut self) -> Option<(QueuedFrame, Option<Flow>)> {
-        let Some(Item::Media { bytes, cut, pace, came, samples }) = self.items.front_mut() else {
+        let Some(Item::Media { bytes, cut, pace, came, samples, each }) = self.items.front_mut() else {
             return None;
         };
         let (pace, came, samples) = (*pace, *came, *samples);
+        self.live = self.live.saturating_sub(*each);
         let frame_len = cut.frame_len(bytes);
         let payload = if bytes.len() > frame_len {
             bytes.split_to(frame_len)
@@ -279,6 +286,7 @@ impl FrameQueue {
     /// Drops everything. Returns how many frames that were.
     pub fn clear(&mut self) -> (usize, Option<Flow>) {
         let dropped = std::mem::take(&mut self.frames);
+        self.live = Duration::ZERO;
         self.items.clear();
         self.media_bytes = 0;
         self.mark_bytes = 0;
@@ -313,6 +321,9 @@ fn mark_cost(event: &Event) -> usize {
     size_of::<Item>() + text
 }
 
+mod latency;
 #[cfg(test)]
 mod tests;
 mod waiting;
+
+pub use self::latency::DroppedFrames;

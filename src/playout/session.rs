@@ -12,11 +12,13 @@
 //! | `media` | binary messages: cut or joined into frames, and queued |
 //! | `commands` | text messages: what each command does, and when it is refused |
 //! | `playing` | which frame goes to the core, when, and the marks between frames |
+//! | `dropping` | media that is not played: the queue is full, or more waits than may |
 //! | `clock_setting` | when the channel wants to be read |
 //! | `subscriptions` | the added events that the app has asked for |
 
 mod clock_setting;
 mod commands;
+mod dropping;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fixture;
 mod media;
@@ -31,6 +33,8 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use super::delivery::Deliveries;
 use super::media_format::MediaFormat;
 use super::pacing::Schedule;
@@ -42,6 +46,7 @@ use crate::protocol::command::{ControlMessageFormat, MediaDirection};
 use crate::protocol::event::{Event, Status};
 
 pub use self::clock_setting::ClockSetting;
+use self::dropping::Drops;
 pub use self::playing::MediaFrame;
 pub use self::setup::{ConnectionLimits, MediaMode, SessionConfig};
 pub use self::stats::SessionStats;
@@ -92,6 +97,9 @@ pub struct Session {
     paused: bool,
     answer: Answering,
     report_queue_drained: bool,
+    /// Live media that may wait; `None`: any.
+    max_latency: Option<Duration>,
+    drops: Drops,
     /// Media is being dropped, and the app has been told.
     dropping: bool,
     /// There was media to play when the session was last looked at.
@@ -134,6 +142,8 @@ impl Session {
             paused: false,
             answer: Answering::default(),
             report_queue_drained: false,
+            max_latency: config.max_latency,
+            drops: Drops::default(),
             dropping: false,
             playable: false,
             stalled_until: None,

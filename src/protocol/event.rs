@@ -4,7 +4,7 @@
 
 use super::command::{ControlMessageFormat, RequestError};
 
-pub use self::added::{AddedEvent, Limits, MediaTimes, Subscribed};
+pub use self::added::{AddedEvent, DropReason, Limits, MediaDropped, MediaTimes, Subscribed};
 
 /// Something that the app is told, as one text message.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -54,7 +54,21 @@ impl Handler for Call {
             self.name()
         );
         self.send_event(|_| Event::Error { error_text });
-        Wants::default()
+        let mut due = None;
+        self.with_session(|session, _| {
+            session.on_unread_media(dropped.media, clock::now());
+            due = session.drops_due();
+        });
+        Wants { call_back: due.map(|due| due.since(clock::now())), ..Wants::default() }
+    }
+
+    fn on_call_back(&self) -> Wants {
+        let mut due = None;
+        self.with_session(|session, actions| {
+            session.report_drops(clock::now(), actions);
+            due = session.drops_due();
+        });
+        Wants { call_back: due.map(|due| due.since(clock::now())), ..Wants::default() }
     }
 
     fn on_ping(&self, missed: bool) {

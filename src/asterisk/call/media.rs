@@ -88,7 +88,7 @@ impl Call {
 
     /// A binary message of the application.
     pub(super) fn take_media(&self, message: Bytes) -> Wants {
-        let (mut no_more, mut is_stuck) = (false, false);
+        let (mut no_more, mut is_stuck, mut drops_due) = (false, false, None);
         let (mut dropping_before, mut dropping, mut frames_dropped_before) = (false, false, 0);
         // Before the session's lock is taken: that calls into Asterisk.
         let samples = self.counts_messages.then(|| self.format.samples(&message));
@@ -97,7 +97,7 @@ impl Call {
             frames_dropped_before = session.frames_dropped();
             session.on_counted_media(message, samples, clock::now(), actions);
             dropping = session.is_dropping();
-            (no_more, is_stuck) = (session.holds(), session.is_stuck());
+            (no_more, is_stuck, drops_due) = (session.holds(), session.is_stuck(), session.drops_due());
         });
         if is_stuck {
             warn_limited!(
@@ -112,7 +112,7 @@ impl Call {
             (true, false) => notifications::flowing(self),
             _ => {}
         }
-        Wants { no_more, call_back: None }
+        Wants { no_more, call_back: drops_due.map(|due| due.since(clock::now())) }
     }
 
     /// The application had to wait, and is read again.

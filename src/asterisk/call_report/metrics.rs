@@ -147,6 +147,22 @@ pub(crate) static METRICS: &[Metric] = &[
         v.stats.frames_dropped.into()
     })
     .of_all("Frames that found the queue full"),
+    metric(
+        FromApplication,
+        "dropped_queue_full_ms",
+        Counter,
+        Milliseconds,
+        "Media that found the queue full",
+        |v| Value::Milliseconds(v.stats.dropped_queue_full),
+    ),
+    metric(
+        FromApplication,
+        "dropped_max_latency_ms",
+        Counter,
+        Milliseconds,
+        "Live media that was dropped because more than max_latency waited",
+        |v| Value::Milliseconds(v.stats.dropped_max_latency),
+    ),
     metric(FromApplication, "queue_length", Gauge, Frames, "Frames that wait for the core", |v| {
         v.status.queue_length.into()
     }),
@@ -221,6 +237,14 @@ pub(crate) static METRICS: &[Metric] = &[
         v.out_count(|out| &out.media_dropped).into()
     })
     .of_all("Frames that applications did not read in time"),
+    metric(
+        ToApplication,
+        "dropped_out_queue_ms",
+        Counter,
+        Milliseconds,
+        "Media that was not read in time",
+        |v| v.out_time(|out| &out.media_dropped_ns),
+    ),
     metric(
         ToApplication,
         "frames_wrong_format",

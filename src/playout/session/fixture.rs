@@ -45,6 +45,7 @@ pub(crate) fn config() -> SessionConfig {
         control_message_format: ControlMessageFormat::PlainText,
         limits: QueueLimits::default(),
         overflow: Overflow::Drop,
+        max_latency: None,
         connection_limits: ConnectionLimits::default(),
     }
 }

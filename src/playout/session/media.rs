@@ -1,8 +1,10 @@
 //! Binary messages of the app: cut or joined into frames and queued, or dropped.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
-use super::{Action, MediaMode, Session, send_error};
+use super::{Action, MediaMode, Session};
 use crate::mono_time::MonoTime;
 use crate::playout::framing::Cut;
 use crate::playout::pacing::Pace;
@@ -35,11 +37,12 @@ impl Session {
             return;
         }
         if self.queue.refuses_media() {
-            self.drop_message(&message, actions);
+            self.drop_message(&message, samples, now, actions);
             return;
         }
         self.dropping = false;
         self.queue_message(message, samples, now, actions);
+        self.limit_latency(now, actions);
         self.queue.hold_if_full();
         self.settle(now, actions);
         self.set_clock(now);
@@ -63,8 +66,9 @@ impl Session {
                 self.push_pieces(pieces, pace, now, actions);
             }
             _ => {
+                let length = self.max_latency.map(|_| self.frame_length(&message, samples));
                 let queued = self.queue.push_message(message, samples, pace, now);
-                self.count_queued(queued, actions);
+                self.count_queued(queued, length, actions);
             }
         }
     }
@@ -82,17 +86,6 @@ impl Session {
         self.push_media(pieces.body, pieces.cut, pace, now, actions);
     }
 
-    /// DIVERGES: the C module drops in silence.
-    fn drop_message(&mut self, message: &[u8], actions: &mut Vec<Action>) {
-        let frames = self.reframer.as_ref().map_or(1, |reframer| reframer.frames_in(message));
-        self.stats.messages_dropped += 1;
-        self.stats.frames_dropped += frames as u64;
-        if !std::mem::replace(&mut self.dropping, true) {
-            let frames = self.queue.len_frames();
-            send_error(actions, format!("Media dropped: the queue is full with {frames} frames"));
-        }
-    }
-
     pub(super) fn push_media(
         &mut self,
         bytes: Bytes,
@@ -101,11 +94,22 @@ impl Session {
         came: MonoTime,
         actions: &mut Vec<Action>,
     ) {
+        let frame = bytes.get(..cut.frame_len(&bytes)).unwrap_or(&bytes);
+        let length = self.max_latency.map(|_| self.frame_length(frame, None));
         let queued = self.queue.push_media(bytes, cut, pace, came);
-        self.count_queued(queued, actions);
+        self.count_queued(queued, length, actions);
     }
 
-    fn count_queued(&mut self, (frames, flow): (usize, Option<Flow>), actions: &mut Vec<Action>) {
+    /// `length`: how long each of the frames lasts, if that is of interest.
+    fn count_queued(
+        &mut self,
+        (frames, flow): (usize, Option<Flow>),
+        length: Option<Duration>,
+        actions: &mut Vec<Action>,
+    ) {
+        if let Some(length) = length.filter(|_| frames > 0) {
+            self.queue.time_last(frames, length);
+        }
         self.stats.frames_in += frames as u64;
         actions.extend(flow.map(|flow| Action::Send(flow.into())));
     }

@@ -87,10 +87,7 @@ impl Session {
         }
         let (frame, flow) = self.queue.pop_frame()?;
         let samples = frame.samples.unwrap_or_else(|| self.samples.samples(&frame.payload));
-        // A frame of the one size takes one ptime, also the short one at the end of a bulk.
-        // DIVERGES: for the C module that holds for every frame, whatever it lasts.
-        let lasts_ptime = self.reframer.as_ref().is_some_and(Reframer::is_fixed);
-        let duration = if lasts_ptime { self.format.ptime() } else { self.format.duration_of(samples) };
+        let duration = self.frame_length(&frame.payload, Some(samples));
         let slot = self.schedule.take(now, frame.pace, duration);
         self.stats.played(duration, now.since(frame.came), slot.lateness);
         actions.extend(flow.map(|flow| Action::Send(flow.into())));
@@ -103,6 +100,16 @@ impl Session {
             Pace::Live | Pace::Bulk => self.deliveries.next(now, slot.due, duration),
         };
         Some((MediaFrame { payload: frame.payload, samples, due: slot.due, delivery }, frame.pace))
+    }
+
+    /// How long a frame lasts; its samples are counted if that is not done yet.
+    pub(super) fn frame_length(&self, frame: &[u8], samples: Option<u32>) -> Duration {
+        // A frame of the one size takes one ptime, also the short one at the end of a bulk.
+        // DIVERGES: for the C module that holds for every frame, whatever it lasts.
+        if self.reframer.as_ref().is_some_and(Reframer::is_fixed) {
+            return self.format.ptime();
+        }
+        self.format.duration_of(samples.unwrap_or_else(|| self.samples.samples(frame)))
     }
 
     fn send_due_marks(&mut self, now: MonoTime, actions: &mut Vec<Action>) {

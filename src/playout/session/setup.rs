@@ -22,6 +22,8 @@ pub struct SessionConfig {
     pub limits: QueueLimits,
     /// What happens to media that finds the queue full.
     pub overflow: Overflow,
+    /// Live media that may wait before the oldest of it is dropped; `None`: any.
+    pub max_latency: Option<Duration>,
     /// Media that begins after silence, does so at a multiple of this on the monotonic clock; zero: at once.
     pub clock_grid: Duration,
     /// Limits of its connection, which the app is told.

@@ -1,5 +1,6 @@
 //! What the application has subscribed to.
 
+use super::dropping::whole_ms;
 use super::{Action, Session};
 use crate::protocol::command::Subscribe;
 use crate::protocol::event::{AddedEvent, Event, Limits, Subscribed};
@@ -44,10 +45,10 @@ impl Session {
             queue_xon: queue.xon,
             queue_overflow: if self.queue.waits() { "wait" } else { "drop" },
             queue_bytes: self.queue.max_bytes(),
-            max_latency: 0,
+            max_latency: self.max_latency.map_or(0, whole_ms),
             max_message_size: connection.max_message_size,
             max_command_size: connection.max_command_size,
-            out_queue: u64::try_from(connection.out_queue.as_millis()).unwrap_or(u64::MAX),
+            out_queue: whole_ms(connection.out_queue),
         }
     }
 }

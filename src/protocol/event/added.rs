@@ -8,7 +8,7 @@ mod subscribed;
 
 use serde::Serialize;
 
-pub use self::media::MediaTimes;
+pub use self::media::{DropReason, MediaDropped, MediaTimes};
 pub use self::subscribed::{Limits, Subscribed};
 
 /// An added event.
@@ -17,6 +17,8 @@ pub use self::subscribed::{Limits, Subscribed};
 pub enum AddedEvent {
     /// The answer to SUBSCRIBE.
     Subscribed(Subscribed),
+    /// Media was dropped.
+    MediaDropped(MediaDropped),
 }
 
 impl AddedEvent {
@@ -24,6 +26,7 @@ impl AddedEvent {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Subscribed(_) => "SUBSCRIBED",
+            Self::MediaDropped(_) => "MEDIA_DROPPED",
         }
     }
 }
