@@ -3,16 +3,24 @@
 //! Media is kept in the pieces that messages left and cut into frames when it is read: a message costs one
 //! entry, and no byte is copied. Lengths are frames, as in the protocol. Used under the session's lock.
 
+mod flushing;
+mod latency;
+mod waiting;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use self::flushing::times;
 use super::framing::Cut;
 use super::overflow::{Overflow, Share};
 use super::pacing::Pace;
 use crate::mono_time::MonoTime;
 use crate::protocol::event::Event;
+
+pub use self::flushing::Flushed;
+pub use self::latency::DroppedFrames;
 
 /// Levels of the flow control, in frames. The caller checks that they make sense: 0 < xon <= xoff <= max.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +40,8 @@ impl Default for QueueLimits {
     }
 }
 
-/// With this much media waiting a message is dropped, unless the queue drops none, however few frames it is: passthrough frames may have
-/// any size. More than the C module can ever hold (1000 messages of 65,500 bytes), so no working app meets
+/// With this much media waiting a message is dropped, unless the queue drops none, however few frames it is:
+/// passthrough frames may have any size. More than the C module can ever hold (1000 messages of 65,500 bytes), so no working app meets
 /// it.
 pub const MAX_QUEUED_BYTES: usize = 64 << 20;
 
@@ -87,6 +95,8 @@ pub struct QueuedFrame {
     pub came: MonoTime,
     /// Its samples, where they were counted when it came.
     pub samples: Option<u32>,
+    /// How long it lasts.
+    pub duration: Duration,
 }
 
 #[derive(Debug)]
@@ -99,10 +109,22 @@ enum Item {
         came: MonoTime,
         /// Of all of it.
         samples: Option<u32>,
-        /// How long each of its frames lasts, if that was told.
-        each: Duration,
+        /// How long each of its frames lasts.
+        frame: Duration,
     },
     Mark(Event),
+}
+
+impl Item {
+    /// Media like this, in other bytes; a mark as it is.
+    fn with_bytes(&self, bytes: Bytes) -> Self {
+        match self {
+            Self::Media { cut, pace, came, samples, frame, .. } => {
+                Self::Media { bytes, cut: *cut, pace: *pace, came: *came, samples: *samples, frame: *frame }
+            }
+            Self::Mark(event) => Self::Mark(event.clone()),
+        }
+    }
 }
 
 /// The queue of one call with its flow-control state.
@@ -111,13 +133,15 @@ pub struct FrameQueue {
     items: VecDeque<Item>,
     frames: usize,
     media_bytes: usize,
+    media: Duration,
     mark_bytes: usize,
+    marks_waiting: usize,
     limits: QueueLimits,
     /// Of a queue that drops nothing.
     share: Option<Share>,
     xoff_sent: bool,
     high_water: usize,
-    /// Playing time of live media that waits.
+    /// Of the media, how long that lasts which is not bulk.
     live: Duration,
     abandoned: bool,
 }
@@ -129,7 +153,9 @@ impl FrameQueue {
             items: VecDeque::new(),
             frames: 0,
             media_bytes: 0,
+            media: Duration::ZERO,
             mark_bytes: 0,
+            marks_waiting: 0,
             limits,
             share: Share::of(overflow),
             xoff_sent: false,
@@ -147,6 +173,16 @@ impl FrameQueue {
     /// Bytes of media that wait.
     pub fn media_bytes(&self) -> usize {
         self.media_bytes
+    }
+
+    /// How long the media lasts that waits.
+    pub fn media(&self) -> Duration {
+        self.media
+    }
+
+    /// MARK_MEDIA that wait.
+    pub fn marks_waiting(&self) -> usize {
+        self.marks_waiting
     }
 
     /// The most frames that ever waited.
@@ -182,15 +218,17 @@ impl FrameQueue {
         })
     }
 
-    /// Adds media that is to be cut into frames like this, and returns how many these are. Takes no notice of the maximum, see [`Self::refuses_media`].
+    /// Adds media that is to be cut into frames like this, each of which lasts `frame`, and returns how many these are.
+    /// Takes no notice of the maximum, see [`Self::refuses_media`].
     pub fn push_media(
         &mut self,
         bytes: Bytes,
         cut: Cut,
         pace: Pace,
         came: MonoTime,
+        frame: Duration,
     ) -> (usize, Option<Flow>) {
-        self.push(bytes, cut, pace, came, None)
+        self.push(bytes, cut, pace, came, frame, None)
     }
 
     /// The same for a message that is one frame, whose samples may have been counted.
@@ -200,8 +238,9 @@ impl FrameQueue {
         samples: Option<u32>,
         pace: Pace,
         came: MonoTime,
+        frame: Duration,
     ) -> (usize, Option<Flow>) {
-        self.push(bytes, Cut::Whole, pace, came, samples)
+        self.push(bytes, Cut::Whole, pace, came, frame, samples)
     }
 
     fn push(
@@ -210,6 +249,7 @@ impl FrameQueue {
         cut: Cut,
         pace: Pace,
         came: MonoTime,
+        frame: Duration,
         samples: Option<u32>,
     ) -> (usize, Option<Flow>) {
         if bytes.is_empty() {
@@ -218,8 +258,12 @@ impl FrameQueue {
         let frames = cut.frames(&bytes);
         self.frames += frames;
         self.media_bytes += bytes.len();
+        self.media += times(frame, frames);
+        if pace != Pace::Bulk {
+            self.live += times(frame, frames);
+        }
         self.high_water = self.high_water.max(self.frames);
-        self.items.push_back(Item::Media { bytes, cut, pace, came, samples, each: Duration::ZERO });
+        self.items.push_back(Item::Media { bytes, cut, pace, came, samples, frame });
         self.count_memory();
         let flow = (!self.xoff_sent && self.frames >= self.limits.xoff).then(|| {
             self.xoff_sent = true;
@@ -240,6 +284,7 @@ impl FrameQueue {
             return Err(TooManyMarks);
         }
         self.mark_bytes += cost;
+        self.marks_waiting += usize::from(is_mark(&event));
         self.items.push_back(Item::Mark(event));
         self.count_memory();
         Ok(())
@@ -253,6 +298,7 @@ impl FrameQueue {
         match self.items.pop_front() {
             Some(Item::Mark(event)) => {
                 self.mark_bytes = self.mark_bytes.saturating_sub(mark_cost(&event));
+                self.marks_waiting = self.marks_waiting.saturating_sub(usize::from(is_mark(&event)));
                 self.release_memory();
                 self.count_memory();
                 Some(event)
@@ -263,11 +309,10 @@ impl FrameQueue {
 
     /// Takes the frame that stands first, if one does.
     pub fn pop_frame(&mut self) -> Option<(QueuedFrame, Option<Flow>)> {
-        let Some(Item::Media { bytes, cut, pace, came, samples, each }) = self.items.front_mut() else {
+        let Some(Item::Media { bytes, cut, pace, came, samples, frame }) = self.items.front_mut() else {
             return None;
         };
-        let (pace, came, samples) = (*pace, *came, *samples);
-        self.live = self.live.saturating_sub(*each);
+        let (pace, came, samples, duration) = (*pace, *came, *samples, *frame);
         let frame_len = cut.frame_len(bytes);
         let payload = if bytes.len() > frame_len {
             bytes.split_to(frame_len)
@@ -277,22 +322,19 @@ impl FrameQueue {
             self.release_memory();
             last
         };
-        self.frames = self.frames.saturating_sub(1);
-        self.media_bytes = self.media_bytes.saturating_sub(payload.len());
+        self.remove_media(1, payload.len(), duration, pace);
         self.count_memory();
-        Some((QueuedFrame { payload, pace, came, samples }, self.check_xon()))
+        Some((QueuedFrame { payload, pace, came, samples, duration }, self.check_xon()))
     }
 
-    /// Drops everything. Returns how many frames that were.
-    pub fn clear(&mut self) -> (usize, Option<Flow>) {
-        let dropped = std::mem::take(&mut self.frames);
-        self.live = Duration::ZERO;
-        self.items.clear();
-        self.media_bytes = 0;
-        self.mark_bytes = 0;
-        self.release_memory();
-        self.count_memory();
-        (dropped, self.check_xon())
+    /// So many frames of this length and pace have been taken out.
+    fn remove_media(&mut self, frames: usize, len_bytes: usize, frame: Duration, pace: Pace) {
+        if pace != Pace::Bulk {
+            self.live = self.live.saturating_sub(times(frame, frames));
+        }
+        self.frames = self.frames.saturating_sub(frames);
+        self.media_bytes = self.media_bytes.saturating_sub(len_bytes);
+        self.media = self.media.saturating_sub(times(frame, frames));
     }
 
     fn check_xon(&mut self) -> Option<Flow> {
@@ -310,6 +352,11 @@ impl FrameQueue {
     }
 }
 
+/// Whether it answers a MARK_MEDIA.
+fn is_mark(event: &Event) -> bool {
+    matches!(event, Event::MediaMarkProcessed { .. })
+}
+
 /// What a waiting event costs in memory, bytes.
 fn mark_cost(event: &Event) -> usize {
     let text = match event {
@@ -321,9 +368,5 @@ fn mark_cost(event: &Event) -> usize {
     size_of::<Item>() + text
 }
 
-mod latency;
 #[cfg(test)]
 mod tests;
-mod waiting;
-
-pub use self::latency::DroppedFrames;

@@ -61,21 +61,15 @@ impl Reframer {
 
     /// Frames in a message that is dropped, with one that is short.
     pub fn frames_in(&self, message: &[u8]) -> usize {
-        self.cut_of_dropped(message).frames(message)
+        self.cut_of(message).frames(message)
     }
 
-    fn cut_of_dropped(&self, message: &[u8]) -> Cut {
+    /// How a message would be cut that stands for itself.
+    pub fn cut_of(&self, message: &[u8]) -> Cut {
         match self.framing {
             Framing::Ilbc => Cut::every(self.ilbc.clone().frame_len(message)),
             framing => fixed_cut(framing),
         }
-    }
-
-    /// Whole frames in a message that is dropped, and the length of the first, bytes.
-    pub fn whole_frames_in(&self, message: &[u8]) -> (usize, usize) {
-        let cut = self.cut_of_dropped(message);
-        let whole = message.get(..cut.whole_frames_len(message)).unwrap_or_default();
-        (cut.frames(whole), cut.frame_len(whole))
     }
 
     /// Cuts the next message of a bulk; what does not fill a frame is kept for the one after it.

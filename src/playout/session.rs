@@ -11,9 +11,11 @@
 //! | here | what a call is made of, and what can be asked about it |
 //! | `media` | binary messages: cut or joined into frames, and queued |
 //! | `commands` | text messages: what each command does, and when it is refused |
+//! | `flushing` | FLUSH_MEDIA |
 //! | `playing` | which frame goes to the core, when, and the marks between frames |
 //! | `dropping` | media that is not played: the queue is full, or more waits than may |
 //! | `clock_setting` | when the channel wants to be read |
+//! | `position` | where playback is |
 //! | `subscriptions` | the added events that the app has asked for |
 
 mod clock_setting;
@@ -21,12 +23,14 @@ mod commands;
 mod dropping;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fixture;
+mod flushing;
 mod media;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod model;
 #[cfg(all(test, loom))]
 mod models;
 mod playing;
+mod position;
 mod setup;
 mod stats;
 mod subscriptions;

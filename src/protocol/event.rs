@@ -4,7 +4,10 @@
 
 use super::command::{ControlMessageFormat, RequestError};
 
-pub use self::added::{AddedEvent, DropReason, Limits, MediaDropped, MediaTimes, Subscribed};
+pub use self::added::{
+    AddedEvent, DropReason, Limits, MediaDropped, MediaFlushed, MediaPosition, MediaStop, MediaTimes,
+    Subscribed, whole_ms,
+};
 
 /// Something that the app is told, as one text message.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -153,7 +153,7 @@ pub(crate) static METRICS: &[Metric] = &[
         Counter,
         Milliseconds,
         "Media that found the queue full",
-        |v| Value::Milliseconds(v.stats.dropped_queue_full),
+        |v| Value::Milliseconds(v.stats.media_dropped.saturating_sub(v.stats.media_dropped_late)),
     ),
     metric(
         FromApplication,
@@ -161,7 +161,7 @@ pub(crate) static METRICS: &[Metric] = &[
         Counter,
         Milliseconds,
         "Live media that was dropped because more than max_latency waited",
-        |v| Value::Milliseconds(v.stats.dropped_max_latency),
+        |v| Value::Milliseconds(v.stats.media_dropped_late),
     ),
     metric(FromApplication, "queue_length", Gauge, Frames, "Frames that wait for the core", |v| {
         v.status.queue_length.into()

@@ -17,17 +17,9 @@ pub struct DroppedFrames {
 }
 
 impl FrameQueue {
-    /// Playing time of the live media that waits, as far as it [was told](Self::time_last).
+    /// Playing time of the live media that waits.
     pub fn live(&self) -> Duration {
         self.live
-    }
-
-    /// Each frame of the media that was pushed last lasts this long. Where live media is not limited, nobody needs to know.
-    pub fn time_last(&mut self, frames: usize, length: Duration) {
-        if let Some(Item::Media { each, pace: Pace::Live | Pace::Unpaced, .. }) = self.items.back_mut() {
-            *each = length;
-            self.live += length * u32::try_from(frames).unwrap_or(u32::MAX);
-        }
     }
 
     /// Drops the oldest live frames until at most `limit` of live media waits; the newest frame stays however long it is.
@@ -37,21 +29,24 @@ impl FrameQueue {
         let mut at = 0;
         while self.live > limit {
             let Some(item) = self.items.get_mut(at) else { break };
-            let Item::Media { bytes, cut, pace: Pace::Live | Pace::Unpaced, each, .. } = item else {
+            let Item::Media { bytes, cut, pace, frame, .. } = item else {
                 at += 1;
                 continue;
             };
-            if self.live <= *each {
+            if *pace == Pace::Bulk {
+                at += 1;
+                continue;
+            }
+            if self.live <= *frame {
                 break;
             }
+            let (pace, frame) = (*pace, *frame);
             let frame_len = cut.frame_len(bytes).min(bytes.len());
             bytes.advance(frame_len);
             let is_used_up = bytes.is_empty();
-            self.live = self.live.saturating_sub(*each);
             dropped.frames += 1;
-            dropped.media += *each;
-            self.frames = self.frames.saturating_sub(1);
-            self.media_bytes = self.media_bytes.saturating_sub(frame_len);
+            dropped.media += frame;
+            self.remove_media(1, frame_len, frame, pace);
             if is_used_up {
                 self.items.remove(at);
             }
@@ -81,8 +76,7 @@ mod tests {
             let media = piece.trim_end_matches(['|', ' ']);
             let pace = if media.contains(char::is_uppercase) { Pace::Bulk } else { Pace::Live };
             let bytes = Bytes::copy_from_slice(media.as_bytes());
-            let (frames, _) = queue.push_media(bytes, Cut::every(1), pace, MonoTime::default());
-            queue.time_last(frames, FRAME);
+            queue.push_media(bytes, Cut::every(1), pace, MonoTime::default(), FRAME);
             if piece.ends_with('|') {
                 queue.push_mark(Event::QueueDrained).unwrap();
             }
@@ -115,7 +109,7 @@ mod tests {
             ("ABCDEFG", 2, "ABCDEFG", 0),
             ("ABC abc", 2, "ABCbc", 1),
             ("ab|ABC|cd|ef", 2, "|ABC||ef", 4),
-            ("abcABC", 0, "abcABC", 0),
+            ("abc ABC", 0, "cABC", 2),
             ("abc", 0, "c", 2),
             ("a", 0, "a", 0),
             ("", 0, "", 0),
@@ -136,14 +130,11 @@ mod tests {
     fn xon_follows_where_it_is_due() {
         let mut queue = FrameQueue::new(QueueLimits { max: 9, xoff: 6, xon: 4 }, Overflow::Drop);
         let bytes = Bytes::from_static(b"abcdefgh");
-        assert_eq!(
-            queue.push_media(bytes, Cut::every(1), Pace::Live, MonoTime::default()),
-            (8, Some(Flow::Xoff))
-        );
-        queue.time_last(8, FRAME);
+        let pushed = queue.push_media(bytes, Cut::every(1), Pace::Live, MonoTime::default(), FRAME);
+        assert_eq!(pushed, (8, Some(Flow::Xoff)));
         assert_eq!(queue.drop_live_beyond(FRAME * 4).1, None);
         assert_eq!(queue.drop_live_beyond(FRAME * 3).1, Some(Flow::Xon));
-        assert_eq!(queue.clear(), (3, None));
+        assert_eq!(queue.clear().frames, 3);
         assert_eq!(queue.live(), Duration::ZERO);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Action, Session, send_error};
 use crate::mono_time::MonoTime;
 use crate::playout::queue::Flow;
-use crate::protocol::event::{AddedEvent, DropReason, Event, MediaDropped};
+use crate::protocol::event::{AddedEvent, DropReason, Event, MediaDropped, whole_ms};
 use crate::protocol::topic::Topic;
 
 /// For this long what is dropped is summed up before the app is told.
@@ -42,17 +42,9 @@ impl Session {
             let frames = self.queue.len_frames();
             send_error(actions, format!("Media dropped: the queue is full with {frames} frames"));
         }
-        let media = self.length_of(message, samples);
-        self.stats.dropped_queue_full += media;
+        let media = self.whole_frames_duration(message, samples);
+        self.stats.media_dropped += media;
         self.note_drop(DropReason::QueueFull, media, now);
-    }
-
-    /// Playing time of a message's whole frames.
-    fn length_of(&self, message: &[u8], samples: Option<u32>) -> Duration {
-        let Some(reframer) = &self.reframer else { return self.frame_length(message, samples) };
-        let (frames, first) = reframer.whole_frames_in(message);
-        let length = self.frame_length(message.get(..first).unwrap_or(message), None);
-        length * u32::try_from(frames).unwrap_or(u32::MAX)
     }
 
     /// Drops the oldest live media that is more than may wait.
@@ -60,7 +52,8 @@ impl Session {
         let Some(limit) = self.max_latency.filter(|limit| self.queue.live() > *limit) else { return };
         let (dropped, flow) = self.queue.drop_live_beyond(limit);
         self.stats.frames_dropped_late += dropped.frames as u64;
-        self.stats.dropped_max_latency += dropped.media;
+        self.stats.media_dropped += dropped.media;
+        self.stats.media_dropped_late += dropped.media;
         self.note_drop(DropReason::MaxLatency, dropped.media, now);
         self.read_on(actions);
         // A message of which most is dropped at once has not filled the queue.
@@ -109,9 +102,4 @@ impl Session {
             drop.told_ms = whole_ms(drop.total);
         }
     }
-}
-
-/// In whole ms.
-pub(super) fn whole_ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -66,9 +66,10 @@ impl Session {
                 self.push_pieces(pieces, pace, now, actions);
             }
             _ => {
-                let length = self.max_latency.map(|_| self.frame_length(&message, samples));
-                let queued = self.queue.push_message(message, samples, pace, now);
-                self.count_queued(queued, length, actions);
+                let samples = samples.unwrap_or_else(|| self.samples.samples(&message));
+                let duration = self.format.duration_of(samples);
+                let queued = self.queue.push_message(message, Some(samples), pace, now, duration);
+                self.count_queued(queued, actions);
             }
         }
     }
@@ -94,22 +95,36 @@ impl Session {
         came: MonoTime,
         actions: &mut Vec<Action>,
     ) {
-        let frame = bytes.get(..cut.frame_len(&bytes)).unwrap_or(&bytes);
-        let length = self.max_latency.map(|_| self.frame_length(frame, None));
-        let queued = self.queue.push_media(bytes, cut, pace, came);
-        self.count_queued(queued, length, actions);
+        let frame = self.frame_duration(&bytes, cut);
+        let queued = self.queue.push_media(bytes, cut, pace, came, frame);
+        self.count_queued(queued, actions);
     }
 
-    /// `length`: how long each of the frames lasts, if that is of interest.
-    fn count_queued(
-        &mut self,
-        (frames, flow): (usize, Option<Flow>),
-        length: Option<Duration>,
-        actions: &mut Vec<Action>,
-    ) {
-        if let Some(length) = length.filter(|_| frames > 0) {
-            self.queue.time_last(frames, length);
+    /// How long each frame of media lasts that is cut like this: all those of one message are of one length.
+    fn frame_duration(&self, media: &[u8], cut: Cut) -> Duration {
+        // A frame of the one size takes one ptime, also the short one at the end of a bulk.
+        // DIVERGES: for the C module that holds for every frame, whatever it lasts.
+        if media.is_empty() || self.reframer.as_ref().is_some_and(Reframer::is_fixed) {
+            return self.format.ptime();
         }
+        let first = media.get(..cut.frame_len(media)).unwrap_or(media);
+        self.format.duration_of(self.samples.samples(first))
+    }
+
+    /// How long the whole frames of a message last, as far as it tells itself.
+    pub(super) fn whole_frames_duration(&self, message: &[u8], samples: Option<u32>) -> Duration {
+        match &self.reframer {
+            Some(reframer) if self.mode != MediaMode::Unbuffered || self.buffering => {
+                let cut = reframer.cut_of(message);
+                let whole = message.get(..cut.whole_frames_len(message)).unwrap_or_default();
+                let frames = u32::try_from(cut.frames(whole)).unwrap_or(u32::MAX);
+                self.frame_duration(whole, cut).saturating_mul(frames)
+            }
+            _ => self.format.duration_of(samples.unwrap_or_else(|| self.samples.samples(message))),
+        }
+    }
+
+    fn count_queued(&mut self, (frames, flow): (usize, Option<Flow>), actions: &mut Vec<Action>) {
         self.stats.frames_in += frames as u64;
         actions.extend(flow.map(|flow| Action::Send(flow.into())));
     }

@@ -22,16 +22,20 @@ pub struct SessionStats {
     pub frames_in: u64,
     /// Frames that went to the core.
     pub frames_played: u64,
+    /// How long they last together.
+    pub media_played: Duration,
     /// Frames that FLUSH_MEDIA dropped.
     pub frames_flushed: u64,
+    /// How long they last together.
+    pub media_flushed: Duration,
     /// Frames in messages that found the queue full, as far as these messages themselves tell.
     pub frames_dropped: u64,
     /// Live frames that were dropped because too much waited.
     pub frames_dropped_late: u64,
-    /// Playing time of the media that found the queue full, in whole frames.
-    pub dropped_queue_full: Duration,
-    /// Playing time of the live media that was dropped because too much waited.
-    pub dropped_max_latency: Duration,
+    /// How long both together last, of those that found the queue full the whole ones.
+    pub media_dropped: Duration,
+    /// Of that, what was dropped because too much waited.
+    pub media_dropped_late: Duration,
     /// Messages that found the queue full.
     pub messages_dropped: u64,
     /// Messages that came while the direction was `in`.
@@ -58,6 +62,7 @@ impl SessionStats {
     /// A frame of this length goes to the core, so long after its message came and so late.
     pub(super) fn played(&mut self, duration: Duration, waited: Duration, lateness: Duration) {
         self.frames_played += 1;
+        self.media_played += duration;
         self.queue_wait.record(waited);
         self.longest_queue_wait = self.longest_queue_wait.max(waited);
         self.lateness.record(lateness);

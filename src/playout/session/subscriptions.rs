@@ -1,15 +1,18 @@
 //! What the application has subscribed to.
 
-use super::dropping::whole_ms;
+use std::time::Duration;
+
+use super::position::PositionReports;
 use super::{Action, Session};
 use crate::protocol::command::Subscribe;
-use crate::protocol::event::{AddedEvent, Event, Limits, Subscribed};
+use crate::protocol::event::{AddedEvent, Event, Limits, Subscribed, whole_ms};
 use crate::protocol::topic::{Topic, Topics};
 
 /// The added events that the application wants.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Subscriptions {
     topics: Topics,
+    pub(super) position: PositionReports,
     /// There has been a SUBSCRIBE, whatever it named: events may have keys that the C module's do not have.
     asked: bool,
 }
@@ -26,7 +29,9 @@ impl Session {
     }
 
     pub(super) fn subscribe(&mut self, request: Subscribe, actions: &mut Vec<Action>) {
-        self.subscriptions = Subscriptions { topics: request.topics, asked: true };
+        let interval = Duration::from_millis(request.position_interval_ms);
+        let position = PositionReports::each(interval, self.stats.media_played);
+        self.subscriptions = Subscriptions { topics: request.topics, position, asked: true };
         let subscribed = Subscribed {
             correlation_id: request.correlation_id.unwrap_or_default(),
             events: request.topics.names(),

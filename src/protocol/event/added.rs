@@ -8,7 +8,11 @@ mod subscribed;
 
 use serde::Serialize;
 
-pub use self::media::{DropReason, MediaDropped, MediaTimes};
+use crate::protocol::topic::Topic;
+
+pub use self::media::{
+    DropReason, MediaDropped, MediaFlushed, MediaPosition, MediaStop, MediaTimes, whole_ms,
+};
 pub use self::subscribed::{Limits, Subscribed};
 
 /// An added event.
@@ -17,8 +21,14 @@ pub use self::subscribed::{Limits, Subscribed};
 pub enum AddedEvent {
     /// The answer to SUBSCRIBE.
     Subscribed(Subscribed),
+    /// The answer to FLUSH_MEDIA.
+    MediaFlushed(MediaFlushed),
+    /// Where playback is.
+    MediaPosition(MediaPosition),
     /// Media was dropped.
     MediaDropped(MediaDropped),
+    /// The last message before our close frame.
+    MediaStop(MediaStop),
 }
 
 impl AddedEvent {
@@ -26,7 +36,10 @@ impl AddedEvent {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Subscribed(_) => "SUBSCRIBED",
-            Self::MediaDropped(_) => "MEDIA_DROPPED",
+            Self::MediaFlushed(_) => Topic::MediaFlushed.name(),
+            Self::MediaPosition(_) => Topic::MediaPosition.name(),
+            Self::MediaDropped(_) => Topic::MediaDropped.name(),
+            Self::MediaStop(_) => Topic::MediaStop.name(),
         }
     }
 }
