@@ -43,8 +43,8 @@ impl Session {
         self.dropping = false;
         self.queue_message(message, samples, now, actions);
         self.limit_latency(now, actions);
-        self.queue.hold_if_full();
         self.settle(now, actions);
+        self.queue.hold_if_full();
         self.set_clock(now);
     }
 

@@ -135,6 +135,7 @@ impl Session {
         self.playable = playable;
         if plays {
             self.send_due_marks(now, actions);
+            self.read_on(actions);
         } else {
             self.trailing_tick = false;
             self.stalled_until = None;
