@@ -212,7 +212,12 @@ impl Session {
         self.control_message_format
     }
 
-    /// What GET_STATUS answers.
+    /// Playing time of the media that waits.
+    pub fn queued_media(&self) -> Duration {
+        self.queue.media()
+    }
+
+    /// What GET_STATUS answers, but for the times of media.
     pub fn status(&self) -> Status {
         let limits = self.queue.limits();
         Status {

@@ -167,7 +167,7 @@ pub(crate) static METRICS: &[Metric] = &[
         v.status.queue_length.into()
     }),
     metric(FromApplication, "queue_time", Gauge, Milliseconds, "Their playing time", |v| {
-        Value::Milliseconds(v.queue())
+        Value::Milliseconds(v.queued)
     }),
     metric(FromApplication, "queue_high_water", Gauge, Frames, "The most frames that ever waited", |v| {
         v.stats.queue_high_water.into()

@@ -10,6 +10,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::write_only::WriteOnly;
 use super::{Closed, Connection, Turn};
+use crate::net::contain::contained;
 use crate::net::frame_watch::is_sendable;
 use crate::net::outbound::Flushed;
 
@@ -36,9 +37,10 @@ impl Connection {
     /// Starts the close handshake with `code` (RFC 6455 section 7.1.2). Queued messages go out before it.
     pub fn close(&mut self, code: u16) -> Turn {
         if self.state == State::Open {
-            self.send_close(code);
+            let closed = Closed::ByUs(code);
+            self.send_close(code, &closed);
             self.state = State::CloseSent { until: Instant::now() + self.config.close_timeout };
-            self.tell(Closed::ByUs(code));
+            self.tell(closed);
         }
         self.on_writable()
     }
@@ -56,9 +58,9 @@ impl Connection {
             self.state = State::Done;
             return Turn::Done;
         }
-        self.tell(Closed::Panicked);
         self.out.discard_media();
-        self.out.queue_close(&u16::from(CloseCode::Error).to_be_bytes());
+        self.queue_first_close(CloseCode::Error.into(), &Closed::Panicked);
+        self.tell(Closed::Panicked);
         self.linger(false);
         self.on_writable()
     }
@@ -72,7 +74,7 @@ impl Connection {
         }
         if self.state == State::Open {
             self.out.discard_media();
-            self.out.queue_close(payload);
+            self.out.queue_close(None, payload);
             self.tell(Closed::ByPeer {
                 code: code.unwrap_or(CloseCode::Status.into()),
                 reason: String::from_utf8_lossy(payload.get(2..).unwrap_or_default()).into_owned(),
@@ -102,8 +104,9 @@ impl Connection {
     pub(super) fn fail(&mut self, code: u16, what: String) {
         self.out.discard_media();
         if self.state == State::Open {
-            self.send_close(code);
-            self.tell(Closed::Fault { code, what });
+            let closed = Closed::Fault { code, what };
+            self.send_close(code, &closed);
+            self.tell(closed);
         }
         self.linger(false);
     }
@@ -111,8 +114,9 @@ impl Connection {
     /// The application does nothing any more.
     pub(super) fn give_up(&mut self, what: String) {
         self.out.discard_media();
-        self.send_close(CloseCode::Away.into());
-        self.tell(Closed::Unresponsive(what));
+        let closed = Closed::Unresponsive(what);
+        self.send_close(CloseCode::Away.into(), &closed);
+        self.tell(closed);
         self.linger(false);
     }
 
@@ -125,7 +129,7 @@ impl Connection {
 
     /// Queues our close frame behind the pongs that wait inside tungstenite: some in a buffer, and the newest apart from
     /// it, which comes into the buffer by the second flush. (Behind the application's close frame none is owed.)
-    pub(super) fn send_close(&mut self, code: u16) {
+    pub(super) fn send_close(&mut self, code: u16, closed: &Closed) {
         let mut io = WriteOnly { out: &self.out, force: true };
         for _ in 0..2 {
             if self.ws.can_write() {
@@ -133,7 +137,13 @@ impl Connection {
                 let _ = self.ws.flush(&mut io);
             }
         }
-        self.out.queue_close(&code.to_be_bytes());
+        self.queue_first_close(code, closed);
+    }
+
+    /// Queues our close frame, where the application has sent none, behind the call's last message.
+    fn queue_first_close(&self, code: u16, closed: &Closed) {
+        let last = contained("a call's last message", || self.handler.last_message(closed)).flatten();
+        self.out.queue_close(last.as_deref(), &code.to_be_bytes());
     }
 
     /// No message is read any more; what is queued goes out.

@@ -51,12 +51,12 @@ fn a_flush_without_an_id_is_answered_if_that_is_subscribed() {
     let mut call = half_a_second(MediaMode::Framed);
     call.wait(110).skip();
     json(&mut call, "SUBSCRIBE", r#","events":["MEDIA_FLUSHED"]"#);
-    json(&mut call.skip(), "FLUSH_MEDIA", "");
+    json(call.skip(), "FLUSH_MEDIA", "");
     call.expect(&[
         r#"1110 {"event":"MEDIA_FLUSHED","channel_id":"1.1","correlation_id":"","flushed_ms":380,"flushed_frames":19,"played_ms":120,"marks":["m2"],"bulk":["b"]}"#,
     ]);
     json(&mut call, "SUBSCRIBE", r#","events":[]"#);
-    json(&mut call.skip(), "FLUSH_MEDIA", "");
+    json(call.skip(), "FLUSH_MEDIA", "");
     call.expect(&[]);
 }
 
