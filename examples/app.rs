@@ -81,6 +81,7 @@ impl Call {
             "DTMF_END" if field("digit") == "1" => self.stop().and_then(|()| self.play())?,
             "DTMF_END" if field("digit") == "#" => self.command("HANGUP", "")?,
             "DTMF_END" => self.stop()?,
+            "MEDIA_FLUSHED" => println!("call {}: {} ms were heard", self.number, event["played_ms"]),
             "MEDIA_XOFF" => self.may_send = false,
             "MEDIA_XON" => self.may_send = true,
             // One of an earlier time may cross with our FLUSH_MEDIA.
@@ -96,7 +97,7 @@ impl Call {
     }
 
     fn stop(&mut self) -> Result<(), Error> {
-        self.playing.take().map_or(Ok(()), |_| self.command("FLUSH_MEDIA", ""))
+        self.playing.take().map_or(Ok(()), |_| self.command("FLUSH_MEDIA", &self.id.to_string()))
     }
 
     /// Sends the next piece of the recording, if there is one. It is played in real time, however fast it comes.

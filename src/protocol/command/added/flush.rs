@@ -33,13 +33,6 @@ pub enum FlushExtent {
     Fade(u64),
 }
 
-impl Flush {
-    /// Whether it asks for something that the C module's does not have.
-    pub fn uses_addition(&self) -> bool {
-        *self != Self::default()
-    }
-}
-
 pub(super) fn uses_addition(fields: &Fields<'_>) -> bool {
     ["correlation_id", AFTER, FADE_MS].iter().any(|field| fields.has(field))
 }

@@ -34,10 +34,11 @@ fn what_is_right_is_understood() {
         ),
         (
             r#"{"command":"SUBSCRIBE","events":["b","*","a","b",""],"position_interval":60000,"correlation_id":""}"#,
-            subscribe(Topics::all(), &["b", "a", ""], 60_000, Some("")),
+            subscribe(Topics::all(), &["b", "a", ""], 60_000, None),
         ),
         (r#"{"command":"FLUSH_MEDIA"}"#, flush(None, FlushExtent::All)),
         (r#"{"command":"FLUSH_MEDIA","after_":"m"}"#, flush(None, FlushExtent::All)),
+        (r#"{"command":"FLUSH_MEDIA","correlation_id":""}"#, flush(None, FlushExtent::All)),
         (r#"{"command":"FLUSH_MEDIA","correlation_id":"f\u0000"}"#, flush(Some("f\0"), FlushExtent::All)),
         (r#"{"command":"FLUSH_MEDIA","after":"m2"}"#, flush(None, FlushExtent::After("m2".into()))),
         (r#"{"command":"FLUSH_MEDIA","fade_ms":0}"#, flush(None, FlushExtent::All)),
