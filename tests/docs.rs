@@ -112,13 +112,13 @@ fn links_lead_somewhere() {
         ("docs/versions.md", "docs/"),
     ] {
         // Every other part is a block of code, where brackets mean something else.
-        let prose: String = read(file).split("```").step_by(2).collect();
+        let prose: String = read(&file).split("```").step_by(2).collect();
         for link in prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
             if path.contains("://") {
                 continue;
             }
-            let target = if path.is_empty() { file.to_owned() } else { format!("{folder}{path}") };
+            let target = if path.is_empty() { file.clone() } else { format!("{folder}{path}") };
             let there = Path::new(env!("CARGO_MANIFEST_DIR")).join(&target);
             assert!(there.exists(), "{file} leads to {link}");
             if !anchor.is_empty() {

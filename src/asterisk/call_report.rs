@@ -148,6 +148,11 @@ impl<'a> CallReport<'a> {
         self.call.record.connected_at().map(|at| at.duration_since(self.call.since))
     }
 
+    /// From MEDIA_START to the application's first media.
+    pub(crate) fn first_media(&self) -> Option<Duration> {
+        self.call.record.first_media()
+    }
+
     /// Since the connection came up.
     fn connected(&self) -> Option<Duration> {
         self.connection().map(|_| self.call.record.connected_at().map(|at| at.elapsed()).unwrap_or_default())

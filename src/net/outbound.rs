@@ -158,7 +158,7 @@ impl Outbound {
         self.queue(self.control_frame(Control::Ping, payload));
     }
 
-    /// Queues a close frame with this payload behind everything else, and takes no more. Written as a ping is. Nobody comes
+    /// Queues a close frame with this payload after everything else, and takes no more. Written as a ping is. Nobody comes
     /// between it and the text message `last`, if there is one.
     pub fn queue_close(&self, last: Option<&str>, payload: &[u8]) {
         let frame = self.control_frame(Control::Close, payload);

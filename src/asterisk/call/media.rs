@@ -90,6 +90,7 @@ impl Call {
     pub(super) fn take_media(&self, message: Bytes) -> Wants {
         let (mut no_more, mut is_stuck, mut drops_due) = (false, false, None);
         let (mut dropping_before, mut dropping, mut frames_dropped_before) = (false, false, 0);
+        self.record.media_came();
         // Before the session's lock is taken: that calls into Asterisk.
         let samples = self.counts_messages.then(|| self.format.samples(&message));
         self.with_session(|session, actions| {

@@ -70,7 +70,7 @@ impl Connection {
         let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
         if let Some(code) = code.filter(|code| !is_sendable(*code)) {
             let what = format!("a close frame with the code {code}, which must not be sent");
-            return self.fail(u16::from(CloseCode::Protocol), what);
+            return self.fail_after_close(u16::from(CloseCode::Protocol), what);
         }
         if self.state == State::Open {
             self.out.discard_media();
@@ -111,6 +111,16 @@ impl Connection {
         self.linger(false);
     }
 
+    /// The same after the application's close frame, which gets nothing but ours.
+    fn fail_after_close(&mut self, code: u16, what: String) {
+        self.out.discard_media();
+        if self.state == State::Open {
+            self.out.queue_close(None, &code.to_be_bytes());
+            self.tell(Closed::Fault { code, what });
+        }
+        self.linger(false);
+    }
+
     /// The application does nothing any more.
     pub(super) fn give_up(&mut self, what: String) {
         self.out.discard_media();
@@ -140,7 +150,7 @@ impl Connection {
         self.queue_first_close(code, closed);
     }
 
-    /// Queues our close frame, where the application has sent none, behind the call's last message.
+    /// Queues our close frame, where the application has sent none, after the call's last message.
     fn queue_first_close(&self, code: u16, closed: &Closed) {
         let last = contained("a call's last message", || self.handler.last_message(closed)).flatten();
         self.out.queue_close(last.as_deref(), &code.to_be_bytes());

@@ -25,21 +25,21 @@ pub struct Flushed {
 impl FrameQueue {
     /// Forgets everything.
     pub fn clear(&mut self) -> Flushed {
-        self.flush_behind(0)
+        self.flush_from(0)
     }
 
-    /// Forgets what stands behind the first MARK_MEDIA with this id. `None`: none waits, and nothing is forgotten.
+    /// Forgets what stands after the first MARK_MEDIA with this id. `None`: none waits, and nothing is forgotten.
     pub fn flush_after_mark(&mut self, id: &str) -> Option<Flushed> {
         let is_it = |item: &Item| {
             matches!(item, Item::Mark(Event::MediaMarkProcessed { correlation_id, .. })
                 if correlation_id.as_deref() == Some(id))
         };
         let place = self.items.iter().position(is_it)?;
-        Some(self.flush_behind(place + 1))
+        Some(self.flush_from(place + 1))
     }
 
     /// Keeps so much media, rounded up to whole frames, or all if less waits, with the marks up to its end. Forgets what
-    /// stands behind.
+    /// stands after them.
     pub fn flush_after_media(&mut self, kept: Duration) -> Flushed {
         let (mut place, mut left) = (0, kept);
         while let Some(item) = self.items.get_mut(place) {
@@ -57,13 +57,13 @@ impl FrameQueue {
             }
             place += 1;
             if len < bytes.len() {
-                let behind = bytes.split_off(len);
-                let item = item.with_bytes(behind);
+                let rest = bytes.split_off(len);
+                let item = item.with_bytes(rest);
                 self.items.insert(place, item);
                 break;
             }
         }
-        self.flush_behind(place)
+        self.flush_from(place)
     }
 
     /// Puts other media of the same length in place of each piece that waits.
@@ -75,7 +75,7 @@ impl FrameQueue {
         }
     }
 
-    fn flush_behind(&mut self, place: usize) -> Flushed {
+    fn flush_from(&mut self, place: usize) -> Flushed {
         let mut flushed = Flushed::default();
         for item in self.items.split_off(place) {
             match item {

@@ -57,7 +57,7 @@ pub(crate) struct FlushOp {
 #[derive(Debug, Clone)]
 pub(crate) enum FlushOpExtent {
     All,
-    /// What stands behind the command that was so many commands before.
+    /// What stands after the command that was so many commands before.
     After(usize),
     Fade(u64),
 }

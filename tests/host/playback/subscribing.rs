@@ -10,6 +10,9 @@ pub fn tests(suite: &mut Suite) {
     }
     suite.ours("playback/subscribe/limits", OURS, limits).shares("limits", small_limits);
     suite.ours("playback/subscribe/dtmf", OURS, dtmf);
+    for (name, options) in MODES {
+        suite.ours(format!("playback/table/{name}"), OURS, move |t| in_mode(t, options));
+    }
     suite.ours("playback/bad_input", OURS, bad_input);
     suite.ours("playback/plain_text", OURS, plain_text);
 }
@@ -34,6 +37,37 @@ fn subscribe(t: &Context, way: Way) {
     );
     command(&app, "SUBSCRIBE", r#""events":[]"#);
     assert_eq!(app.expect_event("SUBSCRIBED").get("events"), "[]");
+}
+
+/// Modes and directions with their options.
+const MODES: [(&str, &str); 6] = [
+    ("framed", ""),
+    ("passthrough", "p"),
+    ("in", "d(in)"),
+    ("out", "d(out)"),
+    ("passthrough_in", "pd(in)"),
+    ("unbuffered", "u"),
+];
+
+/// Added commands work in each.
+fn in_mode(t: &Context, options: &str) {
+    let (_call, app) = WAYS[0].call(t, &format!("c(ulaw)f(json){options}"));
+    command(&app, "SUBSCRIBE", r#""events":["*"],"correlation_id":"s""#);
+    assert_eq!(app.expect_event("SUBSCRIBED").get("correlation_id"), "s");
+    for (fields, id) in
+        [(r#""correlation_id":"f""#, "f"), ("", ""), (r#""fade_ms":0,"correlation_id":"g""#, "g")]
+    {
+        command(&app, "FLUSH_MEDIA", fields);
+        let flushed = app.expect_event("MEDIA_FLUSHED");
+        assert_eq!(flushed.get("correlation_id"), id);
+        let numbers = ["flushed_ms", "flushed_frames", "played_ms"].map(|key| number(&flushed, key));
+        assert_eq!((numbers, flushed.get("marks"), flushed.get("bulk")), ([0; 3], "[]".into(), "[]".into()));
+    }
+    command(&app, "FLUSH_MEDIA", r#""after":"m","correlation_id":"f""#);
+    assert_eq!(app.expect_event("ERROR").get("correlation_id"), "f");
+    command(&app, "HANGUP", "");
+    assert_eq!(app.expect_event("MEDIA_STOP").get("ended_by"), "hangup_command");
+    assert_eq!(app.expect_close(), 1000);
 }
 
 fn small_limits() -> InstanceConfig {

@@ -18,6 +18,7 @@ fn commands_are_refused_as_the_table_says() {
         ("CONTINUE_MEDIA", None, Some(IN), Some(IN)),
         ("REPORT_QUEUE_DRAINED", None, None, None),
         ("GET_STATUS", None, None, None),
+        ("SUBSCRIBE", None, None, None),
         ("SET_MEDIA_DIRECTION", Some(PASSTHROUGH), None, Some(PASSTHROUGH)),
     ];
     for (name, passthrough, direction_in, both) in table {

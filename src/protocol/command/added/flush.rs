@@ -27,7 +27,7 @@ pub enum FlushExtent {
     /// All that waits.
     #[default]
     All,
-    /// What stands behind the first waiting MARK_MEDIA with this id.
+    /// What stands after the first waiting MARK_MEDIA with this id.
     After(String),
     /// All but so many ms, which are faded out; 1 to [`MAX_FADE_MS`].
     Fade(u64),
