@@ -186,6 +186,9 @@ pub(crate) static METRICS: &[Metric] = &[
     metric(FromApplication, "queue_full", Info, NONE, "MEDIA_XOFF was sent, MEDIA_XON not yet", |v| {
         v.status.queue_full.into()
     }),
+    metric(FromApplication, "unread", Info, NONE, "Nothing is read: the queue is full, with wait", |v| {
+        v.is_unread.into()
+    }),
     metric(FromApplication, "buffering", Info, NONE, "Between START_ and STOP_MEDIA_BUFFERING", |v| {
         v.status.bulk_media.into()
     }),

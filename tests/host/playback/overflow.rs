@@ -232,6 +232,8 @@ fn stuck(t: &Context) {
         "CONTINUE_MEDIA",
     ]);
     app.expect_event("MEDIA_XOFF");
+    let shown = t.asterisk.cli(&format!("websocket show channel {}", call.name));
+    assert!(shown.lines().any(|line| line.split_whitespace().eq(["unread", "yes"])), "{shown}");
     command(&app, "CONTINUE_MEDIA", "");
     call.hangup();
     assert_eq!(app.expect_close(), 1000);
