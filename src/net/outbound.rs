@@ -24,7 +24,7 @@ use self::counters::as_nanos;
 pub(in crate::net) use self::encode::client_close_frame;
 use self::encode::{encode, next_mask, seeded_rng};
 use self::pending::{Message, Pending};
-use super::frame_watch::MAX_HEADER_BYTES;
+use super::frame_reader::MAX_HEADER_BYTES;
 use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard};
 use super::transport::Transport;
 
@@ -155,7 +155,20 @@ impl Outbound {
 
     /// Queues a ping; written with the next flush (the reactor calls this and flushes after it).
     pub fn queue_ping(&self, payload: &[u8]) {
-        self.queue(self.control_frame(Control::Ping, payload));
+        self.queue_control(Control::Ping, payload);
+    }
+
+    /// Queues the answer to a ping with this payload; written as a ping is.
+    pub fn queue_pong(&self, payload: &[u8]) {
+        self.queue_control(Control::Pong, payload);
+    }
+
+    fn queue_control(&self, control: Control, payload: &[u8]) {
+        let frame = self.control_frame(control, payload);
+        let mut pending = self.pending.lock();
+        if !pending.closed {
+            self.append(&mut pending, Message::Encoded(frame));
+        }
     }
 
     /// Queues a close frame with this payload after everything else, and takes no more. Written as a ping is. Nobody comes
@@ -180,18 +193,6 @@ impl Outbound {
         // Encoding into a Vec cannot fail.
         let _ = encode(&mut frame, OpCode::Control(control), payload, mask);
         frame
-    }
-
-    /// Queues a whole encoded frame behind everything else. Called by the reactor, which flushes after it.
-    pub fn queue_encoded(&self, frame: &[u8]) {
-        self.queue(frame.to_vec());
-    }
-
-    fn queue(&self, frame: Vec<u8>) {
-        let mut pending = self.pending.lock();
-        if !pending.closed {
-            self.append(&mut pending, Message::Encoded(frame));
-        }
     }
 
     /// Takes no more payload from now on; what is queued still goes out.
