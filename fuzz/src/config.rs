@@ -66,6 +66,9 @@ fn check_settings(settings: &Settings) {
     assert!((128..=1 << 20).contains(&settings.max_command_size));
     assert!(1 <= settings.queue_xon && settings.queue_xon < settings.queue_xoff);
     assert!(settings.queue_xoff <= settings.queue_max && settings.queue_max <= 100_000);
+    assert!((64 << 10..=1 << 30).contains(&settings.queue_bytes));
+    assert!(settings.queue_bytes <= settings.queue_bytes_total && settings.queue_bytes_total <= 1 << 40);
+    assert!(settings.max_latency.is_none_or(|limit| (20..=60_000).contains(&millis(limit))));
     assert!(settings.incoming_timeout.is_none_or(|time| !time.is_zero() && time.as_secs() <= 86_400));
     assert!(settings.incoming_acl.iter().all(|rule| !rule.value.is_empty()));
     assert!(settings.incoming_origins.iter().all(|origin| !origin.is_empty()));

@@ -30,6 +30,8 @@ pub(crate) struct CallReport<'a> {
     pub(crate) status: Status,
     pub(crate) stats: SessionStats,
     pub(crate) direction: MediaDirection,
+    /// The application is not read: its queue is full and drops nothing.
+    pub(crate) is_unread: bool,
     /// Playing time of the media that waits for the core.
     pub(crate) queued: Duration,
 }

@@ -159,6 +159,8 @@ pub(crate) struct ModuleReport {
     pub(crate) connector: ConnectorStats,
     /// Connections of each reactor.
     pub(crate) reactors: Vec<usize>,
+    /// Memory of what waits on calls with `queue_overflow = wait`.
+    pub(crate) queued_bytes: usize,
     /// What waits for a channel's lock, or for its time.
     pub(crate) jobs_waiting: usize,
     /// By why: see [`Notifier::untold`](super::notifier::Notifier::untold).
@@ -189,6 +191,9 @@ impl ModuleReport {
         self.call_figures(&mut list);
         self.connection_figures(&mut list);
         self.traffic_figures(&mut list);
+        list.one("queued_bytes", gauge, Unit::Bytes, "Media that waits with queue_overflow = wait", {
+            self.queued_bytes.into()
+        });
         list.one("jobs_waiting", gauge, Unit::None, "What waits for a channel's lock, or its time", {
             self.jobs_waiting.into()
         });

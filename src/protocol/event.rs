@@ -5,7 +5,8 @@
 use super::command::{ControlMessageFormat, RequestError};
 
 pub use self::added::{
-    AddedEvent, Limits, MediaFlushed, MediaPosition, MediaStop, MediaTimes, Subscribed, whole_ms,
+    AddedEvent, DropReason, Limits, MediaDropped, MediaFlushed, MediaPosition, MediaStop, MediaTimes,
+    Subscribed, whole_ms,
 };
 
 /// Something that the app is told, as one text message.

@@ -10,6 +10,7 @@ mod connections;
 mod global;
 mod listing;
 mod liveness;
+mod media_options;
 mod option;
 mod section;
 mod settings;
@@ -24,6 +25,7 @@ pub use self::config_error::{ConfigError, Instead};
 pub use self::connection::{ConnectionSettings, connection_options};
 pub use self::global::{allows_untested_version, global_options};
 pub use self::liveness::{LivenessOptions, PingOptions, Pings, TcpKeepaliveOptions, TcpKeepalives};
+pub use self::media_options::{MediaOptionError, MediaOptions, QueueOverflow};
 pub use self::settings::{AclRule, AclSense, Settings};
 
 pub(crate) use self::liveness::{MAX_TCP_PROBES, MAX_TCP_SECONDS};
@@ -125,7 +127,8 @@ pub fn parse(file_name: &str, file: &ConfigFile, previous: Option<&Config>) -> (
         global.miss_rules(section_errors.drain(..));
     }
     let (settings, mut errors) = global.finish(file_name, previous.map(|config| &config.settings));
-    let finished = connections.finish(file_name, previous.map(|config| &config.connections));
+    let previous = previous.map(|config| &config.connections);
+    let finished = connections.finish(file_name, previous, settings.queue_bytes_total);
     errors.extend(section_errors);
     errors.extend(finished.errors);
     (Config { settings, connections: finished.settings, refused: finished.refused }, errors)

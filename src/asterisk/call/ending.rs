@@ -25,6 +25,9 @@ impl Call {
     fn happen(&self, happening: Happening<Connection>) -> Option<HangupCause> {
         let todo = self.link.happen(happening);
         let hang_up = todo.hang_up;
+        if hang_up.is_some() {
+            self.abandon_media();
+        }
         self.leave(todo);
         hang_up
     }
@@ -144,6 +147,7 @@ impl Call {
         let channel = self.owner.lock().take();
         let channel = channel.filter(|_| self.link.connection().is_some());
         notifications::hung_up(self, cause, channel);
+        self.abandon_media();
         // Last: the event that the connection has ended needs what is set above.
         self.leave(todo);
     }

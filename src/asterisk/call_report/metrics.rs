@@ -166,6 +166,22 @@ pub(crate) static METRICS: &[Metric] = &[
         v.stats.frames_dropped.into()
     })
     .of_all("Frames that found the queue full"),
+    metric(
+        FromApplication,
+        "dropped_queue_full_ms",
+        Counter,
+        Milliseconds,
+        "Media that found the queue full",
+        |v| Value::Milliseconds(v.stats.media_dropped.saturating_sub(v.stats.media_dropped_late)),
+    ),
+    metric(
+        FromApplication,
+        "dropped_max_latency_ms",
+        Counter,
+        Milliseconds,
+        "Live media that was dropped because more than max_latency waited",
+        |v| Value::Milliseconds(v.stats.media_dropped_late),
+    ),
     metric(FromApplication, "queue_length", Gauge, Frames, "Frames that wait for the core", |v| {
         v.status.queue_length.into()
     }),
@@ -177,6 +193,9 @@ pub(crate) static METRICS: &[Metric] = &[
     }),
     metric(FromApplication, "queue_full", Info, NONE, "MEDIA_XOFF was sent, MEDIA_XON not yet", |v| {
         v.status.queue_full.into()
+    }),
+    metric(FromApplication, "unread", Info, NONE, "Nothing is read: the queue is full, with wait", |v| {
+        v.is_unread.into()
     }),
     metric(FromApplication, "buffering", Info, NONE, "Between START_ and STOP_MEDIA_BUFFERING", |v| {
         v.status.bulk_media.into()
@@ -240,6 +259,14 @@ pub(crate) static METRICS: &[Metric] = &[
         v.out_count(|out| &out.media_dropped).into()
     })
     .of_all("Frames that applications did not read in time"),
+    metric(
+        ToApplication,
+        "dropped_out_queue_ms",
+        Counter,
+        Milliseconds,
+        "Media that was not read in time",
+        |v| v.out_time(|out| &out.media_dropped_ns),
+    ),
     metric(
         ToApplication,
         "frames_wrong_format",

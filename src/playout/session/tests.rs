@@ -3,6 +3,7 @@
 mod clock;
 mod commands;
 mod directions;
+mod dropping;
 mod flow_control;
 mod flushing;
 mod framing;

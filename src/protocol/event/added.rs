@@ -10,7 +10,9 @@ use serde::Serialize;
 
 use crate::protocol::topic::Topic;
 
-pub use self::media::{MediaFlushed, MediaPosition, MediaStop, MediaTimes, whole_ms};
+pub use self::media::{
+    DropReason, MediaDropped, MediaFlushed, MediaPosition, MediaStop, MediaTimes, whole_ms,
+};
 pub use self::subscribed::{Limits, Subscribed};
 
 /// An added event.
@@ -23,6 +25,8 @@ pub enum AddedEvent {
     MediaFlushed(MediaFlushed),
     /// Where playback is.
     MediaPosition(MediaPosition),
+    /// Media was dropped.
+    MediaDropped(MediaDropped),
     /// The last message before our close frame.
     MediaStop(MediaStop),
 }
@@ -34,6 +38,7 @@ impl AddedEvent {
             Self::Subscribed(_) => "SUBSCRIBED",
             Self::MediaFlushed(_) => Topic::MediaFlushed.name(),
             Self::MediaPosition(_) => Topic::MediaPosition.name(),
+            Self::MediaDropped(_) => Topic::MediaDropped.name(),
             Self::MediaStop(_) => Topic::MediaStop.name(),
         }
     }

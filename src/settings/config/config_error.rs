@@ -46,6 +46,20 @@ pub enum ConfigError {
         /// Frames.
         max: usize,
     },
+    /// One call may let more wait than all together.
+    #[error(
+        "{file}: Invalid queue_bytes {bytes} in [{section}]. Must be at most queue_bytes_total, which is {total} (bytes)"
+    )]
+    QueueBytes {
+        /// The file's name.
+        file: String,
+        /// The section's name.
+        section: String,
+        /// Bytes.
+        bytes: usize,
+        /// Bytes.
+        total: usize,
+    },
     /// A section that is neither `[global]` nor a connection.
     #[error(
         "{file}: Section [{section}] {}. Must be [{GLOBAL}], or have type = {CONNECTION}; ignored",

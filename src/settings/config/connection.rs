@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::liveness::{LIVENESS, LivenessOptions};
+use super::media_options::{MEDIA, MediaOptions};
 use super::option::{ConfigOption, Fault, names, option, put, set};
-use super::value::{TIMEOUT_MS, boolean, millis, text};
+use super::value::{QUEUE_BYTES, TIMEOUT_MS, millis, size, text};
 use crate::settings::client::{PROXY_HOST, parse_proxy_host};
 use crate::settings::per_call::{
     Bearer, Evaluate, FillError, Filled, HEADER, HOSTS, Header, Hosts, TOKEN, URI, UriTemplate, parse_token,
@@ -38,8 +39,10 @@ pub struct ConnectionSettings {
     pub handshake_timeout: Option<Duration>,
     /// Instead of [`Settings::write_timeout`](super::Settings::write_timeout).
     pub write_timeout: Option<Duration>,
-    /// Instead of [`Settings::music_on_hold`](super::Settings::music_on_hold).
-    pub music_on_hold: Option<bool>,
+    /// Instead of [`Settings::queue_bytes`](super::Settings::queue_bytes).
+    pub queue_bytes: Option<usize>,
+    /// Settings of calls' media.
+    pub media: MediaOptions,
 }
 
 impl fmt::Debug for ConnectionSettings {
@@ -57,7 +60,8 @@ impl fmt::Debug for ConnectionSettings {
             .field("liveness", liveness)
             .field("handshake_timeout", &self.handshake_timeout)
             .field("write_timeout", &self.write_timeout)
-            .field("music_on_hold", &self.music_on_hold)
+            .field("queue_bytes", &self.queue_bytes)
+            .field("media", &self.media)
             .finish()
     }
 }
@@ -83,12 +87,12 @@ static OPTIONS: [ConfigOption<ConnectionSettings>; 12] = [
     option("proxy_password", |s, v| put(&mut s.proxy_password, Ok(text(v)))),
     option("handshake_timeout", |s, v| put(&mut s.handshake_timeout, millis(v, TIMEOUT_MS).map(Some))),
     option("write_timeout", |s, v| put(&mut s.write_timeout, millis(v, TIMEOUT_MS).map(Some))),
-    option("music_on_hold", |s, v| put(&mut s.music_on_hold, boolean(v).map(Some))),
+    option("queue_bytes", |s, v| put(&mut s.queue_bytes, size(v, QUEUE_BYTES, "bytes").map(Some))),
 ];
 
 /// The options of a section with `type = connection`.
 pub fn connection_options() -> impl Iterator<Item = &'static str> {
-    names(&OPTIONS).chain(names(&LIVENESS))
+    names(&OPTIONS).chain(names(&MEDIA)).chain(names(&LIVENESS))
 }
 
 fn token_file(value: &str) -> Result<Bearer, Fault> {
@@ -113,6 +117,10 @@ fn invalid(allowed: &str) -> Fault {
 impl ConnectionSettings {
     pub(super) fn set(&mut self, option: &str, value: &str) -> Result<(), Fault> {
         match set(&OPTIONS, self, option, value) {
+            Err(Fault::Unknown) => {}
+            taken => return taken,
+        }
+        match set(&MEDIA, &mut self.media, option, value) {
             Err(Fault::Unknown) => set(&LIVENESS, &mut self.liveness, option, value),
             taken => taken,
         }

@@ -55,18 +55,23 @@ impl Connections {
         self.refused.entry(name.to_owned()).or_insert(error);
     }
 
-    /// What is in force, now that all sections are read; `previous` is what was until now.
+    /// What is in force, now that all sections are read; `previous` is what was until now. `queue_bytes_total` bounds what
+    /// each may let wait.
     pub(super) fn finish(
         mut self,
         file_name: &str,
         previous: Option<&HashMap<String, ConnectionSettings>>,
+        queue_bytes_total: usize,
     ) -> Finished {
-        let mut finished = Finished { errors: self.check(file_name), ..Finished::default() };
-        for error in &finished.errors {
-            if let ConfigError::InvalidValue { section, .. } = error {
+        let mut errors = self.check(file_name);
+        errors.extend(self.more_than(queue_bytes_total, file_name));
+        for error in &errors {
+            if let ConfigError::InvalidValue { section, .. } | ConfigError::QueueBytes { section, .. } = error
+            {
                 self.refuse(section, error.clone());
             }
         }
+        let mut finished = Finished { errors, ..Finished::default() };
         for (name, error) in std::mem::take(&mut self.refused) {
             let last_good = previous.and_then(|connections| connections.get(&name));
             let instead = if last_good.is_some() { Instead::LastGood } else { Instead::NoCalls };
@@ -99,6 +104,17 @@ impl Connections {
                 allowed: allowed.to_owned(),
             })
             .collect()
+    }
+
+    /// The total may stand after a connection's section, so this is checked at the end.
+    fn more_than(&self, queue_bytes_total: usize, file_name: &str) -> Vec<ConfigError> {
+        let sections: BTreeMap<_, _> = self.settings.iter().collect();
+        let too_much = sections.into_iter().filter_map(|(section, settings)| {
+            let bytes = settings.queue_bytes.filter(|bytes| *bytes > queue_bytes_total)?;
+            let (file, section) = (file_name.to_owned(), section.clone());
+            Some(ConfigError::QueueBytes { file, section, bytes, total: queue_bytes_total })
+        });
+        too_much.collect()
     }
 
     fn circle(&self, name: &str, settings: &ConnectionSettings) -> Option<Fault> {

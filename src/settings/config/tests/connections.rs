@@ -28,6 +28,9 @@ fn every_connection_option_is_taken() {
         ("handshake_timeout", "900"),
         ("write_timeout", "800"),
         ("music_on_hold", "yes"),
+        ("queue_overflow", "wait"),
+        ("max_latency", "0"),
+        ("queue_bytes", "65536"),
     ];
     let file = ConfigFile { sections: vec![section("conn1", &variables)] };
     let (config, errors) = load(&file);
@@ -56,25 +59,34 @@ fn every_connection_option_is_taken() {
         },
         handshake_timeout: Some(Duration::from_millis(900)),
         write_timeout: Some(Duration::from_millis(800)),
-        music_on_hold: Some(true),
+        queue_bytes: Some(65_536),
+        media: MediaOptions {
+            queue_overflow: Some(QueueOverflow::Wait),
+            max_latency: Some(Duration::ZERO),
+            music_on_hold: Some(true),
+        },
     };
     assert_eq!(config.connections["conn1"], expected);
     assert!(!format!("{config:?}").contains("secret"));
 }
 
 #[test]
-fn a_connections_own_setting_comes_before_the_global_one() {
-    for (name, global, own, expected) in [
-        ("neither", "no", None, false),
-        ("global alone", "yes", None, true),
-        ("its own alone", "no", Some("yes"), true),
-        ("its own says no", "yes", Some("no"), false),
+fn the_dial_string_comes_before_the_section_and_that_before_global() {
+    for (name, dialled, own, global, expected) in [
+        ("none", "", None, "no", false),
+        ("global alone", "", None, "yes", true),
+        ("its own alone", "", Some("yes"), "no", true),
+        ("its own says no", "", Some("no"), "yes", false),
+        ("dialled alone", "music_on_hold=yes", None, "no", true),
+        ("dialled over its own", "music_on_hold=no", Some("yes"), "yes", false),
+        ("another one dialled", "queue_overflow=drop", Some("yes"), "no", true),
     ] {
         let own = own.map(|own| section("conn1", &[("type", "connection"), ("music_on_hold", own)]));
         let sections = [section("global", &[("music_on_hold", global)])].into_iter().chain(own).collect();
         let (config, errors) = load(&ConfigFile { sections });
         assert_eq!(errors, [""; 0], "{name}");
-        let settings = config.settings.for_connection(config.connections.get("conn1"));
+        let dialled = MediaOptions::parse(dialled).unwrap();
+        let settings = config.settings.for_call(config.connections.get("conn1"), dialled);
         assert_eq!(settings, Settings { music_on_hold: expected, ..config.settings }, "{name}");
     }
 }
@@ -175,6 +187,42 @@ fn fallbacks_come_to_an_end() {
     let broken = section("a", &[("type", "connection"), ("write_timeout", "never")]);
     let (config, _) = reload(&ConfigFile { sections: vec![broken, connection("b", "a")] }, Some(&last_good));
     assert_eq!(config.with_fallbacks("a"), ["a", "b"]);
+}
+
+#[test]
+fn a_limit_that_is_switched_off_is_off() {
+    let own = section("conn1", &[("type", "connection"), ("max_latency", "0"), ("queue_bytes", "70000")]);
+    let file = ConfigFile { sections: vec![section("global", &[("max_latency", "200")]), own] };
+    let (config, errors) = load(&file);
+    assert_eq!(errors, [""; 0]);
+    let conn1 = config.connections.get("conn1");
+    let limit = |connection, dialled| {
+        config.settings.for_call(connection, MediaOptions::parse(dialled).unwrap()).max_latency
+    };
+    assert_eq!(limit(None, ""), Some(Duration::from_millis(200)));
+    assert_eq!(limit(None, "max_latency=0"), None);
+    assert_eq!(limit(conn1, ""), None);
+    assert_eq!(limit(conn1, "max_latency=60000"), Some(Duration::from_secs(60)));
+    assert_eq!(config.settings.for_call(conn1, MediaOptions::default()).queue_bytes, 70_000);
+}
+
+#[test]
+fn a_connection_may_not_let_more_wait_than_all_together() {
+    let sections = vec![
+        section("conn1", &[("type", "connection"), ("queue_bytes", "100001"), ("write_timeout", "5")]),
+        section("global", &[("queue_bytes_total", "100000"), ("queue_bytes", "100000")]),
+    ];
+    let (config, errors) = load(&ConfigFile { sections });
+    assert_eq!(
+        errors,
+        [
+            "chan_websocket.conf: Invalid queue_bytes 100001 in [conn1]. Must be at most queue_bytes_total, which is \
+             100000 (bytes)",
+            "chan_websocket.conf: [conn1] is refused because of these errors; the connection is used without it",
+        ]
+    );
+    assert!(config.connections.is_empty());
+    assert_eq!(config.settings.queue_bytes_total, 100_000);
 }
 
 #[test]
