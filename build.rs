@@ -123,6 +123,7 @@ mod module {
         "__ast_module_(ref|unref)",
         "cw_module_self",
         "cw_wizard_name",
+        "cw_bridge_.*",
         "ast_get_version",
         "ast_get_build_opts",
         // log
@@ -167,6 +168,10 @@ mod module {
         "ast_check_realtime",
         "ast_moh_start",
         "ast_moh_stop",
+        "ast_channel_(rawwriteformat|generator|audiohooks|framehooks|fout|fout_set|get_bridge)",
+        "ast_framehook_list_contains_no_active_of_type",
+        "__ast_bridge_technology_register",
+        "ast_bridge_technology_unregister",
         "ast_queue_control",
         "ast_queue_hangup_with_cause",
         "pbx_builtin_setvar_helper",
@@ -235,6 +240,7 @@ mod module {
 
     const TYPES: &[&str] = &[
         "ast_channel_tech",
+        "ast_bridge_technology",
         "ast_frame",
         "ast_frame_type",
         "ast_http_uri",
