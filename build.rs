@@ -284,5 +284,6 @@ mod module {
         "ast_sorcery_wizard",
         "message",
         "ast_str",
+        "ast_generator",
     ];
 }
