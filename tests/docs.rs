@@ -105,6 +105,7 @@ fn links_lead_somewhere() {
     for (file, folder) in [
         ("README.md", ""),
         ("docs/architecture.md", "docs/"),
+        ("docs/bridge.md", "docs/"),
         ("docs/measured.md", "docs/"),
         ("docs/scaling.md", "docs/"),
         ("docs/troubleshooting.md", "docs/"),

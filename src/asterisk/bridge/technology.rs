@@ -144,7 +144,9 @@ trampoline! {
             if direct::deliver(locked, channel, borrowed) {
                 return 0;
             }
-            locked.unsettle_all_but(channel);
+            if borrowed.frametype != sys::ast_frame_type::AST_FRAME_NULL {
+                locked.unsettle_all_but(channel);
+            }
         }
         // SAFETY: what the core gave to the same callback of ours.
         unsafe { simple::write(bridge, channel, frame) }

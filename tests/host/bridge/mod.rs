@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::harness::call::Call;
-use super::harness::{App, Context, Suite, wait};
+use super::harness::{App, Context, InstanceConfig, Suite, wait};
 use super::protocol::rtp::{self, Phone};
 use super::whisper::{FRAME, expect_all, numbered, numbers};
 
@@ -22,6 +22,12 @@ pub fn tests(suite: &mut Suite) {
     suite.differs("bridge/chosen/dial", ROW, chosen_in_dial);
     suite.differs("bridge/chosen/phone", ROW, chosen_with_phone).shares("rtp", rtp::instance);
     suite.same("bridge/not_chosen", not_chosen);
+    suite
+        .same("bridge/without_simple", not_without_simple)
+        .private_with(InstanceConfig::new().without("bridge_simple"));
+    suite
+        .ours("bridge/simple_suspended", "the C module has no bridge technology", simple_suspended)
+        .private();
     suite.differs("bridge/third", ROW, third);
     suite.differs("bridge/reload", ROW, reload).private();
     hooks::tests(suite);
@@ -161,6 +167,23 @@ fn not_chosen(t: &Context) {
     let calls = [0, 1].map(|_| t.call("Local/park@harness/n").formats("ulaw").originate());
     t.ari().bridge(&[&calls[0].id, &calls[1].id]);
     t.note(technology(t, &calls[0].id));
+}
+
+/// Without simple_bridge, to which it leaves the rest, it is not chosen.
+fn not_without_simple(t: &Context) {
+    let [(one, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
+    t.note(technology(t, &one.id));
+    is_heard(&app, &ear);
+}
+
+/// An operator who suspends simple_bridge suspends it, too.
+fn simple_suspended(t: &Context) {
+    let chosen = || technology(t, &t.bridged("c(ulaw)", "c(ulaw)")[0].0.id);
+    assert_eq!(chosen(), "websocket");
+    t.asterisk.cli("bridge technology suspend simple_bridge");
+    assert_eq!(chosen(), "softmix");
+    t.asterisk.cli("bridge technology unsuspend simple_bridge");
+    assert_eq!(chosen(), "websocket");
 }
 
 /// A third one joins and leaves again.
