@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::harness::call::Call;
 use super::harness::{App, Context, InstanceConfig, Suite, wait};
+use super::life::music;
 use super::protocol::rtp::{self, Phone};
 use super::whisper::{FRAME, expect_all, numbered, numbers};
 
@@ -21,6 +22,9 @@ pub fn tests(suite: &mut Suite) {
     }
     suite.differs("bridge/chosen/dial", ROW, chosen_in_dial);
     suite.differs("bridge/chosen/phone", ROW, chosen_with_phone).shares("rtp", rtp::instance);
+    suite.differs("bridge/chosen/sip", ROW, chosen_with_sip).private_from(|| {
+        music::sip(InstanceConfig::new().dialplan("exten => 601,1,Answer()\n same => n,Echo()\n"), "601")
+    });
     suite.same("bridge/not_chosen", not_chosen);
     suite
         .same("bridge/without_simple", not_without_simple)
@@ -160,6 +164,19 @@ fn chosen_with_phone(t: &Context) {
     expect_direct(t, &call, before, 100);
     app.send_media(&[0x33; 640 * 50]);
     phone.collect(50);
+}
+
+/// A SIP phone, whose channel has numbered streams.
+fn chosen_with_sip(t: &Context) {
+    music::allow_sip(t);
+    let call = t.call("WebSocket/INCOMING/c(ulaw)").dials("PJSIP/self", "10", "").originate();
+    let app = call.connect();
+    app.expect_media_start();
+    expect_technology(t, &call.id, "websocket");
+    expect_all(&app, &app, 100);
+    expect_direct(t, &call, 0, 100);
+    app.command("HANGUP");
+    assert_eq!(app.expect_close(), 1000);
 }
 
 /// Without a WebSocket it is simple_bridge, and with three channels softmix, as ever.

@@ -5,7 +5,7 @@ mod disk;
 mod hold;
 mod killed;
 mod locks;
-mod music;
+pub mod music;
 pub mod puppet;
 mod resources;
 mod shim;
