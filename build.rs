@@ -121,7 +121,9 @@ mod module {
         // module
         "ast_module_.*ref",
         "__ast_module_(ref|unref)",
+        "cw_free",
         "cw_module_self",
+        "cw_substitute",
         "cw_wizard_name",
         "cw_bridge_.*",
         "ast_get_version",

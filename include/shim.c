@@ -19,7 +19,9 @@
 #include <asterisk/frame.h>
 #include <asterisk/http.h>
 #include <asterisk/module.h>
+#include <asterisk/pbx.h>
 #include <asterisk/sorcery.h>
+#include <asterisk/strings.h>
 #include <asterisk/tcptls.h>
 
 #include "shim.h"
@@ -165,6 +167,25 @@ int cw_bridge_channel_stream(const struct ast_bridge_channel *bridge_channel, in
 		return -1;
 	}
 	return AST_VECTOR_GET(&bridge_channel->stream_map.to_channel, stream_num);
+}
+
+char *cw_substitute(struct ast_channel *channel, const char *text)
+{
+	struct ast_str *value = ast_str_create(64);
+	char *copy;
+
+	if (!value) {
+		return NULL;
+	}
+	ast_str_substitute_variables(&value, 0, channel, text);
+	copy = ast_strdup(ast_str_buffer(value));
+	ast_free(value);
+	return copy;
+}
+
+void cw_free(char *text)
+{
+	ast_free(text);
 }
 
 static void __attribute__((constructor)) register_module(void)

@@ -56,4 +56,9 @@ int cw_bridge_technology_is_suspended(const struct ast_bridge_technology *techno
 /* The stream of the channel that a frame of this stream of the bridge goes to; -1: none. The bridge channel is locked. */
 int cw_bridge_channel_stream(const struct ast_bridge_channel *bridge_channel, int stream_num);
 
+/* What a text with ${...} comes to on a channel that the caller has not locked: a C string for cw_free, NULL if memory is
+ * out. In C, for the string that grows is made by inline functions. */
+char *cw_substitute(struct ast_channel *channel, const char *text);
+void cw_free(char *text);
+
 #endif

@@ -79,5 +79,11 @@ fn metrics() -> String {
         "Time from a frame's being due to its going to the core: what Asterisk or the machine adds",
         &traffic.lateness,
     );
+    metrics.histogram(
+        "first_media",
+        "Time from a connection's MEDIA_START to the application's first media",
+        &traffic.first_media,
+    );
+    metrics.histogram("ping_rtt", "Time from a WebSocket ping to its answer", &traffic.ping_rtt);
     metrics.finish()
 }

@@ -82,6 +82,10 @@ fn make_channel(request: &Request, driver: &Arc<Driver>) -> Option<*mut sys::ast
         );
         return None;
     }
+    if let Some(why) = driver.config().refused.get(&dial.connection_id).filter(|_| !dial.is_incoming()) {
+        log::error!("{who}: WebSocket client connection '{}' cannot be called: {why}", dial.connection_id);
+        return None;
+    }
     let call = new_call(who, driver.clone(), &dial, format, media_format)?;
     create_channel(request, &dial, call)
 }

@@ -26,6 +26,8 @@ pub(crate) struct Traffic {
     not_direct: ByReason,
     pub(crate) queue_wait: Histogram,
     pub(crate) lateness: Histogram,
+    pub(crate) first_media: Histogram,
+    pub(crate) ping_rtt: Histogram,
 }
 
 impl Default for Traffic {
@@ -35,23 +37,26 @@ impl Default for Traffic {
             _ => Value::Number(0),
         };
         let sums = summed().map(|(metric, _)| nothing(metric)).collect();
-        Self {
-            sums,
-            not_direct: ByReason::default(),
-            queue_wait: Histogram::default(),
-            lateness: Histogram::default(),
-        }
+        let (queue_wait, lateness, first_media, ping_rtt) = Default::default();
+        Self { sums, not_direct: ByReason::default(), queue_wait, lateness, first_media, ping_rtt }
     }
 }
 
 impl Traffic {
     /// What one call has moved so far.
     pub(crate) fn of(call: &CallReport<'_>) -> Self {
+        let record = &call.call.record;
+        let mut first_media = Histogram::default();
+        if let Some(time) = record.first_media() {
+            first_media.record(time);
+        }
         Self {
             sums: summed().map(|(metric, _)| (metric.get)(call)).collect(),
             not_direct: call.call.direct.not_direct(),
             queue_wait: call.stats.queue_wait,
             lateness: call.stats.lateness,
+            first_media,
+            ping_rtt: record.round_trips(),
         }
     }
 
@@ -73,6 +78,8 @@ impl AddAssign for Traffic {
         }
         self.queue_wait += other.queue_wait;
         self.lateness += other.lateness;
+        self.first_media += other.first_media;
+        self.ping_rtt += other.ping_rtt;
     }
 }
 

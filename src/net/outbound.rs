@@ -24,7 +24,7 @@ use self::counters::as_nanos;
 pub(in crate::net) use self::encode::client_close_frame;
 use self::encode::{encode, next_mask, seeded_rng};
 use self::pending::{Message, Pending};
-use super::frame_watch::MAX_HEADER_BYTES;
+use super::frame_reader::MAX_HEADER_BYTES;
 use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard};
 use super::transport::Transport;
 
@@ -158,6 +158,11 @@ impl Outbound {
         self.queue_control(Control::Ping, payload);
     }
 
+    /// Queues the answer to a ping with this payload; written as a ping is.
+    pub fn queue_pong(&self, payload: &[u8]) {
+        self.queue_control(Control::Pong, payload);
+    }
+
     /// Queues a close frame with this payload behind everything else, and takes no more. Written as a ping is.
     pub fn queue_close(&self, payload: &[u8]) {
         self.queue_control(Control::Close, payload);
@@ -169,11 +174,6 @@ impl Outbound {
         // Encoding into a Vec cannot fail.
         let _ = encode(&mut frame, OpCode::Control(control), payload, mask);
         self.queue(frame, control == Control::Close);
-    }
-
-    /// Queues a whole encoded frame behind everything else. Called by the reactor, which flushes after it.
-    pub fn queue_encoded(&self, frame: &[u8]) {
-        self.queue(frame.to_vec(), false);
     }
 
     /// Queues a whole frame; behind the `last` one nobody comes in between.

@@ -72,6 +72,11 @@ impl Call {
         self.not_connected(Happening::AttemptFailed(NotConnected::Failed(error.to_string())));
     }
 
+    /// The call cannot be made as its client's section wants it.
+    pub(crate) fn cannot_be_made(&self, why: String) {
+        self.not_connected(Happening::AttemptFailed(NotConnected::Misconfigured(why)));
+    }
+
     /// The application was lost between claim and connection.
     pub(crate) fn connection_lost_in_handshake(&self, what: &str) {
         self.not_connected(Happening::AttemptFailed(NotConnected::LostInHandshake(what.to_owned())));

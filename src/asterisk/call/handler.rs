@@ -30,6 +30,7 @@ impl Handler for Call {
 
     fn on_binary(&self, message: Bytes) {
         fault::point("media");
+        self.record.media();
         call_debug!(self, 5, "received a message of {} bytes", message.len());
         self.take_media(message);
     }

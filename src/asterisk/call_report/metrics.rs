@@ -89,6 +89,14 @@ pub(crate) static METRICS: &[Metric] = &[
     metric(Connection, "tls", Info, NONE, "TLS version and cipher; none on a plain connection", |v| v.tls()),
     metric(
         Connection,
+        "client",
+        Info,
+        NONE,
+        "websocket_client that is connected: a fallback, or the one that was dialled",
+        |v| v.connection().and_then(|connection| connection.client.as_deref()).into(),
+    ),
+    metric(
+        Connection,
         "connect_time",
         Gauge,
         Milliseconds,
@@ -98,6 +106,14 @@ pub(crate) static METRICS: &[Metric] = &[
     metric(Connection, "connected", Gauge, Seconds, "Since the WebSocket came up", |v| {
         v.connected().map(Value::Seconds).into()
     }),
+    metric(
+        Connection,
+        "first_media_ms",
+        Gauge,
+        Milliseconds,
+        "From MEDIA_START to the application's first media",
+        |v| v.call.record.first_media().map(Value::Milliseconds).into(),
+    ),
     metric(Connection, "ping_interval", Info, Seconds, "Time between two pings, if any are sent", |v| {
         v.connection().and_then(|connection| connection.ping_interval).map(Value::Seconds).into()
     }),
@@ -107,10 +123,10 @@ pub(crate) static METRICS: &[Metric] = &[
         v.pings().missed.into()
     })
     .of_all("Pings not answered before the next"),
-    metric(Connection, "round_trip", Gauge, Milliseconds, "Round trip of the last ping", |v| {
+    metric(Connection, "ping_rtt_ms", Gauge, Milliseconds, "Round trip of the last ping", |v| {
         v.pings().round_trip.map(Value::Milliseconds).into()
     }),
-    metric(Connection, "longest_round_trip", Gauge, Milliseconds, "The longest round trip of a ping", |v| {
+    metric(Connection, "longest_ping_rtt_ms", Gauge, Milliseconds, "The longest round trip of a ping", |v| {
         v.pings().longest_round_trip.map(Value::Milliseconds).into()
     }),
     metric(

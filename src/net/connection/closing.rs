@@ -3,14 +3,11 @@
 use std::io;
 use std::time::Instant;
 
-use tungstenite::Error;
-use tungstenite::error::{CapacityError, ProtocolError};
 use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::write_only::WriteOnly;
 use super::{Closed, Connection, Turn};
-use crate::net::frame_watch::is_sendable;
+use crate::net::frame_reader::Fault;
 use crate::net::outbound::Flushed;
 
 /// Where a connection is in its life.
@@ -50,7 +47,7 @@ impl Connection {
     }
 
     /// Ends the connection after a panic in one of its turns, which may have left anything but the call's own state half
-    /// done: only the close frame is sent, past tungstenite. A second panic is the reactor's business.
+    /// done: only the close frame is sent, without pongs. A second panic is the reactor's business.
     pub(in crate::net) fn on_panic(&mut self) -> Turn {
         if self.told {
             self.state = State::Done;
@@ -66,10 +63,6 @@ impl Connection {
     /// The application's close frame is answered with its own payload.
     pub(super) fn on_peer_close(&mut self, payload: &[u8]) {
         let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
-        if let Some(code) = code.filter(|code| !is_sendable(*code)) {
-            let what = format!("a close frame with the code {code}, which must not be sent");
-            return self.fail(u16::from(CloseCode::Protocol), what);
-        }
         if self.state == State::Open {
             self.out.discard_media();
             self.out.queue_close(payload);
@@ -81,29 +74,20 @@ impl Connection {
         self.linger(self.role == Role::Client);
     }
 
-    /// tungstenite has found a fault, or the end.
-    pub(super) fn on_error(&mut self, error: &Error) {
-        match error {
-            Error::ConnectionClosed | Error::AlreadyClosed => self.linger(false),
-            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-                // It may still read: with TLS it is owed a close_notify.
-                self.transport.shutdown();
-                self.lose("the application ended TCP without a close frame".into());
-            }
-            Error::Io(error) => self.lose(error.to_string()),
-            _ => match fault_code(error) {
-                Some(code) => self.fail(code, error.to_string()),
-                None => self.lose(error.to_string()),
-            },
-        }
+    /// The stream has ended, and no close frame has come.
+    pub(super) fn on_end(&mut self) {
+        // It may still read: with TLS it is owed a close_notify.
+        self.transport.shutdown();
+        self.lose("the application ended TCP without a close frame".into());
     }
 
-    /// Fails the connection (RFC 6455 section 7.1.7): the close frame with `code`, then the end.
-    pub(super) fn fail(&mut self, code: u16, what: String) {
+    /// Fails the connection (RFC 6455 section 7.1.7): the close frame with the fault's code, then the end.
+    pub(super) fn fail(&mut self, fault: Fault) {
         self.out.discard_media();
         if self.state == State::Open {
+            let code = fault.close_code().into();
             self.send_close(code);
-            self.tell(Closed::Fault { code, what });
+            self.tell(Closed::Fault { code, what: fault.to_string() });
         }
         self.linger(false);
     }
@@ -123,16 +107,9 @@ impl Connection {
         self.state = State::Done;
     }
 
-    /// Queues our close frame behind the pongs that wait inside tungstenite: some in a buffer, and the newest apart from
-    /// it, which comes into the buffer by the second flush. (Behind the application's close frame none is owed.)
+    /// Queues our close frame behind the pongs that wait. (Behind the application's close frame none is owed.)
     pub(super) fn send_close(&mut self, code: u16) {
-        let mut io = WriteOnly { out: &self.out, force: true };
-        for _ in 0..2 {
-            if self.ws.can_write() {
-                // An error says that nothing more is taken, which is known.
-                let _ = self.ws.flush(&mut io);
-            }
-        }
+        self.pongs.queue_all(&self.out);
         self.out.queue_close(&code.to_be_bytes());
     }
 
@@ -181,15 +158,4 @@ impl Connection {
             }
         }
     }
-}
-
-/// The close code that RFC 6455 section 7.4.1 gives a fault.
-fn fault_code(error: &Error) -> Option<u16> {
-    let code = match error {
-        Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseCode::Size,
-        Error::Utf8(_) => CloseCode::Invalid,
-        Error::Protocol(_) => CloseCode::Protocol,
-        _ => return None,
-    };
-    Some(code.into())
 }

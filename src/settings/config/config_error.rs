@@ -110,8 +110,8 @@ pub enum Instead {
     Closed,
     /// Of the options in error the defaults, of the others the values.
     Defaults,
-    /// Nothing.
-    Nothing,
+    /// Nothing: without what the section says, calls would go out without their token, or to another server.
+    NoCalls,
 }
 
 impl fmt::Display for Instead {
@@ -123,7 +123,7 @@ impl fmt::Display for Instead {
                 "the defaults are in force, and nobody may connect to INCOMING channels, for it is not known who may"
             }
             Self::Defaults => "the defaults are in force, but for its access checks that are valid",
-            Self::Nothing => "the connection is used without it",
+            Self::NoCalls => "its client cannot be called",
         })
     }
 }

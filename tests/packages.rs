@@ -1,12 +1,14 @@
-//! The Debian package, installed, upgraded and removed by dpkg in machines that are thrown away: the sandbox with a
-//! layer over it and a network of its own, so that Asterisk runs there as Debian configures it.
+//! The packages, installed, upgraded and removed in machines that are thrown away: the sandbox with a layer over it and a
+//! network of its own, so that Asterisk runs there as Debian configures it. Here: the Debian package.
 
 // A test says by a panic what is wrong, and a test binary exports nothing.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, unreachable_pub)]
 
-#[path = "deb/machine.rs"]
+#[path = "packages/dist.rs"]
+mod dist;
+#[path = "packages/machine.rs"]
 mod machine;
-#[path = "deb/readme.rs"]
+#[path = "packages/readme.rs"]
 mod readme;
 
 use std::fs;
@@ -27,21 +29,25 @@ struct Packages {
     new: PathBuf,
 }
 
-static PACKAGES: LazyLock<Packages> = LazyLock::new(|| {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let module = std::env::var_os("CHAN_WEBSOCKET_MODULE").map_or_else(
+/// The module that is packed.
+static MODULE: LazyLock<PathBuf> = LazyLock::new(|| {
+    std::env::var_os("CHAN_WEBSOCKET_MODULE").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/release/chan_websocket.so"),
         PathBuf::from,
-    );
+    )
+});
+
+static PACKAGES: LazyLock<Packages> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let another = folder.path().join("another.so");
-    fs::write(&another, another_build(&fs::read(&module).expect("the module: run make build")))
+    fs::write(&another, another_build(&fs::read(&*MODULE).expect("the module: run make build")))
         .expect("module");
     let pack = |version: &str, module: &Path| {
         let mut script = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/deb"));
         script.env("DEB_VERSION", version).env("DEB_DIR", folder.path()).env("CHAN_WEBSOCKET_MODULE", module);
         PathBuf::from(run(&mut script).lines().next().expect("the package"))
     };
-    let old = pack("0.0.1~git20200101000000.0000000", &module);
+    let old = pack("0.0.1~git20200101000000.0000000", &MODULE);
     let new = pack("0.0.1~git20200101000001.0000000", &another);
     Packages { folder, old, new }
 });

@@ -1,5 +1,6 @@
 //! A machine that is thrown away.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -114,16 +115,14 @@ impl Machine {
 
     /// Runs shell commands; `Ok` and `Err`: whether they succeeded, with all that they said.
     pub fn try_sh(&self, commands: &str) -> Result<String, String> {
-        let inside = Path::new("/").join(self.folder.path().join("root"));
-        let output = Command::new("nsenter")
+        let mut command = Command::new("nsenter");
+        command
             .args(["--target", &self.pid, "--mount", "--net", "--pid", "chroot"])
-            .arg(inside)
+            .arg(self.mounted())
             .args(["env", "-i", "HOME=/root", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"])
             .args(["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "sh", "-ec", commands])
-            .stdin(Stdio::null())
-            .output()
-            .expect("nsenter");
-        said(output)
+            .stdin(Stdio::null());
+        try_run(&mut command)
     }
 
     #[track_caller]
@@ -165,15 +164,23 @@ impl Machine {
         said
     }
 
-    /// `make install` or `make uninstall`, for this machine. Its mounts are not ours, so it runs where they are.
+    /// A command of this machine's that works on that one's files, below [`Self::mounted`]. That one's mounts are not
+    /// ours, so it runs where they are.
+    pub fn where_mounted(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.pid, "--mount"]).arg(program);
+        command
+    }
+
+    /// The root folder, for [`Self::where_mounted`].
+    pub fn mounted(&self) -> PathBuf {
+        self.folder.path().join("root")
+    }
+
+    /// `make install` or `make uninstall`, for this machine.
     pub fn try_make(&self, script: &str) -> Result<String, String> {
-        let output = Command::new("nsenter")
-            .args(["--target", &self.pid, "--mount"])
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(script))
-            .env("DPKG_ROOT", self.folder.path().join("root"))
-            .output()
-            .expect("nsenter");
-        said(output)
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(script);
+        try_run(self.where_mounted(script).env("DPKG_ROOT", self.mounted()))
     }
 
     #[track_caller]
@@ -242,7 +249,8 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// All that a command said; `Ok` and `Err`: whether it succeeded.
-fn said(output: std::process::Output) -> Result<String, String> {
+pub fn try_run(command: &mut Command) -> Result<String, String> {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said =
         [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     if output.status.success() { Ok(said) } else { Err(said) }
