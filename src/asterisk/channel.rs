@@ -97,7 +97,8 @@ impl ChannelGuard<'_> {
         // SAFETY: the caller's promise.
         let busy =
             unsafe { sys::__ao2_trylock(chan.as_ptr().cast(), 0, file, function, line, c"chan".as_ptr()) };
-        (busy == 0).then_some(ChannelGuard(Locked(chan, PhantomData)))
+        // Not `then_some`: a guard that is made unlocks when it is dropped.
+        (busy == 0).then(|| ChannelGuard(Locked(chan, PhantomData)))
     }
 
     /// The channel, for what needs its lock.

@@ -75,7 +75,8 @@ impl<'a> End<'a> {
         let busy = unsafe {
             sys::__ao2_trylock(self.0.as_ptr().cast(), 0, file, function, line, c"bridge_channel".as_ptr())
         };
-        (busy == 0).then_some(LockedEnd(self))
+        // Not `then_some`: a locked end that is made unlocks when it is dropped.
+        (busy == 0).then(|| LockedEnd(self))
     }
 }
 

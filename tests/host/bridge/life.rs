@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::harness::{Context, InstanceConfig, Suite, wait};
+use super::super::life::shim::{Control, Field};
 use super::super::masquerade::move_to_echo;
 use super::super::whisper::{FRAME, expect_all, numbered, play};
 use super::{ROW, expect_all_both_ways, expect_in_order, expect_technology, hear_until, technology};
@@ -17,6 +18,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("bridge/hangups", NO_TECHNOLOGY, hangups).private();
     suite.ours("bridge/suspended", NO_TECHNOLOGY, suspended).private();
     suite.ours("bridge/unloaded", NO_TECHNOLOGY, unloaded).private();
+    suite.ours("bridge/busy", NO_TECHNOLOGY, busy).private_from(|| Control::preload(InstanceConfig::new()));
     suite
         .ours("bridge/locked", FAULT, locked)
         .private_with(InstanceConfig::new().fault(&format!("read={LOCKED_MS}")));
@@ -136,6 +138,26 @@ fn unloaded(t: &Context) {
         let technologies = t.asterisk.cli("bridge technology show");
         assert!(technologies.contains("websocket"), "{technologies}");
     }
+}
+
+/// Locks that are tried are taken by somebody: the frame goes by way of the channel's thread, and no lock is given back that
+/// was not got.
+fn busy(t: &Context) {
+    let control = Control::of(t);
+    let [(one, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
+    expect_all(&ear, &app, 10);
+    for _ in 0..5 {
+        control.set(Field::LocksBusyElsewhere, 2);
+        ear.send_media(&[0xff; FRAME]);
+        wait::until("locks were tried", || control.get(Field::LocksBusyElsewhere) <= 0);
+    }
+    assert_eq!(control.get(Field::LocksForeign), 0, "it gave back what it had not got");
+    expect_all_both_ways(&app, &ear, 25);
+    let stats = t.asterisk.cli("websocket show stats");
+    let locked = stats.lines().find(|line| line.contains("reason=locked")).expect("a row").to_owned();
+    let count = locked.split_whitespace().nth(2).and_then(|word| word.parse::<u64>().ok());
+    assert!(count > Some(0), "{locked}");
+    assert!(super::direct(&one) > 0);
 }
 
 /// How long a channel's lock is held.

@@ -8,7 +8,7 @@ mod locks;
 pub mod music;
 pub mod puppet;
 mod resources;
-mod shim;
+pub mod shim;
 mod stopping;
 mod transfers;
 mod watchdog;
