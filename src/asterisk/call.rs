@@ -8,6 +8,7 @@
 //! | `handler` | what the connection's reactor tells |
 //! | `hold` | music on hold |
 //! | `ending` | what is done when a call ends |
+//! | `media_stop` | the last message to the application |
 //! | `media_out` | the connection, as the thread that sends media has it |
 //! | `report` | what people see of it |
 //!
@@ -22,6 +23,7 @@ mod hold;
 mod link;
 mod media;
 mod media_out;
+mod media_stop;
 mod report;
 
 use std::ffi::CString;

@@ -30,6 +30,8 @@ pub(crate) struct CallReport<'a> {
     pub(crate) status: Status,
     pub(crate) stats: SessionStats,
     pub(crate) direction: MediaDirection,
+    /// Playing time of the media that waits for the core.
+    pub(crate) queued: Duration,
 }
 
 /// What a metric is about; the headings of `websocket show channel`.
@@ -111,11 +113,6 @@ impl<'a> CallReport<'a> {
     /// Since the channel was made.
     pub(crate) fn age(&self) -> Duration {
         self.call.since.elapsed()
-    }
-
-    /// Playing time of the media that waits for the core; an estimate in passthrough.
-    pub(crate) fn queue(&self) -> Duration {
-        self.format().ptime() * u32::try_from(self.status.queue_length).unwrap_or(u32::MAX)
     }
 
     /// Frames sent to the application.

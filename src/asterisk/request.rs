@@ -12,7 +12,7 @@ use crate::net::clock::Clock;
 use crate::net::coalescing;
 use crate::playout::media_format::MediaFormat;
 use crate::playout::sample_counter;
-use crate::playout::session::{MediaMode, QueueLimits, Session, SessionConfig};
+use crate::playout::session::{ConnectionLimits, MediaMode, QueueLimits, Session, SessionConfig};
 use crate::settings::config::Settings;
 use crate::settings::dial_string::{self, DialString};
 
@@ -183,6 +183,11 @@ fn session_config(dial: &DialString, settings: &Settings, format: &MediaFormat) 
         control_message_format: dial.options.format.unwrap_or(settings.control_message_format),
         limits: QueueLimits { max: settings.queue_max, xoff: settings.queue_xoff, xon: settings.queue_xon },
         clock_grid: coalescing::TICK,
+        connection_limits: ConnectionLimits {
+            max_message_size: settings.max_message_size,
+            max_command_size: settings.max_command_size,
+            out_queue: settings.out_queue,
+        },
     }
 }
 

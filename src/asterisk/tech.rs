@@ -19,7 +19,6 @@ use super::guard::{guard, trampoline};
 use super::request::{self, Request};
 use super::{call_report, module, sys};
 use crate::call::ending::CLOSE_NORMAL;
-use crate::protocol::event::Event;
 
 /// The tech table in memory that never moves; the core keeps a pointer to it from register to unregister.
 struct Tech(UnsafeCell<sys::ast_channel_tech>);
@@ -321,10 +320,10 @@ unsafe fn class_of_hold(data: *const c_void, len: usize) -> Option<CString> {
 
 trampoline! {
     /// Not locked, but never in the destructor. The digit has ended.
-    fn send_digit_end(chan: *mut sys::ast_channel, digit: c_char, _duration: c_uint) -> c_int, fail -1, {
+    fn send_digit_end(chan: *mut sys::ast_channel, digit: c_char, duration: c_uint) -> c_int, fail -1, {
         match call_of_unlocked(chan) {
             Some(call) => {
-                call.send_event(&Event::DtmfEnd { digit: digit_of(digit) });
+                call.send_digit(digit_of(digit), duration);
                 0
             }
             None => -1,

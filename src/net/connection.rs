@@ -228,7 +228,7 @@ impl Connection {
     /// Runs a piece of the call's own code; a panic in it ends this connection and nothing else.
     fn guarded(&mut self, work: impl FnOnce(&Self)) {
         if contained("a connection's call", || work(self)).is_none() {
-            self.send_close(CloseCode::Error.into());
+            self.send_close(CloseCode::Error.into(), &Closed::Panicked);
             self.tell(Closed::Panicked);
             self.linger(false);
         }

@@ -163,26 +163,36 @@ impl Outbound {
         self.queue_control(Control::Pong, payload);
     }
 
-    /// Queues a close frame with this payload behind everything else, and takes no more. Written as a ping is.
-    pub fn queue_close(&self, payload: &[u8]) {
-        self.queue_control(Control::Close, payload);
-    }
-
     fn queue_control(&self, control: Control, payload: &[u8]) {
-        let mut frame = Vec::with_capacity(MAX_HEADER_BYTES + payload.len());
-        let mask = self.writer.lock().mask.as_mut().map(next_mask);
-        // Encoding into a Vec cannot fail.
-        let _ = encode(&mut frame, OpCode::Control(control), payload, mask);
-        self.queue(frame, control == Control::Close);
-    }
-
-    /// Queues a whole frame; behind the `last` one nobody comes in between.
-    fn queue(&self, frame: Vec<u8>, last: bool) {
+        let frame = self.control_frame(control, payload);
         let mut pending = self.pending.lock();
         if !pending.closed {
             self.append(&mut pending, Message::Encoded(frame));
         }
-        pending.closed |= last;
+    }
+
+    /// Queues a close frame with this payload after everything else, and takes no more. Written as a ping is. Nobody comes
+    /// between it and the text message `last`, if there is one.
+    pub fn queue_close(&self, last: Option<&str>, payload: &[u8]) {
+        let frame = self.control_frame(Control::Close, payload);
+        let mut pending = self.pending.lock();
+        if std::mem::replace(&mut pending.closed, true) {
+            return;
+        }
+        if let Some(text) = last {
+            self.counters.events.fetch_add(1, Ordering::Relaxed);
+            let message = Message::Payload { opcode: Data::Text, payload: text.into(), media: None };
+            self.append(&mut pending, message);
+        }
+        self.append(&mut pending, Message::Encoded(frame));
+    }
+
+    fn control_frame(&self, control: Control, payload: &[u8]) -> Vec<u8> {
+        let mut frame = Vec::with_capacity(MAX_HEADER_BYTES + payload.len());
+        let mask = self.writer.lock().mask.as_mut().map(next_mask);
+        // Encoding into a Vec cannot fail.
+        let _ = encode(&mut frame, OpCode::Control(control), payload, mask);
+        frame
     }
 
     /// Takes no more payload from now on; what is queued still goes out.

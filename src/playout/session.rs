@@ -11,23 +11,31 @@
 //! | here | what a call is made of, and what can be asked about it |
 //! | `media` | binary messages: cut or joined into frames, and queued |
 //! | `commands` | text messages: what each command does, and when it is refused |
+//! | `flushing` | FLUSH_MEDIA |
 //! | `playing` | which frame goes to the core, when, and the marks between frames |
 //! | `clock_setting` | when the channel wants to be read |
+//! | `position` | where playback is |
+//! | `subscriptions` | the added events that the app has asked for |
 
 mod clock_setting;
 mod commands;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fixture;
+mod flushing;
 mod media;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod model;
 #[cfg(all(test, loom))]
 mod models;
 mod playing;
+mod position;
 mod setup;
 mod stats;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
+
+use std::time::Duration;
 
 use super::delivery::Deliveries;
 use super::media_format::MediaFormat;
@@ -41,8 +49,9 @@ use crate::protocol::event::{Event, Status};
 
 pub use self::clock_setting::ClockSetting;
 pub use self::playing::MediaFrame;
-pub use self::setup::{MediaMode, SessionConfig};
+pub use self::setup::{ConnectionLimits, MediaMode, SessionConfig};
 pub use self::stats::SessionStats;
+use self::subscriptions::Subscriptions;
 pub use super::queue::QueueLimits;
 
 /// Something that the caller has to do. Events are queued under the session's lock and sent without it; the rest is
@@ -97,6 +106,8 @@ pub struct Session {
     /// each message.
     trailing_tick: bool,
     stats: SessionStats,
+    subscriptions: Subscriptions,
+    connection_limits: ConnectionLimits,
 }
 
 impl Session {
@@ -104,7 +115,7 @@ impl Session {
     ///
     /// A format that cannot be cut makes [`MediaMode::Framed`] passthrough.
     pub fn new(config: SessionConfig, samples: Box<dyn SampleCounter>) -> Self {
-        let SessionConfig { format, mode, direction, control_message_format, limits, clock_grid } = config;
+        let SessionConfig { format, mode, direction, control_message_format, limits, .. } = config;
         let reframer = match mode {
             MediaMode::Passthrough => None,
             MediaMode::Framed | MediaMode::Unbuffered => format.framing.map(Reframer::new),
@@ -120,7 +131,7 @@ impl Session {
             samples,
             reframer,
             queue: FrameQueue::new(limits),
-            schedule: Schedule::on_grid(clock_grid),
+            schedule: Schedule::on_grid(config.clock_grid),
             deliveries,
             clock: ClockSetting::default(),
             buffering: false,
@@ -132,6 +143,8 @@ impl Session {
             stalled_until: None,
             trailing_tick: false,
             stats: SessionStats::default(),
+            subscriptions: Subscriptions::default(),
+            connection_limits: config.connection_limits,
         }
     }
 
@@ -170,7 +183,12 @@ impl Session {
         self.control_message_format
     }
 
-    /// What GET_STATUS answers.
+    /// Playing time of the media that waits.
+    pub fn queued_media(&self) -> Duration {
+        self.queue.media()
+    }
+
+    /// What GET_STATUS answers, but for the times of media.
     pub fn status(&self) -> Status {
         let limits = self.queue.limits();
         Status {
@@ -180,6 +198,7 @@ impl Session {
             queue_full: self.queue.is_full(),
             bulk_media: self.buffering,
             media_paused: self.paused,
+            times: None,
         }
     }
 

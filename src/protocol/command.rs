@@ -3,12 +3,17 @@
 //! Whether a command is allowed at the moment (passthrough, media direction) is `session`'s business. Called from
 //! the reactor thread that read the message; nothing here waits.
 
+mod added;
 #[cfg(test)]
 mod tests;
 
 use serde_json::Value;
 
 use crate::report::table::shortened;
+
+pub use self::added::{
+    DEFAULT_POSITION_INTERVAL_MS, Flush, FlushExtent, MAX_FADE_MS, RequestError, Subscribe,
+};
 
 /// How control messages (commands and events) are written on one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -98,8 +103,8 @@ pub enum Command {
         /// Comes back with MEDIA_MARK_PROCESSED; never empty.
         correlation_id: Option<String>,
     },
-    /// Drop everything queued.
-    FlushMedia,
+    /// Drop everything queued, or a part of it.
+    FlushMedia(Flush),
     /// Stop playing, keep the queue.
     PauseMedia,
     /// Go on playing.
@@ -111,6 +116,8 @@ pub enum Command {
     /// Change the media direction. The argument's fault is inside, because a session that does not allow the
     /// command refuses it before it looks at its argument.
     SetMediaDirection(Result<MediaDirection, DirectionError>),
+    /// Send added events.
+    Subscribe(Box<Subscribe>),
 }
 
 impl Command {
@@ -122,12 +129,13 @@ impl Command {
             Self::StartMediaBuffering => "START_MEDIA_BUFFERING",
             Self::StopMediaBuffering { .. } => "STOP_MEDIA_BUFFERING",
             Self::MarkMedia { .. } => "MARK_MEDIA",
-            Self::FlushMedia => "FLUSH_MEDIA",
+            Self::FlushMedia(_) => "FLUSH_MEDIA",
             Self::PauseMedia => "PAUSE_MEDIA",
             Self::ContinueMedia => "CONTINUE_MEDIA",
             Self::ReportQueueDrained => "REPORT_QUEUE_DRAINED",
             Self::GetStatus => "GET_STATUS",
             Self::SetMediaDirection(_) => SET_MEDIA_DIRECTION,
+            Self::Subscribe(_) => added::SUBSCRIBE,
         }
     }
 }
@@ -178,6 +186,9 @@ pub enum CommandError {
     /// No such command; holds what was sent in its place.
     #[error("Unknown command '{}'", excerpt(.0))]
     Unknown(String),
+    /// An added command that is refused.
+    #[error("{0}")]
+    Request(Box<RequestError>),
 }
 
 /// What the text message `text` (as received) of a call with `format` commands.
@@ -214,8 +225,7 @@ fn parse_plain_text(text: &str) -> Result<Command, CommandError> {
         Some((name, argument)) => (name, Some(argument)),
         None => (text, None),
     };
-    from_parts(name, argument, || Err(DirectionError::PlainText))
-        .ok_or_else(|| CommandError::Unknown(name.to_owned()))
+    from_parts(name, argument, || Err(DirectionError::PlainText)).ok_or_else(|| unknown(name))
 }
 
 fn parse_json(text: &str) -> Result<Command, CommandError> {
@@ -223,11 +233,19 @@ fn parse_json(text: &str) -> Result<Command, CommandError> {
     let object = value.as_object().ok_or(CommandError::NotAnObject)?;
     let string = |key: &str| object.get(key).and_then(Value::as_str);
     let name = string("command").ok_or(CommandError::NoCommand)?;
+    if let Some(added) = added::parse(name, object) {
+        return added;
+    }
     from_parts(name, string("correlation_id"), || {
         let direction = string("direction").ok_or(DirectionError::Missing)?;
         MediaDirection::parse(direction).ok_or_else(|| DirectionError::Invalid(direction.to_owned()))
     })
     .ok_or_else(|| CommandError::Unknown(name.to_owned()))
+}
+
+/// What is said of `name` on a call whose control messages are plain text, which have no such command.
+fn unknown(name: &str) -> CommandError {
+    added::in_plain_text(name).unwrap_or_else(|| CommandError::Unknown(name.to_owned()))
 }
 
 /// The command `name`, or `None` if there is none of that name.
@@ -243,7 +261,7 @@ fn from_parts(
         "START_MEDIA_BUFFERING" => Command::StartMediaBuffering,
         "STOP_MEDIA_BUFFERING" => Command::StopMediaBuffering { correlation_id: correlation_id() },
         "MARK_MEDIA" => Command::MarkMedia { correlation_id: correlation_id() },
-        "FLUSH_MEDIA" => Command::FlushMedia,
+        "FLUSH_MEDIA" => Command::FlushMedia(Flush::default()),
         "PAUSE_MEDIA" => Command::PauseMedia,
         "CONTINUE_MEDIA" => Command::ContinueMedia,
         "REPORT_QUEUE_DRAINED" => Command::ReportQueueDrained,
@@ -251,6 +269,11 @@ fn from_parts(
         SET_MEDIA_DIRECTION => Command::SetMediaDirection(direction()),
         _ => return None,
     })
+}
+
+/// `text` as an error may quote it: as JSON, and short.
+pub fn quoted(text: &str) -> String {
+    excerpt(&Value::from(text).to_string())
 }
 
 /// `text` as an error may quote it: short, and on one line.

@@ -2,7 +2,11 @@
 //!
 //! What is sent when is `session`'s business. Rendering needs no lock and no Asterisk thread.
 
-use super::command::ControlMessageFormat;
+use super::command::{ControlMessageFormat, RequestError};
+
+pub use self::added::{
+    AddedEvent, Limits, MediaFlushed, MediaPosition, MediaStop, MediaTimes, Subscribed, whole_ms,
+};
 
 /// Something that the app is told, as one text message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +17,8 @@ pub enum Event {
     DtmfEnd {
         /// `0`-`9`, `A`-`D`, `*` or `#`.
         digit: char,
+        /// How long it was, ms; said after a SUBSCRIBE.
+        duration_ms: Option<u32>,
     },
     /// The queue is nearly full: stop sending.
     MediaXoff,
@@ -26,17 +32,25 @@ pub enum Event {
     MediaBufferingCompleted {
         /// The command's.
         correlation_id: Option<String>,
+        /// Media that has been played by then, ms; said after a SUBSCRIBE.
+        played_ms: Option<u64>,
     },
     /// Everything queued before MARK_MEDIA has been played.
     MediaMarkProcessed {
         /// The command's.
         correlation_id: Option<String>,
+        /// Media that has been played by then, ms; said after a SUBSCRIBE.
+        played_ms: Option<u64>,
     },
     /// A command was refused, or media had to be dropped.
     Error {
         /// One line for a person.
         error_text: String,
     },
+    /// An added command was refused: an ERROR that says which.
+    RequestRefused(Box<RequestError>),
+    /// One that only those are sent who have asked for it.
+    Added(Box<AddedEvent>),
 }
 
 /// What MEDIA_START says.
@@ -76,6 +90,8 @@ pub struct Status {
     pub bulk_media: bool,
     /// Between PAUSE_ and CONTINUE_MEDIA.
     pub media_paused: bool,
+    /// Said after a SUBSCRIBE.
+    pub times: Option<MediaTimes>,
 }
 
 impl Event {
@@ -90,7 +106,17 @@ impl Event {
             Self::Status(_) => "STATUS",
             Self::MediaBufferingCompleted { .. } => "MEDIA_BUFFERING_COMPLETED",
             Self::MediaMarkProcessed { .. } => "MEDIA_MARK_PROCESSED",
-            Self::Error { .. } => "ERROR",
+            Self::Error { .. } | Self::RequestRefused(_) => "ERROR",
+            Self::Added(event) => event.name(),
+        }
+    }
+
+    /// What an ERROR says; `None` for any other event.
+    pub fn error_text(&self) -> Option<&str> {
+        match self {
+            Self::Error { error_text } => Some(error_text),
+            Self::RequestRefused(error) => Some(&error.error_text),
+            _ => None,
         }
     }
 
@@ -116,26 +142,31 @@ impl Event {
                      unbuffered:{unbuffered}"
                 )
             }
-            Self::DtmfEnd { digit } => format!("{name} digit:{digit} channel_id:{channel_id}"),
+            Self::DtmfEnd { digit, .. } => format!("{name} digit:{digit} channel_id:{channel_id}"),
             Self::Status(status) => {
-                let Status { queue_length, xon_level, xoff_level, queue_full, bulk_media, media_paused } =
-                    status;
+                let Status {
+                    queue_length, xon_level, xoff_level, queue_full, bulk_media, media_paused, ..
+                } = status;
                 format!(
                     "{name} channel_id:{channel_id} queue_length:{queue_length} xon_level:{xon_level} \
                      xoff_level:{xoff_level} queue_full:{queue_full} bulk_media:{bulk_media} \
                      media_paused:{media_paused}"
                 )
             }
-            Self::MediaBufferingCompleted { correlation_id }
-            | Self::MediaMarkProcessed { correlation_id } => match correlation_id.as_deref() {
+            Self::MediaBufferingCompleted { correlation_id, .. }
+            | Self::MediaMarkProcessed { correlation_id, .. } => match correlation_id.as_deref() {
                 None | Some("") => name.to_owned(),
                 Some(id) => format!("{name} {id}"),
             },
             Self::Error { error_text } => format!("{name} channel_id:{channel_id} error_text:{error_text}"),
+            Self::RequestRefused(error) => format!("{name} channel_id:{channel_id} error_text:{error}"),
+            // There is no plain text in which they could be asked for.
+            Self::Added(_) => name.to_owned(),
         }
     }
 }
 
+mod added;
 mod json;
 #[cfg(test)]
 mod tests;

@@ -54,7 +54,7 @@ impl Handler for Call {
             "{}: {error_text}; the application reads too slowly, more than out_queue waited for it",
             self.name()
         );
-        self.send_event(&Event::Error { error_text });
+        self.send_event(|_| Event::Error { error_text });
     }
 
     fn on_ping(&self, missed: bool) {
@@ -67,6 +67,10 @@ impl Handler for Call {
     fn on_pong(&self, round_trip: Duration) {
         self.record.pong(round_trip);
         call_debug!(self, 4, "ping answered after {:.1} ms", round_trip.as_secs_f64() * 1000.0);
+    }
+
+    fn last_message(&self, closed: &Closed) -> Option<String> {
+        self.media_stop(closed)
     }
 
     fn on_closed(&self, closed: Closed) {

@@ -127,7 +127,7 @@ impl Call {
     /// the order of events, and calls [`send_queued`](Self::send_queued) after it has released that lock.
     pub(super) fn queue_event(&self, event: &Event, queued: &mut QueuedEvents) {
         if let Some(connection) = self.connection() {
-            if let Event::Error { error_text } = event {
+            if let Some(error_text) = event.error_text() {
                 self.record.error(error_text);
             }
             let text = self.render(event);
@@ -148,7 +148,7 @@ impl Call {
         }
     }
 
-    fn render(&self, event: &Event) -> String {
+    pub(super) fn render(&self, event: &Event) -> String {
         event.render(self.control_message_format, self.uniqueid())
     }
 }

@@ -153,14 +153,23 @@ impl Call {
         queued
     }
 
-    /// Sends an event to the application, if it is connected. Any thread, no lock of ours held.
-    pub(crate) fn send_event(&self, event: &Event) {
+    /// Sends an event to the application, if it is connected; `event` may look at what the session knows of its wishes.
+    /// Any thread, no lock of ours held.
+    pub(crate) fn send_event(&self, event: impl FnOnce(&Session) -> Event) {
         let mut queued = QueuedEvents::default();
         {
-            let _order = self.session.lock();
-            self.queue_event(event, &mut queued);
+            let session = self.session.lock();
+            self.queue_event(&event(&session), &mut queued);
         }
         self.send_queued(queued);
+    }
+
+    /// A digit of this length has ended. Any thread, no lock of ours held.
+    pub(crate) fn send_digit(&self, digit: char, duration_ms: u32) {
+        self.send_event(|session| Event::DtmfEnd {
+            digit,
+            duration_ms: session.knows_additions().then_some(duration_ms),
+        });
     }
 
     /// An application may ask any number of times: the first one counts.

@@ -20,6 +20,7 @@ impl Call {
             status: session.status(),
             stats: session.stats(),
             direction: session.direction(),
+            queued: session.queued_media(),
         }
     }
 

@@ -156,6 +156,9 @@ pub(crate) static METRICS: &[Metric] = &[
         v.stats.frames_played.into()
     })
     .of_all("Frames that went to the core"),
+    metric(FromApplication, "played_ms", Counter, Milliseconds, "Media that went to the core", |v| {
+        Value::Milliseconds(v.stats.media_played)
+    }),
     metric(FromApplication, "frames_flushed", Counter, Frames, "Frames dropped by FLUSH_MEDIA", |v| {
         v.stats.frames_flushed.into()
     })
@@ -168,7 +171,7 @@ pub(crate) static METRICS: &[Metric] = &[
         v.status.queue_length.into()
     }),
     metric(FromApplication, "queue_time", Gauge, Milliseconds, "Their playing time", |v| {
-        Value::Milliseconds(v.queue())
+        Value::Milliseconds(v.queued)
     }),
     metric(FromApplication, "queue_high_water", Gauge, Frames, "The most frames that ever waited", |v| {
         v.stats.queue_high_water.into()

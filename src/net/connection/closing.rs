@@ -7,6 +7,7 @@ use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::{Closed, Connection, Turn};
+use crate::net::contain::contained;
 use crate::net::frame_reader::Fault;
 use crate::net::outbound::Flushed;
 
@@ -33,9 +34,10 @@ impl Connection {
     /// Starts the close handshake with `code` (RFC 6455 section 7.1.2). Queued messages go out before it.
     pub fn close(&mut self, code: u16) -> Turn {
         if self.state == State::Open {
-            self.send_close(code);
+            let closed = Closed::ByUs(code);
+            self.send_close(code, &closed);
             self.state = State::CloseSent { until: Instant::now() + self.config.close_timeout };
-            self.tell(Closed::ByUs(code));
+            self.tell(closed);
         }
         self.on_writable()
     }
@@ -53,9 +55,9 @@ impl Connection {
             self.state = State::Done;
             return Turn::Done;
         }
-        self.tell(Closed::Panicked);
         self.out.discard_media();
-        self.out.queue_close(&u16::from(CloseCode::Error).to_be_bytes());
+        self.queue_first_close(CloseCode::Error.into(), &Closed::Panicked);
+        self.tell(Closed::Panicked);
         self.linger(false);
         self.on_writable()
     }
@@ -65,7 +67,7 @@ impl Connection {
         let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
         if self.state == State::Open {
             self.out.discard_media();
-            self.out.queue_close(payload);
+            self.out.queue_close(None, payload);
             self.tell(Closed::ByPeer {
                 code: code.unwrap_or(CloseCode::Status.into()),
                 reason: String::from_utf8_lossy(payload.get(2..).unwrap_or_default()).into_owned(),
@@ -85,9 +87,15 @@ impl Connection {
     pub(super) fn fail(&mut self, fault: Fault) {
         self.out.discard_media();
         if self.state == State::Open {
-            let code = fault.close_code().into();
-            self.send_close(code);
-            self.tell(Closed::Fault { code, what: fault.to_string() });
+            let code: u16 = fault.close_code().into();
+            let closed = Closed::Fault { code, what: fault.to_string() };
+            if fault.is_in_close_frame() {
+                self.pongs.queue_all(&self.out);
+                self.out.queue_close(None, &code.to_be_bytes());
+            } else {
+                self.send_close(code, &closed);
+            }
+            self.tell(closed);
         }
         self.linger(false);
     }
@@ -95,8 +103,9 @@ impl Connection {
     /// The application does nothing any more.
     pub(super) fn give_up(&mut self, what: String) {
         self.out.discard_media();
-        self.send_close(CloseCode::Away.into());
-        self.tell(Closed::Unresponsive(what));
+        let closed = Closed::Unresponsive(what);
+        self.send_close(CloseCode::Away.into(), &closed);
+        self.tell(closed);
         self.linger(false);
     }
 
@@ -108,9 +117,15 @@ impl Connection {
     }
 
     /// Queues our close frame behind the pongs that wait. (Behind the application's close frame none is owed.)
-    pub(super) fn send_close(&mut self, code: u16) {
+    pub(super) fn send_close(&mut self, code: u16, closed: &Closed) {
         self.pongs.queue_all(&self.out);
-        self.out.queue_close(&code.to_be_bytes());
+        self.queue_first_close(code, closed);
+    }
+
+    /// Queues our close frame, where the application has sent none, after the call's last message.
+    fn queue_first_close(&self, code: u16, closed: &Closed) {
+        let last = contained("a call's last message", || self.handler.last_message(closed)).flatten();
+        self.out.queue_close(last.as_deref(), &code.to_be_bytes());
     }
 
     /// No message is read any more; what is queued goes out.

@@ -38,6 +38,11 @@ pub(in crate::net) enum Fault {
 }
 
 impl Fault {
+    /// Whether it is in the application's close frame, after which it is told nothing more.
+    pub(in crate::net) fn is_in_close_frame(self) -> bool {
+        matches!(self, Self::HalfCloseCode | Self::CloseCode(_) | Self::ReasonNotUtf8)
+    }
+
     /// The close code that RFC 6455 section 7.4.1 gives it.
     pub(in crate::net) fn close_code(self) -> CloseCode {
         match self {

@@ -4,7 +4,7 @@ use super::{Action, MediaMode, Session, send_error};
 use crate::mono_time::MonoTime;
 use crate::playout::framing::Cut;
 use crate::playout::pacing::Pace;
-use crate::protocol::command::{Command, CommandError, MediaDirection};
+use crate::protocol::command::{Command, CommandError, MediaDirection, RequestError};
 use crate::protocol::event::Event;
 
 impl Session {
@@ -25,6 +25,7 @@ impl Session {
         self.stats.commands += 1;
         let command = match command {
             Ok(command) => command,
+            Err(CommandError::Request(error)) => return self.refuse_request(actions, error),
             Err(error) => return self.refuse(actions, error.to_string()),
         };
         self.stats.last_command = Some(command.name());
@@ -43,16 +44,21 @@ impl Session {
                 actions.push(Action::Answer);
             }
             Command::Hangup => actions.push(Action::Hangup),
-            Command::GetStatus => actions.push(Action::Send(Event::Status(self.status()))),
+            Command::GetStatus => actions.push(Action::Send(Event::Status(self.status_told()))),
             Command::StartMediaBuffering => self.start_media_buffering(actions),
             Command::StopMediaBuffering { correlation_id } => {
                 self.stop_media_buffering(correlation_id, now, actions);
             }
             Command::MarkMedia { correlation_id } => {
                 self.settle_bulk(now, actions);
-                self.push_mark("MARK_MEDIA", Event::MediaMarkProcessed { correlation_id }, actions);
+                self.push_mark(
+                    "MARK_MEDIA",
+                    Event::MediaMarkProcessed { correlation_id, played_ms: None },
+                    actions,
+                );
             }
-            Command::FlushMedia => self.flush_media(now, actions),
+            Command::Subscribe(request) => self.subscribe(*request, actions),
+            Command::FlushMedia(flush) => self.flush_media(flush, now, actions),
             Command::PauseMedia => self.paused = true,
             Command::ContinueMedia => self.paused = false,
             Command::ReportQueueDrained => self.report_queue_drained = true,
@@ -65,14 +71,18 @@ impl Session {
     fn refusal(&self, command: &Command) -> Option<String> {
         use Command::{
             Answer, ContinueMedia, FlushMedia, GetStatus, Hangup, MarkMedia, PauseMedia, ReportQueueDrained,
-            SetMediaDirection, StartMediaBuffering, StopMediaBuffering,
+            SetMediaDirection, StartMediaBuffering, StopMediaBuffering, Subscribe,
         };
         let (in_passthrough, in_direction_in) = match command {
-            Answer | Hangup | GetStatus => (true, true),
-            StartMediaBuffering | StopMediaBuffering { .. } | PauseMedia | ContinueMedia => (false, false),
-            // DIVERGES: the C module (22.10) refuses it in passthrough; newer ones do not.
-            MarkMedia { .. } => (true, false),
-            FlushMedia | ReportQueueDrained | SetMediaDirection(_) => (false, true),
+            Answer | Hangup | GetStatus | Subscribe(_) => (true, true),
+            // DIVERGES: the C module refuses these two lines' in passthrough, newer ones all but MARK_MEDIA.
+            StartMediaBuffering
+            | StopMediaBuffering { .. }
+            | PauseMedia
+            | ContinueMedia
+            | MarkMedia { .. } => (true, false),
+            FlushMedia(_) | ReportQueueDrained => (true, true),
+            SetMediaDirection(_) => (false, true),
         };
         let name = command.name();
         if self.mode == MediaMode::Passthrough && !in_passthrough {
@@ -87,6 +97,12 @@ impl Session {
     fn refuse(&mut self, actions: &mut Vec<Action>, error_text: String) {
         self.stats.commands_refused += 1;
         send_error(actions, error_text);
+    }
+
+    /// Refuses an added command, with an ERROR that says which.
+    pub(super) fn refuse_request(&mut self, actions: &mut Vec<Action>, error: Box<RequestError>) {
+        self.stats.commands_refused += 1;
+        actions.push(Action::Send(Event::RequestRefused(error)));
     }
 
     fn start_media_buffering(&mut self, actions: &mut Vec<Action>) {
@@ -114,27 +130,8 @@ impl Session {
         if let Some(last) = last {
             self.push_media(last, Cut::Whole, Pace::Bulk, now, actions);
         }
-        self.push_mark("STOP_MEDIA_BUFFERING", Event::MediaBufferingCompleted { correlation_id }, actions);
-    }
-
-    fn flush_media(&mut self, now: MonoTime, actions: &mut Vec<Action>) {
-        // Nothing that comes now was meant for an earlier time.
-        self.stalled_until = None;
-        self.schedule.resume(now);
-        self.buffering = false;
-        // DIVERGES: the C module goes on pausing, though its documentation says otherwise.
-        self.paused = false;
-        if let Some(reframer) = &mut self.reframer {
-            self.stats.bytes_cut_off += reframer.clear() as u64;
-        }
-        // DIVERGES: the C module sends MEDIA_XON at an unpaused tick only, though there is room already.
-        let (frames, flow) = self.queue.clear();
-        self.stats.frames_flushed += frames as u64;
-        actions.extend(flow.map(|flow| Action::Send(flow.into())));
-        // Nothing is left whose end could be waited for.
-        if std::mem::take(&mut self.report_queue_drained) {
-            actions.push(Action::Send(Event::QueueDrained));
-        }
+        let completed = Event::MediaBufferingCompleted { correlation_id, played_ms: None };
+        self.push_mark("STOP_MEDIA_BUFFERING", completed, actions);
     }
 
     fn push_mark(&mut self, command: &str, event: Event, actions: &mut Vec<Action>) {

@@ -26,6 +26,7 @@ pub(crate) fn format(name: &'static str) -> MediaFormat {
         "g723" => (8000, 30, 30, 20),
         "ilbc" => (8000, 20, 20, 38),
         "silk8" => (8000, 20, 20, 160),
+        "slin" => (8000, 20, 10, 160),
         "opus" => (48000, 20, 10, 10),
         _ => (8000, 20, 10, 80),
     };
@@ -43,6 +44,7 @@ pub(crate) fn config() -> SessionConfig {
         direction: MediaDirection::Both,
         control_message_format: ControlMessageFormat::PlainText,
         limits: QueueLimits::default(),
+        connection_limits: ConnectionLimits::default(),
     }
 }
 

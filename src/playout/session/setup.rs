@@ -21,6 +21,19 @@ pub struct SessionConfig {
     pub limits: QueueLimits,
     /// Media that begins after silence, does so at a multiple of this on the monotonic clock; zero: at once.
     pub clock_grid: Duration,
+    /// Limits of its connection, which the app is told.
+    pub connection_limits: ConnectionLimits,
+}
+
+/// What SUBSCRIBED says of limits that are not the session's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ConnectionLimits {
+    /// Bytes of one message of the app.
+    pub max_message_size: usize,
+    /// Bytes of one command.
+    pub max_command_size: usize,
+    /// Media that is kept for an app that reads slowly.
+    pub out_queue: Duration,
 }
 
 /// What a binary message of the app is, and how it is timed.

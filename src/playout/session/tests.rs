@@ -4,11 +4,14 @@ mod clock;
 mod commands;
 mod directions;
 mod flow_control;
+mod flushing;
 mod framing;
 mod marks;
 mod pacing;
 mod passthrough;
 mod pausing;
+mod position;
+mod subscribing;
 mod unbuffered;
 
 use std::time::Duration;
@@ -61,7 +64,7 @@ impl Call {
     fn record(&mut self, actions: Vec<Action>) {
         for action in actions {
             let what = match action {
-                Action::Send(event) => event.render(ControlMessageFormat::PlainText, "1.1"),
+                Action::Send(event) => event.render(self.session.control_message_format(), "1.1"),
                 action => format!("{action:?}"),
             };
             self.transcript.push(format!("{} {what}", show(self.now)));

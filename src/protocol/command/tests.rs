@@ -22,7 +22,7 @@ fn all() -> Vec<(&'static str, Command)> {
         ("START_MEDIA_BUFFERING", Command::StartMediaBuffering),
         ("STOP_MEDIA_BUFFERING", Command::StopMediaBuffering { correlation_id: None }),
         ("MARK_MEDIA", Command::MarkMedia { correlation_id: None }),
-        ("FLUSH_MEDIA", Command::FlushMedia),
+        ("FLUSH_MEDIA", Command::FlushMedia(Flush::default())),
         ("PAUSE_MEDIA", Command::PauseMedia),
         ("CONTINUE_MEDIA", Command::ContinueMedia),
         ("REPORT_QUEUE_DRAINED", Command::ReportQueueDrained),

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 use serde_json::value::RawValue;
 
-use super::Event;
+use super::{AddedEvent, Event};
 
 pub(super) fn render(event: &Event, channel_id: &str) -> String {
     let mut rendered = Vec::new();
@@ -43,6 +43,9 @@ struct Json<'a> {
 
 impl Serialize for Json<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Event::Added(body) = self.event {
+            return Added { event: body.name(), channel_id: self.channel_id, body }.serialize(serializer);
+        }
         let mut object = serializer.serialize_map(None)?;
         object.serialize_entry("event", self.event.name())?;
         if let Event::MediaStart(start) = self.event {
@@ -51,7 +54,7 @@ impl Serialize for Json<'_> {
         }
         object.serialize_entry("channel_id", self.channel_id)?;
         match self.event {
-            Event::MediaXoff | Event::MediaXon | Event::QueueDrained => {}
+            Event::MediaXoff | Event::MediaXon | Event::QueueDrained | Event::Added(_) => {}
             Event::MediaStart(start) => {
                 object.serialize_entry("format", &start.format)?;
                 object.serialize_entry("optimal_frame_size", &start.optimal_frame_size)?;
@@ -60,7 +63,10 @@ impl Serialize for Json<'_> {
                 object.serialize_entry("passthrough", &start.passthrough)?;
                 object.serialize_entry("unbuffered", &start.unbuffered)?;
             }
-            Event::DtmfEnd { digit } => object.serialize_entry("digit", digit)?,
+            Event::DtmfEnd { digit, duration_ms } => {
+                object.serialize_entry("digit", digit)?;
+                entry_if_some(&mut object, "duration_ms", duration_ms.as_ref())?;
+            }
             Event::Status(status) => {
                 object.serialize_entry("queue_length", &status.queue_length)?;
                 object.serialize_entry("xon_level", &status.xon_level)?;
@@ -68,15 +74,44 @@ impl Serialize for Json<'_> {
                 object.serialize_entry("queue_full", &status.queue_full)?;
                 object.serialize_entry("bulk_media", &status.bulk_media)?;
                 object.serialize_entry("media_paused", &status.media_paused)?;
+                if let Some(times) = &status.times {
+                    object.serialize_entry("queued_ms", &times.queued_ms)?;
+                    object.serialize_entry("played_ms", &times.played_ms)?;
+                    object.serialize_entry("dropped_ms", &times.dropped_ms)?;
+                    object.serialize_entry("marks_waiting", &times.marks_waiting)?;
+                }
             }
-            Event::MediaBufferingCompleted { correlation_id }
-            | Event::MediaMarkProcessed { correlation_id } => {
+            Event::MediaBufferingCompleted { correlation_id, played_ms }
+            | Event::MediaMarkProcessed { correlation_id, played_ms } => {
                 object.serialize_entry("correlation_id", correlation_id.as_deref().unwrap_or_default())?;
+                entry_if_some(&mut object, "played_ms", played_ms.as_ref())?;
             }
             Event::Error { error_text } => object.serialize_entry("error_text", error_text)?,
+            Event::RequestRefused(error) => {
+                object.serialize_entry("error_text", &error.error_text)?;
+                entry_if_some(&mut object, "correlation_id", error.correlation_id.as_ref())?;
+                object.serialize_entry("command", error.command)?;
+            }
         }
         object.end()
     }
+}
+
+/// An added event, with keys of its own after these two.
+#[derive(Serialize)]
+struct Added<'a> {
+    event: &'static str,
+    channel_id: &'a str,
+    #[serde(flatten)]
+    body: &'a AddedEvent,
+}
+
+fn entry_if_some<M: SerializeMap, T: Serialize>(
+    object: &mut M,
+    key: &'static str,
+    value: Option<&T>,
+) -> Result<(), M::Error> {
+    value.map_or(Ok(()), |value| object.serialize_entry(key, value))
 }
 
 /// JSON text, written as it is; an empty object in place of what is none.

@@ -27,6 +27,7 @@ fn every_event_in_both_formats() {
         queue_full: true,
         bulk_media: false,
         media_paused: true,
+        times: None,
     };
     let opus = MediaStart {
         format: "opus".into(),
@@ -50,7 +51,7 @@ fn every_event_in_both_formats() {
             r#"{"event":"MEDIA_START","connection_id":"conn1","channel":"WebSocket/conn1/0x7f","channel_id":"id.1","format":"opus","optimal_frame_size":0,"ptime":20,"channel_variables":{},"passthrough":true,"unbuffered":false}"#,
         ),
         (
-            Event::DtmfEnd { digit: '#' },
+            Event::DtmfEnd { digit: '#', duration_ms: None },
             "DTMF_END digit:# channel_id:id.1",
             r##"{"event":"DTMF_END","channel_id":"id.1","digit":"#"}"##,
         ),
@@ -64,22 +65,22 @@ fn every_event_in_both_formats() {
             r#"{"event":"STATUS","channel_id":"id.1","queue_length":850,"xon_level":800,"xoff_level":900,"queue_full":true,"bulk_media":false,"media_paused":true}"#,
         ),
         (
-            Event::MediaBufferingCompleted { correlation_id: Some("a b\nc".into()) },
+            Event::MediaBufferingCompleted { correlation_id: Some("a b\nc".into()), played_ms: None },
             "MEDIA_BUFFERING_COMPLETED a b\nc",
             r#"{"event":"MEDIA_BUFFERING_COMPLETED","channel_id":"id.1","correlation_id":"a b\nc"}"#,
         ),
         (
-            Event::MediaBufferingCompleted { correlation_id: None },
+            Event::MediaBufferingCompleted { correlation_id: None, played_ms: None },
             "MEDIA_BUFFERING_COMPLETED",
             r#"{"event":"MEDIA_BUFFERING_COMPLETED","channel_id":"id.1","correlation_id":""}"#,
         ),
         (
-            Event::MediaMarkProcessed { correlation_id: Some("17".into()) },
+            Event::MediaMarkProcessed { correlation_id: Some("17".into()), played_ms: None },
             "MEDIA_MARK_PROCESSED 17",
             r#"{"event":"MEDIA_MARK_PROCESSED","channel_id":"id.1","correlation_id":"17"}"#,
         ),
         (
-            Event::MediaMarkProcessed { correlation_id: Some(String::new()) },
+            Event::MediaMarkProcessed { correlation_id: Some(String::new()), played_ms: None },
             "MEDIA_MARK_PROCESSED",
             r#"{"event":"MEDIA_MARK_PROCESSED","channel_id":"id.1","correlation_id":""}"#,
         ),
@@ -104,7 +105,7 @@ fn json_escapes_as_jansson_does() {
         ("not ASCII", "é\u{80}\u{2028}😀", "é\u{80}\u{2028}😀"),
     ];
     for (name, id, escaped) in rows {
-        let event = Event::MediaMarkProcessed { correlation_id: Some(id.into()) };
+        let event = Event::MediaMarkProcessed { correlation_id: Some(id.into()), played_ms: None };
         let expected =
             format!(r#"{{"event":"MEDIA_MARK_PROCESSED","channel_id":"1","correlation_id":"{escaped}"}}"#);
         assert_eq!(event.render(Json, "1"), expected, "{name}");
@@ -146,9 +147,9 @@ fn events() -> impl Strategy<Value = Event> {
         });
     prop_oneof![
         start,
-        any::<char>().prop_map(|digit| Event::DtmfEnd { digit }),
-        id().prop_map(|correlation_id| Event::MediaBufferingCompleted { correlation_id }),
-        id().prop_map(|correlation_id| Event::MediaMarkProcessed { correlation_id }),
+        any::<char>().prop_map(|digit| Event::DtmfEnd { digit, duration_ms: None }),
+        id().prop_map(|correlation_id| Event::MediaBufferingCompleted { correlation_id, played_ms: None }),
+        id().prop_map(|correlation_id| Event::MediaMarkProcessed { correlation_id, played_ms: None }),
         text().prop_map(|error_text| Event::Error { error_text }),
     ]
 }
@@ -166,8 +167,9 @@ proptest! {
                 prop_assert_eq!(&read["channel_variables"][&start.channel], &start.format);
                 prop_assert_eq!(&read["unbuffered"], start.unbuffered);
             }
-            Event::DtmfEnd { digit } => prop_assert_eq!(&read["digit"], &digit.to_string()),
-            Event::MediaBufferingCompleted { correlation_id } | Event::MediaMarkProcessed { correlation_id } => {
+            Event::DtmfEnd { digit, .. } => prop_assert_eq!(&read["digit"], &digit.to_string()),
+            Event::MediaBufferingCompleted { correlation_id, .. }
+            | Event::MediaMarkProcessed { correlation_id, .. } => {
                 prop_assert_eq!(&read["correlation_id"], correlation_id.as_deref().unwrap_or(""));
             }
             Event::Error { error_text } => prop_assert_eq!(&read["error_text"], error_text),

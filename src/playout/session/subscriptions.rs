@@ -1,0 +1,60 @@
+//! What the application has subscribed to.
+
+use std::time::Duration;
+
+use super::position::PositionReports;
+use super::{Action, Session};
+use crate::playout::queue::MAX_QUEUED_BYTES;
+use crate::protocol::command::Subscribe;
+use crate::protocol::event::{AddedEvent, Event, Limits, Subscribed, whole_ms};
+use crate::protocol::topic::{Topic, Topics};
+
+/// The added events that the application wants.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Subscriptions {
+    topics: Topics,
+    pub(super) position: PositionReports,
+    /// There has been a SUBSCRIBE, whatever it named: events may have keys that the C module's do not have.
+    asked: bool,
+}
+
+impl Session {
+    /// Whether the application wants the events of `topic`.
+    pub fn wants(&self, topic: Topic) -> bool {
+        self.subscriptions.topics.has(topic)
+    }
+
+    /// Whether the application has ever sent a SUBSCRIBE.
+    pub fn knows_additions(&self) -> bool {
+        self.subscriptions.asked
+    }
+
+    pub(super) fn subscribe(&mut self, request: Subscribe, actions: &mut Vec<Action>) {
+        let interval = Duration::from_millis(request.position_interval_ms);
+        let position = PositionReports::each(interval, self.stats.media_played);
+        self.subscriptions = Subscriptions { topics: request.topics, position, asked: true };
+        let subscribed = Subscribed {
+            correlation_id: request.correlation_id.unwrap_or_default(),
+            events: request.topics.names(),
+            unknown: request.unknown,
+            version: env!("CARGO_PKG_VERSION"),
+            limits: self.limits_told(),
+        };
+        actions.push(Action::Send(Event::Added(Box::new(AddedEvent::Subscribed(subscribed)))));
+    }
+
+    fn limits_told(&self) -> Limits {
+        let (queue, connection) = (self.queue.limits(), self.connection_limits);
+        Limits {
+            queue_max: queue.max,
+            queue_xoff: queue.xoff,
+            queue_xon: queue.xon,
+            queue_overflow: "drop",
+            queue_bytes: MAX_QUEUED_BYTES,
+            max_latency: 0,
+            max_message_size: connection.max_message_size,
+            max_command_size: connection.max_command_size,
+            out_queue: whole_ms(connection.out_queue),
+        }
+    }
+}

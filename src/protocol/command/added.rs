@@ -1,0 +1,62 @@
+//! Commands that the C module does not have, and FLUSH_MEDIA where it has fields that the C module does not know. They
+//! are spelled in JSON only.
+//!
+//! A further command is a file with its name and its `parse`, a row of [`ADDED`], and a variant of [`Command`].
+
+mod fields;
+mod flush;
+mod subscribe;
+
+use serde_json::{Map, Value};
+
+use self::fields::{FieldError, Fields};
+use super::{Command, CommandError};
+
+pub use self::flush::{Flush, FlushExtent, MAX_FADE_MS};
+pub(super) use self::subscribe::NAME as SUBSCRIBE;
+pub use self::subscribe::{DEFAULT_POSITION_INTERVAL_MS, Subscribe};
+
+type Parse = fn(&Fields<'_>, Option<String>) -> Result<Command, FieldError>;
+
+/// The added commands: name, and how its fields are read.
+const ADDED: &[(&str, Parse)] = &[(SUBSCRIBE, subscribe::parse)];
+
+/// An added command that is refused. Displays as the ERROR event's `error_text`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{error_text}")]
+pub struct RequestError {
+    /// The command's name.
+    pub command: &'static str,
+    /// Its id, if it has a valid one.
+    pub correlation_id: Option<String>,
+    /// One line for a person.
+    pub error_text: String,
+}
+
+/// What is said of an added command on a call whose control messages are plain text; `None` if `name` is none.
+pub(super) fn in_plain_text(name: &str) -> Option<CommandError> {
+    let (command, _) = *ADDED.iter().find(|(added, _)| *added == name)?;
+    let error_text = format!("{command} only supports JSON format.");
+    Some(CommandError::Request(Box::new(RequestError { command, correlation_id: None, error_text })))
+}
+
+/// The command in `object`, if `name` is an added one or one that uses an addition.
+pub(super) fn parse(name: &str, object: &Map<String, Value>) -> Option<Result<Command, CommandError>> {
+    let fields = Fields(object);
+    let (command, parse) = match ADDED.iter().find(|(added, _)| *added == name) {
+        Some(row) => *row,
+        None if name == flush::NAME && flush::uses_addition(&fields) => (flush::NAME, flush::parse as Parse),
+        None => return None,
+    };
+    let refused = |correlation_id, error: FieldError| {
+        let error_text = format!("{command}: {error}");
+        CommandError::Request(Box::new(RequestError { command, correlation_id, error_text }))
+    };
+    Some(match fields.correlation_id() {
+        Ok(id) => parse(&fields, id.clone()).map_err(|error| refused(id, error)),
+        Err(error) => Err(refused(None, error)),
+    })
+}
+
+#[cfg(test)]
+mod tests;

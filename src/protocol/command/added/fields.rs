@@ -1,0 +1,92 @@
+//! The fields of an added command: their types and ranges, and what is said about a wrong one.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value};
+
+use crate::report::table::shortened;
+
+/// Bytes of an added command's id.
+const MAX_ID_BYTES: usize = 1024;
+
+/// So much of a wrong value is quoted.
+const MAX_QUOTED_CHARS: usize = 64;
+
+/// A field that is wrong. Displays as the part of an ERROR's text that names the field, its value and what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FieldError {
+    #[error("'{field}' is missing; allowed: {allowed}")]
+    Missing { field: &'static str, allowed: String },
+    #[error("'{field}' is {value}; allowed: {allowed}")]
+    Wrong { field: &'static str, value: String, allowed: String },
+    #[error("'{field}' has {len_bytes} bytes; allowed: at most {max_bytes} bytes")]
+    TooLong { field: &'static str, len_bytes: usize, max_bytes: usize },
+    #[error("'{field}' and '{other}' cannot be used together")]
+    Together { field: &'static str, other: &'static str },
+}
+
+/// A command's JSON object. `null` is a wrong type, and not absence.
+pub(super) struct Fields<'a>(pub(super) &'a Map<String, Value>);
+
+impl<'a> Fields<'a> {
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.0.contains_key(field)
+    }
+
+    /// `correlation_id`, if there is one: an empty one is none, as ever.
+    pub(super) fn correlation_id(&self) -> Result<Option<String>, FieldError> {
+        const FIELD: &str = "correlation_id";
+        let id = self.string(FIELD, format_args!("a string of at most {MAX_ID_BYTES} bytes"))?;
+        match id.filter(|id| id.len() > MAX_ID_BYTES) {
+            Some(id) => {
+                Err(FieldError::TooLong { field: FIELD, len_bytes: id.len(), max_bytes: MAX_ID_BYTES })
+            }
+            None => Ok(id.filter(|id| !id.is_empty()).map(str::to_owned)),
+        }
+    }
+
+    /// A whole number in this range.
+    pub(super) fn number(
+        &self,
+        field: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Result<Option<u64>, FieldError> {
+        let allowed = format_args!("whole numbers from {} to {}", range.start(), range.end());
+        self.read(field, |value| value.as_u64().filter(|number| range.contains(number)), allowed)
+    }
+
+    /// A string.
+    pub(super) fn string(
+        &self,
+        field: &'static str,
+        allowed: impl Display,
+    ) -> Result<Option<&'a str>, FieldError> {
+        self.read(field, Value::as_str, allowed)
+    }
+
+    /// An array of strings.
+    pub(super) fn strings(
+        &self,
+        field: &'static str,
+        allowed: impl Display,
+    ) -> Result<Option<Vec<&'a str>>, FieldError> {
+        self.read(field, |value| value.as_array()?.iter().map(Value::as_str).collect(), allowed)
+    }
+
+    fn read<T>(
+        &self,
+        field: &'static str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+        allowed: impl Display,
+    ) -> Result<Option<T>, FieldError> {
+        let Some(value) = self.0.get(field) else { return Ok(None) };
+        match read(value) {
+            Some(read) => Ok(Some(read)),
+            None => {
+                let value = shortened(&value.to_string(), MAX_QUOTED_CHARS);
+                Err(FieldError::Wrong { field, value, allowed: allowed.to_string() })
+            }
+        }
+    }
+}

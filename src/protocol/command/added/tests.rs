@@ -1,0 +1,179 @@
+//! Each field of each added command, right and wrong.
+
+use super::super::ControlMessageFormat::{Json, PlainText};
+use super::super::parse;
+use super::*;
+use crate::protocol::topic::{Topic, Topics};
+
+const MAX: usize = 65_536;
+
+fn json(text: &str) -> Result<Command, CommandError> {
+    parse(text, Json, MAX)
+}
+
+fn flush(correlation_id: Option<&str>, extent: FlushExtent) -> Command {
+    Command::FlushMedia(Flush { correlation_id: correlation_id.map(str::to_owned), extent })
+}
+
+#[test]
+fn what_is_right_is_understood() {
+    let subscribe = |topics, unknown: &[&str], position_interval_ms, id: Option<&str>| {
+        Command::Subscribe(Box::new(Subscribe {
+            correlation_id: id.map(str::to_owned),
+            topics,
+            unknown: unknown.iter().map(|name| (*name).to_owned()).collect(),
+            position_interval_ms,
+        }))
+    };
+    let two = Topics::default().with(Topic::MediaPosition).with(Topic::MediaStop);
+    for (text, command) in [
+        (r#"{"command":"SUBSCRIBE","events":[]}"#, subscribe(Topics::default(), &[], 1000, None)),
+        (
+            r#"{"command":"SUBSCRIBE","events":["MEDIA_STOP","MEDIA_POSITION","MEDIA_STOP"],"position_interval":100,"correlation_id":"s1"}"#,
+            subscribe(two, &[], 100, Some("s1")),
+        ),
+        (
+            r#"{"command":"SUBSCRIBE","events":["b","*","a","b",""],"position_interval":60000,"correlation_id":""}"#,
+            subscribe(Topics::all(), &["b", "a", ""], 60_000, None),
+        ),
+        (r#"{"command":"FLUSH_MEDIA"}"#, flush(None, FlushExtent::All)),
+        (r#"{"command":"FLUSH_MEDIA","after_":"m"}"#, flush(None, FlushExtent::All)),
+        (r#"{"command":"FLUSH_MEDIA","correlation_id":""}"#, flush(None, FlushExtent::All)),
+        (r#"{"command":"FLUSH_MEDIA","correlation_id":"f\u0000"}"#, flush(Some("f\0"), FlushExtent::All)),
+        (r#"{"command":"FLUSH_MEDIA","after":"m2"}"#, flush(None, FlushExtent::After("m2".into()))),
+        (r#"{"command":"FLUSH_MEDIA","fade_ms":0}"#, flush(None, FlushExtent::All)),
+        (
+            r#"{"command":"FLUSH_MEDIA","fade_ms":500,"correlation_id":"f"}"#,
+            flush(Some("f"), FlushExtent::Fade(500)),
+        ),
+    ] {
+        assert_eq!(json(text), Ok(command), "{text}");
+    }
+}
+
+#[test]
+fn an_id_has_at_most_1024_bytes() {
+    for (len, fits) in [(1024, true), (1025, false), (60_000, false)] {
+        for command in [r#""SUBSCRIBE","events":[]"#, r#""FLUSH_MEDIA""#] {
+            let text = format!(r#"{{"command":{command},"correlation_id":"{}"}}"#, "i".repeat(len));
+            match json(&text) {
+                Ok(_) => assert!(fits, "{len}"),
+                Err(CommandError::Request(error)) => {
+                    assert!(!fits, "{len}");
+                    assert_eq!(error.correlation_id, None);
+                    let what = format!("'correlation_id' has {len} bytes; allowed: at most 1024 bytes");
+                    assert!(error.error_text.ends_with(&what), "{error}");
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_value_and_what_is_allowed() {
+    const EVENTS: &str = "allowed: an array of strings, of MEDIA_POSITION, MEDIA_FLUSHED, MEDIA_DROPPED, MEDIA_STOP, or \"*\" for all";
+    const INTERVAL: &str = "allowed: whole numbers from 100 to 60000";
+    const FADE: &str = "allowed: whole numbers from 0 to 500";
+    const AFTER: &str = "allowed: the id of a MARK_MEDIA, a string that is not empty";
+    const ID: &str = "allowed: a string of at most 1024 bytes";
+    for (command, fields, id, error_text) in [
+        ("SUBSCRIBE", r#""correlation_id":"s""#, Some("s"), format!("'events' is missing; {EVENTS}")),
+        ("SUBSCRIBE", r#""events":null"#, None, format!("'events' is null; {EVENTS}")),
+        ("SUBSCRIBE", r#""events":"*""#, None, format!("'events' is \"*\"; {EVENTS}")),
+        ("SUBSCRIBE", r#""events":["*",1]"#, None, format!("'events' is [\"*\",1]; {EVENTS}")),
+        (
+            "SUBSCRIBE",
+            r#""events":[],"position_interval":99"#,
+            None,
+            format!("'position_interval' is 99; {INTERVAL}"),
+        ),
+        (
+            "SUBSCRIBE",
+            r#""events":[],"position_interval":60001,"correlation_id":"s""#,
+            Some("s"),
+            format!("'position_interval' is 60001; {INTERVAL}"),
+        ),
+        (
+            "SUBSCRIBE",
+            r#""events":[],"position_interval":-500"#,
+            None,
+            format!("'position_interval' is -500; {INTERVAL}"),
+        ),
+        (
+            "SUBSCRIBE",
+            r#""events":[],"position_interval":500.5"#,
+            None,
+            format!("'position_interval' is 500.5; {INTERVAL}"),
+        ),
+        (
+            "SUBSCRIBE",
+            r#""events":[],"position_interval":1e300"#,
+            None,
+            format!("'position_interval' is 1e+300; {INTERVAL}"),
+        ),
+        (
+            "SUBSCRIBE",
+            r#""events":[],"position_interval":"500""#,
+            None,
+            format!("'position_interval' is \"500\"; {INTERVAL}"),
+        ),
+        (
+            "SUBSCRIBE",
+            r#""events":[],"position_interval":null"#,
+            None,
+            format!("'position_interval' is null; {INTERVAL}"),
+        ),
+        (
+            "SUBSCRIBE",
+            r#""events":[],"correlation_id":null"#,
+            None,
+            format!("'correlation_id' is null; {ID}"),
+        ),
+        ("SUBSCRIBE", r#""events":[],"correlation_id":17"#, None, format!("'correlation_id' is 17; {ID}")),
+        ("FLUSH_MEDIA", r#""correlation_id":null"#, None, format!("'correlation_id' is null; {ID}")),
+        ("FLUSH_MEDIA", r#""correlation_id":["f"]"#, None, format!("'correlation_id' is [\"f\"]; {ID}")),
+        (
+            "FLUSH_MEDIA",
+            r#""fade_ms":501,"correlation_id":"f""#,
+            Some("f"),
+            format!("'fade_ms' is 501; {FADE}"),
+        ),
+        ("FLUSH_MEDIA", r#""fade_ms":-1"#, None, format!("'fade_ms' is -1; {FADE}")),
+        ("FLUSH_MEDIA", r#""fade_ms":"80""#, None, format!("'fade_ms' is \"80\"; {FADE}")),
+        ("FLUSH_MEDIA", r#""fade_ms":null"#, None, format!("'fade_ms' is null; {FADE}")),
+        (
+            "FLUSH_MEDIA",
+            r#""fade_ms":18446744073709551616"#,
+            None,
+            format!("'fade_ms' is 1.8446744073709552e+19; {FADE}"),
+        ),
+        ("FLUSH_MEDIA", r#""after":7,"correlation_id":"f""#, Some("f"), format!("'after' is 7; {AFTER}")),
+        ("FLUSH_MEDIA", r#""after":null"#, None, format!("'after' is null; {AFTER}")),
+        ("FLUSH_MEDIA", r#""after":"""#, None, format!("'after' is \"\"; {AFTER}")),
+        (
+            "FLUSH_MEDIA",
+            r#""after":"m","fade_ms":0"#,
+            None,
+            "'after' and 'fade_ms' cannot be used together".to_owned(),
+        ),
+    ] {
+        let correlation_id = id.map(str::to_owned);
+        let error_text = format!("{command}: {error_text}");
+        let expected = RequestError { command, correlation_id, error_text };
+        let text = format!(r#"{{"command":"{command}",{fields}}}"#);
+        assert_eq!(json(&text), Err(CommandError::Request(Box::new(expected))), "{text}");
+    }
+}
+
+#[test]
+fn plain_text_has_no_spelling_for_an_added_command() {
+    for (text, error_text) in [
+        ("SUBSCRIBE", Some("SUBSCRIBE only supports JSON format.")),
+        ("SUBSCRIBE *", Some("SUBSCRIBE only supports JSON format.")),
+        ("FLUSH_MEDIA f1", None),
+    ] {
+        let error = parse(text, PlainText, MAX).err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), error_text, "{text}");
+    }
+}
