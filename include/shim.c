@@ -11,12 +11,16 @@
 
 #include <stddef.h>
 
+#include <asterisk/bridge.h>
 #include <asterisk/channel.h>
 #include <asterisk/cli.h>
 #include <asterisk/frame.h>
 #include <asterisk/http.h>
 #include <asterisk/module.h>
 #include <asterisk/sorcery.h>
+#include <asterisk/stasis.h>
+#include <asterisk/stasis_channels.h>
+#include <asterisk/strings.h>
 #include <asterisk/tcptls.h>
 
 #include "shim.h"
@@ -39,8 +43,17 @@ LAYOUT(offsetof(struct ast_variable, name) == 0);
 LAYOUT(offsetof(struct ast_variable, value) == 8);
 LAYOUT(offsetof(struct ast_variable, next) == 16);
 LAYOUT(offsetof(struct ast_sorcery_wizard, name) == 0);
+LAYOUT(sizeof(struct stasis_message_vtable) == 24);
+LAYOUT(sizeof(struct ast_channel_blob) == 16);
+LAYOUT(offsetof(struct ast_channel_blob, blob) == 8);
+LAYOUT(offsetof(struct ast_bridge, uniqueid) == 200);
+LAYOUT(sizeof(struct ast_party_name) == 24);
+LAYOUT(offsetof(struct ast_party_id, number) == 24);
+LAYOUT(sizeof(struct ast_party_number) == 24);
+LAYOUT(offsetof(struct ast_party_connected_line, id) == 0);
 
 _Static_assert(AST_FLAG_DISABLE_DEVSTATE_CACHE == 1 << 21, "see src/asterisk/channel.rs");
+_Static_assert(AST_CHAN_TP_INTERNAL == 1 << 2, "see src/asterisk/channel.rs");
 
 static enum ast_module_load_result load(void)
 {
@@ -69,6 +82,36 @@ struct ast_module *cw_module_self(void)
 const char *cw_wizard_name(const struct ast_sorcery_wizard *wizard)
 {
 	return wizard->name;
+}
+
+const char *cw_bridge_id(const struct ast_bridge *bridge)
+{
+	return bridge->uniqueid;
+}
+
+const char *cw_connected_name(const struct ast_party_connected_line *connected)
+{
+	return connected->id.name.valid ? connected->id.name.str : NULL;
+}
+
+const char *cw_connected_number(const struct ast_party_connected_line *connected)
+{
+	return connected->id.number.valid ? connected->id.number.str : NULL;
+}
+
+struct ast_channel_snapshot *cw_blob_snapshot(const struct ast_channel_blob *blob)
+{
+	return blob->snapshot;
+}
+
+struct ast_json *cw_blob_json(const struct ast_channel_blob *blob)
+{
+	return blob->blob;
+}
+
+const char *cw_str_text(const struct ast_str *text)
+{
+	return ast_str_buffer(text);
 }
 
 static void __attribute__((constructor)) register_module(void)

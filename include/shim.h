@@ -5,8 +5,14 @@
 #ifndef CHAN_WEBSOCKET_SHIM_H
 #define CHAN_WEBSOCKET_SHIM_H
 
+struct ast_bridge;
+struct ast_channel_blob;
+struct ast_channel_snapshot;
+struct ast_json;
 struct ast_module;
+struct ast_party_connected_line;
 struct ast_sorcery_wizard;
+struct ast_str;
 
 /* Called by Asterisk's loader with its list of modules locked; implemented in src/asterisk/module.rs. */
 int cw_module_load(void);
@@ -18,5 +24,19 @@ struct ast_module *cw_module_self(void);
 
 /* A sorcery wizard's name, which lives as long as the wizard. Of its fields only this one is looked at. */
 const char *cw_wizard_name(const struct ast_sorcery_wizard *wizard);
+
+/* A bridge's unique id, which lives as long as the bridge. */
+const char *cw_bridge_id(const struct ast_bridge *bridge);
+
+/* Who is at the other end, NULL where that is not known; valid while the channel is locked. */
+const char *cw_connected_name(const struct ast_party_connected_line *connected);
+const char *cw_connected_number(const struct ast_party_connected_line *connected);
+
+/* What a message about a channel holds; both live as long as the message. */
+struct ast_channel_snapshot *cw_blob_snapshot(const struct ast_channel_blob *blob);
+struct ast_json *cw_blob_json(const struct ast_channel_blob *blob);
+
+/* A text of the core's, which lives as long as it. */
+const char *cw_str_text(const struct ast_str *text);
 
 #endif

@@ -7,6 +7,7 @@
 //! | `media` | the session at work: media both ways, commands, the clock |
 //! | `handler` | what the connection's reactor tells |
 //! | `hold` | music on hold |
+//! | `around`, `transfer` | the call around the media: states, texts, events; transfer |
 //! | `ending` | what is done when a call ends |
 //! | `media_out` | the connection, as the thread that sends media has it |
 //! | `report` | what people see of it |
@@ -16,6 +17,7 @@
 //! Lock order: the channel lock first, then any lock in here; no lock in here is held across a call into Asterisk or
 //! across a syscall.
 
+mod around;
 mod ending;
 mod handler;
 mod hold;
@@ -23,6 +25,7 @@ mod link;
 mod media;
 mod media_out;
 mod report;
+mod transfer;
 
 use std::ffi::CString;
 use std::os::fd::AsRawFd;
@@ -32,9 +35,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use self::around::Watch;
 use self::hold::Hold;
 pub(super) use self::link::Connection;
 use self::media_out::MediaOut;
+use self::transfer::Pending;
 use super::channel::{Channel, Locked};
 use super::driver::Driver;
 use super::format::Format;
@@ -43,6 +48,7 @@ use super::jobs::Job;
 use super::notifications::Notifications;
 use super::sys;
 use crate::call::link::Link;
+use crate::call::permissions::EventRate;
 use crate::net::clock::Clock;
 use crate::net::connector::ConnectHandle;
 use crate::playout::media_format::MediaFormat;
@@ -131,6 +137,9 @@ pub(crate) struct Call {
     debug: AtomicBool,
     totals_left: AtomicBool,
     hold: Mutex<Hold>,
+    watch: Watch,
+    event_rate: Mutex<EventRate>,
+    transfer: Mutex<Pending>,
 }
 
 /// Name and unique id of the channel at its creation: what the application knows the call by, also after a
@@ -181,6 +190,9 @@ impl Call {
             debug: AtomicBool::new(false),
             totals_left: AtomicBool::new(false),
             hold: Mutex::default(),
+            watch: Watch::default(),
+            event_rate: Mutex::default(),
+            transfer: Mutex::default(),
         })
     }
 
@@ -249,6 +261,7 @@ impl Call {
             drop(owner);
             drop(replaced);
             self.forget_hold();
+            self.look_again();
         }
     }
 

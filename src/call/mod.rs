@@ -1,6 +1,7 @@
-//! A call's state that needs no Asterisk: its connection's, and how the call ends.
+//! A call's state that needs no Asterisk: its connection's, how the call ends, and what its application may ask of it.
 
 #![forbid(unsafe_code)]
 
 pub mod ending;
 pub mod link;
+pub mod permissions;

@@ -9,6 +9,7 @@ pub mod connector;
 pub(crate) mod contain;
 mod frame_watch;
 pub mod heartbeat;
+pub(crate) mod helpers;
 pub mod outbound;
 pub mod reactor;
 pub(crate) mod sync;

@@ -14,7 +14,9 @@
 //! | `playing` | which frame goes to the core, when, and the marks between frames |
 //! | `clock_setting` | when the channel wants to be read |
 //! | `subscriptions` | the added events that the app has asked for |
+//! | `around` | what the app is told of the call around its media |
 
+mod around;
 mod clock_setting;
 mod commands;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -38,9 +40,11 @@ use super::queue::FrameQueue;
 use super::reframing::Reframer;
 use super::sample_counter::SampleCounter;
 use crate::mono_time::MonoTime;
-use crate::protocol::command::{ControlMessageFormat, MediaDirection};
-use crate::protocol::event::{Event, Status};
+use crate::protocol::command::{ControlMessageFormat, MediaDirection, SendEvent, SendText, Transfer};
+use crate::protocol::event::{AddedEvent, Event, Status};
 
+use self::around::Told;
+pub use self::around::{Indication, SeenBridge, SeenCall};
 pub use self::clock_setting::ClockSetting;
 pub use self::playing::MediaFrame;
 pub use self::setup::{ConnectionLimits, MediaMode, SessionConfig};
@@ -58,6 +62,20 @@ pub enum Action {
     Answer,
     /// Hang the channel up, cause normal.
     Hangup,
+    /// The app has subscribed to other events than before: look at the channel, and go on looking or not.
+    Subscribed,
+    /// Give the core this text.
+    SendText(Box<SendText>),
+    /// Tell ARI and AMI, if that is permitted.
+    SendEvent(Box<SendEvent>),
+    /// Transfer the bridge's other side, if that is permitted.
+    Transfer(Box<Transfer>),
+}
+
+impl Action {
+    fn send_added(event: AddedEvent) -> Self {
+        Self::Send(Event::Added(Box::new(event)))
+    }
 }
 
 /// Where the first answer to a call is.
@@ -101,6 +119,7 @@ pub struct Session {
     trailing_tick: bool,
     stats: SessionStats,
     subscriptions: Subscriptions,
+    told: Told,
     connection_limits: ConnectionLimits,
 }
 
@@ -138,6 +157,7 @@ impl Session {
             trailing_tick: false,
             stats: SessionStats::default(),
             subscriptions: Subscriptions::default(),
+            told: Told::default(),
             connection_limits: config.connection_limits,
         }
     }

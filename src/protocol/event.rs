@@ -4,7 +4,10 @@
 
 use super::command::{ControlMessageFormat, RequestError};
 
-pub use self::added::{AddedEvent, Limits, MediaTimes, Subscribed};
+pub use self::added::{
+    AddedEvent, CallState, ConnectedLine, DtmfBegin, EventSent, Limits, MediaTimes, Subscribed, Text,
+    TextSent, TransferResult, Transferred,
+};
 
 /// Something that the app is told, as one text message.
 #[derive(Debug, Clone, PartialEq, Eq)]

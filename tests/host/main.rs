@@ -28,6 +28,7 @@
 mod access;
 mod acl_change;
 mod ami;
+mod around;
 mod cli;
 mod clients;
 mod commands;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
     acl_change::tests(&mut suite);
     unreadable_config::tests(&mut suite);
     ami::tests(&mut suite);
+    around::tests(&mut suite);
     cli::tests(&mut suite);
     commands::tests(&mut suite);
     comparing::tests(&mut suite);

@@ -15,13 +15,13 @@ use super::attempts::{Attempts, Context, Next};
 use super::cancelled_attempt::CancelledAttempt;
 use super::connect_error::{ConnectError, Failure};
 use super::counters::Counters;
-use super::helpers::{Helpers, Ticket};
 use super::lookup::{Found, LookupId, Lookups};
 use super::opening::Plan;
 use super::promise::{Promise, Settled};
 use super::{ConnectJob, ConnectSettings, Connected, TlsConnector};
 use crate::net::contain::{catch, contained, contained_round};
 use crate::net::heartbeat::Heartbeat;
+use crate::net::helpers::{Helpers, Ticket};
 use crate::net::watchdog::Watched;
 
 /// Events taken from the kernel at once; the rest comes with the next call.

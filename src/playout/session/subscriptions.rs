@@ -1,9 +1,9 @@
 //! What the application has subscribed to.
 
-use super::{Action, Session};
+use super::{Action, Session, Told};
 use crate::playout::queue::MAX_QUEUED_BYTES;
 use crate::protocol::command::Subscribe;
-use crate::protocol::event::{AddedEvent, Event, Limits, Subscribed};
+use crate::protocol::event::{AddedEvent, Limits, Subscribed};
 use crate::protocol::topic::{Topic, Topics};
 
 /// The added events that the application wants.
@@ -27,6 +27,7 @@ impl Session {
 
     pub(super) fn subscribe(&mut self, request: Subscribe, actions: &mut Vec<Action>) {
         self.subscriptions = Subscriptions { topics: request.topics, asked: true };
+        self.told = Told::default();
         let subscribed = Subscribed {
             correlation_id: request.correlation_id.unwrap_or_default(),
             events: request.topics.names(),
@@ -34,7 +35,8 @@ impl Session {
             version: env!("CARGO_PKG_VERSION"),
             limits: self.limits_told(),
         };
-        actions.push(Action::Send(Event::Added(Box::new(AddedEvent::Subscribed(subscribed)))));
+        actions.push(Action::send_added(AddedEvent::Subscribed(subscribed)));
+        actions.push(Action::Subscribed);
     }
 
     fn limits_told(&self) -> Limits {

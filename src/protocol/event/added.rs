@@ -3,11 +3,15 @@
 //!
 //! A further event is a struct with its keys in their order, and a variant of [`AddedEvent`].
 
+mod call;
 mod media;
 mod subscribed;
 
 use serde::Serialize;
 
+pub use self::call::{
+    CallState, ConnectedLine, DtmfBegin, EventSent, Text, TextSent, TransferResult, Transferred,
+};
 pub use self::media::MediaTimes;
 pub use self::subscribed::{Limits, Subscribed};
 
@@ -17,6 +21,20 @@ pub use self::subscribed::{Limits, Subscribed};
 pub enum AddedEvent {
     /// The answer to SUBSCRIBE.
     Subscribed(Subscribed),
+    /// The core begins a digit.
+    DtmfBegin(DtmfBegin),
+    /// What becomes of the call.
+    CallState(CallState),
+    /// Who is at the other end now.
+    ConnectedLine(ConnectedLine),
+    /// A text from the core.
+    Text(Text),
+    /// The answer to SEND_TEXT.
+    TextSent(TextSent),
+    /// The answer to SEND_EVENT.
+    EventSent(EventSent),
+    /// The answer to TRANSFER.
+    Transferred(Transferred),
 }
 
 impl AddedEvent {
@@ -24,6 +42,13 @@ impl AddedEvent {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Subscribed(_) => "SUBSCRIBED",
+            Self::DtmfBegin(_) => "DTMF_BEGIN",
+            Self::CallState(_) => "CALL_STATE",
+            Self::ConnectedLine(_) => "CONNECTED_LINE",
+            Self::Text(_) => "TEXT",
+            Self::TextSent(_) => "TEXT_SENT",
+            Self::EventSent(_) => "EVENT_SENT",
+            Self::Transferred(_) => "TRANSFERRED",
         }
     }
 }

@@ -65,6 +65,6 @@ fn connection() -> ConnectionSettings {
         },
         handshake_timeout: Some(Duration::from_millis(900)),
         write_timeout: Some(Duration::from_millis(800)),
-        music_on_hold: None,
+        ..ConnectionSettings::default()
     }
 }

@@ -8,7 +8,7 @@ use super::config_error::{ConfigError, Instead};
 use super::liveness::{LIVENESS, LivenessOptions};
 use super::option::{ConfigOption, Fault, names, option, put, set};
 use super::section::SectionReader;
-use super::value::{TIMEOUT_MS, boolean, millis, text};
+use super::value::{TIMEOUT_MS, boolean, contexts, events_per_second, millis, text};
 use crate::settings::client::{PROXY_HOST, parse_proxy_host};
 use crate::settings::secrets::HIDDEN;
 
@@ -29,6 +29,12 @@ pub struct ConnectionSettings {
     pub write_timeout: Option<Duration>,
     /// Instead of [`Settings::music_on_hold`](super::Settings::music_on_hold).
     pub music_on_hold: Option<bool>,
+    /// Instead of [`Settings::app_events`](super::Settings::app_events).
+    pub app_events: Option<bool>,
+    /// Instead of [`Settings::app_events_per_second`](super::Settings::app_events_per_second).
+    pub app_events_per_second: Option<u32>,
+    /// Instead of [`Settings::transfer_contexts`](super::Settings::transfer_contexts).
+    pub transfer_contexts: Option<Vec<String>>,
 }
 
 impl fmt::Debug for ConnectionSettings {
@@ -42,18 +48,24 @@ impl fmt::Debug for ConnectionSettings {
             .field("handshake_timeout", &self.handshake_timeout)
             .field("write_timeout", &self.write_timeout)
             .field("music_on_hold", &self.music_on_hold)
+            .field("app_events", &self.app_events)
+            .field("app_events_per_second", &self.app_events_per_second)
+            .field("transfer_contexts", &self.transfer_contexts)
             .finish()
     }
 }
 
 /// The options of such a section alone.
-static OPTIONS: [ConfigOption<ConnectionSettings>; 6] = [
+static OPTIONS: [ConfigOption<ConnectionSettings>; 9] = [
     option("proxy_host", |s, v| put(&mut s.proxy_host, proxy_host(v))),
     option("proxy_username", |s, v| put(&mut s.proxy_username, Ok(text(v)))),
     option("proxy_password", |s, v| put(&mut s.proxy_password, Ok(text(v)))),
     option("handshake_timeout", |s, v| put(&mut s.handshake_timeout, millis(v, TIMEOUT_MS).map(Some))),
     option("write_timeout", |s, v| put(&mut s.write_timeout, millis(v, TIMEOUT_MS).map(Some))),
     option("music_on_hold", |s, v| put(&mut s.music_on_hold, boolean(v).map(Some))),
+    option("app_events", |s, v| put(&mut s.app_events, boolean(v).map(Some))),
+    option("app_events_per_second", |s, v| put(&mut s.app_events_per_second, events_per_second(v).map(Some))),
+    option("transfer_contexts", |s, v| put(&mut s.transfer_contexts, contexts(v).map(Some))),
 ];
 
 /// The options of a section with `type = connection`.

@@ -47,6 +47,12 @@ pub struct Settings {
     pub tcp_keepalives: Option<TcpKeepalives>,
     /// Whether an app that is on hold hears music.
     pub music_on_hold: bool,
+    /// Whether an app may send events to ARI and AMI.
+    pub app_events: bool,
+    /// How many of them in a second.
+    pub app_events_per_second: u32,
+    /// The contexts that an app may transfer calls to, each once, in the order of the file.
+    pub transfer_contexts: Vec<String>,
     /// Events for AMI.
     pub manager_events: NotificationClasses,
     /// Events for ARI, and for AMI as UserEvent.
@@ -63,8 +69,15 @@ pub struct Settings {
 impl Settings {
     /// These settings for calls to a server, whose own section comes first.
     pub fn for_connection(&self, connection: Option<&ConnectionSettings>) -> Self {
-        let music_on_hold = connection.and_then(|own| own.music_on_hold).unwrap_or(self.music_on_hold);
-        Self { music_on_hold, ..self.clone() }
+        let mut settings = self.clone();
+        if let Some(own) = connection {
+            settings.music_on_hold = own.music_on_hold.unwrap_or(self.music_on_hold);
+            settings.app_events = own.app_events.unwrap_or(self.app_events);
+            settings.app_events_per_second = own.app_events_per_second.unwrap_or(self.app_events_per_second);
+            settings.transfer_contexts =
+                own.transfer_contexts.clone().unwrap_or_else(|| self.transfer_contexts.clone());
+        }
+        settings
     }
 
     /// The defaults, with the checks on who may connect of `self`.
@@ -100,6 +113,9 @@ impl Default for Settings {
             tcp_keepalives: None,
             // A bot would transcribe it.
             music_on_hold: false,
+            app_events: false,
+            app_events_per_second: 20,
+            transfer_contexts: Vec::new(),
             // Clients of AMI pass over events that they do not know; every version of Asterisk has new ones.
             manager_events: NotificationClasses::ALL,
             user_events: NotificationClasses::NONE,

@@ -21,6 +21,9 @@ fn every_connection_option_is_taken() {
         ("handshake_timeout", "900"),
         ("write_timeout", "800"),
         ("music_on_hold", "yes"),
+        ("app_events", "yes"),
+        ("app_events_per_second", "1000"),
+        ("transfer_contexts", "agents, queues,agents,"),
     ];
     let file = ConfigFile { sections: vec![section("conn1", &variables)] };
     let (config, errors) = load(&file);
@@ -45,6 +48,9 @@ fn every_connection_option_is_taken() {
         handshake_timeout: Some(Duration::from_millis(900)),
         write_timeout: Some(Duration::from_millis(800)),
         music_on_hold: Some(true),
+        app_events: Some(true),
+        app_events_per_second: Some(1000),
+        transfer_contexts: Some(vec!["agents".into(), "queues".into()]),
     };
     assert_eq!(config.connections["conn1"], expected);
     assert!(!format!("{config:?}").contains("secret"));
