@@ -123,9 +123,10 @@ fmt-check: ## Check the formatting
 	$(CARGO) fmt --check
 
 .PHONY: lint
-lint: ## Run clippy with warnings denied, with and without the Asterisk side
+lint: ## Run clippy with warnings denied, with and without the Asterisk side, and check the Containerfiles
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy $(NO_MODULE) --all-targets -- -D warnings
+	@scripts/lint-containers
 
 .PHONY: licences
 licences: ## Check that every dependency's licence goes with GPL-2.0-only (deny.toml)
@@ -146,6 +147,11 @@ uninstall: ## Remove it and put the module that was there before back
 .PHONY: deb
 deb: build ## Make a Debian package of the module, and one with its debugging symbols, in target/debian
 	@scripts/deb
+
+.PHONY: dist
+dist: build ## Make a tarball for any Linux with Asterisk, and an RPM package, in target/dist
+	@scripts/dist
+	@scripts/rpm
 
 .PHONY: versiontest
 versiontest: setup clients build faults ## Run the module in the Asterisk that Debian prepares in experimental (minutes)

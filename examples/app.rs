@@ -74,6 +74,7 @@ impl Call {
         println!("call {} <- {text}", self.number);
         let event: Value = serde_json::from_str(text)?;
         let field = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
+        let number = |name: &str| event.get(name).and_then(Value::as_u64).unwrap_or_default();
         let is_current = field("correlation_id") == self.id.to_string();
         match field("event") {
             "MEDIA_START" if field("format") == "ulaw" => self.play()?,
@@ -81,6 +82,7 @@ impl Call {
             "DTMF_END" if field("digit") == "1" => self.stop().and_then(|()| self.play())?,
             "DTMF_END" if field("digit") == "#" => self.command("HANGUP", "")?,
             "DTMF_END" => self.stop()?,
+            "MEDIA_FLUSHED" => println!("call {}: {} ms were heard", self.number, number("played_ms")),
             "MEDIA_XOFF" => self.may_send = false,
             "MEDIA_XON" => self.may_send = true,
             // One of an earlier time may cross with our FLUSH_MEDIA.
@@ -96,7 +98,7 @@ impl Call {
     }
 
     fn stop(&mut self) -> Result<(), Error> {
-        self.playing.take().map_or(Ok(()), |_| self.command("FLUSH_MEDIA", ""))
+        self.playing.take().map_or(Ok(()), |_| self.command("FLUSH_MEDIA", &self.id.to_string()))
     }
 
     /// Sends the next piece of the recording, if there is one. It is played in real time, however fast it comes.

@@ -25,6 +25,8 @@ mod busy;
 mod ends;
 #[path = "net/hostile.rs"]
 mod hostile;
+#[path = "net/last_message.rs"]
+mod last_message;
 #[path = "net/messages.rs"]
 mod messages;
 #[path = "net/panics.rs"]
@@ -60,6 +62,7 @@ struct Call {
     told: Mutex<Sender<Told>>,
     stalls: Arc<Mutex<Vec<Stall>>>,
     out: OnceLock<Arc<Outbound>>,
+    last_words: OnceLock<String>,
 }
 
 impl Handler for Call {
@@ -68,6 +71,9 @@ impl Handler for Call {
         self.told.lock().send(Told::Text(text.into())).unwrap();
         if text == "sleep" {
             std::thread::sleep(Duration::from_millis(300));
+        }
+        if let Some(words) = text.strip_prefix("keep ") {
+            let _ = self.last_words.set(words.into());
         }
         if let Some(reply) = text.strip_prefix("reply ") {
             self.out.get().unwrap().send_text(reply);
@@ -94,6 +100,9 @@ impl Handler for Call {
     }
     fn on_pong(&self, _: Duration) {
         let _ = self.told.lock().send(Told::Pong);
+    }
+    fn last_message(&self, _: &Closed) -> Option<String> {
+        self.last_words.get().cloned()
     }
     fn on_closed(&self, closed: Closed) {
         let _ = self.told.lock().send(Told::Closed(closed));
@@ -146,7 +155,12 @@ fn pair_over(
         Arc::new(Outbound::new(transport.clone(), role, Duration::from_millis(200), Box::new(slot.clone())));
     let (sender, told) = channel();
     let stalls = Arc::<Mutex<Vec<Stall>>>::default();
-    let call = Arc::new(Call { told: Mutex::new(sender), stalls: stalls.clone(), out: OnceLock::new() });
+    let call = Arc::new(Call {
+        told: Mutex::new(sender),
+        stalls: stalls.clone(),
+        out: OnceLock::new(),
+        last_words: OnceLock::new(),
+    });
     assert!(call.out.set(out.clone()).is_ok());
     slot.add(Connection::new(transport, out.clone(), call, role, leftover, config));
     let app_role = if role == Role::Server { Role::Client } else { Role::Server };

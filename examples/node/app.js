@@ -91,6 +91,8 @@ class Call {
       this.stop();
       if (event.digit === '1') this.play();
       else if (event.digit === '#') this.command('HANGUP');
+    } else if (event.event === 'MEDIA_FLUSHED') {
+      console.log(`call ${this.number}: ${event.played_ms} ms were heard`);
     } else if (event.event === 'MEDIA_XOFF') {
       this.maySend = false;
     } else if (event.event === 'MEDIA_XON') {
@@ -121,9 +123,8 @@ class Call {
   }
 
   stop() {
-    if (this.playing === null) return;
+    if (this.playing !== null) this.command('FLUSH_MEDIA', this.playing);
     this.playing = null;
-    this.command('FLUSH_MEDIA');
   }
 
   command(command, correlation_id) {

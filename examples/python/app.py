@@ -2,8 +2,7 @@
 a file, and falls silent when the caller speaks. The caller's keys steer it: 1 plays the recording again, # hangs up,
 any other key stops what is being played.
 
-Both ways to connect are here. Asterisk connects to the application, which stands in its websocket_client.conf, for
-`Dial(WebSocket/my-app/c(ulaw)f(json))`:
+Asterisk connects to it, by websocket_client.conf, for `Dial(WebSocket/my-app/c(ulaw)f(json))`:
 
     python3 app.py listen 127.0.0.1:8765 prompt.ulaw
 
@@ -28,8 +27,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
-# How much of the recording goes into one message: any size will do between START_ and STOP_MEDIA_BUFFERING. And how
-# long to wait before the next one: MEDIA_XOFF needs a moment to arrive.
+# Bytes of a message, of which any number will do in a bulk, and the pause after it: MEDIA_XOFF needs a moment to arrive.
 MESSAGE_BYTES, MESSAGE_PAUSE = 1000, 0.01
 
 # The caller speaks: so many messages of 20 ms in a row are louder than this on average, of 32124.
@@ -95,6 +93,8 @@ class Call:
                     self.play()
                 elif digit == "#":
                     await self.command("HANGUP")
+            case {"event": "MEDIA_FLUSHED", "played_ms": played_ms}:
+                print(f"call {self.number}: {played_ms} ms were heard", flush=True)
             case {"event": "MEDIA_XOFF"}:
                 self.may_send.clear()
             case {"event": "MEDIA_XON"}:
@@ -125,7 +125,7 @@ class Call:
         if self.playing:
             self.playing.cancel()
             self.playing = None
-            await self.command("FLUSH_MEDIA")
+            await self.command("FLUSH_MEDIA", correlation_id=str(self.plays))
 
     async def command(self, command, **arguments):
         text = json.dumps({"command": command, **arguments})

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::protocol::command::{Command, CommandError, ControlMessageFormat, DirectionError, Flush, parse};
+use crate::protocol::command::{
+    Command, CommandError, ControlMessageFormat, DirectionError, Flush, FlushExtent, RequestError, parse,
+};
 use crate::protocol::event::Event;
 
 const MAX_BYTES: usize = 2048;
@@ -47,6 +49,11 @@ fn expected_plain_text(text: &str) -> Result<Command, CommandError> {
         "REPORT_QUEUE_DRAINED" => Command::ReportQueueDrained,
         "GET_STATUS" => Command::GetStatus,
         "SET_MEDIA_DIRECTION" => Command::SetMediaDirection(Err(DirectionError::PlainText)),
+        "SUBSCRIBE" => {
+            let error_text = "SUBSCRIBE only supports JSON format.".to_owned();
+            let error = RequestError { command: "SUBSCRIBE", correlation_id: None, error_text };
+            return Err(CommandError::Request(Box::new(error)));
+        }
         other => return Err(CommandError::Unknown(other.to_owned())),
     })
 }
@@ -76,6 +83,25 @@ fn rewritten(command: &Command) -> Value {
         | Command::StopMediaBuffering { correlation_id: Some(id) } => object["correlation_id"] = json!(id),
         Command::SetMediaDirection(Ok(direction)) => object["direction"] = json!(direction.as_str()),
         Command::SetMediaDirection(Err(DirectionError::Invalid(text))) => object["direction"] = json!(text),
+        Command::FlushMedia(Flush { correlation_id, extent }) => {
+            if let Some(id) = correlation_id {
+                object["correlation_id"] = json!(id);
+            }
+            match extent {
+                FlushExtent::All => {}
+                FlushExtent::After(id) => object["after"] = json!(id),
+                FlushExtent::Fade(ms) => object["fade_ms"] = json!(ms),
+            }
+        }
+        Command::Subscribe(subscribe) => {
+            let mut events = subscribe.topics.names();
+            events.extend(subscribe.unknown.iter().map(String::as_str));
+            object["events"] = json!(events);
+            object["position_interval"] = json!(subscribe.position_interval_ms);
+            if let Some(id) = &subscribe.correlation_id {
+                object["correlation_id"] = json!(id);
+            }
+        }
         _ => {}
     }
     object
@@ -105,8 +131,20 @@ fn check_answer(parsed: &Result<Command, CommandError>) {
             let event = Event::Error { error_text: error_text.clone() };
             let read: Value = serde_json::from_str(&event.render(ControlMessageFormat::Json, "1.1")).unwrap();
             assert_eq!(read, json!({ "event": "ERROR", "channel_id": "1.1", "error_text": error_text }));
+            if let CommandError::Request(error) = error {
+                check_refusal(error);
+            }
         }
     }
+}
+
+/// An ERROR about an added command says which, and has its id if that is valid.
+fn check_refusal(error: &RequestError) {
+    assert!(error.correlation_id.as_ref().is_none_or(|id| (1..=1024).contains(&id.len())));
+    let event = Event::RequestRefused(Box::new(error.clone()));
+    let read: Value = serde_json::from_str(&event.render(ControlMessageFormat::Json, "1.1")).unwrap();
+    assert_eq!(read["command"], json!(error.command));
+    assert_eq!(read.get("correlation_id").and_then(Value::as_str), error.correlation_id.as_deref());
 }
 
 /// The spaces at the end of an id, which belong to it.

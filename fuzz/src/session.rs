@@ -2,9 +2,10 @@
 
 use super::input::Input;
 use crate::playout::session::fixture::{config, format};
-use crate::playout::session::model::{Both, LIMITS, Op};
+use crate::playout::session::model::{Both, FlushOp, FlushOpExtent, LIMITS, Op};
 use crate::playout::session::{MediaMode, SessionConfig};
 use crate::protocol::command::{ControlMessageFormat, MediaDirection};
+use crate::protocol::topic::{Topic, Topics};
 
 /// More make a run slow and find nothing new.
 const MAX_OPS: usize = 300;
@@ -12,15 +13,11 @@ const MAX_OPS: usize = 300;
 /// The first byte chooses the kind of call, the others what happens on it.
 pub fn session(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (name, mode) = match input.byte() % 8 {
-        0 => ("ulaw", MediaMode::Framed),
-        1 => ("gsm", MediaMode::Framed),
-        2 => ("ulaw", MediaMode::Passthrough),
-        3 => ("ulaw", MediaMode::Unbuffered),
-        4 => ("g723", MediaMode::Framed),
-        5 => ("ilbc", MediaMode::Framed),
-        6 => ("silk8", MediaMode::Framed),
-        _ => ("ilbc", MediaMode::Unbuffered),
+    let (name, mode) = match input.byte() {
+        200..=219 => ("opus", MediaMode::Passthrough),
+        220..=239 => ("slin", MediaMode::Framed),
+        240..=255 => ("alaw", MediaMode::Framed),
+        other => kind(other % 8),
     };
     let mut both = Both::new(SessionConfig {
         format: format(name),
@@ -38,14 +35,50 @@ pub fn session(bytes: &[u8]) {
     both.finish();
 }
 
+fn kind(number: u8) -> (&'static str, MediaMode) {
+    match number {
+        0 => ("ulaw", MediaMode::Framed),
+        1 => ("gsm", MediaMode::Framed),
+        2 => ("ulaw", MediaMode::Passthrough),
+        3 => ("ulaw", MediaMode::Unbuffered),
+        4 => ("g723", MediaMode::Framed),
+        5 => ("ilbc", MediaMode::Framed),
+        6 => ("silk8", MediaMode::Framed),
+        _ => ("ilbc", MediaMode::Unbuffered),
+    }
+}
+
 fn op(input: &mut Input<'_>) -> Op {
-    match input.byte() % 16 {
+    match input.byte() {
+        208..=231 => Op::Flush(flush(input)),
+        232..=255 => {
+            let topics = Topic::ALL.into_iter().enumerate();
+            let wanted = input.byte();
+            let topics = topics.filter(|(n, _)| wanted >> n & 1 == 1).map(|(_, topic)| topic);
+            Op::Subscribe(topics.fold(Topics::default(), Topics::with), 100 + u64::from(input.byte()))
+        }
+        other => upstream_op(other % 16, input),
+    }
+}
+
+fn flush(input: &mut Input<'_>) -> FlushOp {
+    let kind = input.byte();
+    let extent = match kind % 3 {
+        0 => FlushOpExtent::All,
+        1 => FlushOpExtent::After(usize::from(input.byte() % 16)),
+        _ => FlushOpExtent::Fade(u64::from(input.word() % 501)),
+    };
+    FlushOp { answered: kind >= 128, extent }
+}
+
+fn upstream_op(number: u8, input: &mut Input<'_>) -> Op {
+    match number {
         0 => Op::Media(usize::from(input.word() % 1200)),
         1 => Op::Media(160 * usize::from(input.byte() % 8)),
         2 => Op::Start,
         3 => Op::Stop,
         4 => Op::Mark,
-        5 => Op::Flush,
+        5 => Op::Flush(FlushOp { answered: false, extent: FlushOpExtent::All }),
         6 => Op::Pause,
         7 => Op::Continue,
         8 => Op::Report,

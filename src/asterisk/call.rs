@@ -9,6 +9,7 @@
 //! | `hold` | music on hold |
 //! | `around`, `transfer` | the call around the media: states, texts, events; transfer |
 //! | `ending` | what is done when a call ends |
+//! | `media_stop` | the last message to the application |
 //! | `media_out` | the connection, as the thread that sends media has it |
 //! | `report` | what people see of it |
 //!
@@ -24,6 +25,7 @@ mod hold;
 mod link;
 mod media;
 mod media_out;
+mod media_stop;
 mod report;
 mod transfer;
 

@@ -30,6 +30,8 @@ pub(crate) struct CallReport<'a> {
     pub(crate) status: Status,
     pub(crate) stats: SessionStats,
     pub(crate) direction: MediaDirection,
+    /// Playing time of the media that waits for the core.
+    pub(crate) queued: Duration,
 }
 
 /// What a metric is about; the headings of `websocket show channel`.
@@ -113,11 +115,6 @@ impl<'a> CallReport<'a> {
         self.call.since.elapsed()
     }
 
-    /// Playing time of the media that waits for the core; an estimate in passthrough.
-    pub(crate) fn queue(&self) -> Duration {
-        self.format().ptime() * u32::try_from(self.status.queue_length).unwrap_or(u32::MAX)
-    }
-
     /// Frames sent to the application.
     pub(crate) fn frames_out(&self) -> u64 {
         self.out_count(|out| &out.media_messages)
@@ -149,6 +146,11 @@ impl<'a> CallReport<'a> {
     /// From the channel's making to its WebSocket.
     fn connect_time(&self) -> Option<Duration> {
         self.call.record.connected_at().map(|at| at.duration_since(self.call.since))
+    }
+
+    /// From MEDIA_START to the application's first media.
+    pub(crate) fn first_media(&self) -> Option<Duration> {
+        self.call.record.first_media()
     }
 
     /// Since the connection came up.

@@ -95,7 +95,7 @@ pub(crate) fn connected(call: &Call) {
 pub(crate) fn disconnected(call: &Call, cause: Option<u32>) {
     let departed = std::mem::replace(&mut *call.notifications.departed.lock(), Departed::Past);
     let channel = if let Departed::Waiting(channel) = departed { Some(channel) } else { call.channel() };
-    let cause = cause.unwrap_or_else(|| call.notifications.cause.load(Ordering::Relaxed));
+    let cause = cause.unwrap_or_else(|| core_cause(call));
     tell(call, NotificationKind::Disconnected, channel, |view| {
         pick(view, &["ended_by", "close_code", "close_reason"]).and(cause_of(cause)).and(totals(view))
     });
@@ -175,10 +175,19 @@ fn over(which: Way, lasted: Duration, frames_dropped: u64) -> Fields {
 }
 
 fn cause_of(cause: u32) -> Fields {
+    Fields::default().with("Cause", cause).with("Cause-txt", cause_text(cause))
+}
+
+/// Asterisk's words for a hangup cause.
+pub(crate) fn cause_text(cause: u32) -> String {
     let code = i32::try_from(cause).unwrap_or(0);
     // SAFETY: a static string of the core for every number.
-    let text = unsafe { owned_string(sys::ast_cause2str(code)) };
-    Fields::default().with("Cause", cause).with("Cause-txt", text)
+    unsafe { owned_string(sys::ast_cause2str(code)) }
+}
+
+/// The cause that the core has hung the channel up with; 0 before that.
+pub(crate) fn core_cause(call: &Call) -> u32 {
+    call.notifications.cause.load(Ordering::Relaxed)
 }
 
 /// The metrics of these names, in this order.

@@ -79,5 +79,10 @@ fn metrics() -> String {
         "Time from a frame's being due to its going to the core: what Asterisk or the machine adds",
         &traffic.lateness,
     );
+    metrics.histogram(
+        "first_media",
+        "Time from MEDIA_START to the application's first media, call by call",
+        &traffic.first_media,
+    );
     metrics.finish()
 }

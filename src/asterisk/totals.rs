@@ -23,6 +23,7 @@ pub(crate) struct Traffic {
     sums: Vec<Value>,
     pub(crate) queue_wait: Histogram,
     pub(crate) lateness: Histogram,
+    pub(crate) first_media: Histogram,
 }
 
 impl Default for Traffic {
@@ -32,17 +33,27 @@ impl Default for Traffic {
             _ => Value::Number(0),
         };
         let sums = summed().map(|(metric, _)| nothing(metric)).collect();
-        Self { sums, queue_wait: Histogram::default(), lateness: Histogram::default() }
+        Self {
+            sums,
+            queue_wait: Histogram::default(),
+            lateness: Histogram::default(),
+            first_media: Histogram::default(),
+        }
     }
 }
 
 impl Traffic {
     /// What one call has moved so far.
     pub(crate) fn of(call: &CallReport<'_>) -> Self {
+        let mut first_media = Histogram::default();
+        if let Some(time) = call.first_media() {
+            first_media.record(time);
+        }
         Self {
             sums: summed().map(|(metric, _)| (metric.get)(call)).collect(),
             queue_wait: call.stats.queue_wait,
             lateness: call.stats.lateness,
+            first_media,
         }
     }
 }
@@ -54,6 +65,7 @@ impl AddAssign for Traffic {
         }
         self.queue_wait += other.queue_wait;
         self.lateness += other.lateness;
+        self.first_media += other.first_media;
     }
 }
 

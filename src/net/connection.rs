@@ -1,39 +1,32 @@
 //! One WebSocket connection after its handshake: reads, parses and closes. Lives in one reactor thread.
 //!
-//! tungstenite parses and answers pings; what it writes goes through the connection's [`Outbound`]. Closing is done here.
-//! A message comes through `on_readable`, then `reading`, to the call's [`Handler`].
+//! A message comes through `on_readable`, then `reading`, to the call's [`Handler`]. What is written goes through the
+//! connection's [`Outbound`].
 
 mod closing;
 mod handler;
 mod liveness;
-mod read_turn;
+mod pongs;
 mod reading;
-mod write_only;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
+use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
 use self::closing::State;
 use self::liveness::Ping;
-use self::write_only::WriteOnly;
+use self::pongs::Pongs;
 use super::contain::contained;
-use super::frame_watch::FrameWatch;
+use super::frame_reader::FrameReader;
 use super::outbound::{Flushed, Outbound};
 use super::transport::Transport;
 use crate::settings::config::Pings;
 
 pub use self::handler::{Closed, Handler};
-
-/// tungstenite's own buffer; whole messages grow it as needed. Small, for it is per connection and zeroed per read.
-const READ_BUFFER_BYTES: usize = 1024;
-
-/// Pongs that may wait inside tungstenite for an application that does not read; then only the newest is kept
-/// (RFC 6455 section 5.5.3 allows that).
-const PONG_BACKLOG_BYTES: usize = 4 * 1024;
 
 /// Limits and times of one connection.
 #[derive(Debug, Clone, Copy)]
@@ -66,8 +59,10 @@ pub struct Connection {
     transport: Arc<dyn Transport>,
     out: Arc<Outbound>,
     handler: Arc<dyn Handler>,
-    ws: WebSocketContext,
-    watch: FrameWatch,
+    reader: FrameReader,
+    /// What has arrived and is not read yet.
+    unread: BytesMut,
+    pongs: Pongs,
     role: Role,
     config: ConnectionConfig,
     state: State,
@@ -82,10 +77,6 @@ pub struct Connection {
     congested: bool,
     /// The stream has ended somewhere, or has urgent data in it: a short read does not mean that the socket is empty.
     short_reads: bool,
-    /// Bytes that a turn has read and not handled.
-    carry: Vec<u8>,
-    /// There was a message that tungstenite needed a large buffer for.
-    had_large: bool,
     /// A text message has come.
     commanded: bool,
 }
@@ -118,23 +109,16 @@ impl Connection {
         out: Arc<Outbound>,
         handler: Arc<dyn Handler>,
         role: Role,
-        mut leftover: Vec<u8>,
+        leftover: Vec<u8>,
         config: ConnectionConfig,
     ) -> Self {
-        let mut watch = FrameWatch::new(role);
-        leftover.truncate(watch.advance(&leftover));
-        let ws_config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_BYTES)
-            .write_buffer_size(0)
-            .max_write_buffer_size(PONG_BACKLOG_BYTES)
-            .max_message_size(Some(config.max_message_size))
-            .max_frame_size(Some(config.max_message_size));
         Self {
             transport,
             out,
             handler,
-            ws: WebSocketContext::from_partially_read(leftover, role, Some(ws_config)),
-            watch,
+            reader: FrameReader::new(role, config.max_message_size),
+            unread: BytesMut::from(leftover.as_slice()),
+            pongs: Pongs::default(),
             role,
             config,
             state: State::Open,
@@ -145,8 +129,6 @@ impl Connection {
             told: false,
             congested: false,
             short_reads: false,
-            carry: Vec::new(),
-            had_large: false,
             commanded: false,
         }
     }
@@ -201,7 +183,7 @@ impl Connection {
                         self.guarded(|connection| connection.handler.on_media_dropped(dropped));
                     }
                     self.linger_once_written();
-                    if self.queue_waiting_pong() {
+                    if self.queue_waiting_pongs() {
                         continue;
                     }
                 }
@@ -223,13 +205,13 @@ impl Connection {
         }
     }
 
-    /// Queues the pong that had to wait inside tungstenite for room, if there is one: nothing else would bring it out
-    /// before the application sends again. True if there is something to write.
-    fn queue_waiting_pong(&mut self) -> bool {
+    /// Queues pongs that had to wait for room: nothing else would bring them out before the application sends again. True
+    /// if there is something to write.
+    fn queue_waiting_pongs(&mut self) -> bool {
         if self.state != State::Open {
             return false;
         }
-        let _ = self.ws.flush(&mut WriteOnly { out: &self.out, force: false });
+        self.pongs.queue(&self.out);
         self.out.is_waiting()
     }
 
@@ -246,7 +228,7 @@ impl Connection {
     /// Runs a piece of the call's own code; a panic in it ends this connection and nothing else.
     fn guarded(&mut self, work: impl FnOnce(&Self)) {
         if contained("a connection's call", || work(self)).is_none() {
-            self.send_close(CloseCode::Error.into());
+            self.send_close(CloseCode::Error.into(), &Closed::Panicked);
             self.tell(Closed::Panicked);
             self.linger(false);
         }

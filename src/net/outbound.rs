@@ -24,7 +24,7 @@ use self::counters::as_nanos;
 pub(in crate::net) use self::encode::client_close_frame;
 use self::encode::{encode, next_mask, seeded_rng};
 use self::pending::{Message, Pending};
-use super::frame_watch::MAX_HEADER_BYTES;
+use super::frame_reader::MAX_HEADER_BYTES;
 use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard};
 use super::transport::Transport;
 
@@ -158,31 +158,41 @@ impl Outbound {
         self.queue_control(Control::Ping, payload);
     }
 
-    /// Queues a close frame with this payload behind everything else, and takes no more. Written as a ping is.
-    pub fn queue_close(&self, payload: &[u8]) {
-        self.queue_control(Control::Close, payload);
+    /// Queues the answer to a ping with this payload; written as a ping is.
+    pub fn queue_pong(&self, payload: &[u8]) {
+        self.queue_control(Control::Pong, payload);
     }
 
     fn queue_control(&self, control: Control, payload: &[u8]) {
-        let mut frame = Vec::with_capacity(MAX_HEADER_BYTES + payload.len());
-        let mask = self.writer.lock().mask.as_mut().map(next_mask);
-        // Encoding into a Vec cannot fail.
-        let _ = encode(&mut frame, OpCode::Control(control), payload, mask);
-        self.queue(frame, control == Control::Close);
-    }
-
-    /// Queues a whole encoded frame behind everything else. Called by the reactor, which flushes after it.
-    pub fn queue_encoded(&self, frame: &[u8]) {
-        self.queue(frame.to_vec(), false);
-    }
-
-    /// Queues a whole frame; behind the `last` one nobody comes in between.
-    fn queue(&self, frame: Vec<u8>, last: bool) {
+        let frame = self.control_frame(control, payload);
         let mut pending = self.pending.lock();
         if !pending.closed {
             self.append(&mut pending, Message::Encoded(frame));
         }
-        pending.closed |= last;
+    }
+
+    /// Queues a close frame with this payload after everything else, and takes no more. Written as a ping is. Nobody comes
+    /// between it and the text message `last`, if there is one.
+    pub fn queue_close(&self, last: Option<&str>, payload: &[u8]) {
+        let frame = self.control_frame(Control::Close, payload);
+        let mut pending = self.pending.lock();
+        if std::mem::replace(&mut pending.closed, true) {
+            return;
+        }
+        if let Some(text) = last {
+            self.counters.events.fetch_add(1, Ordering::Relaxed);
+            let message = Message::Payload { opcode: Data::Text, payload: text.into(), media: None };
+            self.append(&mut pending, message);
+        }
+        self.append(&mut pending, Message::Encoded(frame));
+    }
+
+    fn control_frame(&self, control: Control, payload: &[u8]) -> Vec<u8> {
+        let mut frame = Vec::with_capacity(MAX_HEADER_BYTES + payload.len());
+        let mask = self.writer.lock().mask.as_mut().map(next_mask);
+        // Encoding into a Vec cannot fail.
+        let _ = encode(&mut frame, OpCode::Control(control), payload, mask);
+        frame
     }
 
     /// Takes no more payload from now on; what is queued still goes out.

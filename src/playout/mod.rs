@@ -6,11 +6,13 @@
 //! | --- | --- |
 //! | [`session`] | one call: what the application's messages do to its media, and what goes to the core when |
 //! | [`framing`], [`reframing`], [`queue`], [`pacing`], [`delivery`] | its parts: frames out of messages, what waits, when it is due, the times that frames are stamped with |
+//! | [`fade`] | media faded out to silence |
 //! | [`media_format`], [`sample_counter`], [`g723`], [`g729`], [`ilbc`], [`opus`], [`speex`] | a codec's frames and their length |
 
 #![forbid(unsafe_code)]
 
 pub mod delivery;
+pub mod fade;
 pub mod framing;
 pub mod g723;
 pub mod g729;

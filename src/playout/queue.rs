@@ -3,14 +3,20 @@
 //! Media is kept in the pieces that messages left and cut into frames when it is read: a message costs one
 //! entry, and no byte is copied. Lengths are frames, as in the protocol. Used under the session's lock.
 
+mod flushing;
+
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 
+use self::flushing::times;
 use super::framing::Cut;
 use super::pacing::Pace;
 use crate::mono_time::MonoTime;
 use crate::protocol::event::Event;
+
+pub use self::flushing::Flushed;
 
 /// Levels of the flow control, in frames. The caller checks that they make sense: 0 < xon <= xoff <= max.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +91,8 @@ pub struct QueuedFrame {
     pub came: MonoTime,
     /// Its samples, where they were counted when it came.
     pub samples: Option<u32>,
+    /// How long it lasts.
+    pub duration: Duration,
 }
 
 #[derive(Debug)]
@@ -97,8 +105,22 @@ enum Item {
         came: MonoTime,
         /// Of all of it.
         samples: Option<u32>,
+        /// How long each of its frames lasts.
+        frame: Duration,
     },
     Mark(Event),
+}
+
+impl Item {
+    /// Media like this, in other bytes; a mark as it is.
+    fn with_bytes(&self, bytes: Bytes) -> Self {
+        match self {
+            Self::Media { cut, pace, came, samples, frame, .. } => {
+                Self::Media { bytes, cut: *cut, pace: *pace, came: *came, samples: *samples, frame: *frame }
+            }
+            Self::Mark(event) => Self::Mark(event.clone()),
+        }
+    }
 }
 
 /// The queue of one call with its flow-control state.
@@ -107,7 +129,9 @@ pub struct FrameQueue {
     items: VecDeque<Item>,
     frames: usize,
     media_bytes: usize,
+    media: Duration,
     mark_bytes: usize,
+    marks_waiting: usize,
     limits: QueueLimits,
     xoff_sent: bool,
     high_water: usize,
@@ -120,7 +144,9 @@ impl FrameQueue {
             items: VecDeque::new(),
             frames: 0,
             media_bytes: 0,
+            media: Duration::ZERO,
             mark_bytes: 0,
+            marks_waiting: 0,
             limits,
             xoff_sent: false,
             high_water: 0,
@@ -135,6 +161,16 @@ impl FrameQueue {
     /// Bytes of media that wait.
     pub fn media_bytes(&self) -> usize {
         self.media_bytes
+    }
+
+    /// How long the media lasts that waits.
+    pub fn media(&self) -> Duration {
+        self.media
+    }
+
+    /// MARK_MEDIA that wait.
+    pub fn marks_waiting(&self) -> usize {
+        self.marks_waiting
     }
 
     /// The most frames that ever waited.
@@ -170,15 +206,17 @@ impl FrameQueue {
         })
     }
 
-    /// Adds media that is to be cut into frames like this, and returns how many these are. Takes no notice of the maximum, see [`Self::refuses_media`].
+    /// Adds media that is to be cut into frames like this, each of which lasts `frame`, and returns how many these are.
+    /// Takes no notice of the maximum, see [`Self::refuses_media`].
     pub fn push_media(
         &mut self,
         bytes: Bytes,
         cut: Cut,
         pace: Pace,
         came: MonoTime,
+        frame: Duration,
     ) -> (usize, Option<Flow>) {
-        self.push(bytes, cut, pace, came, None)
+        self.push(bytes, cut, pace, came, frame, None)
     }
 
     /// The same for a message that is one frame, whose samples may have been counted.
@@ -188,8 +226,9 @@ impl FrameQueue {
         samples: Option<u32>,
         pace: Pace,
         came: MonoTime,
+        frame: Duration,
     ) -> (usize, Option<Flow>) {
-        self.push(bytes, Cut::Whole, pace, came, samples)
+        self.push(bytes, Cut::Whole, pace, came, frame, samples)
     }
 
     fn push(
@@ -198,6 +237,7 @@ impl FrameQueue {
         cut: Cut,
         pace: Pace,
         came: MonoTime,
+        frame: Duration,
         samples: Option<u32>,
     ) -> (usize, Option<Flow>) {
         if bytes.is_empty() {
@@ -206,8 +246,9 @@ impl FrameQueue {
         let frames = cut.frames(&bytes);
         self.frames += frames;
         self.media_bytes += bytes.len();
+        self.media += times(frame, frames);
         self.high_water = self.high_water.max(self.frames);
-        self.items.push_back(Item::Media { bytes, cut, pace, came, samples });
+        self.items.push_back(Item::Media { bytes, cut, pace, came, samples, frame });
         let flow = (!self.xoff_sent && self.frames >= self.limits.xoff).then(|| {
             self.xoff_sent = true;
             Flow::Xoff
@@ -227,6 +268,7 @@ impl FrameQueue {
             return Err(TooManyMarks);
         }
         self.mark_bytes += cost;
+        self.marks_waiting += usize::from(is_mark(&event));
         self.items.push_back(Item::Mark(event));
         Ok(())
     }
@@ -239,6 +281,7 @@ impl FrameQueue {
         match self.items.pop_front() {
             Some(Item::Mark(event)) => {
                 self.mark_bytes = self.mark_bytes.saturating_sub(mark_cost(&event));
+                self.marks_waiting = self.marks_waiting.saturating_sub(usize::from(is_mark(&event)));
                 self.release_memory();
                 Some(event)
             }
@@ -248,10 +291,10 @@ impl FrameQueue {
 
     /// Takes the frame that stands first, if one does.
     pub fn pop_frame(&mut self) -> Option<(QueuedFrame, Option<Flow>)> {
-        let Some(Item::Media { bytes, cut, pace, came, samples }) = self.items.front_mut() else {
+        let Some(Item::Media { bytes, cut, pace, came, samples, frame }) = self.items.front_mut() else {
             return None;
         };
-        let (pace, came, samples) = (*pace, *came, *samples);
+        let (pace, came, samples, duration) = (*pace, *came, *samples, *frame);
         let frame_len = cut.frame_len(bytes);
         let payload = if bytes.len() > frame_len {
             bytes.split_to(frame_len)
@@ -261,19 +304,15 @@ impl FrameQueue {
             self.release_memory();
             last
         };
-        self.frames = self.frames.saturating_sub(1);
-        self.media_bytes = self.media_bytes.saturating_sub(payload.len());
-        Some((QueuedFrame { payload, pace, came, samples }, self.check_xon()))
+        self.remove_media(1, payload.len(), duration);
+        Some((QueuedFrame { payload, pace, came, samples, duration }, self.check_xon()))
     }
 
-    /// Drops everything. Returns how many frames that were.
-    pub fn clear(&mut self) -> (usize, Option<Flow>) {
-        let dropped = std::mem::take(&mut self.frames);
-        self.items.clear();
-        self.media_bytes = 0;
-        self.mark_bytes = 0;
-        self.release_memory();
-        (dropped, self.check_xon())
+    /// So many frames of this length have been taken out.
+    fn remove_media(&mut self, frames: usize, len_bytes: usize, frame: Duration) {
+        self.frames = self.frames.saturating_sub(frames);
+        self.media_bytes = self.media_bytes.saturating_sub(len_bytes);
+        self.media = self.media.saturating_sub(times(frame, frames));
     }
 
     fn check_xon(&mut self) -> Option<Flow> {
@@ -289,6 +328,11 @@ impl FrameQueue {
             self.items = VecDeque::new();
         }
     }
+}
+
+/// Whether it answers a MARK_MEDIA.
+fn is_mark(event: &Event) -> bool {
+    matches!(event, Event::MediaMarkProcessed { .. })
 }
 
 /// What a waiting event costs in memory, bytes.

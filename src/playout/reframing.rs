@@ -61,11 +61,15 @@ impl Reframer {
 
     /// Frames in a message that is dropped, with one that is short.
     pub fn frames_in(&self, message: &[u8]) -> usize {
-        let cut = match self.framing {
+        self.cut_of(message).frames(message)
+    }
+
+    /// How a message would be cut that stands for itself.
+    pub fn cut_of(&self, message: &[u8]) -> Cut {
+        match self.framing {
             Framing::Ilbc => Cut::every(self.ilbc.clone().frame_len(message)),
             framing => fixed_cut(framing),
-        };
-        cut.frames(message)
+        }
     }
 
     /// Cuts the next message of a bulk; what does not fill a frame is kept for the one after it.

@@ -11,8 +11,10 @@
 //! | here | what a call is made of, and what can be asked about it |
 //! | `media` | binary messages: cut or joined into frames, and queued |
 //! | `commands` | text messages: what each command does, and when it is refused |
+//! | `flushing` | FLUSH_MEDIA |
 //! | `playing` | which frame goes to the core, when, and the marks between frames |
 //! | `clock_setting` | when the channel wants to be read |
+//! | `position` | where playback is |
 //! | `subscriptions` | the added events that the app has asked for |
 //! | `around` | what the app is told of the call around its media |
 
@@ -21,17 +23,21 @@ mod clock_setting;
 mod commands;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fixture;
+mod flushing;
 mod media;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod model;
 #[cfg(all(test, loom))]
 mod models;
 mod playing;
+mod position;
 mod setup;
 mod stats;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+
+use std::time::Duration;
 
 use super::delivery::Deliveries;
 use super::media_format::MediaFormat;
@@ -197,7 +203,12 @@ impl Session {
         self.control_message_format
     }
 
-    /// What GET_STATUS answers.
+    /// Playing time of the media that waits.
+    pub fn queued_media(&self) -> Duration {
+        self.queue.media()
+    }
+
+    /// What GET_STATUS answers, but for the times of media.
     pub fn status(&self) -> Status {
         let limits = self.queue.limits();
         Status {

@@ -281,6 +281,11 @@ fn from_parts(
     })
 }
 
+/// `text` as an error may quote it: as JSON, and short.
+pub fn quoted(text: &str) -> String {
+    excerpt(&Value::from(text).to_string())
+}
+
 /// `text` as an error may quote it: short, and on one line.
 fn excerpt(text: &str) -> String {
     const MAX_CHARS: usize = 64;

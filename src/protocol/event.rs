@@ -5,8 +5,8 @@
 use super::command::{ControlMessageFormat, RequestError};
 
 pub use self::added::{
-    AddedEvent, CallState, ConnectedLine, DtmfBegin, EventSent, Limits, MediaTimes, Subscribed, Text,
-    TextSent, TransferResult, Transferred,
+    AddedEvent, CallState, ConnectedLine, DtmfBegin, EventSent, Limits, MediaFlushed, MediaPosition,
+    MediaStop, MediaTimes, Subscribed, Text, TextSent, TransferResult, Transferred, whole_ms,
 };
 
 /// Something that the app is told, as one text message.

@@ -80,6 +80,7 @@ pub struct PingStats {
 #[derive(Debug, Default)]
 pub struct CallRecord {
     connected: OnceLock<Instant>,
+    first_media: OnceLock<Duration>,
     pings: AtomicU64,
     pings_missed: AtomicU64,
     /// 0: none yet.
@@ -98,6 +99,20 @@ impl CallRecord {
     /// When the WebSocket came up.
     pub fn connected_at(&self) -> Option<Instant> {
         self.connected.get().copied()
+    }
+
+    /// Media has come from the application. Costs nothing but for the first time.
+    pub fn media_came(&self) {
+        if self.first_media.get().is_none()
+            && let Some(connected) = self.connected.get()
+        {
+            let _ = self.first_media.set(connected.elapsed());
+        }
+    }
+
+    /// From the WebSocket's coming up to the first media of the application.
+    pub fn first_media(&self) -> Option<Duration> {
+        self.first_media.get().copied()
     }
 
     /// A ping goes out.

@@ -243,6 +243,9 @@ fn barge_in(t: &Context, script: &str) {
     talk.app.wait_line("MEDIA_XON");
     talk.caller.send_media(&[LOUD; 3200]);
     talk.app.wait_line("FLUSH_MEDIA");
+    if t.is_ours() {
+        talk.app.wait_line(" ms were heard");
+    }
     // What is left of the loud part would stop the next one too.
     talk.caller.command("REPORT_QUEUE_DRAINED");
     talk.caller.expect_event("QUEUE_DRAINED");

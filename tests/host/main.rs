@@ -53,6 +53,7 @@ mod media;
 mod module;
 mod notifier;
 mod outgoing;
+mod playback;
 mod prometheus;
 mod protocol;
 mod rfc6455;
@@ -99,6 +100,7 @@ fn main() -> ExitCode {
     module::tests(&mut suite);
     notifier::tests(&mut suite);
     outgoing::tests(&mut suite);
+    playback::tests(&mut suite);
     prometheus::tests(&mut suite);
     protocol::tests(&mut suite);
     rfc6455::tests(&mut suite);

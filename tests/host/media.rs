@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::harness::app::Received;
 use super::harness::wire::opcode;
-use super::harness::{Context, Frame, Item, Suite};
+use super::harness::{Context, Frame, Item, Suite, wait};
 
 pub fn tests(suite: &mut Suite) {
     suite.same("media/echo", |t| echo(t, "c(ulaw)", 4000));
@@ -108,10 +108,7 @@ fn pacing(t: &Context) {
         let times: Vec<_> = received.iter().filter(is_media).map(|received| received.at).collect();
         (times[times.len() - 1] - times[0]) / (FRAMES - 1)
     };
-    // Somebody else may need the machine for a while.
-    let measured: Vec<_> = (0..3).map(|_| frame_took()).collect();
-    let fits = measured.iter().any(|frame| (19..24).contains(&frame.as_millis()));
-    assert!(fits, "a frame took {measured:?}");
+    wait::until_fits("a frame takes 20 ms", frame_took, |frame| (19..24).contains(&frame.as_millis()));
 }
 
 /// Without buffering each message is cut into frames for itself.
@@ -235,8 +232,6 @@ fn opus(t: &Context) {
         ends[0].1.send_media(packet);
         assert_eq!(ends[1].1.expect_media(), *packet);
     }
-    ends[0].1.command("START_MEDIA_BUFFERING");
-    ends[0].1.expect_error();
 }
 
 fn empty_message(t: &Context) {

@@ -69,6 +69,7 @@ fn scrape(t: &Context) {
         ("queue_wait_seconds_count", 5.0),
         ("queue_wait_seconds_bucket{le=\"+Inf\"}", 5.0),
         ("read_lateness_seconds_count", 5.0),
+        ("first_media_seconds_count", 1.0),
     ] {
         assert_eq!(value(&text, &format!("asterisk_websocket_{sample}")), expected, "{sample}");
     }

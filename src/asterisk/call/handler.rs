@@ -68,6 +68,10 @@ impl Handler for Call {
         call_debug!(self, 4, "ping answered after {:.1} ms", round_trip.as_secs_f64() * 1000.0);
     }
 
+    fn last_message(&self, closed: &Closed) -> Option<String> {
+        self.media_stop(closed)
+    }
+
     fn on_closed(&self, closed: Closed) {
         fault::point("closed");
         self.show_about_peer(|peer| format!("connection with {peer} over: {closed}"));

@@ -145,7 +145,7 @@ impl Call {
         }
     }
 
-    fn render(&self, event: &Event) -> String {
+    pub(super) fn render(&self, event: &Event) -> String {
         event.render(self.control_message_format, self.uniqueid())
     }
 }

@@ -81,6 +81,7 @@ impl Call {
     /// A binary message of the application.
     pub(super) fn take_media(&self, message: Bytes) {
         let (mut dropping_before, mut dropping, mut frames_dropped_before) = (false, false, 0);
+        self.record.media_came();
         // Before the session's lock is taken: that calls into Asterisk.
         let samples = self.counts_messages.then(|| self.format.samples(&message));
         self.with_session(|session, actions| {

@@ -19,6 +19,7 @@ impl Call {
             status: session.status(),
             stats: session.stats(),
             direction: session.direction(),
+            queued: session.queued_media(),
         }
     }
 

@@ -120,6 +120,14 @@ pub(crate) static METRICS: &[Metric] = &[
         "How long the application may take nothing",
         |v| v.connection().map(|connection| Value::Milliseconds(connection.write_timeout)).into(),
     ),
+    metric(
+        FromApplication,
+        "first_media_ms",
+        Gauge,
+        Milliseconds,
+        "From MEDIA_START to the first media",
+        |v| v.first_media().map(Value::Milliseconds).into(),
+    ),
     metric(FromApplication, "messages_in", Counter, NONE, "Binary messages", |v| v.stats.messages.into())
         .of_all("Binary messages from applications"),
     metric(FromApplication, "bytes_in", Counter, Bytes, "Bytes in them", |v| v.stats.bytes.into())
@@ -139,6 +147,9 @@ pub(crate) static METRICS: &[Metric] = &[
         v.stats.frames_played.into()
     })
     .of_all("Frames that went to the core"),
+    metric(FromApplication, "played_ms", Counter, Milliseconds, "Media that went to the core", |v| {
+        Value::Milliseconds(v.stats.media_played)
+    }),
     metric(FromApplication, "frames_flushed", Counter, Frames, "Frames dropped by FLUSH_MEDIA", |v| {
         v.stats.frames_flushed.into()
     })
@@ -151,7 +162,7 @@ pub(crate) static METRICS: &[Metric] = &[
         v.status.queue_length.into()
     }),
     metric(FromApplication, "queue_time", Gauge, Milliseconds, "Their playing time", |v| {
-        Value::Milliseconds(v.queue())
+        Value::Milliseconds(v.queued)
     }),
     metric(FromApplication, "queue_high_water", Gauge, Frames, "The most frames that ever waited", |v| {
         v.stats.queue_high_water.into()

@@ -134,7 +134,7 @@ fn row(view: &CallReport<'_>) -> [String; 13] {
         view.direction.as_str().into(),
         view.mode_name().into(),
         view.state().into(),
-        view.queue().as_millis().to_string(),
+        view.queued.as_millis().to_string(),
         clock_time(view.age().as_secs()),
         view.stats.frames_in.to_string(),
         view.frames_out().to_string(),

@@ -3,14 +3,12 @@
 use std::io;
 use std::time::Instant;
 
-use tungstenite::Error;
-use tungstenite::error::{CapacityError, ProtocolError};
 use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::write_only::WriteOnly;
 use super::{Closed, Connection, Turn};
-use crate::net::frame_watch::is_sendable;
+use crate::net::contain::contained;
+use crate::net::frame_reader::Fault;
 use crate::net::outbound::Flushed;
 
 /// Where a connection is in its life.
@@ -36,9 +34,10 @@ impl Connection {
     /// Starts the close handshake with `code` (RFC 6455 section 7.1.2). Queued messages go out before it.
     pub fn close(&mut self, code: u16) -> Turn {
         if self.state == State::Open {
-            self.send_close(code);
+            let closed = Closed::ByUs(code);
+            self.send_close(code, &closed);
             self.state = State::CloseSent { until: Instant::now() + self.config.close_timeout };
-            self.tell(Closed::ByUs(code));
+            self.tell(closed);
         }
         self.on_writable()
     }
@@ -50,15 +49,15 @@ impl Connection {
     }
 
     /// Ends the connection after a panic in one of its turns, which may have left anything but the call's own state half
-    /// done: only the close frame is sent, past tungstenite. A second panic is the reactor's business.
+    /// done: only the close frame is sent, without pongs. A second panic is the reactor's business.
     pub(in crate::net) fn on_panic(&mut self) -> Turn {
         if self.told {
             self.state = State::Done;
             return Turn::Done;
         }
-        self.tell(Closed::Panicked);
         self.out.discard_media();
-        self.out.queue_close(&u16::from(CloseCode::Error).to_be_bytes());
+        self.queue_first_close(CloseCode::Error.into(), &Closed::Panicked);
+        self.tell(Closed::Panicked);
         self.linger(false);
         self.on_writable()
     }
@@ -66,13 +65,9 @@ impl Connection {
     /// The application's close frame is answered with its own payload.
     pub(super) fn on_peer_close(&mut self, payload: &[u8]) {
         let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
-        if let Some(code) = code.filter(|code| !is_sendable(*code)) {
-            let what = format!("a close frame with the code {code}, which must not be sent");
-            return self.fail(u16::from(CloseCode::Protocol), what);
-        }
         if self.state == State::Open {
             self.out.discard_media();
-            self.out.queue_close(payload);
+            self.out.queue_close(None, payload);
             self.tell(Closed::ByPeer {
                 code: code.unwrap_or(CloseCode::Status.into()),
                 reason: String::from_utf8_lossy(payload.get(2..).unwrap_or_default()).into_owned(),
@@ -81,29 +76,26 @@ impl Connection {
         self.linger(self.role == Role::Client);
     }
 
-    /// tungstenite has found a fault, or the end.
-    pub(super) fn on_error(&mut self, error: &Error) {
-        match error {
-            Error::ConnectionClosed | Error::AlreadyClosed => self.linger(false),
-            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-                // It may still read: with TLS it is owed a close_notify.
-                self.transport.shutdown();
-                self.lose("the application ended TCP without a close frame".into());
-            }
-            Error::Io(error) => self.lose(error.to_string()),
-            _ => match fault_code(error) {
-                Some(code) => self.fail(code, error.to_string()),
-                None => self.lose(error.to_string()),
-            },
-        }
+    /// The stream has ended, and no close frame has come.
+    pub(super) fn on_end(&mut self) {
+        // It may still read: with TLS it is owed a close_notify.
+        self.transport.shutdown();
+        self.lose("the application ended TCP without a close frame".into());
     }
 
-    /// Fails the connection (RFC 6455 section 7.1.7): the close frame with `code`, then the end.
-    pub(super) fn fail(&mut self, code: u16, what: String) {
+    /// Fails the connection (RFC 6455 section 7.1.7): the close frame with the fault's code, then the end.
+    pub(super) fn fail(&mut self, fault: Fault) {
         self.out.discard_media();
         if self.state == State::Open {
-            self.send_close(code);
-            self.tell(Closed::Fault { code, what });
+            let code: u16 = fault.close_code().into();
+            let closed = Closed::Fault { code, what: fault.to_string() };
+            if fault.is_in_close_frame() {
+                self.pongs.queue_all(&self.out);
+                self.out.queue_close(None, &code.to_be_bytes());
+            } else {
+                self.send_close(code, &closed);
+            }
+            self.tell(closed);
         }
         self.linger(false);
     }
@@ -111,8 +103,9 @@ impl Connection {
     /// The application does nothing any more.
     pub(super) fn give_up(&mut self, what: String) {
         self.out.discard_media();
-        self.send_close(CloseCode::Away.into());
-        self.tell(Closed::Unresponsive(what));
+        let closed = Closed::Unresponsive(what);
+        self.send_close(CloseCode::Away.into(), &closed);
+        self.tell(closed);
         self.linger(false);
     }
 
@@ -123,17 +116,16 @@ impl Connection {
         self.state = State::Done;
     }
 
-    /// Queues our close frame behind the pongs that wait inside tungstenite: some in a buffer, and the newest apart from
-    /// it, which comes into the buffer by the second flush. (Behind the application's close frame none is owed.)
-    pub(super) fn send_close(&mut self, code: u16) {
-        let mut io = WriteOnly { out: &self.out, force: true };
-        for _ in 0..2 {
-            if self.ws.can_write() {
-                // An error says that nothing more is taken, which is known.
-                let _ = self.ws.flush(&mut io);
-            }
-        }
-        self.out.queue_close(&code.to_be_bytes());
+    /// Queues our close frame behind the pongs that wait. (Behind the application's close frame none is owed.)
+    pub(super) fn send_close(&mut self, code: u16, closed: &Closed) {
+        self.pongs.queue_all(&self.out);
+        self.queue_first_close(code, closed);
+    }
+
+    /// Queues our close frame, where the application has sent none, after the call's last message.
+    fn queue_first_close(&self, code: u16, closed: &Closed) {
+        let last = contained("a call's last message", || self.handler.last_message(closed)).flatten();
+        self.out.queue_close(last.as_deref(), &code.to_be_bytes());
     }
 
     /// No message is read any more; what is queued goes out.
@@ -181,15 +173,4 @@ impl Connection {
             }
         }
     }
-}
-
-/// The close code that RFC 6455 section 7.4.1 gives a fault.
-fn fault_code(error: &Error) -> Option<u16> {
-    let code = match error {
-        Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseCode::Size,
-        Error::Utf8(_) => CloseCode::Invalid,
-        Error::Protocol(_) => CloseCode::Protocol,
-        _ => return None,
-    };
-    Some(code.into())
 }

@@ -25,6 +25,12 @@ pub trait Handler: Send + Sync {
     fn on_ping(&self, missed: bool);
     /// A ping was answered after this long.
     fn on_pong(&self, round_trip: Duration);
+    /// We are about to send the first close frame, as `closed` says: the text message that is to stand before it, if any.
+    /// Called at most once, and before [`on_closed`](Self::on_closed).
+    fn last_message(&self, closed: &Closed) -> Option<String> {
+        let _ = closed;
+        None
+    }
     /// The connection is over for the call. Called once, last.
     fn on_closed(&self, closed: Closed);
 }

@@ -2,23 +2,27 @@
 
 use std::io;
 
-use bytes::Bytes;
-use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::{Error, Message};
+use bytes::{Buf, BytesMut};
 
 use super::Connection;
 use super::closing::State;
-use super::read_turn::{ReadState, ReadTurn};
-use crate::net::frame_watch::FrameWatch;
+use crate::net::frame_reader::Received;
 
 /// One turn handles at most this many messages, so that an application that sends many small ones takes its reactor's
 /// time in small pieces. (The bytes of a turn are bounded by the reactor's buffer.)
 const MESSAGES_PER_TURN: usize = 64;
 
-/// A message of this size leaves tungstenite with a buffer as large, which messages behind it may share.
-const LARGE_MESSAGE_BYTES: usize = 64 * 1024;
-/// A message smaller than this is not to keep such a buffer in memory while it waits to be played.
-const SMALL_MESSAGE_BYTES: usize = 8 * 1024;
+/// What a turn has got from the socket.
+enum Got {
+    /// So many bytes, none perhaps, and whether there may be more.
+    Bytes {
+        len: usize,
+        more: bool,
+    },
+    /// The end of the stream.
+    End,
+    Error(io::Error),
+}
 
 impl Connection {
     /// Reads messages until nothing is left or the budget (one scratch buffer, and a number of messages) is spent; true
@@ -28,51 +32,107 @@ impl Connection {
             self.congested = true;
             return false;
         }
-        let transport = self.transport.clone();
-        let out = self.out.clone();
-        let watch = std::mem::replace(&mut self.watch, FrameWatch::new(self.role));
-        let mut io = ReadTurn::new(&*transport, &out, watch, scratch, self.short_reads);
-        io.go_on_with(std::mem::take(&mut self.carry));
-        let more = self.read_until_blocked(&mut io);
-        self.watch = io.watch;
-        more
+        self.pongs.queue(&self.out);
+        if self.unread.is_empty() { self.read_socket(scratch) } else { self.read_rest() }
     }
 
-    fn read_until_blocked(&mut self, io: &mut ReadTurn<'_>) -> bool {
-        for _ in 0..MESSAGES_PER_TURN {
-            match self.ws.read(io) {
-                Ok(message) => self.on_message(message, io),
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let Some(what) = io.watch.fault() else { return io.state == ReadState::BudgetSpent };
-                    self.fail(u16::from(CloseCode::Protocol), what.into());
-                }
-                Err(error) => self.on_error(&error),
-            }
-            if !matches!(self.state, State::Open | State::CloseSent { .. }) {
-                return true;
-            }
+    /// Goes on with what an earlier turn has left, which is all that this turn reads.
+    fn read_rest(&mut self) -> bool {
+        let mut unread = std::mem::take(&mut self.unread);
+        let left = self.handle_messages(&mut unread);
+        if left > 0 {
+            unread.advance(unread.len() - left);
+            self.unread = unread;
         }
-        self.carry = io.rest().to_vec();
         true
     }
 
-    fn on_message(&mut self, message: Message, io: &mut ReadTurn<'_>) {
+    fn read_socket(&mut self, scratch: &mut [u8]) -> bool {
+        match self.receive(scratch) {
+            Got::Bytes { len, more } => {
+                let bytes = scratch.get_mut(..len).unwrap_or_default();
+                let left = self.handle_messages(bytes);
+                if left > 0 {
+                    self.unread = BytesMut::from(bytes.get(len - left..).unwrap_or_default());
+                }
+                more || left > 0 || !self.reads_messages()
+            }
+            Got::End => {
+                self.on_end();
+                true
+            }
+            Got::Error(error) => {
+                self.lose(error.to_string());
+                true
+            }
+        }
+    }
+
+    /// Fills the buffer. A short read from a plain socket means that it is empty (epoll(7)), unless it has ended or stops
+    /// before urgent data.
+    fn receive(&self, buffer: &mut [u8]) -> Got {
+        let mut len = 0;
+        while let Some(room) = buffer.get_mut(len..).filter(|room| !room.is_empty()) {
+            match self.transport.recv(room) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Got::Bytes { len, more: false };
+                }
+                Ok(0) if len == 0 => return Got::End,
+                Err(error) if len == 0 => return Got::Error(error),
+                // What came before it is handled first; the next turn finds it again.
+                Ok(0) | Err(_) => break,
+                Ok(n) => {
+                    let is_short = n < room.len();
+                    len += n;
+                    if is_short && self.transport.concurrent() && !self.short_reads {
+                        return Got::Bytes { len, more: false };
+                    }
+                }
+            }
+        }
+        Got::Bytes { len, more: true }
+    }
+
+    /// Reads messages until nothing is left, they are enough for a turn, or the connection wants none any more. How many
+    /// bytes at the end of `bytes` have been left for a later turn.
+    fn handle_messages(&mut self, mut bytes: &mut [u8]) -> usize {
+        for _ in 0..MESSAGES_PER_TURN {
+            match self.reader.next(&mut bytes) {
+                Ok(Some(received)) => self.on_received(received),
+                Ok(None) => return 0,
+                Err(fault) => self.fail(fault),
+            }
+            if !self.reads_messages() {
+                return 0;
+            }
+        }
+        bytes.len()
+    }
+
+    /// Whether what arrives is read as messages.
+    fn reads_messages(&self) -> bool {
+        matches!(self.state, State::Open | State::CloseSent { .. })
+    }
+
+    fn on_received(&mut self, received: Received) {
         let open = self.state == State::Open;
-        self.had_large |= message.len() >= LARGE_MESSAGE_BYTES;
-        match message {
-            Message::Text(text) if open => {
+        match received {
+            Received::Text(text) if open => {
                 self.commanded = true;
                 self.guarded(|connection| connection.handler.on_text(&text));
             }
-            Message::Binary(bytes) if open => {
-                let shares_much = self.had_large && bytes.len() < SMALL_MESSAGE_BYTES;
-                let bytes = if shares_much { Bytes::copy_from_slice(&bytes) } else { bytes };
+            Received::Binary(bytes) if open => {
                 self.guarded(|connection| connection.handler.on_binary(bytes));
             }
-            Message::Pong(_) => self.on_pong(),
-            Message::Close(_) => self.on_peer_close(io.watch.close_payload()),
-            // Pings are answered by tungstenite; data behind our close frame is of no use any more.
-            _ => {}
+            // Data behind our close frame is of no use any more.
+            Received::Text(_) | Received::Binary(_) => {}
+            Received::Ping(payload) => {
+                self.pongs.add(payload);
+                self.pongs.queue(&self.out);
+            }
+            Received::Pong => self.on_pong(),
+            Received::Close(payload) => self.on_peer_close(&payload),
         }
     }
 }

@@ -5,6 +5,8 @@ use rand::{Rng, SeedableRng};
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, OpCode};
 
+use crate::net::mask::{Key, apply_mask};
+
 /// A generator for masking keys. The kernel's randomness seeds it; no thread-local state is involved, for that would
 /// leave a destructor behind on Asterisk's threads.
 pub(super) fn seeded_rng() -> StdRng {
@@ -16,7 +18,7 @@ pub(super) fn seeded_rng() -> StdRng {
 }
 
 /// The key of the next frame: each has its own.
-pub(super) fn next_mask(rng: &mut StdRng) -> [u8; 4] {
+pub(super) fn next_mask(rng: &mut StdRng) -> Key {
     rng.next_u32().to_ne_bytes()
 }
 
@@ -27,17 +29,14 @@ pub(super) fn encode(
     out: &mut Vec<u8>,
     opcode: OpCode,
     payload: &[u8],
-    mask: Option<[u8; 4]>,
+    mask: Option<Key>,
 ) -> tungstenite::Result<()> {
     let header = FrameHeader { is_final: true, rsv1: false, rsv2: false, rsv3: false, opcode, mask };
     header.format(payload.len() as u64, out)?;
     let start = out.len();
     out.extend_from_slice(payload);
-    if let Some(key) = mask {
-        let masked = out.get_mut(start..).unwrap_or_default();
-        for (byte, key) in masked.iter_mut().zip(key.iter().cycle()) {
-            *byte ^= key;
-        }
+    if let Some(mut key) = mask {
+        apply_mask(out.get_mut(start..).unwrap_or_default(), &mut key);
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ const CONTROL_BACKLOG_BYTES: usize = 256 * 1024;
 pub(super) enum Message {
     /// An unencoded payload.
     Payload { opcode: Data, payload: Vec<u8>, media: Option<Duration> },
-    /// A whole frame as tungstenite encoded it (pong, close).
+    /// A whole control frame.
     Encoded(Vec<u8>),
 }
 

@@ -133,9 +133,9 @@ fn blocked_lasts_from_the_last_byte_taken() {
 #[test]
 fn nothing_follows_a_close() {
     let (pipe, out) = outbound(1000, Role::Server);
-    out.queue_encoded(&[0x88, 0]);
+    out.queue_ping(&[]);
     out.close();
     out.send_text("late");
     out.flush();
-    assert_eq!(*pipe.out.lock(), [0x88, 0]);
+    assert_eq!(*pipe.out.lock(), [0x89, 0]);
 }

@@ -138,7 +138,7 @@ impl Reactor {
                 match command {
                     Command::Flush(KEY) => self.flush(),
                     Command::Close(KEY, code) => {
-                        self.out.queue_close(&code.to_be_bytes());
+                        self.out.queue_close(None, &code.to_be_bytes());
                         self.flush();
                     }
                     Command::Stop => stops -= 1,

@@ -4,6 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 const LIMITS: QueueLimits = QueueLimits { max: 10, xoff: 9, xon: 8 };
+const PTIME: Duration = Duration::from_millis(20);
 const NOW: MonoTime = MonoTime::from_nanos(0);
 
 fn frames(count: usize) -> Bytes {
@@ -11,7 +12,7 @@ fn frames(count: usize) -> Bytes {
 }
 
 fn push(queue: &mut FrameQueue, count: usize) -> Option<Flow> {
-    let (pushed, flow) = queue.push_media(frames(count), Cut::every(4), Pace::Live, NOW);
+    let (pushed, flow) = queue.push_media(frames(count), Cut::every(4), Pace::Live, NOW, PTIME);
     assert_eq!(pushed, count);
     flow
 }
@@ -29,7 +30,7 @@ fn the_default_levels_are_the_c_modules() {
 fn a_message_is_one_entry_and_is_not_copied() {
     let message = Bytes::from((0..=99).collect::<Vec<u8>>());
     let mut queue = FrameQueue::new(LIMITS);
-    assert_eq!(queue.push_media(message.clone(), Cut::every(16), Pace::Bulk, NOW), (7, None));
+    assert_eq!(queue.push_media(message.clone(), Cut::every(16), Pace::Bulk, NOW, PTIME), (7, None));
     assert_eq!((queue.items.len(), queue.len_frames(), queue.media_bytes()), (1, 7, 100));
     for n in 0..7 {
         let (frame, _) = queue.pop_frame().unwrap();
@@ -44,11 +45,15 @@ fn a_message_is_one_entry_and_is_not_copied() {
 #[test]
 fn odd_pieces() {
     let mut queue = FrameQueue::new(LIMITS);
-    assert_eq!(queue.push_media(Bytes::new(), Cut::every(4), Pace::Live, NOW), (0, None));
+    assert_eq!(queue.push_media(Bytes::new(), Cut::every(4), Pace::Live, NOW, PTIME), (0, None));
     assert!(queue.is_empty());
-    assert_eq!(queue.push_media(frames(3), Cut::Whole, Pace::Live, NOW), (1, None), "all of it is one frame");
     assert_eq!(
-        queue.push_media(frames(1), Cut::every(1000), Pace::Live, NOW),
+        queue.push_media(frames(3), Cut::Whole, Pace::Live, NOW, PTIME),
+        (1, None),
+        "all of it is one frame"
+    );
+    assert_eq!(
+        queue.push_media(frames(1), Cut::every(1000), Pace::Live, NOW, PTIME),
         (1, None),
         "shorter than a frame"
     );
@@ -56,14 +61,14 @@ fn odd_pieces() {
     assert_eq!(queue.pop_frame().unwrap().0.payload.len(), 4);
     assert_eq!(queue.pop_frame(), None);
     assert_eq!(queue.pop_mark(), None);
-    assert_eq!(queue.clear(), (0, None));
+    assert_eq!(queue.clear(), Flushed::default());
 }
 
 #[test]
 fn frames_of_a_message_may_differ_in_length() {
     let message = Bytes::from([&[0x00; 24][..], &[0x01; 20], &[0x02; 4], &[0x03], &[0x00; 7]].concat());
     let mut queue = FrameQueue::new(LIMITS);
-    assert_eq!(queue.push_media(message.clone(), Cut::G723, Pace::Bulk, NOW), (5, None));
+    assert_eq!(queue.push_media(message.clone(), Cut::G723, Pace::Bulk, NOW, PTIME), (5, None));
     let mut start = 0;
     for len in [24, 20, 4, 1, 7] {
         let (frame, _) = queue.pop_frame().unwrap();
@@ -87,8 +92,9 @@ fn xoff_and_xon_are_said_once() {
     assert_eq!(flows, [None, None, Some(Flow::Xon), None, None]);
     assert_eq!(push(&mut queue, 3), None, "back at 8");
     assert_eq!(push(&mut queue, 30), Some(Flow::Xoff), "a message may overshoot");
-    assert_eq!(queue.clear(), (38, Some(Flow::Xon)));
-    assert_eq!(queue.clear(), (0, None));
+    let (media, flow) = (38 * PTIME, Some(Flow::Xon));
+    assert_eq!(queue.clear(), Flushed { frames: 38, media, flow, ..Flushed::default() });
+    assert_eq!(queue.clear(), Flushed::default());
     assert_eq!(queue.high_water_frames(), 38);
 }
 
@@ -107,7 +113,7 @@ fn marks_are_not_frames_and_keep_their_place() {
     assert_eq!(queue.len_frames(), 0);
     assert!(!queue.is_empty());
     assert_eq!(queue.pop_mark(), Some(mark("b")));
-    assert_eq!(queue.clear(), (0, None));
+    assert_eq!(queue.clear(), Flushed { marks: vec!["c".to_owned()], ..Flushed::default() });
     assert!(queue.is_empty());
 }
 
@@ -126,7 +132,7 @@ fn memory_is_bounded() {
     let huge = Bytes::from(vec![0; 1 << 20]);
     let kept = (0..1000).take_while(|_| {
         let refused = queue.refuses_media();
-        queue.push_media(huge.clone(), Cut::Whole, Pace::Live, NOW);
+        queue.push_media(huge.clone(), Cut::Whole, Pace::Live, NOW, PTIME);
         !refused
     });
     assert_eq!(kept.count(), 64);
@@ -156,7 +162,7 @@ proptest! {
             let flow = match op {
                 0 | 1 if queue.refuses_media() => None,
                 0 | 1 => {
-                    let (count, flow) = queue.push_media(Bytes::from(vec![0; a * 3]), Cut::every(b), Pace::Live, NOW);
+                    let (count, flow) = queue.push_media(Bytes::from(vec![0; a * 3]), Cut::every(b), Pace::Live, NOW, PTIME);
                     let lens = vec![0; a * 3].chunks(b).map(|c: &[u8]| Some(c.len())).collect::<Vec<_>>();
                     prop_assert_eq!(count, lens.len());
                     model.extend(lens);
@@ -169,7 +175,7 @@ proptest! {
                 }
                 3 if a == 1 => {
                     model.clear();
-                    queue.clear().1
+                    queue.clear().flow
                 }
                 _ => match queue.head() {
                     Some(Head::Mark) => {

@@ -44,7 +44,7 @@ impl Session {
                 actions.push(Action::Answer);
             }
             Command::Hangup => actions.push(Action::Hangup),
-            Command::GetStatus => actions.push(Action::Send(Event::Status(self.status()))),
+            Command::GetStatus => actions.push(Action::Send(Event::Status(self.status_told()))),
             Command::StartMediaBuffering => self.start_media_buffering(actions),
             Command::StopMediaBuffering { correlation_id } => {
                 self.stop_media_buffering(correlation_id, now, actions);
@@ -61,7 +61,7 @@ impl Session {
             Command::SendText(request) => actions.push(Action::SendText(request)),
             Command::SendEvent(request) => actions.push(Action::SendEvent(request)),
             Command::Transfer(request) => actions.push(Action::Transfer(request)),
-            Command::FlushMedia(_) => self.flush_media(now, actions),
+            Command::FlushMedia(flush) => self.flush_media(flush, now, actions),
             Command::PauseMedia => self.paused = true,
             Command::ContinueMedia => self.paused = false,
             Command::ReportQueueDrained => self.report_queue_drained = true,
@@ -81,10 +81,14 @@ impl Session {
             Answer | Hangup | GetStatus | Subscribe(_) | SendText(_) | SendEvent(_) | Transfer(_) => {
                 (true, true)
             }
-            StartMediaBuffering | StopMediaBuffering { .. } | PauseMedia | ContinueMedia => (false, false),
-            // DIVERGES: the C module (22.10) refuses it in passthrough; newer ones do not.
-            MarkMedia { .. } => (true, false),
-            FlushMedia(_) | ReportQueueDrained | SetMediaDirection(_) => (false, true),
+            // DIVERGES: the C module refuses these two lines' in passthrough, newer ones all but MARK_MEDIA.
+            StartMediaBuffering
+            | StopMediaBuffering { .. }
+            | PauseMedia
+            | ContinueMedia
+            | MarkMedia { .. } => (true, false),
+            FlushMedia(_) | ReportQueueDrained => (true, true),
+            SetMediaDirection(_) => (false, true),
         };
         let name = command.name();
         if self.mode == MediaMode::Passthrough && !in_passthrough {
@@ -135,26 +139,6 @@ impl Session {
         }
         let completed = Event::MediaBufferingCompleted { correlation_id, played_ms: None };
         self.push_mark("STOP_MEDIA_BUFFERING", completed, actions);
-    }
-
-    fn flush_media(&mut self, now: MonoTime, actions: &mut Vec<Action>) {
-        // Nothing that comes now was meant for an earlier time.
-        self.stalled_until = None;
-        self.schedule.resume(now);
-        self.buffering = false;
-        // DIVERGES: the C module goes on pausing, though its documentation says otherwise.
-        self.paused = false;
-        if let Some(reframer) = &mut self.reframer {
-            self.stats.bytes_cut_off += reframer.clear() as u64;
-        }
-        // DIVERGES: the C module sends MEDIA_XON at an unpaused tick only, though there is room already.
-        let (frames, flow) = self.queue.clear();
-        self.stats.frames_flushed += frames as u64;
-        actions.extend(flow.map(|flow| Action::Send(flow.into())));
-        // Nothing is left whose end could be waited for.
-        if std::mem::take(&mut self.report_queue_drained) {
-            actions.push(Action::Send(Event::QueueDrained));
-        }
     }
 
     fn push_mark(&mut self, command: &str, event: Event, actions: &mut Vec<Action>) {

@@ -1,5 +1,7 @@
 //! Binary messages of the app: cut or joined into frames and queued, or dropped.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::{Action, MediaMode, Session, send_error};
@@ -35,7 +37,7 @@ impl Session {
             return;
         }
         if self.queue.refuses_media() {
-            self.drop_message(&message, actions);
+            self.drop_message(&message, samples, actions);
             return;
         }
         self.dropping = false;
@@ -62,7 +64,9 @@ impl Session {
                 self.push_pieces(pieces, pace, now, actions);
             }
             _ => {
-                let queued = self.queue.push_message(message, samples, pace, now);
+                let samples = samples.unwrap_or_else(|| self.samples.samples(&message));
+                let duration = self.format.duration_of(samples);
+                let queued = self.queue.push_message(message, Some(samples), pace, now, duration);
                 self.count_queued(queued, actions);
             }
         }
@@ -82,10 +86,11 @@ impl Session {
     }
 
     /// DIVERGES: the C module drops in silence.
-    fn drop_message(&mut self, message: &[u8], actions: &mut Vec<Action>) {
+    fn drop_message(&mut self, message: &[u8], samples: Option<u32>, actions: &mut Vec<Action>) {
         let frames = self.reframer.as_ref().map_or(1, |reframer| reframer.frames_in(message));
         self.stats.messages_dropped += 1;
         self.stats.frames_dropped += frames as u64;
+        self.stats.media_dropped += self.whole_frames_duration(message, samples);
         if !std::mem::replace(&mut self.dropping, true) {
             let frames = self.queue.len_frames();
             send_error(actions, format!("Media dropped: the queue is full with {frames} frames"));
@@ -100,8 +105,33 @@ impl Session {
         came: MonoTime,
         actions: &mut Vec<Action>,
     ) {
-        let queued = self.queue.push_media(bytes, cut, pace, came);
+        let frame = self.frame_duration(&bytes, cut);
+        let queued = self.queue.push_media(bytes, cut, pace, came, frame);
         self.count_queued(queued, actions);
+    }
+
+    /// How long each frame of media lasts that is cut like this: all those of one message are of one length.
+    fn frame_duration(&self, media: &[u8], cut: Cut) -> Duration {
+        // A frame of the one size takes one ptime, also the short one at the end of a bulk.
+        // DIVERGES: for the C module that holds for every frame, whatever it lasts.
+        if media.is_empty() || self.reframer.as_ref().is_some_and(Reframer::is_fixed) {
+            return self.format.ptime();
+        }
+        let first = media.get(..cut.frame_len(media)).unwrap_or(media);
+        self.format.duration_of(self.samples.samples(first))
+    }
+
+    /// How long the whole frames of a message last, as far as it tells itself.
+    fn whole_frames_duration(&self, message: &[u8], samples: Option<u32>) -> Duration {
+        match &self.reframer {
+            Some(reframer) if self.mode != MediaMode::Unbuffered || self.buffering => {
+                let cut = reframer.cut_of(message);
+                let whole = message.get(..cut.whole_frames_len(message)).unwrap_or_default();
+                let frames = u32::try_from(cut.frames(whole)).unwrap_or(u32::MAX);
+                self.frame_duration(whole, cut).saturating_mul(frames)
+            }
+            _ => self.format.duration_of(samples.unwrap_or_else(|| self.samples.samples(message))),
+        }
     }
 
     fn count_queued(&mut self, (frames, flow): (usize, Option<Flow>), actions: &mut Vec<Action>) {

@@ -4,15 +4,20 @@
 // It says by a panic what is wrong.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod added;
 mod cutting;
 mod plain;
 #[cfg(test)]
 mod properties;
 
 use self::plain::Model;
+use std::collections::BTreeSet;
+
 use super::fixture::{on_text, session};
 use super::*;
 use crate::playout::pacing::Pace;
+use crate::protocol::event::AddedEvent;
+use crate::protocol::topic::Topics;
 
 pub(crate) const LIMITS: QueueLimits = QueueLimits { max: 24, xoff: 18, xon: 10 };
 const SECOND: u64 = 1_000_000_000;
@@ -24,7 +29,8 @@ pub(crate) enum Op {
     Start,
     Stop,
     Mark,
-    Flush,
+    Flush(FlushOp),
+    Subscribe(Topics, u64),
     Pause,
     Continue,
     Report,
@@ -38,6 +44,23 @@ pub(crate) enum Op {
     Read,
 }
 
+/// FLUSH_MEDIA in all its forms.
+#[derive(Debug, Clone)]
+pub(crate) struct FlushOp {
+    /// It has an id.
+    pub(crate) answered: bool,
+    pub(crate) extent: FlushOpExtent,
+}
+
+/// What a flush is to forget.
+#[derive(Debug, Clone)]
+pub(crate) enum FlushOpExtent {
+    All,
+    /// What stands after the command that was so many commands before.
+    After(usize),
+    Fade(u64),
+}
+
 /// A session and its model, and what has been seen of them.
 pub(crate) struct Both {
     session: Session,
@@ -45,6 +68,8 @@ pub(crate) struct Both {
     now: u64,
     ids: usize,
     last_id: Option<usize>,
+    /// Ids that were sent and have come back in no event.
+    open: BTreeSet<usize>,
     xoff: bool,
     last_due: u64,
     /// Time of the last read of a timed frame, and its length.
@@ -59,6 +84,7 @@ impl Both {
             now: 5 * SECOND,
             ids: 0,
             last_id: None,
+            open: BTreeSet::new(),
             xoff: false,
             last_due: 0,
             last_timed: None,
@@ -92,7 +118,8 @@ impl Both {
             Op::Start => "START_MEDIA_BUFFERING",
             Op::Stop => "STOP_MEDIA_BUFFERING",
             Op::Mark => "MARK_MEDIA",
-            Op::Flush => "FLUSH_MEDIA",
+            Op::Flush(_) => "FLUSH_MEDIA",
+            Op::Subscribe(..) => "SUBSCRIBE",
             Op::Pause => "PAUSE_MEDIA",
             Op::Continue => "CONTINUE_MEDIA",
             Op::Report => "REPORT_QUEUE_DRAINED",
@@ -102,10 +129,30 @@ impl Both {
         let direction = if let Op::Direction(direction) = op { direction.as_str() } else { "" };
         self.ids += 1;
         let id = self.ids.to_string();
+        if matches!(op, Op::Mark | Op::Stop) && self.session.wants_media() {
+            self.open.insert(self.ids);
+        }
         self.model.command(op, name, &id, self.now);
-        let text = format!(r#"{{"command":"{name}","correlation_id":"{id}","direction":"{direction}"}}"#);
+        let fields = match op {
+            Op::Flush(flush) => self.flush_fields(flush, &id),
+            Op::Subscribe(topics, interval_ms) => {
+                let names = topics.names();
+                format!(r#","correlation_id":"{id}","events":{names:?},"position_interval":{interval_ms}"#)
+            }
+            _ => format!(r#","correlation_id":"{id}","direction":"{direction}""#),
+        };
+        let text = format!(r#"{{"command":"{name}"{fields}}}"#);
         on_text(&mut self.session, &text, now, &mut actions);
         self.compare(actions, before);
+    }
+
+    fn flush_fields(&self, flush: &FlushOp, id: &str) -> String {
+        let id = if flush.answered { format!(r#","correlation_id":"{id}""#) } else { String::new() };
+        match flush.extent {
+            FlushOpExtent::All => id,
+            FlushOpExtent::After(back) => format!(r#"{id},"after":"{}""#, self.ids.saturating_sub(back)),
+            FlushOpExtent::Fade(ms) => format!(r#"{id},"fade_ms":{ms}"#),
+        }
     }
 
     fn run(&mut self, end: u64, late: u64) {
@@ -164,12 +211,22 @@ impl Both {
                     let id = correlation_id.as_deref().unwrap().parse().unwrap();
                     assert!(self.last_id < Some(id), "marks keep their order");
                     self.last_id = Some(id);
+                    assert!(self.open.remove(&id), "{id} is answered once");
+                }
+                Event::Added(event) => {
+                    if let AddedEvent::MediaFlushed(flushed) = &**event {
+                        for id in flushed.marks.iter().chain(&flushed.bulk) {
+                            assert!(self.open.remove(&id.parse().unwrap()), "{id} is given back once");
+                        }
+                    }
                 }
                 Event::QueueDrained => assert!(self.session.queue.is_empty()),
                 _ => {}
             }
         }
         assert_eq!(actions, std::mem::take(&mut self.model.actions));
+        self.compare_ids(&actions);
+        self.compare_times();
 
         let (stats, status) = (self.session.stats(), self.session.status());
         assert_eq!(
@@ -185,6 +242,28 @@ impl Both {
         let wanted = self.model.deadline(self.now);
         let reached = |time: Option<u64>| time.is_some_and(|time| time <= self.now);
         assert!(deadline == wanted || reached(deadline) && reached(wanted), "{deadline:?}, not {wanted:?}");
+    }
+
+    /// Every id that was sent waits, or has come back once; or it was forgotten by a flush that is not answered.
+    fn compare_ids(&mut self, actions: &[Action]) {
+        let waiting = self.model.waiting_ids();
+        if std::mem::take(&mut self.model.flushed_silently) {
+            assert!(!actions.iter().any(|action| matches!(action, Action::Send(Event::Added(_)))));
+            self.open = waiting;
+        } else {
+            assert_eq!(self.open, waiting);
+        }
+    }
+
+    /// What was played, waits, was flushed and was dropped is all that was sent.
+    fn compare_times(&self) {
+        let (stats, time) = (self.session.stats(), self.model.time);
+        let queued = self.session.queue.media();
+        let nanos =
+            [stats.media_played, stats.media_flushed, stats.media_dropped].map(|time| time.as_nanos() as u64);
+        assert_eq!(nanos, [time.played, time.flushed, time.dropped]);
+        assert_eq!(queued.as_nanos() as u64, self.model.queued());
+        assert_eq!(time.played + self.model.queued() + time.flushed, time.came);
     }
 
     /// Lets everything that still waits happen.

@@ -8,7 +8,6 @@ use super::{Action, Answering, Session};
 use crate::mono_time::MonoTime;
 use crate::playout::pacing::Pace;
 use crate::playout::queue::Head;
-use crate::playout::reframing::Reframer;
 use crate::protocol::event::Event;
 
 /// How long after a stall of the process media may need from the socket to the queue.
@@ -45,7 +44,10 @@ impl Session {
             // frame after the actions have been run.
         } else {
             let ran_dry = std::mem::take(&mut self.trailing_tick) && self.queue.len_frames() == 0;
-            self.stats.underruns += u64::from(ran_dry);
+            if ran_dry {
+                self.stats.underruns += 1;
+                self.tell_underrun(now, actions);
+            }
             self.settle(now, actions);
         }
         // The tick is used up: the clock has to be set again even where the deadline stays what it is.
@@ -87,13 +89,11 @@ impl Session {
         }
         let (frame, flow) = self.queue.pop_frame()?;
         let samples = frame.samples.unwrap_or_else(|| self.samples.samples(&frame.payload));
-        // A frame of the one size takes one ptime, also the short one at the end of a bulk.
-        // DIVERGES: for the C module that holds for every frame, whatever it lasts.
-        let lasts_ptime = self.reframer.as_ref().is_some_and(Reframer::is_fixed);
-        let duration = if lasts_ptime { self.format.ptime() } else { self.format.duration_of(samples) };
+        let duration = frame.duration;
         let slot = self.schedule.take(now, frame.pace, duration);
         self.stats.played(duration, now.since(frame.came), slot.lateness);
         actions.extend(flow.map(|flow| Action::Send(flow.into())));
+        self.tell_position_if_due(actions);
         let delivery = match frame.pace {
             Pace::Unpaced => {
                 self.deliveries.next_unpaced(now, duration);
@@ -106,7 +106,8 @@ impl Session {
 
     fn send_due_marks(&mut self, now: MonoTime, actions: &mut Vec<Action>) {
         while self.queue.head() == Some(Head::Mark) && self.schedule.is_reached(now) {
-            actions.extend(self.queue.pop_mark().map(Action::Send));
+            let mark = self.queue.pop_mark().map(|mark| self.mark_told(mark));
+            actions.extend(mark.map(Action::Send));
         }
     }
 

@@ -21,10 +21,16 @@ pub struct SessionStats {
     pub frames_in: u64,
     /// Frames that went to the core.
     pub frames_played: u64,
+    /// How long they last together.
+    pub media_played: Duration,
     /// Frames that FLUSH_MEDIA dropped.
     pub frames_flushed: u64,
+    /// How long they last together.
+    pub media_flushed: Duration,
     /// Frames in messages that found the queue full, as far as these messages themselves tell.
     pub frames_dropped: u64,
+    /// How long the whole ones among them last together.
+    pub media_dropped: Duration,
     /// Messages that found the queue full.
     pub messages_dropped: u64,
     /// Messages that came while the direction was `in`.
@@ -51,6 +57,7 @@ impl SessionStats {
     /// A frame of this length goes to the core, so long after its message came and so late.
     pub(super) fn played(&mut self, duration: Duration, waited: Duration, lateness: Duration) {
         self.frames_played += 1;
+        self.media_played += duration;
         self.queue_wait.record(waited);
         self.longest_queue_wait = self.longest_queue_wait.max(waited);
         self.lateness.record(lateness);

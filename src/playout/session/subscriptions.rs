@@ -1,15 +1,19 @@
 //! What the application has subscribed to.
 
+use std::time::Duration;
+
+use super::position::PositionReports;
 use super::{Action, Session, Told};
 use crate::playout::queue::MAX_QUEUED_BYTES;
 use crate::protocol::command::Subscribe;
-use crate::protocol::event::{AddedEvent, Limits, Subscribed};
+use crate::protocol::event::{AddedEvent, Limits, Subscribed, whole_ms};
 use crate::protocol::topic::{Topic, Topics};
 
 /// The added events that the application wants.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Subscriptions {
     topics: Topics,
+    pub(super) position: PositionReports,
     /// There has been a SUBSCRIBE, whatever it named: events may have keys that the C module's do not have.
     asked: bool,
 }
@@ -26,7 +30,9 @@ impl Session {
     }
 
     pub(super) fn subscribe(&mut self, request: Subscribe, actions: &mut Vec<Action>) {
-        self.subscriptions = Subscriptions { topics: request.topics, asked: true };
+        let interval = Duration::from_millis(request.position_interval_ms);
+        let position = PositionReports::each(interval, self.stats.media_played);
+        self.subscriptions = Subscriptions { topics: request.topics, position, asked: true };
         self.told = Told::default();
         let subscribed = Subscribed {
             correlation_id: request.correlation_id.unwrap_or_default(),
@@ -50,7 +56,7 @@ impl Session {
             max_latency: 0,
             max_message_size: connection.max_message_size,
             max_command_size: connection.max_command_size,
-            out_queue: u64::try_from(connection.out_queue.as_millis()).unwrap_or(u64::MAX),
+            out_queue: whole_ms(connection.out_queue),
         }
     }
 }

@@ -5,11 +5,13 @@ mod clock;
 mod commands;
 mod directions;
 mod flow_control;
+mod flushing;
 mod framing;
 mod marks;
 mod pacing;
 mod passthrough;
 mod pausing;
+mod position;
 mod subscribing;
 mod unbuffered;
 

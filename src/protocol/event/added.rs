@@ -9,10 +9,12 @@ mod subscribed;
 
 use serde::Serialize;
 
+use crate::protocol::topic::Topic;
+
 pub use self::call::{
     CallState, ConnectedLine, DtmfBegin, EventSent, Text, TextSent, TransferResult, Transferred,
 };
-pub use self::media::MediaTimes;
+pub use self::media::{MediaFlushed, MediaPosition, MediaStop, MediaTimes, whole_ms};
 pub use self::subscribed::{Limits, Subscribed};
 
 /// An added event.
@@ -35,6 +37,12 @@ pub enum AddedEvent {
     EventSent(EventSent),
     /// The answer to TRANSFER.
     Transferred(Transferred),
+    /// The answer to FLUSH_MEDIA.
+    MediaFlushed(MediaFlushed),
+    /// Where playback is.
+    MediaPosition(MediaPosition),
+    /// The last message before our close frame.
+    MediaStop(MediaStop),
 }
 
 impl AddedEvent {
@@ -42,13 +50,16 @@ impl AddedEvent {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Subscribed(_) => "SUBSCRIBED",
-            Self::DtmfBegin(_) => "DTMF_BEGIN",
-            Self::CallState(_) => "CALL_STATE",
-            Self::ConnectedLine(_) => "CONNECTED_LINE",
-            Self::Text(_) => "TEXT",
+            Self::DtmfBegin(_) => Topic::DtmfBegin.name(),
+            Self::CallState(_) => Topic::CallState.name(),
+            Self::ConnectedLine(_) => Topic::ConnectedLine.name(),
+            Self::Text(_) => Topic::Text.name(),
             Self::TextSent(_) => "TEXT_SENT",
             Self::EventSent(_) => "EVENT_SENT",
             Self::Transferred(_) => "TRANSFERRED",
+            Self::MediaFlushed(_) => Topic::MediaFlushed.name(),
+            Self::MediaPosition(_) => Topic::MediaPosition.name(),
+            Self::MediaStop(_) => Topic::MediaStop.name(),
         }
     }
 }

@@ -97,7 +97,7 @@ impl Serialize for Json<'_> {
     }
 }
 
-/// An added event, with keys of its own behind these two.
+/// An added event, with keys of its own after these two.
 #[derive(Serialize)]
 struct Added<'a> {
     event: &'static str,

@@ -46,7 +46,7 @@ const SIZES: &[(&str, &[usize], &[usize])] = &[
 const NOT_AUDIO: [&str; 8] = ["h264", "h265", "vp8", "mpeg4", "jpeg", "t38", "t140", "red"];
 
 /// All of Debian's modules that bring codecs and formats.
-fn all_codecs() -> InstanceConfig {
+pub fn all_codecs() -> InstanceConfig {
     let attributes =
         ["amr", "celt", "g729", "h263", "h264", "ilbc", "opus", "silk", "siren14", "siren7", "vp8"];
     let codecs = ["adpcm", "amr", "codec2", "g722", "g726", "gsm", "lpc10", "opus_open_source", "speex"];

@@ -2,7 +2,7 @@
 //! what reaches the app, and the clock.
 
 mod bulk;
-mod codecs;
+pub mod codecs;
 mod direction;
 mod ends;
 mod flow;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::super::harness::{App, Context, Item, Suite};
+use super::super::harness::{App, Context, Item, Suite, wait};
 use super::super::media::noise;
 use super::rtp::{self, Phone, assert_continuous, is_continuous, speak_with_pauses, steps};
 use super::slope_ms;
@@ -42,9 +42,7 @@ fn frames_take(t: &Context, codec: &str, size: usize, ms: f64) {
     let at_best = if ms == 30.0 { 30.2 } else { 19.9 };
     let range = t.either(at_best..ms * 1.5, ms - 0.1..ms + 0.1);
     let (_call, app) = t.incoming_echo(&format!("c({codec})"));
-    let mut measured = Vec::new();
-    // Somebody else may need the machine for a while.
-    while measured.len() < 3 && !measured.last().is_some_and(|slope| range.contains(slope)) {
+    let frame_took = || {
         let before = app.received().len();
         let mut media = noise(size * FRAMES);
         if codec == "g723" {
@@ -55,9 +53,9 @@ fn frames_take(t: &Context, codec: &str, size: usize, ms: f64) {
         app.collect_media(size * FRAMES);
         let received = app.received().split_off(before);
         let media = received.into_iter().filter(|received| matches!(received.item, Item::Media(_)));
-        measured.push(slope_ms(&media.map(|received| received.at).collect::<Vec<_>>()));
-    }
-    assert!(range.contains(measured.last().unwrap()), "frames of {ms} ms take {measured:?} ms");
+        slope_ms(&media.map(|received| received.at).collect::<Vec<_>>())
+    };
+    wait::until_fits(&format!("a frame takes {ms} ms"), frame_took, |slope| range.contains(slope));
 }
 
 /// An app and a phone in a bridge.
@@ -82,19 +80,14 @@ fn continuous(t: &Context) {
 fn late_app(t: &Context) {
     let (phone, _call, app) = phone_and_app(t);
     let media = noise(FRAME * 120);
-    let mut measured = Vec::new();
-    // Somebody else may need the machine for a while.
-    while measured.len() < 3 {
-        let packets = thread::scope(|scope| {
+    let steps_heard = || {
+        thread::scope(|scope| {
             scope.spawn(|| speak_with_pauses(&app, &media, PTIME));
-            phone.collect_media(&media)
-        });
-        if is_continuous(&packets) {
-            return;
-        }
-        measured.push(steps(&packets));
-    }
-    panic!("{measured:?}");
+            let packets = phone.collect_media(&media);
+            (is_continuous(&packets), steps(&packets))
+        })
+    };
+    wait::until_fits("even time stamps", steps_heard, |(is_continuous, _)| *is_continuous);
 }
 
 /// Time stamps go on over a silence.
@@ -134,21 +127,10 @@ fn median(mut times: Vec<Duration>) -> Duration {
 /// An app speaks as people do, and Asterisk stands still for half a second. What it heard late it catches up: the
 /// delay is gone after a while. With the C module it stays for the rest of the call.
 fn stall_live(t: &Context) {
-    let mut measured = Vec::new();
-    // Somebody else may need the machine for a while.
-    while measured.len() < 3 {
-        let (before, after) = delay_around_a_stall(t);
-        measured.push((before, after));
-        if !t.is_ours() || after < before + STALL / 4 {
-            break;
-        }
-    }
-    let (before, after) = measured[measured.len() - 1];
-    if t.is_ours() {
-        assert!(after < before + STALL / 4, "delays before and after: {measured:?}");
-    } else {
-        assert!(after > before + STALL / 2, "delays before and after: {measured:?}");
-    }
+    let fits = |&(before, after): &(Duration, Duration)| {
+        if t.is_ours() { after < before + STALL / 4 } else { after > before + STALL / 2 }
+    };
+    wait::until_fits("delays before and after the stall", || delay_around_a_stall(t), fits);
 }
 
 /// One call with a stall in it: what its media is late by before and at the end. None of it is lost.
@@ -178,22 +160,10 @@ fn delay_around_a_stall(t: &Context) -> (Duration, Duration) {
 
 /// The same with what an app has sent ahead, without saying that it is bulk media.
 fn stall_queued(t: &Context) {
-    let mut measured = Vec::new();
     let plan = PTIME * (QUEUED_FRAMES as u32 - 1);
-    // Somebody else may need the machine for a while.
-    while measured.len() < 3 {
-        let took = time_with_a_stall(t);
-        measured.push(took);
-        if !t.is_ours() || took < plan + STALL / 2 {
-            break;
-        }
-    }
-    let took = measured[measured.len() - 1];
-    if t.is_ours() {
-        assert!(took < plan + STALL / 2, "{QUEUED_FRAMES} frames took {measured:?}");
-    } else {
-        assert!(took > plan + STALL / 2, "{QUEUED_FRAMES} frames took {measured:?}");
-    }
+    let fits =
+        |took: &Duration| if t.is_ours() { *took < plan + STALL / 2 } else { *took > plan + STALL / 2 };
+    wait::until_fits("the queue with a stall in it", || time_with_a_stall(t), fits);
 }
 
 const QUEUED_FRAMES: usize = 125;

@@ -91,6 +91,7 @@ fn answers(format: Format, mode: Mode, command: &str) -> (Vec<Answer>, Option<(&
     let error = |text: &str| Answer::Error(text.to_owned());
     let passthrough = || vec![error(&format!("{name} not supported in passthrough mode"))];
     let direction = || vec![error(&format!("{name} not supported while media direction is 'in'"))];
+    let in_passthrough = |refused| mode.is_passthrough().then_some(("48", refused));
     match name {
         "ANSWER" | "HANGUP" => (Vec::new(), None),
         "MARK_MEDIA" => {
@@ -102,24 +103,31 @@ fn answers(format: Format, mode: Mode, command: &str) -> (Vec<Answer>, Option<(&
                 _ => (processed, None),
             }
         }
-        _ if mode.is_passthrough() => (passthrough(), None),
+        "SET_MEDIA_DIRECTION" if mode.is_passthrough() => (passthrough(), None),
         "REPORT_QUEUE_DRAINED" => {
             let drained = vec![Answer::Event("QUEUE_DRAINED")];
-            (drained, (mode == In).then(|| ("17", Vec::new())))
+            let oracle = match mode {
+                In => Some(("17", Vec::new())),
+                _ => in_passthrough(passthrough()),
+            };
+            (drained, oracle)
         }
-        "FLUSH_MEDIA" => (Vec::new(), None),
+        "FLUSH_MEDIA" => (Vec::new(), in_passthrough(passthrough())),
         "SET_MEDIA_DIRECTION" if format == Format::PlainText => {
             let text = "SET_MEDIA_DIRECTION only supports JSON format.";
             (vec![error(text)], Some(("30", vec![error(&format!("{text}\n"))])))
         }
         "SET_MEDIA_DIRECTION" => (Vec::new(), None),
-        _ if mode.is_in() => (direction(), None),
+        _ if mode.is_in() => (direction(), in_passthrough(passthrough())),
         "STOP_MEDIA_BUFFERING" => {
             let completed = Answer::Event("MEDIA_BUFFERING_COMPLETED");
             let without = error("STOP_MEDIA_BUFFERING without START_MEDIA_BUFFERING");
-            (vec![without, completed.clone()], Some(("27", vec![completed])))
+            let oracle = in_passthrough(passthrough()).or(Some(("27", vec![completed.clone()])));
+            (vec![without, completed], oracle)
         }
-        "START_MEDIA_BUFFERING" | "PAUSE_MEDIA" | "CONTINUE_MEDIA" => (Vec::new(), None),
+        "START_MEDIA_BUFFERING" | "PAUSE_MEDIA" | "CONTINUE_MEDIA" => {
+            (Vec::new(), in_passthrough(passthrough()))
+        }
         other => panic!("no answer for {other}"),
     }
 }

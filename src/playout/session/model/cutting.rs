@@ -30,6 +30,12 @@ impl Cutting {
         self.cut(&mut message.to_vec(), len)
     }
 
+    /// The whole frames of a message that is dropped.
+    pub(super) fn dropped(&self, message: &[u8]) -> Vec<Vec<u8>> {
+        let told = if self.name == "ilbc" { ilbc::frame_len_told_by(message) } else { None };
+        self.cut(&mut message.to_vec(), told.or(self.known).unwrap_or(self.size))
+    }
+
     /// The frames of a bulk that are whole with this message.
     pub(super) fn bulk(&mut self, message: &[u8]) -> Vec<Vec<u8>> {
         let is_first = self.rest.is_empty();

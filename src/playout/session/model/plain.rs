@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::added::Wishes;
 use super::cutting::Cutting;
 use super::{LIMITS, Op, SECOND};
 use crate::mono_time::MonoTime;
@@ -11,30 +12,30 @@ use crate::protocol::command::MediaDirection;
 use crate::protocol::event::{Event, Status};
 
 #[derive(Debug, Clone, PartialEq)]
-enum Entry {
+pub(super) enum Entry {
     Frame(Vec<u8>, Pace),
     Mark(Event),
 }
 
 /// What a session is to do, told plainly.
 pub(super) struct Model {
-    config: SessionConfig,
-    entries: VecDeque<Entry>,
-    cutting: Cutting,
-    buffering: bool,
-    paused: bool,
+    pub(super) config: SessionConfig,
+    pub(super) entries: VecDeque<Entry>,
+    pub(super) cutting: Cutting,
+    pub(super) buffering: bool,
+    pub(super) paused: bool,
     direction: MediaDirection,
     full: bool,
     dropping: bool,
-    report: bool,
+    pub(super) report: bool,
     /// When the last timed frame is over.
-    free_at: u64,
+    pub(super) free_at: u64,
     /// When half of it was over, counted from its read.
     hold: u64,
     /// Since when there has been something to play without a break.
     playable_since: Option<u64>,
     /// What comes before this is late because the process stood still.
-    stalled_until: u64,
+    pub(super) stalled_until: u64,
     anything_read: bool,
     trailing_tick: bool,
     pub(super) actions: Vec<Action>,
@@ -42,6 +43,20 @@ pub(super) struct Model {
     pub(super) came: u64,
     pub(super) played: u64,
     pub(super) flushed: u64,
+    /// How long it lasts, ns.
+    pub(super) time: Times,
+    pub(super) wishes: Wishes,
+    /// A flush has forgotten what it did not tell.
+    pub(super) flushed_silently: bool,
+}
+
+/// What has become of the media that came, ns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Times {
+    pub(super) came: u64,
+    pub(super) played: u64,
+    pub(super) flushed: u64,
+    pub(super) dropped: u64,
 }
 
 impl Model {
@@ -66,6 +81,9 @@ impl Model {
             came: 0,
             played: 0,
             flushed: 0,
+            time: Times::default(),
+            wishes: Wishes::default(),
+            flushed_silently: false,
         }
     }
 
@@ -73,7 +91,7 @@ impl Model {
         self.entries.iter().filter(|entry| matches!(entry, Entry::Frame(..))).count()
     }
 
-    fn plays(&self) -> bool {
+    pub(super) fn plays(&self) -> bool {
         !self.paused && self.direction != MediaDirection::In
     }
 
@@ -85,11 +103,12 @@ impl Model {
         self.due().max(self.hold)
     }
 
-    fn error(&mut self, error_text: impl Into<String>) {
+    pub(super) fn error(&mut self, error_text: impl Into<String>) {
         self.actions.push(Action::Send(Event::Error { error_text: error_text.into() }));
     }
 
     fn add_frame(&mut self, bytes: Vec<u8>, pace: Pace) {
+        self.time.came += self.media_length(&bytes, pace);
         self.entries.push_back(Entry::Frame(bytes, pace));
         self.came += 1;
     }
@@ -116,7 +135,7 @@ impl Model {
         }
     }
 
-    fn check_xon(&mut self) {
+    pub(super) fn check_xon(&mut self) {
         if self.full && self.frames() < LIMITS.xon {
             self.full = false;
             self.actions.push(Action::Send(Event::MediaXon));
@@ -132,11 +151,13 @@ impl Model {
                 self.error(format!("Media dropped: the queue is full with {} frames", self.frames()));
             }
             self.dropping = true;
+            self.drop_media(message);
             return;
         }
         self.dropping = false;
         match (self.config.mode, self.buffering) {
-            (MediaMode::Passthrough, _) => self.add_frame(message.to_vec(), Pace::Live),
+            (MediaMode::Passthrough, false) => self.add_frame(message.to_vec(), Pace::Live),
+            (MediaMode::Passthrough, true) => self.add_frame(message.to_vec(), Pace::Bulk),
             (MediaMode::Unbuffered, false) => self.add_frame(message.to_vec(), Pace::Unpaced),
             (_, false) => {
                 let frames = self.cutting.live(message);
@@ -154,11 +175,10 @@ impl Model {
     pub(super) fn command(&mut self, op: &Op, name: &str, id: &str, now: u64) {
         let passthrough = self.config.mode == MediaMode::Passthrough;
         let direction_in = self.direction == MediaDirection::In;
+        let given = id;
         let id = Some(id.to_owned());
         match op {
-            Op::Start | Op::Stop | Op::Flush | Op::Pause | Op::Continue | Op::Report | Op::Direction(_)
-                if passthrough =>
-            {
+            Op::Direction(_) if passthrough => {
                 return self.error(format!("{name} not supported in passthrough mode"));
             }
             Op::Start | Op::Stop | Op::Mark | Op::Pause | Op::Continue if direction_in => {
@@ -196,19 +216,8 @@ impl Model {
                     played_ms: None,
                 }));
             }
-            Op::Flush => {
-                self.stalled_until = 0;
-                self.free_at = self.free_at.max(now);
-                self.flushed += self.frames() as u64;
-                self.entries.clear();
-                self.cutting.finish();
-                self.buffering = false;
-                self.paused = false;
-                self.check_xon();
-                if std::mem::take(&mut self.report) {
-                    self.actions.push(Action::Send(Event::QueueDrained));
-                }
-            }
+            Op::Flush(flush) => self.flush(flush, given, now),
+            Op::Subscribe(topics, interval_ms) => self.subscribe(*topics, *interval_ms, given),
             Op::Pause => self.paused = true,
             Op::Continue => self.paused = false,
             Op::Report => self.report = true,
@@ -220,7 +229,7 @@ impl Model {
                 queue_full: self.full,
                 bulk_media: self.buffering,
                 media_paused: self.paused,
-                times: None,
+                times: self.status_times(),
             }))),
             Op::Media(_) | Op::Run(..) | Op::Stall(_) | Op::Read => unreachable!("not a command"),
         }
@@ -258,7 +267,8 @@ impl Model {
 
     fn send_marks(&mut self, now: u64) {
         while let Some(Entry::Mark(event)) = self.entries.front().filter(|_| self.slot() <= now) {
-            self.actions.push(Action::Send(event.clone()));
+            let event = self.mark_told(event.clone());
+            self.actions.push(Action::Send(event));
             self.entries.pop_front();
         }
     }
@@ -277,11 +287,14 @@ impl Model {
     pub(super) fn read(&mut self, now: u64) -> Option<(Vec<u8>, Pace, u64)> {
         self.send_marks(now);
         let Some(Entry::Frame(payload, pace)) = self.entries.pop_front() else {
-            self.trailing_tick = false;
+            if std::mem::take(&mut self.trailing_tick) && self.frames() == 0 {
+                self.underrun(now);
+            }
             self.settle(now);
             return None;
         };
         self.played += 1;
+        self.time.played += self.media_length(&payload, pace);
         let length = self.length(&payload);
         let planned = if self.anything_read { self.due() } else { now };
         self.anything_read = true;
@@ -300,6 +313,7 @@ impl Model {
             self.hold = now + length / 2;
         }
         self.check_xon();
+        self.position_if_due();
         if self.frames() == 0 {
             self.playable_since = None;
         }
@@ -308,7 +322,12 @@ impl Model {
 
     /// How long a frame lasts, ns.
     pub(super) fn length(&self, payload: &[u8]) -> u64 {
-        if self.config.mode == MediaMode::Passthrough {
+        if self.config.mode == MediaMode::Passthrough && self.config.format.name == "opus" {
+            match payload[0] {
+                0 => 20_000_000,
+                ms => u64::from(ms) * 1_000_000,
+            }
+        } else if self.config.mode == MediaMode::Passthrough {
             payload.len() as u64 * 125_000
         } else {
             self.cutting.length(payload)

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::playout::session::fixture::{config, format};
+use crate::protocol::topic::{Topic, Topics};
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
@@ -13,7 +14,8 @@ fn op() -> impl Strategy<Value = Op> {
         3 => Just(Op::Start),
         3 => Just(Op::Stop),
         4 => Just(Op::Mark),
-        1 => Just(Op::Flush),
+        2 => flush().prop_map(Op::Flush),
+        1 => subscribe(),
         2 => Just(Op::Pause),
         3 => Just(Op::Continue),
         2 => Just(Op::Report),
@@ -30,6 +32,22 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+fn flush() -> impl Strategy<Value = FlushOp> {
+    let extent = prop_oneof![
+        2 => Just(FlushOpExtent::All),
+        3 => (0..12_usize).prop_map(FlushOpExtent::After),
+        3 => prop_oneof![0..100_u64, 0..=500_u64].prop_map(FlushOpExtent::Fade),
+    ];
+    (any::<bool>(), extent).prop_map(|(answered, extent)| FlushOp { answered, extent })
+}
+
+fn subscribe() -> impl Strategy<Value = Op> {
+    let topics = prop::collection::vec(prop::sample::select(Topic::ALL.to_vec()), 0..4);
+    (topics, prop_oneof![100..300_u64, 100..=60_000_u64]).prop_map(|(topics, interval_ms)| {
+        Op::Subscribe(topics.into_iter().fold(Topics::default(), Topics::with), interval_ms)
+    })
+}
+
 fn any_config() -> impl Strategy<Value = SessionConfig> {
     let modes = prop_oneof![
         4 => Just(("ulaw", MediaMode::Framed)),
@@ -39,6 +57,9 @@ fn any_config() -> impl Strategy<Value = SessionConfig> {
         1 => Just(("silk8", MediaMode::Framed)),
         1 => Just(("ilbc", MediaMode::Unbuffered)),
         2 => Just(("ulaw", MediaMode::Passthrough)),
+        1 => Just(("opus", MediaMode::Passthrough)),
+        2 => Just(("alaw", MediaMode::Framed)),
+        2 => Just(("slin", MediaMode::Framed)),
         2 => Just(("ulaw", MediaMode::Unbuffered)),
     ];
     modes.prop_map(|(name, mode)| SessionConfig {

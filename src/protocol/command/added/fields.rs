@@ -48,7 +48,7 @@ impl<'a> Fields<'a> {
         self.object.contains_key(field)
     }
 
-    /// `correlation_id`, if there is one.
+    /// `correlation_id`, if there is one: an empty one is none, as ever.
     pub(super) fn correlation_id(&self) -> Result<Option<String>, FieldError> {
         const FIELD: &str = "correlation_id";
         let id = self.string(FIELD, format_args!("a string of at most {MAX_ID_BYTES} bytes"))?;
@@ -56,7 +56,7 @@ impl<'a> Fields<'a> {
             Some(id) => {
                 Err(FieldError::TooLong { field: FIELD, len_bytes: id.len(), max_bytes: MAX_ID_BYTES })
             }
-            None => Ok(id.map(str::to_owned)),
+            None => Ok(id.filter(|id| !id.is_empty()).map(str::to_owned)),
         }
     }
 

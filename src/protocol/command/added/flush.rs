@@ -27,17 +27,10 @@ pub enum FlushExtent {
     /// All that waits.
     #[default]
     All,
-    /// What stands behind the first waiting MARK_MEDIA with this id.
+    /// What stands after the first waiting MARK_MEDIA with this id.
     After(String),
     /// All but so many ms, which are faded out; 1 to [`MAX_FADE_MS`].
     Fade(u64),
-}
-
-impl Flush {
-    /// Whether it asks for something that the C module's does not have.
-    pub fn uses_addition(&self) -> bool {
-        *self != Self::default()
-    }
 }
 
 pub(super) fn uses_addition(fields: &Fields<'_>) -> bool {

@@ -34,10 +34,11 @@ fn what_is_right_is_understood() {
         ),
         (
             r#"{"command":"SUBSCRIBE","events":["b","*","a","b",""],"position_interval":60000,"correlation_id":""}"#,
-            subscribe(Topics::all(), &["b", "a", ""], 60_000, Some("")),
+            subscribe(Topics::all(), &["b", "a", ""], 60_000, None),
         ),
         (r#"{"command":"FLUSH_MEDIA"}"#, flush(None, FlushExtent::All)),
         (r#"{"command":"FLUSH_MEDIA","after_":"m"}"#, flush(None, FlushExtent::All)),
+        (r#"{"command":"FLUSH_MEDIA","correlation_id":""}"#, flush(None, FlushExtent::All)),
         (r#"{"command":"FLUSH_MEDIA","correlation_id":"f\u0000"}"#, flush(Some("f\0"), FlushExtent::All)),
         (r#"{"command":"FLUSH_MEDIA","after":"m2"}"#, flush(None, FlushExtent::After("m2".into()))),
         (r#"{"command":"FLUSH_MEDIA","fade_ms":0}"#, flush(None, FlushExtent::All)),
@@ -67,7 +68,7 @@ fn what_is_right_around_the_media_is_understood() {
     let exten = "1".repeat(79);
     for (json_text, command) in [
         (r#"{"command":"SEND_TEXT","text":"a\r\n\u00e9"}"#.to_owned(), text(None, "a\r\n\u{e9}")),
-        (r#"{"command":"SEND_TEXT","text":" ","correlation_id":""}"#.into(), text(Some(""), " ")),
+        (r#"{"command":"SEND_TEXT","text":" ","correlation_id":""}"#.into(), text(None, " ")),
         (format!(r#"{{"command":"SEND_EVENT","name":"{name}"}}"#), event(&name, "{}")),
         // As it is written: the order of keys, each digit, and of two equal keys the last.
         (

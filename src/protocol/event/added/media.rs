@@ -1,4 +1,13 @@
-//! Times of media in events.
+//! Events about the application's media: where it is, what has become of it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// A time as events have it: whole ms.
+pub fn whole_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
 
 /// What STATUS says more of after a SUBSCRIBE. Times are ms of media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -11,4 +20,57 @@ pub struct MediaTimes {
     pub dropped_ms: u64,
     /// MARK_MEDIA that wait for the media before them.
     pub marks_waiting: usize,
+}
+
+/// What MEDIA_POSITION says. Times are ms of media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct MediaPosition {
+    /// Went to the core.
+    pub played_ms: u64,
+    /// Waits for it.
+    pub queued_ms: u64,
+}
+
+/// What MEDIA_FLUSHED says. Times are ms of media.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MediaFlushed {
+    /// The command's; empty without one.
+    pub correlation_id: String,
+    /// Was forgotten.
+    pub flushed_ms: u64,
+    /// The frames of it.
+    pub flushed_frames: usize,
+    /// Had gone to the core before.
+    pub played_ms: u64,
+    /// MARK_MEDIA whose event never comes now.
+    pub marks: Vec<String>,
+    /// STOP_MEDIA_BUFFERING whose event never comes now.
+    pub bulk: Vec<String>,
+}
+
+/// What MEDIA_STOP says. Times are ms, of media but for `duration_ms` and `longest_stall_ms`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MediaStop {
+    /// What has ended the call.
+    pub ended_by: &'static str,
+    /// The hangup cause, by its number in Q.850.
+    pub cause: u32,
+    /// Asterisk's words for it.
+    pub cause_txt: String,
+    /// Since the connection came up.
+    pub duration_ms: u64,
+    /// Went to the core.
+    pub played_ms: u64,
+    /// Still waited for it.
+    pub queued_ms: u64,
+    /// Was dropped.
+    pub dropped_ms: u64,
+    /// Frames of the application that were queued.
+    pub frames_in: u64,
+    /// Frames to the application.
+    pub frames_out: u64,
+    /// How often a frame was due and none was there.
+    pub underruns: u64,
+    /// The latest read of a frame by the core.
+    pub longest_stall_ms: u64,
 }

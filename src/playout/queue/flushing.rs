@@ -1,0 +1,118 @@
+//! What is taken out of the queue unplayed.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Flow, FrameQueue, Item, mark_cost};
+use crate::protocol::event::Event;
+
+/// What was forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Flushed {
+    /// Frames.
+    pub frames: usize,
+    /// How long they last.
+    pub media: Duration,
+    /// The ids of MARK_MEDIA among them, in their order; "" where one has none.
+    pub marks: Vec<String>,
+    /// The same of STOP_MEDIA_BUFFERING.
+    pub bulk: Vec<String>,
+    /// The level that the queue has crossed.
+    pub flow: Option<Flow>,
+}
+
+impl FrameQueue {
+    /// Forgets everything.
+    pub fn clear(&mut self) -> Flushed {
+        self.flush_from(0)
+    }
+
+    /// Forgets what stands after the first MARK_MEDIA with this id. `None`: none waits, and nothing is forgotten.
+    pub fn flush_after_mark(&mut self, id: &str) -> Option<Flushed> {
+        let is_it = |item: &Item| {
+            matches!(item, Item::Mark(Event::MediaMarkProcessed { correlation_id, .. })
+                if correlation_id.as_deref() == Some(id))
+        };
+        let place = self.items.iter().position(is_it)?;
+        Some(self.flush_from(place + 1))
+    }
+
+    /// Keeps so much media, rounded up to whole frames, or all if less waits, with the marks up to its end. Forgets what
+    /// stands after them.
+    pub fn flush_after_media(&mut self, kept: Duration) -> Flushed {
+        let (mut place, mut left) = (0, kept);
+        while let Some(item) = self.items.get_mut(place) {
+            let Item::Media { bytes, cut, frame, .. } = item else {
+                place += 1;
+                continue;
+            };
+            if left.is_zero() {
+                break;
+            }
+            let mut len = 0;
+            while !left.is_zero() && len < bytes.len() {
+                len += cut.frame_len(bytes.get(len..).unwrap_or_default());
+                left = left.saturating_sub(*frame);
+            }
+            place += 1;
+            if len < bytes.len() {
+                let rest = bytes.split_off(len);
+                let item = item.with_bytes(rest);
+                self.items.insert(place, item);
+                break;
+            }
+        }
+        self.flush_from(place)
+    }
+
+    /// Puts other media of the same length in place of each piece that waits.
+    pub fn rewrite_media(&mut self, mut rewrite: impl FnMut(&Bytes) -> Bytes) {
+        for item in &mut self.items {
+            if let Item::Media { bytes, .. } = item {
+                *bytes = rewrite(bytes);
+            }
+        }
+    }
+
+    fn flush_from(&mut self, place: usize) -> Flushed {
+        let mut flushed = Flushed::default();
+        for item in self.items.split_off(place) {
+            match item {
+                Item::Media { bytes, cut, frame, .. } => {
+                    let frames = cut.frames(&bytes);
+                    self.remove_media(frames, bytes.len(), frame);
+                    flushed.frames += frames;
+                    flushed.media += times(frame, frames);
+                }
+                Item::Mark(event) => {
+                    self.mark_bytes = self.mark_bytes.saturating_sub(mark_cost(&event));
+                    flushed.keep_id(event);
+                }
+            }
+        }
+        self.marks_waiting = self.marks_waiting.saturating_sub(flushed.marks.len());
+        self.release_memory();
+        flushed.flow = self.check_xon();
+        flushed
+    }
+}
+
+impl Flushed {
+    fn keep_id(&mut self, event: Event) {
+        match event {
+            Event::MediaMarkProcessed { correlation_id, .. } => {
+                self.marks.push(correlation_id.unwrap_or_default());
+            }
+            Event::MediaBufferingCompleted { correlation_id, .. } => {
+                self.bulk.push(correlation_id.unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How long `frames` of this length last.
+pub(super) fn times(frame: Duration, frames: usize) -> Duration {
+    frame.saturating_mul(u32::try_from(frames).unwrap_or(u32::MAX))
+}

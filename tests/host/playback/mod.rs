@@ -1,0 +1,112 @@
+//! Playback that the application steers: what it subscribes to, flushes that are answered, positions, packet codecs, and
+//! the last message of a call.
+
+mod barge_in;
+mod fading;
+mod packets;
+mod stopping;
+mod subscribing;
+
+use std::net::Ipv4Addr;
+
+use super::harness::call::Call;
+use super::harness::event::Event;
+use super::harness::http::Request;
+use super::harness::stream::Stream;
+use super::harness::{App, Context, Item, Suite, wait};
+
+/// Why these tests are not for the C module.
+const OURS: &str = "the C module knows none of it";
+
+pub fn tests(suite: &mut Suite) {
+    barge_in::tests(suite);
+    fading::tests(suite);
+    packets::tests(suite);
+    stopping::tests(suite);
+    subscribing::tests(suite);
+}
+
+/// Who connects to whom, and how.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    name: &'static str,
+    incoming: bool,
+    tls: bool,
+}
+
+const WAYS: [Way; 4] = [
+    Way { name: "incoming/ws", incoming: true, tls: false },
+    Way { name: "incoming/wss", incoming: true, tls: true },
+    Way { name: "outgoing/ws", incoming: false, tls: false },
+    Way { name: "outgoing/wss", incoming: false, tls: true },
+];
+
+impl Way {
+    /// A call with its application, up.
+    #[track_caller]
+    fn call<'t>(self, t: &'t Context, options: &str) -> (Call<'t>, App) {
+        let (call, app) = match self {
+            Self { incoming: true, tls, .. } => {
+                let call = t.incoming(options);
+                let id = call.connection_id();
+                let app = if tls { t.connect_tls(&id) } else { t.connect(&id) };
+                (call, app)
+            }
+            Self { tls: false, .. } => {
+                let server = t.server(&[]);
+                let call = t.call(&format!("WebSocket/{}/{options}", server.client)).originate();
+                (call, server.accept())
+            }
+            Self { tls: true, .. } => dial_by_tls(t, options),
+        };
+        app.expect_media_start();
+        call.wait_up();
+        (call, app)
+    }
+}
+
+#[track_caller]
+fn dial_by_tls<'t>(t: &'t Context, options: &str) -> (Call<'t>, App) {
+    let folder = t.asterisk.inside("etc");
+    let files = (format!("{folder}/server.crt"), format!("{folder}/server.key"));
+    let (stream, port) = Stream::tls_listener(&files.0, &files.1).expect("openssl s_server");
+    let (client, uri) = (t.unique("client"), format!("wss://{}:{port}/media", Ipv4Addr::LOCALHOST));
+    let tls = [("tls_enabled", "yes"), ("verify_server_cert", "no")];
+    let all = [&[("uri", &*uri), ("protocols", "media")][..], &tls].concat();
+    t.asterisk.add_client(&client, &all);
+    let call = t.call(&format!("WebSocket/{client}/{options}")).originate();
+    (call, t.accept(Request::read(stream).expect("a request")))
+}
+
+/// Sends a command with these further fields.
+fn command(app: &App, name: &str, fields: &str) {
+    let fields = if fields.is_empty() { String::new() } else { format!(",{fields}") };
+    app.send_text(&format!(r#"{{"command":"{name}"{fields}}}"#));
+}
+
+/// The next event of this name; others are passed by.
+#[track_caller]
+fn next(app: &App, name: &str) -> Event {
+    loop {
+        match app.next_event(wait::PATIENCE) {
+            Some(Item::Event(event)) if event.name == name => return event,
+            Some(Item::Event(_)) => {}
+            other => panic!("expected {name}, received {other:?}"),
+        }
+    }
+}
+
+/// A number in an event.
+#[track_caller]
+fn number(event: &Event, key: &str) -> u64 {
+    event.value(key).as_u64().unwrap_or_else(|| panic!("no number '{key}' in {}", event.raw))
+}
+
+/// The events of this name so far.
+fn received(app: &App, name: &str) -> Vec<Event> {
+    let event = |item| match item {
+        Item::Event(event) if event.name == name => Some(event),
+        _ => None,
+    };
+    app.received().into_iter().filter_map(|received| event(received.item)).collect()
+}
