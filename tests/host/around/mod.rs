@@ -3,6 +3,7 @@
 mod bad_input;
 mod digits;
 mod events;
+mod example;
 mod states;
 mod texts;
 mod transfer;
@@ -18,6 +19,7 @@ pub fn tests(suite: &mut Suite) {
     bad_input::tests(suite);
     digits::tests(suite);
     events::tests(suite);
+    example::tests(suite);
     states::tests(suite);
     texts::tests(suite);
     transfer::tests(suite);

@@ -55,7 +55,7 @@ fn expect_success(app: &App, id: &str) {
 
 /// A channel is at this extension of the dialplan.
 #[track_caller]
-fn arrives(t: &Context, channel: &str, exten: &str) {
+pub(super) fn arrives(t: &Context, channel: &str, exten: &str) {
     let mut seen = Value::Null;
     let done = wait::poll(wait::PATIENCE, || {
         seen = t.ari().get(&format!("channels/{channel}"), &[]).body;
