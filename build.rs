@@ -301,5 +301,6 @@ mod module {
         "ast_party_connected_line",
         "ast_manager_event_blob",
         "stasis_message_sanitizer",
+        "transfer_channel_data",
     ];
 }

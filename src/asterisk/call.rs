@@ -42,6 +42,7 @@ use self::hold::Hold;
 pub(super) use self::link::Connection;
 use self::media_out::MediaOut;
 use self::transfer::Pending;
+pub(super) use self::transfer::THREAD as TRANSFER_THREAD;
 use super::channel::{Channel, Locked};
 use super::driver::Driver;
 use super::format::Format;

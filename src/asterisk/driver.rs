@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, RwLock};
 
 use super::access::Acl;
-use super::call::{Call, CallRole};
+use super::call::{Call, CallRole, TRANSFER_THREAD};
 use super::debug::DebugSettings;
 use super::jobs::JobQueue;
 use super::notifier::Notifier;
@@ -94,7 +94,7 @@ impl Driver {
             connector,
             jobs,
             notifier,
-            transfers: Helpers::new("ws-transfer", MAX_TRANSFERS),
+            transfers: Helpers::new(TRANSFER_THREAD, MAX_TRANSFERS),
             tls: Arc::default(),
             acl: RwLock::new(CurrentAcl { number: 0, acl: Arc::new(Acl::new(&config.settings)) }),
             acls: AtomicU64::new(0),

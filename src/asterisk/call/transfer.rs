@@ -5,6 +5,7 @@
 //! hangs this channel up before it is done. The application is told the result first: the connection's close waits for it, at most
 //! `close_timeout`.
 
+use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +13,7 @@ use super::Call;
 use super::link::Connection;
 use crate::asterisk::guard::guard;
 use crate::asterisk::log::{call_debug, call_warn, warn_limited};
-use crate::asterisk::{bridge, fault, module};
+use crate::asterisk::{bridge, fault, module, threads};
 use crate::call::link::{Happening, Todo};
 use crate::call::permissions;
 use crate::net::connector::ConnectHandle;
@@ -21,6 +22,10 @@ use crate::protocol::event::{AddedEvent, TransferResult, Transferred};
 use crate::report::log_limit::LogLimit;
 
 const TRANSFER: &str = "TRANSFER";
+
+/// The name of the threads for transfers.
+pub(crate) const THREAD: &str = "ws-transfer";
+const THREAD_C: &CStr = c"ws-transfer";
 
 /// An application can ask for what it may not as often as it likes.
 static NOT_PERMITTED: LogLimit = LogLimit::new();
@@ -82,10 +87,9 @@ impl Call {
     fn run_transfer(self: &Arc<Self>, exten: &str, context: &str) {
         let result = guard("transfer", TransferResult::Failed, || {
             fault::point("transfer");
-            match self.channel() {
-                Some(channel) => bridge::transfer(&channel, exten, context),
-                None => TransferResult::Failed,
-            }
+            let Some(channel) = self.channel() else { return TransferResult::Failed };
+            // A transfer of several parties starts the dialplan's thread.
+            threads::as_a_thread_of_the_core(THREAD_C, || bridge::transfer(&channel, exten, context))
         });
         fault::point("transferred");
         call_debug!(self, 1, "transfer to {exten}@{context}: {}", result.as_str());

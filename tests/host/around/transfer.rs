@@ -167,6 +167,30 @@ fn of_three(t: &Context) {
     somebody_arrives(t, "33");
     ended_by_the_core(t, &a.id);
     in_bridge(t, &bridge, &[&b.id, &c.id], 3);
+    only_our_threads_block_signals(t);
+}
+
+/// The dialplan's thread, which a transfer of ours has started, is as any other of the core's: SIGURG reaches it. It does not have
+/// the name of ours, which end soon.
+#[track_caller]
+fn only_our_threads_block_signals(t: &Context) {
+    const SIGURG: u64 = 1 << 22;
+    let threads = || -> Vec<(String, bool)> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", t.asterisk.pid())).expect("threads");
+        let status =
+            tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("status")).ok());
+        let fields = status.map(|status| {
+            let field =
+                |name| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
+            let blocked = u64::from_str_radix(field("SigBlk:"), 16).expect("a mask");
+            (field("Name:").to_owned(), blocked & SIGURG != 0)
+        });
+        fields.collect()
+    };
+    wait::until("the thread for transfers ends", || threads().iter().all(|(name, _)| name != "ws-transfer"));
+    for (name, blocks) in threads() {
+        assert_eq!(blocks, name.starts_with("ws-"), "{name}");
+    }
 }
 
 /// These and nobody else but so many in all are in a bridge.
