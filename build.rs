@@ -121,7 +121,9 @@ mod module {
         // module
         "ast_module_.*ref",
         "__ast_module_(ref|unref)",
+        "cw_free",
         "cw_module_self",
+        "cw_substitute",
         "cw_(wizard_name|bridge_id|connected_name|connected_number|blob_snapshot|blob_json|str_text)",
         "ast_get_version",
         "ast_get_build_opts",

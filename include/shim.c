@@ -17,6 +17,7 @@
 #include <asterisk/frame.h>
 #include <asterisk/http.h>
 #include <asterisk/module.h>
+#include <asterisk/pbx.h>
 #include <asterisk/sorcery.h>
 #include <asterisk/stasis.h>
 #include <asterisk/stasis_channels.h>
@@ -112,6 +113,25 @@ struct ast_json *cw_blob_json(const struct ast_channel_blob *blob)
 const char *cw_str_text(const struct ast_str *text)
 {
 	return ast_str_buffer(text);
+}
+
+char *cw_substitute(struct ast_channel *channel, const char *text)
+{
+	struct ast_str *value = ast_str_create(64);
+	char *copy;
+
+	if (!value) {
+		return NULL;
+	}
+	ast_str_substitute_variables(&value, 0, channel, text);
+	copy = ast_strdup(ast_str_buffer(value));
+	ast_free(value);
+	return copy;
+}
+
+void cw_free(char *text)
+{
+	ast_free(text);
 }
 
 static void __attribute__((constructor)) register_module(void)

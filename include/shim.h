@@ -6,6 +6,7 @@
 #define CHAN_WEBSOCKET_SHIM_H
 
 struct ast_bridge;
+struct ast_channel;
 struct ast_channel_blob;
 struct ast_channel_snapshot;
 struct ast_json;
@@ -38,5 +39,10 @@ struct ast_json *cw_blob_json(const struct ast_channel_blob *blob);
 
 /* A text of the core's, which lives as long as it. */
 const char *cw_str_text(const struct ast_str *text);
+
+/* What a text with ${...} comes to on a channel that the caller has not locked: a C string for cw_free, NULL if memory is
+ * out. In C, for the string that grows is made by inline functions. */
+char *cw_substitute(struct ast_channel *channel, const char *text);
+void cw_free(char *text);
 
 #endif

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chan_websocket::net::connection::{Closed, Connection, ConnectionConfig, Handler};
+use chan_websocket::net::connection::{Closed, Connection, ConnectionConfig, Handler, Wants};
 use chan_websocket::net::outbound::{Dropped, Outbound};
 use chan_websocket::net::reactor::{Reactors, Slot};
 use chan_websocket::net::transport::{PlainTransport, Transport};
@@ -23,6 +23,8 @@ use tungstenite::{Error, Message};
 mod busy;
 #[path = "net/ends.rs"]
 mod ends;
+#[path = "net/holding.rs"]
+mod holding;
 #[path = "net/hostile.rs"]
 mod hostile;
 #[path = "net/last_message.rs"]
@@ -46,6 +48,7 @@ enum Told {
     Dropped(u64),
     Ping { missed: bool },
     Pong,
+    CalledBack,
     Closed(Closed),
 }
 
@@ -78,16 +81,30 @@ impl Handler for Call {
         if let Some(reply) = text.strip_prefix("reply ") {
             self.out.get().unwrap().send_text(reply);
         }
+        if text == "thread" {
+            let thread = rustix::thread::gettid().as_raw_nonzero().get();
+            self.out.get().unwrap().send_text(&thread.to_string());
+        }
         if let Some(time_ms) = text.strip_prefix("sleep ") {
             std::thread::sleep(Duration::from_millis(time_ms.parse().unwrap()));
         }
     }
-    fn on_binary(&self, message: Bytes) {
+    fn on_binary(&self, message: Bytes) -> Wants {
+        let wants = Wants {
+            no_more: message.starts_with(b"enough"),
+            call_back: message.starts_with(b"call back").then_some(Duration::from_millis(50)),
+        };
         self.out.get().unwrap().send_media(&message, Duration::from_millis(20));
         self.told.lock().send(Told::Binary(message)).unwrap();
+        wants
     }
-    fn on_media_dropped(&self, dropped: Dropped) {
+    fn on_media_dropped(&self, dropped: Dropped) -> Wants {
         self.told.lock().send(Told::Dropped(dropped.messages)).unwrap();
+        Wants::default()
+    }
+    fn on_call_back(&self) -> Wants {
+        self.told.lock().send(Told::CalledBack).unwrap();
+        Wants::default()
     }
     fn on_stalled(&self) {
         self.stalls.lock().push(Stall::Begins);

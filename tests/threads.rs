@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chan_websocket::net::connection::{Closed, Connection, ConnectionConfig, Handler};
+use chan_websocket::net::connection::{Closed, Connection, ConnectionConfig, Handler, Wants};
 use chan_websocket::net::outbound::{Dropped, Outbound};
 use chan_websocket::net::reactor::{Reactors, Slot};
 use chan_websocket::net::transport::{PlainTransport, Transport};
@@ -31,8 +31,10 @@ impl Handler for Call {
         self.commands.fetch_add(1, Ordering::Relaxed);
         self.out.get().unwrap().send_text(text);
     }
-    fn on_binary(&self, _: Bytes) {}
-    fn on_media_dropped(&self, dropped: Dropped) {
+    fn on_binary(&self, _: Bytes) -> Wants {
+        Wants::default()
+    }
+    fn on_media_dropped(&self, dropped: Dropped) -> Wants {
         panic!("the application reads: {dropped:?}");
     }
     fn on_ping(&self, _: bool) {}

@@ -2,7 +2,7 @@
 //! which of its symbols the module needs, must be the same in all of them.
 
 // A test says by a panic what is wrong.
-#![allow(clippy::expect_used, clippy::panic)]
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -43,7 +43,10 @@ fn headers() -> TempDir {
 }
 
 fn headers_of(root: &Path) -> TempDir {
-    let include = root.join("usr/include");
+    copy_headers(&root.join("usr/include"))
+}
+
+fn copy_headers(include: &Path) -> TempDir {
     assert!(include.join("asterisk.h").exists(), "no headers in {}: run make setup", include.display());
     let folder = tempfile::tempdir().expect("a temporary folder");
     let copied = Command::new("cp")
@@ -148,6 +151,46 @@ fn another_asterisk_makes_the_same_bindings() {
     let (other, ours) = (build(other.path()).expect("another Asterisk"), &*ORIGINAL);
     assert!(other.0 == ours.0, "the bindings differ");
     assert!(other.1 == ours.1, "the shim differs");
+}
+
+/// The headers of the sandbox, those of the root folder in ASTERISK_OTHER_SANDBOX, and the folders in
+/// ASTERISK_HEADER_SETS, which is `<folder>:<folder>`; each has an asterisk.h.
+fn header_sets() -> Vec<TempDir> {
+    let other = std::env::var_os("ASTERISK_OTHER_SANDBOX").map(PathBuf::from);
+    let sets = std::env::var("ASTERISK_HEADER_SETS").unwrap_or_default();
+    let sets = sets.split(':').filter(|set| !set.is_empty()).map(|set| copy_headers(Path::new(set)));
+    [headers()].into_iter().chain(other.map(|root| headers_of(&root))).chain(sets).collect()
+}
+
+/// What the loader sees of the module as it is built with these headers: no debugging information and no build id.
+fn loaded_sections(headers: &Path) -> Vec<u8> {
+    let target = repo().join("target/header-sets");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--locked", "--quiet"])
+        .current_dir(repo())
+        .env("CARGO_TARGET_DIR", &target)
+        .env("ASTERISK_INCLUDE_DIR", headers)
+        .status();
+    assert!(built.expect("cargo").success(), "{}", headers.display());
+    let module = headers.join("module.so");
+    let stripped = Command::new("objcopy")
+        .args(["--strip-all", "--remove-section=.note.gnu.build-id"])
+        .arg(target.join("release/libchan_websocket.so"))
+        .arg(&module)
+        .status();
+    assert!(stripped.expect("objcopy").success(), "objcopy");
+    fs::read(module).expect("the module")
+}
+
+#[test]
+#[ignore = "builds the module once for each set of headers: make versiontest, or ASTERISK_HEADER_SETS"]
+fn every_set_of_headers_makes_the_same_module() {
+    let sets = header_sets();
+    assert!(sets.len() > 1, "nothing to compare: name folders with headers in ASTERISK_HEADER_SETS");
+    let modules: Vec<Vec<u8>> = sets.iter().map(|set| loaded_sections(set.path())).collect();
+    for (number, module) in modules.iter().enumerate() {
+        assert!(*module == modules[0], "set {number} makes another module");
+    }
 }
 
 #[test]

@@ -66,6 +66,9 @@ fn check_settings(settings: &Settings) {
     assert!((128..=1 << 20).contains(&settings.max_command_size));
     assert!(1 <= settings.queue_xon && settings.queue_xon < settings.queue_xoff);
     assert!(settings.queue_xoff <= settings.queue_max && settings.queue_max <= 100_000);
+    assert!((64 << 10..=1 << 30).contains(&settings.queue_bytes));
+    assert!(settings.queue_bytes <= settings.queue_bytes_total && settings.queue_bytes_total <= 1 << 40);
+    assert!(settings.max_latency.is_none_or(|limit| (20..=60_000).contains(&millis(limit))));
     assert!(settings.incoming_timeout.is_none_or(|time| !time.is_zero() && time.as_secs() <= 86_400));
     assert!(settings.incoming_acl.iter().all(|rule| !rule.value.is_empty()));
     assert!(settings.incoming_origins.iter().all(|origin| !origin.is_empty()));
@@ -80,7 +83,14 @@ fn client(file: &ConfigFile, config: &Config, params: Option<&str>) {
     let Some(section) = file.sections.first() else { return };
     let fields = section.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let connection = config.connections.values().next();
-    let Ok(client) = ClientSettings::new(fields, connection, &config.settings) else { return };
+    let Ok(mut client) = ClientSettings::new(fields, connection, &config.settings) else { return };
+    // What a caller may have sent in the place of each ${…}.
+    let value = params.unwrap_or("a\r\nHost: b").as_bytes();
+    match connection.map(|connection| connection.fill(&mut |_| value.to_vec())) {
+        Some(Ok(filled)) => client.fill(filled),
+        Some(Err(_)) => return,
+        None => {}
+    }
     assert!(client.reconnect_attempts >= 1);
     check_secrets(&client);
     let Ok(target) = client.target(params) else { return };
@@ -113,15 +123,19 @@ fn check_request(client: &ClientSettings, params: Option<&str>) {
         port: target.port,
         path_and_query: &target.path_and_query,
         credentials: client.credentials(&target),
+        bearer: None,
+        headers: &client.headers,
         protocols: Some(&client.protocols),
     };
     let Ok((bytes, _)) = request.start() else { return };
-    let mut fields = [httparse::EMPTY_HEADER; 7];
+    let mut fields = vec![httparse::EMPTY_HEADER; 7 + client.headers.len()];
     let mut parsed = httparse::Request::new(&mut fields);
     let status = parsed.parse(&bytes).unwrap_or_else(|error| panic!("{error}: {:?}", text(&bytes)));
     assert_eq!(status, httparse::Status::Complete(bytes.len()), "{:?}", text(&bytes));
     assert_eq!((parsed.method, parsed.path), (Some("GET"), Some(target.path_and_query.as_str())));
-    let wanted =
-        5 + usize::from(request.credentials.is_some()) + usize::from(!client.protocols.trim().is_empty());
+    let wanted = 5
+        + usize::from(request.credentials.is_some())
+        + usize::from(!client.protocols.trim().is_empty())
+        + client.headers.len();
     assert_eq!(parsed.headers.len(), wanted, "{:?}", text(&bytes));
 }

@@ -1,6 +1,7 @@
 //! Dial strings.
 
 use super::input::text;
+use crate::settings::config::MediaOptions;
 use crate::settings::dial_string::{DialOptions, DialString, parse};
 use crate::settings::secrets::dialled_for_log;
 
@@ -35,7 +36,7 @@ fn check_hidden(data: &str, params: &str) {
 /// The dial string with every character that could mean something made literal.
 fn written(dialled: &DialString) -> String {
     let literal = |text: &str| text.chars().flat_map(|c| ['\\', c]).collect::<String>();
-    let DialOptions { codec, no_auto_answer, passthrough, unbuffered, format, direction, uri_params } =
+    let DialOptions { codec, no_auto_answer, passthrough, unbuffered, format, direction, uri_params, media } =
         &dialled.options;
     let mut text = format!("{}/d({})", literal(&dialled.connection_id), direction.as_str());
     for (letter, is_set) in [('n', no_auto_answer), ('p', passthrough), ('u', unbuffered)] {
@@ -46,6 +47,7 @@ fn written(dialled: &DialString) -> String {
     let arguments = [
         ('c', codec.clone()),
         ('f', format.map(|format| format.as_str().to_owned())),
+        ('X', Some(media_options(*media))),
         ('v', uri_params.as_ref().map(|params| params.replace('&', ","))),
     ];
     for (letter, argument) in arguments {
@@ -54,4 +56,14 @@ fn written(dialled: &DialString) -> String {
         }
     }
     text
+}
+
+fn media_options(media: MediaOptions) -> String {
+    let MediaOptions { queue_overflow, max_latency, music_on_hold } = media;
+    let pairs = [
+        queue_overflow.map(|overflow| format!("queue_overflow={}", overflow.as_str())),
+        max_latency.map(|limit| format!("max_latency={}", limit.as_millis())),
+        music_on_hold.map(|on| format!("music_on_hold={}", if on { "yes" } else { "no" })),
+    ];
+    pairs.into_iter().flatten().collect::<Vec<_>>().join(",")
 }

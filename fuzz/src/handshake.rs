@@ -117,6 +117,8 @@ fn parser() -> ResponseParser {
         port: 80,
         path_and_query: "/",
         credentials: None,
+        bearer: None,
+        headers: &[],
         protocols: Some("media, chat"),
     };
     request.start_with(KEY).unwrap().1

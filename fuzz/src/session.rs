@@ -1,7 +1,9 @@
 //! A whole call as a sequence of events, against the model of it.
 
 use super::input::Input;
+use crate::playout::overflow::Overflow;
 use crate::playout::session::fixture::{config, format};
+use crate::playout::session::model::bounded::{bounded, wait};
 use crate::playout::session::model::{Both, FlushOp, FlushOpExtent, LIMITS, Op};
 use crate::playout::session::{MediaMode, SessionConfig};
 use crate::protocol::command::{ControlMessageFormat, MediaDirection};
@@ -13,19 +15,21 @@ const MAX_OPS: usize = 300;
 /// The first byte chooses the kind of call, the others what happens on it.
 pub fn session(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (name, mode) = match input.byte() {
+    let first = input.byte();
+    let (name, mode) = match first {
         200..=219 => ("opus", MediaMode::Passthrough),
         220..=239 => ("slin", MediaMode::Framed),
         240..=255 => ("alaw", MediaMode::Framed),
         other => kind(other % 8),
     };
-    let mut both = Both::new(SessionConfig {
+    let config = SessionConfig {
         format: format(name),
         mode,
         limits: LIMITS,
         control_message_format: ControlMessageFormat::Json,
         ..config()
-    });
+    };
+    let mut both = Both::new(if first >= 128 { with_bounds(config, &mut input) } else { config });
     for _ in 0..MAX_OPS {
         if input.is_empty() {
             break;
@@ -33,6 +37,15 @@ pub fn session(bytes: &[u8]) {
         both.apply(&op(&mut input));
     }
     both.finish();
+}
+
+/// The next byte chooses how much of what may wait.
+fn with_bounds(config: SessionConfig, input: &mut Input<'_>) -> SessionConfig {
+    let chosen = usize::from(input.byte());
+    let overflow =
+        if chosen & 1 == 1 { wait(1000 + chosen * 16, 1000 + (chosen >> 3) * 400) } else { Overflow::Drop };
+    let max_latency_ms = (chosen & 6 == 6).then_some(20 + chosen as u64);
+    bounded(config, overflow, max_latency_ms)
 }
 
 fn kind(number: u8) -> (&'static str, MediaMode) {

@@ -12,7 +12,7 @@ use tungstenite::protocol::Role;
 
 use super::input::Input;
 use super::rfc6455::{Expected, Frame, Told, expected};
-use crate::net::connection::{Closed, Connection, ConnectionConfig, Handler, Turn};
+use crate::net::connection::{Closed, Connection, ConnectionConfig, Handler, Turn, Wants};
 use crate::net::outbound::{Dropped, Outbound, Wake};
 use crate::net::transport::Transport;
 
@@ -224,12 +224,14 @@ impl Handler for Call {
         self.out.get().unwrap().send_text(text);
     }
 
-    fn on_binary(&self, message: Bytes) {
+    fn on_binary(&self, message: Bytes) -> Wants {
         self.told.lock().push(Told::Binary(message.to_vec()));
+        Wants::default()
     }
 
-    fn on_media_dropped(&self, dropped: Dropped) {
+    fn on_media_dropped(&self, dropped: Dropped) -> Wants {
         self.told.lock().push(Told::Other(format!("{dropped:?}")));
+        Wants::default()
     }
 
     fn on_ping(&self, missed: bool) {

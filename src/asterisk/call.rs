@@ -256,6 +256,11 @@ impl Call {
         self.owner.lock().as_ref() == Some(channel)
     }
 
+    /// Whether this is the call's channel now.
+    pub(crate) fn is_on(&self, channel: Locked<'_>) -> bool {
+        self.owner.lock().as_ref().is_some_and(|owner| owner.is(channel.as_ptr()))
+    }
+
     /// The channel has been replaced by another in a masquerade (`fixup`).
     pub(crate) fn move_to(&self, old: *mut sys::ast_channel, new: Channel) {
         let mut owner = self.owner.lock();

@@ -30,6 +30,8 @@ pub(crate) struct CallReport<'a> {
     pub(crate) status: Status,
     pub(crate) stats: SessionStats,
     pub(crate) direction: MediaDirection,
+    /// The application is not read: its queue is full and drops nothing.
+    pub(crate) is_unread: bool,
     /// Playing time of the media that waits for the core.
     pub(crate) queued: Duration,
 }
@@ -146,11 +148,6 @@ impl<'a> CallReport<'a> {
     /// From the channel's making to its WebSocket.
     fn connect_time(&self) -> Option<Duration> {
         self.call.record.connected_at().map(|at| at.duration_since(self.call.since))
-    }
-
-    /// From MEDIA_START to the application's first media.
-    pub(crate) fn first_media(&self) -> Option<Duration> {
-        self.call.record.first_media()
     }
 
     /// Since the connection came up.

@@ -29,14 +29,13 @@ impl Channel {
         unsafe { Ao2::from_borrowed(chan) }.map(Self)
     }
 
+    pub(super) fn as_ptr(&self) -> *mut sys::ast_channel {
+        self.0.as_ptr()
+    }
+
     /// Whether this is `chan`.
     pub(crate) fn is(&self, chan: *const sys::ast_channel) -> bool {
         ptr::eq(self.0.as_ptr(), chan)
-    }
-
-    /// Alive as long as `self`.
-    pub(crate) fn as_ptr(&self) -> *mut sys::ast_channel {
-        self.0.as_ptr()
     }
 
     /// Takes the channel lock, waiting for it. Never from a reactor or the job thread.
@@ -90,9 +89,8 @@ impl ChannelGuard<'_> {
     /// `chan` is NULL, or its memory is a channel's until the guard is dropped.
     pub(crate) unsafe fn lock_borrowed<'a>(chan: *mut sys::ast_channel) -> Option<ChannelGuard<'a>> {
         let chan = NonNull::new(chan)?;
-        let (file, line, function) = here!();
-        // SAFETY: the caller's promise; channel locks are recursive mutexes, and locking counts no reference.
-        unsafe { sys::__ao2_lock(chan.as_ptr().cast(), 0, file, function, line, c"chan".as_ptr()) };
+        // SAFETY: the caller's promise; locking counts no reference.
+        unsafe { lock(chan.as_ptr()) };
         Some(ChannelGuard(Locked(chan, PhantomData)))
     }
 
@@ -189,6 +187,35 @@ impl Locked<'_> {
     pub(crate) fn is_hung_up_with_cause(self) -> bool {
         // SAFETY: looks at the flags of a channel that is locked.
         self.hangup_cause() != 0 && unsafe { sys::ast_check_hangup(self.as_ptr()) } != 0
+    }
+
+    /// Whether it is being hung up.
+    pub(crate) fn is_hung_up(self) -> bool {
+        // SAFETY: looks at the flags of a channel that is locked.
+        unsafe { sys::ast_check_hangup(self.as_ptr()) != 0 }
+    }
+
+    /// Lets the lock go for `work`, and takes it again, also where `work` panics. Meanwhile the channel may have been hung
+    /// up, or the call have got another channel.
+    ///
+    /// # Safety
+    /// This thread holds the lock once, by a callback's contract, and the core makes no use of it before the callback
+    /// returns; `work` uses no copy of `self`.
+    pub(crate) unsafe fn let_go<T>(self, work: impl FnOnce(&Channel) -> T) -> T {
+        struct LockAgain(*mut sys::ast_channel);
+        impl Drop for LockAgain {
+            fn drop(&mut self) {
+                // SAFETY: the channel is alive through the reference below, which is dropped later. The core unlocks it.
+                unsafe { lock(self.0) };
+            }
+        }
+        // SAFETY: locked by the core, which holds a reference; a callback with a channel is never its destructor's here.
+        let channel = unsafe { Channel::from_borrowed(self.as_ptr()) }.unwrap_or_else(|| unreachable_null());
+        let again = LockAgain(self.as_ptr());
+        unlock(self.as_ptr());
+        let result = work(&channel);
+        drop(again);
+        result
     }
 
     /// Asks the core to hang the channel up with `cause`; `None`: with the one that it has.
@@ -395,6 +422,16 @@ const DISABLE_DEVSTATE_CACHE: u32 = 1 << 21;
 
 /// AST_CHAN_TP_INTERNAL (channel.h); include/shim.c checks the value.
 const TP_INTERNAL: c_int = 1 << 2;
+
+/// Takes a channel's lock, a recursive mutex, waiting for it.
+///
+/// # Safety
+/// `chan` is a channel whose memory is there until it is unlocked.
+unsafe fn lock(chan: *mut sys::ast_channel) {
+    let (file, line, function) = here!();
+    // SAFETY: the caller's promise; astobj2.h.
+    unsafe { sys::__ao2_lock(chan.cast(), 0, file, function, line, c"chan".as_ptr()) };
+}
 
 fn unlock(chan: *mut sys::ast_channel) {
     let (file, line, function) = here!();

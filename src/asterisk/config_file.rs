@@ -1,6 +1,6 @@
 //! Reads chan_websocket.conf with Asterisk's own parser (asterisk/config.h), templates and includes and all.
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -12,12 +12,14 @@ use super::sys;
 use crate::settings::config::{self, Config, ConfigFile, Section};
 
 const FILE: &CStr = c"chan_websocket.conf";
+/// res_websocket_client's.
+const CLIENTS: &CStr = c"websocket_client.conf";
 
 /// The configuration as the file has it now. What is wrong in it is logged, and `previous` (or the default) stays in
 /// its place.
 pub(crate) fn load(previous: Option<&Config>) -> Config {
     let file = FILE.to_string_lossy();
-    let loaded = match Loaded::new() {
+    let loaded = match Loaded::new(FILE) {
         Ok(loaded) => loaded,
         Err(why) => {
             let (config, error) = Config::unreadable(&file, why, previous);
@@ -36,7 +38,7 @@ pub(crate) fn load(previous: Option<&Config>) -> Config {
 /// Whether the file puts up with an Asterisk that is not supported. What is wrong with that option is logged. Looks into
 /// no structure of the core's. (Of two such options the first counts, or the last: versions differ.)
 pub(crate) fn allows_untested_version() -> bool {
-    let loaded = Loaded::new().unwrap_or_else(|why| {
+    let loaded = Loaded::new(FILE).unwrap_or_else(|why| {
         log::error!("{}: cannot be read: {why}", FILE.to_string_lossy());
         None
     });
@@ -47,7 +49,14 @@ pub(crate) fn allows_untested_version() -> bool {
     })
 }
 
-/// The file as Asterisk has read it.
+/// What the section `client` of websocket_client.conf says of `option` itself; `None` for nothing, and where there is no
+/// such file to be read. Reads the file: not for a channel's thread.
+pub(crate) fn written_in_client(client: &str, option: &CStr) -> Option<String> {
+    let client = CString::new(client).ok()?;
+    Loaded::new(CLIENTS).ok()??.value(&client, option)
+}
+
+/// A file as Asterisk has read it.
 struct Loaded(NonNull<sys::ast_config>);
 
 impl Loaded {
@@ -55,10 +64,10 @@ impl Loaded {
     ///
     /// # Errors
     /// Why there is one that cannot be read.
-    fn new() -> Result<Option<Self>, String> {
+    fn new(file: &CStr) -> Result<Option<Self>, String> {
         let no_flags = sys::ast_flags { flags: 0 };
         // SAFETY: C strings; returns a configuration of ours, NULL if there is no file, or a sentinel.
-        let config = unsafe { sys::ast_config_load2(FILE.as_ptr(), c"chan_websocket".as_ptr(), no_flags) };
+        let config = unsafe { sys::ast_config_load2(file.as_ptr(), c"chan_websocket".as_ptr(), no_flags) };
         // CONFIG_STATUS_FILEUNCHANGED and CONFIG_STATUS_FILEINVALID are -1 and -2 as pointers (config.h).
         if isize::try_from(config.addr()).is_err() {
             return Err("Asterisk cannot parse it, and has logged why".to_owned());

@@ -18,6 +18,7 @@ use crate::net::connector::Connector;
 use crate::net::helpers::Helpers;
 use crate::net::reactor::Reactors;
 use crate::net::watchdog::{Patience, Watchdog};
+use crate::playout::overflow::QueuedBytes;
 use crate::settings::config::{AclRule, AclSense, Config};
 use crate::tls::OpenSslConnector;
 
@@ -52,6 +53,8 @@ pub(crate) struct Driver {
     /// Requests to connect that got no 101.
     pub(crate) refusals: Refusals,
     requests_failed: AtomicU64,
+    /// What waits on all calls whose media is not dropped.
+    pub(crate) queued_bytes: Arc<QueuedBytes>,
     /// What `websocket set debug` asked for.
     pub(crate) debug: DebugSettings,
 }
@@ -103,6 +106,7 @@ impl Driver {
             incoming: Mutex::default(),
             refusals: Refusals::default(),
             requests_failed: AtomicU64::new(0),
+            queued_bytes: Arc::default(),
             debug: DebugSettings::default(),
         });
         *DRIVER.write() = Some(driver.clone());
@@ -209,6 +213,7 @@ impl Driver {
             refused: self.refusals.all(),
             connector: self.connector.stats(),
             reactors: self.reactors.connections(),
+            queued_bytes: self.queued_bytes.get(),
             jobs_waiting: self.jobs.waiting(),
             notifications_dropped: self.notifier.untold(),
             threads_stuck: self.watchdog.stuck(),

@@ -25,6 +25,8 @@ pub(crate) struct Established {
     pub(crate) role: Role,
     /// The application's address, for people to read.
     pub(crate) peer: String,
+    /// The websocket_client that Asterisk has connected to.
+    pub(crate) client: Option<String>,
     pub(crate) write_timeout: Duration,
     pub(crate) pings: Option<Pings>,
 }

@@ -178,6 +178,7 @@ fn take_over(
             leftover,
             role: Role::Server,
             peer,
+            client: None,
             write_timeout: call.settings.write_timeout,
             pings: call.settings.pings,
         }

@@ -81,8 +81,9 @@ fn metrics() -> String {
     );
     metrics.histogram(
         "first_media",
-        "Time from MEDIA_START to the application's first media, call by call",
+        "Time from a connection's MEDIA_START to the application's first media",
         &traffic.first_media,
     );
+    metrics.histogram("ping_rtt", "Time from a WebSocket ping to its answer", &traffic.ping_rtt);
     metrics.finish()
 }

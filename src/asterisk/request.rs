@@ -11,9 +11,10 @@ use super::{fault, module, sys, tech, websocket_clients};
 use crate::net::clock::Clock;
 use crate::net::coalescing;
 use crate::playout::media_format::MediaFormat;
+use crate::playout::overflow::{Overflow, WaitLimits};
 use crate::playout::sample_counter;
 use crate::playout::session::{ConnectionLimits, MediaMode, QueueLimits, Session, SessionConfig};
-use crate::settings::config::Settings;
+use crate::settings::config::{QueueOverflow, Settings};
 use crate::settings::dial_string::{self, DialString};
 
 /// What the core asks for.
@@ -82,6 +83,10 @@ fn make_channel(request: &Request, driver: &Arc<Driver>) -> Option<*mut sys::ast
         );
         return None;
     }
+    if let Some(why) = driver.config().refused.get(&dial.connection_id).filter(|_| !dial.is_incoming()) {
+        log::error!("{who}: WebSocket client connection '{}' cannot be called: {why}", dial.connection_id);
+        return None;
+    }
     let call = new_call(who, driver.clone(), &dial, format, media_format)?;
     create_channel(request, &dial, call)
 }
@@ -141,11 +146,12 @@ fn new_call(
     } else {
         (CallRole::Outgoing, dial.connection_id.clone(), config.connections.get(&dial.connection_id))
     };
-    let settings = Arc::new(config.settings.for_connection(connection));
+    let settings = Arc::new(config.settings.for_call(connection, dial.options.media));
     let known = sample_counter::by_codec(&media_format);
     let is_known = known.is_some();
     let samples = known.unwrap_or_else(|| sample_counter::by_frame_size(&media_format));
-    let session = Session::new(session_config(dial, &settings, &media_format), samples);
+    let overflow = overflow(&driver, &settings);
+    let session = Session::new(session_config(dial, &settings, &media_format, overflow), samples);
     Some(Call::new(NewCall {
         driver,
         role,
@@ -161,7 +167,23 @@ fn new_call(
     }))
 }
 
-fn session_config(dial: &DialString, settings: &Settings, format: &MediaFormat) -> SessionConfig {
+fn overflow(driver: &Driver, settings: &Settings) -> Overflow {
+    match settings.queue_overflow {
+        QueueOverflow::Drop => Overflow::Drop,
+        QueueOverflow::Wait => Overflow::Wait(WaitLimits {
+            queue_bytes: settings.queue_bytes,
+            queue_bytes_total: settings.queue_bytes_total,
+            total: driver.queued_bytes.clone(),
+        }),
+    }
+}
+
+fn session_config(
+    dial: &DialString,
+    settings: &Settings,
+    format: &MediaFormat,
+    overflow: Overflow,
+) -> SessionConfig {
     let mode = if dial.options.passthrough {
         MediaMode::Passthrough
     } else if dial.options.unbuffered {
@@ -178,6 +200,8 @@ fn session_config(dial: &DialString, settings: &Settings, format: &MediaFormat) 
         direction: dial.options.direction,
         control_message_format: dial.options.format.unwrap_or(settings.control_message_format),
         limits: QueueLimits { max: settings.queue_max, xoff: settings.queue_xoff, xon: settings.queue_xon },
+        overflow,
+        max_latency: settings.max_latency,
         clock_grid: coalescing::TICK,
         connection_limits: ConnectionLimits {
             max_message_size: settings.max_message_size,

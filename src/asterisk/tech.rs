@@ -111,7 +111,8 @@ trampoline! {
 }
 
 trampoline! {
-    /// Channel locked. Connecting goes on without it.
+    /// Channel locked, once (`ast_call`). Connecting goes on without it; where a client's section has `${…}`, the lock is
+    /// let go while they are evaluated.
     fn call(chan: *mut sys::ast_channel, addr: *const c_char, _timeout: c_int) -> c_int, fail -1, {
         // SAFETY: locked by the core for this callback.
         let channel = unsafe { Locked::new(chan) };
@@ -120,8 +121,9 @@ trampoline! {
         let Some(channel) = channel else { return -1 };
         let Some(call) = call_of(channel).and_then(Call::me) else { return -1 };
         call.adopt_callid(channel);
-        super::outgoing::start(&call, channel, &dialled);
-        0
+        // SAFETY: `ast_call` holds the lock once, and looks at nothing of the channel's between this callback and the
+        // flag that it sets afterwards; its callers hold no lock of the channel's (they are about to wait for it).
+        if unsafe { super::outgoing::start(&call, channel, &dialled) } { 0 } else { -1 }
     }
 }
 

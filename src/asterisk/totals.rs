@@ -24,6 +24,7 @@ pub(crate) struct Traffic {
     pub(crate) queue_wait: Histogram,
     pub(crate) lateness: Histogram,
     pub(crate) first_media: Histogram,
+    pub(crate) ping_rtt: Histogram,
 }
 
 impl Default for Traffic {
@@ -33,20 +34,17 @@ impl Default for Traffic {
             _ => Value::Number(0),
         };
         let sums = summed().map(|(metric, _)| nothing(metric)).collect();
-        Self {
-            sums,
-            queue_wait: Histogram::default(),
-            lateness: Histogram::default(),
-            first_media: Histogram::default(),
-        }
+        let (queue_wait, lateness, first_media, ping_rtt) = Default::default();
+        Self { sums, queue_wait, lateness, first_media, ping_rtt }
     }
 }
 
 impl Traffic {
     /// What one call has moved so far.
     pub(crate) fn of(call: &CallReport<'_>) -> Self {
+        let record = &call.call.record;
         let mut first_media = Histogram::default();
-        if let Some(time) = call.first_media() {
+        if let Some(time) = record.first_media() {
             first_media.record(time);
         }
         Self {
@@ -54,6 +52,7 @@ impl Traffic {
             queue_wait: call.stats.queue_wait,
             lateness: call.stats.lateness,
             first_media,
+            ping_rtt: record.round_trips(),
         }
     }
 }
@@ -66,6 +65,7 @@ impl AddAssign for Traffic {
         self.queue_wait += other.queue_wait;
         self.lateness += other.lateness;
         self.first_media += other.first_media;
+        self.ping_rtt += other.ping_rtt;
     }
 }
 
@@ -159,6 +159,8 @@ pub(crate) struct ModuleReport {
     pub(crate) connector: ConnectorStats,
     /// Connections of each reactor.
     pub(crate) reactors: Vec<usize>,
+    /// Memory of what waits on calls with `queue_overflow = wait`.
+    pub(crate) queued_bytes: usize,
     /// What waits for a channel's lock, or for its time.
     pub(crate) jobs_waiting: usize,
     /// By why: see [`Notifier::untold`](super::notifier::Notifier::untold).
@@ -189,6 +191,9 @@ impl ModuleReport {
         self.call_figures(&mut list);
         self.connection_figures(&mut list);
         self.traffic_figures(&mut list);
+        list.one("queued_bytes", gauge, Unit::Bytes, "Media that waits with queue_overflow = wait", {
+            self.queued_bytes.into()
+        });
         list.one("jobs_waiting", gauge, Unit::None, "What waits for a channel's lock, or its time", {
             self.jobs_waiting.into()
         });

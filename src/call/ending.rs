@@ -60,6 +60,9 @@ impl End {
             Happening::AttemptFailed(NotConnected::Failed(why)) => {
                 (EndedBy::NotConnected, NoRouteDestination, None, why.clone())
             }
+            Happening::AttemptFailed(NotConnected::Misconfigured(why)) => {
+                (EndedBy::NotConnected, NetworkOutOfOrder, None, why.clone())
+            }
             Happening::AttemptFailed(NotConnected::LostInHandshake(why)) => {
                 let end = Self::new(EndedBy::Lost, NetworkOutOfOrder, None, why.clone());
                 return Some(end.with_tech_cause(CLOSE_ABNORMAL));
@@ -120,6 +123,7 @@ mod tests {
         let fault = Closed::Fault { code: 1009, what: "too long".into() };
         let over = Happening::Over;
         let failed = Happening::AttemptFailed(NotConnected::Failed("refused".into()));
+        let misconfigured = Happening::AttemptFailed(NotConnected::Misconfigured("host".into()));
         let in_handshake = Happening::AttemptFailed(NotConnected::LostInHandshake("gone".into()));
         vec![
             (Happening::HangupCommand, EndedBy::HangupCommand, Some(16), Some(1000), Some(1000), ""),
@@ -128,6 +132,7 @@ mod tests {
             (Happening::IncomingTimeout, EndedBy::IncomingTimeout, Some(19), None, None, ""),
             (Happening::Fault, EndedBy::InternalError, Some(38), None, None, ""),
             (failed, EndedBy::NotConnected, Some(3), None, None, "refused"),
+            (misconfigured, EndedBy::NotConnected, Some(38), None, None, "host"),
             (in_handshake, EndedBy::Lost, Some(38), Some(1006), None, "gone"),
             (Happening::Hangup { close_code: 1001 }, EndedBy::Core, None, None, Some(1001), ""),
             (over(by_peer), EndedBy::Application, Some(16), Some(4001), Some(4001), "bye"),

@@ -5,6 +5,7 @@
 
 mod closing;
 mod handler;
+mod holding;
 mod liveness;
 mod pongs;
 mod reading;
@@ -18,6 +19,7 @@ use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use self::closing::State;
+use self::holding::Holding;
 use self::liveness::Ping;
 use self::pongs::Pongs;
 use super::contain::contained;
@@ -26,7 +28,7 @@ use super::outbound::{Flushed, Outbound};
 use super::transport::Transport;
 use crate::settings::config::Pings;
 
-pub use self::handler::{Closed, Handler};
+pub use self::handler::{Closed, Handler, Wants};
 
 /// Limits and times of one connection.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +75,9 @@ pub struct Connection {
     /// Media dropped when all had last been written.
     dropped_before: u64,
     told: bool,
+    holding: Holding,
+    /// When the call is to be called back.
+    call_back: Option<Instant>,
     /// Reading stopped because the application does not take our answers.
     congested: bool,
     /// The stream has ended somewhere, or has urgent data in it: a short read does not mean that the socket is empty.
@@ -127,6 +132,8 @@ impl Connection {
             stalled_since: None,
             dropped_before: 0,
             told: false,
+            holding: Holding::default(),
+            call_back: None,
             congested: false,
             short_reads: false,
             commanded: false,
@@ -180,7 +187,7 @@ impl Connection {
                     self.blocked_since = None;
                     self.end_stall(dropped);
                     if dropped.messages > 0 && self.state == State::Open {
-                        self.guarded(|connection| connection.handler.on_media_dropped(dropped));
+                        self.ask(|handler| handler.on_media_dropped(dropped));
                     }
                     self.linger_once_written();
                     if self.queue_waiting_pongs() {
@@ -197,6 +204,8 @@ impl Connection {
         }
         if self.state == State::Done {
             Turn::Done
+        } else if self.release_at_end() {
+            Turn::StillReadable
         } else if self.congested && !self.out.is_congested() {
             self.congested = false;
             Turn::StillReadable
@@ -223,6 +232,17 @@ impl Connection {
                 log::error!("a panic while ending a connection; its call may stay up until it is hung up");
             }
         }
+    }
+
+    /// Tells the call something, and takes note of what it wants then.
+    fn ask(&mut self, tell: impl FnOnce(&dyn Handler) -> Wants) {
+        let mut wants = Wants::default();
+        self.guarded(|connection| wants = tell(&*connection.handler));
+        if wants.no_more {
+            self.holding.hold();
+        }
+        let at = wants.call_back.map(|after| Instant::now() + after);
+        self.call_back = self.call_back.into_iter().chain(at).min();
     }
 
     /// Runs a piece of the call's own code; a panic in it ends this connection and nothing else.

@@ -110,10 +110,22 @@ pub type SettingsFn = Box<dyn FnOnce() -> Result<Destination, String> + Send>;
 /// [`Connector::stop`].
 pub type OnDone = Box<dyn FnOnce(Result<Connected, ConnectError>) + Send>;
 
+/// A websocket_client that is tried when those before it have failed.
+pub struct Fallback {
+    /// Its name.
+    pub client: String,
+    /// Read when its turn comes.
+    pub settings: SettingsFn,
+}
+
 /// One call to be connected.
 pub struct ConnectJob {
+    /// The name of the websocket_client.
+    pub client: String,
     /// Where it goes; an error's text goes into the log as it is.
     pub settings: ConnectSettings,
+    /// Tried in turn when all attempts before have failed.
+    pub fallbacks: Vec<Fallback>,
     /// For `wss`.
     pub tls: Arc<dyn TlsConnector>,
     /// Called once with the result, unless the job is cancelled first: then never.
@@ -132,6 +144,8 @@ pub struct Connected {
     pub subprotocol: Option<String>,
     /// The other end of the TCP connection: the server, or the proxy.
     pub peer: SocketAddr,
+    /// The name of the websocket_client: a fallback's, where that one is connected.
+    pub client: String,
     /// As read for this call.
     pub settings: ClientSettings,
 }
@@ -144,6 +158,7 @@ impl fmt::Debug for Connected {
             .field("leftover_bytes", &self.leftover.len())
             .field("subprotocol", &self.subprotocol)
             .field("peer", &self.peer)
+            .field("client", &self.client)
             .finish_non_exhaustive()
     }
 }

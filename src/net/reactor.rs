@@ -94,6 +94,11 @@ impl Slot {
     pub fn close(&self, code: u16) {
         self.reactor.0.inbox.post(Command::Close(self.key, code));
     }
+
+    /// Has the connection read again whose call had wanted no more.
+    pub fn read_on(&self) {
+        self.reactor.0.inbox.post(Command::ReadOn(self.key));
+    }
 }
 
 impl Wake for Slot {

@@ -5,7 +5,7 @@
 //! | module | concern |
 //! | --- | --- |
 //! | [`session`] | one call: what the application's messages do to its media, and what goes to the core when |
-//! | [`framing`], [`reframing`], [`queue`], [`pacing`], [`delivery`] | its parts: frames out of messages, what waits, when it is due, the times that frames are stamped with |
+//! | [`framing`], [`reframing`], [`queue`], [`overflow`], [`pacing`], [`delivery`] | its parts: frames out of messages, what waits, how much of it may, when it is due, the times that frames are stamped with |
 //! | [`fade`] | media faded out to silence |
 //! | [`media_format`], [`sample_counter`], [`g723`], [`g729`], [`ilbc`], [`opus`], [`speex`] | a codec's frames and their length |
 
@@ -19,6 +19,7 @@ pub mod g729;
 pub mod ilbc;
 pub mod media_format;
 pub mod opus;
+pub mod overflow;
 pub mod pacing;
 pub mod queue;
 pub mod reframing;

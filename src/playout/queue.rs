@@ -4,6 +4,8 @@
 //! entry, and no byte is copied. Lengths are frames, as in the protocol. Used under the session's lock.
 
 mod flushing;
+mod latency;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,16 +14,18 @@ use bytes::Bytes;
 
 use self::flushing::times;
 use super::framing::Cut;
+use super::overflow::{Overflow, Share};
 use super::pacing::Pace;
 use crate::mono_time::MonoTime;
 use crate::protocol::event::Event;
 
 pub use self::flushing::Flushed;
+pub use self::latency::DroppedFrames;
 
 /// Levels of the flow control, in frames. The caller checks that they make sense: 0 < xon <= xoff <= max.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueLimits {
-    /// With this many frames waiting a message is dropped.
+    /// With this many frames waiting a message is dropped, unless the queue drops none.
     pub max: usize,
     /// Reaching this many sends MEDIA_XOFF.
     pub xoff: usize,
@@ -36,8 +40,8 @@ impl Default for QueueLimits {
     }
 }
 
-/// With this much media waiting a message is dropped, however few frames it is: passthrough frames may have
-/// any size. More than the C module can ever hold (1000 messages of 65,500 bytes), so no working app meets
+/// With this much media waiting a message is dropped, unless the queue drops none, however few frames it is:
+/// passthrough frames may have any size. More than the C module can ever hold (1000 messages of 65,500 bytes), so no working app meets
 /// it.
 pub const MAX_QUEUED_BYTES: usize = 64 << 20;
 
@@ -133,13 +137,18 @@ pub struct FrameQueue {
     mark_bytes: usize,
     marks_waiting: usize,
     limits: QueueLimits,
+    /// Of a queue that drops nothing.
+    share: Option<Share>,
     xoff_sent: bool,
     high_water: usize,
+    /// Of the media, how long that lasts which is not bulk.
+    live: Duration,
+    abandoned: bool,
 }
 
 impl FrameQueue {
     /// An empty queue.
-    pub fn new(limits: QueueLimits) -> Self {
+    pub fn new(limits: QueueLimits, overflow: Overflow) -> Self {
         Self {
             items: VecDeque::new(),
             frames: 0,
@@ -148,8 +157,11 @@ impl FrameQueue {
             mark_bytes: 0,
             marks_waiting: 0,
             limits,
+            share: Share::of(overflow),
             xoff_sent: false,
             high_water: 0,
+            live: Duration::ZERO,
+            abandoned: false,
         }
     }
 
@@ -190,7 +202,7 @@ impl FrameQueue {
 
     /// Whether a message has to be dropped. One that is taken is taken whole, however long.
     pub fn refuses_media(&self) -> bool {
-        self.frames >= self.limits.max || self.media_bytes >= MAX_QUEUED_BYTES
+        self.share.is_none() && (self.frames >= self.limits.max || self.media_bytes >= MAX_QUEUED_BYTES)
     }
 
     /// The levels.
@@ -247,8 +259,12 @@ impl FrameQueue {
         self.frames += frames;
         self.media_bytes += bytes.len();
         self.media += times(frame, frames);
+        if pace != Pace::Bulk {
+            self.live += times(frame, frames);
+        }
         self.high_water = self.high_water.max(self.frames);
         self.items.push_back(Item::Media { bytes, cut, pace, came, samples, frame });
+        self.count_memory();
         let flow = (!self.xoff_sent && self.frames >= self.limits.xoff).then(|| {
             self.xoff_sent = true;
             Flow::Xoff
@@ -270,6 +286,7 @@ impl FrameQueue {
         self.mark_bytes += cost;
         self.marks_waiting += usize::from(is_mark(&event));
         self.items.push_back(Item::Mark(event));
+        self.count_memory();
         Ok(())
     }
 
@@ -283,6 +300,7 @@ impl FrameQueue {
                 self.mark_bytes = self.mark_bytes.saturating_sub(mark_cost(&event));
                 self.marks_waiting = self.marks_waiting.saturating_sub(usize::from(is_mark(&event)));
                 self.release_memory();
+                self.count_memory();
                 Some(event)
             }
             _ => None,
@@ -304,19 +322,23 @@ impl FrameQueue {
             self.release_memory();
             last
         };
-        self.remove_media(1, payload.len(), duration);
+        self.remove_media(1, payload.len(), duration, pace);
+        self.count_memory();
         Some((QueuedFrame { payload, pace, came, samples, duration }, self.check_xon()))
     }
 
-    /// So many frames of this length have been taken out.
-    fn remove_media(&mut self, frames: usize, len_bytes: usize, frame: Duration) {
+    /// So many frames of this length and pace have been taken out.
+    fn remove_media(&mut self, frames: usize, len_bytes: usize, frame: Duration, pace: Pace) {
+        if pace != Pace::Bulk {
+            self.live = self.live.saturating_sub(times(frame, frames));
+        }
         self.frames = self.frames.saturating_sub(frames);
         self.media_bytes = self.media_bytes.saturating_sub(len_bytes);
         self.media = self.media.saturating_sub(times(frame, frames));
     }
 
     fn check_xon(&mut self) -> Option<Flow> {
-        (self.xoff_sent && self.frames < self.limits.xon.max(1)).then(|| {
+        (self.xoff_sent && self.is_under_xon()).then(|| {
             self.xoff_sent = false;
             Flow::Xon
         })

@@ -13,6 +13,7 @@
 //! | `commands` | text messages: what each command does, and when it is refused |
 //! | `flushing` | FLUSH_MEDIA |
 //! | `playing` | which frame goes to the core, when, and the marks between frames |
+//! | `dropping` | media that is not played: the queue is full, or more waits than may |
 //! | `clock_setting` | when the channel wants to be read |
 //! | `position` | where playback is |
 //! | `subscriptions` | the added events that the app has asked for |
@@ -21,6 +22,7 @@
 mod around;
 mod clock_setting;
 mod commands;
+mod dropping;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fixture;
 mod flushing;
@@ -52,6 +54,7 @@ use crate::protocol::event::{AddedEvent, Event, Status};
 use self::around::Told;
 pub use self::around::{Indication, SeenBridge, SeenCall};
 pub use self::clock_setting::ClockSetting;
+use self::dropping::Drops;
 pub use self::playing::MediaFrame;
 pub use self::setup::{ConnectionLimits, MediaMode, SessionConfig};
 pub use self::stats::SessionStats;
@@ -76,6 +79,8 @@ pub enum Action {
     SendEvent(Box<SendEvent>),
     /// Transfer the bridge's other side, if that is permitted.
     Transfer(Box<Transfer>),
+    /// Read from the app again: it had to wait, see [`Session::holds`].
+    ReadOn,
 }
 
 impl Action {
@@ -114,6 +119,9 @@ pub struct Session {
     paused: bool,
     answer: Answering,
     report_queue_drained: bool,
+    /// Live media that may wait; `None`: any.
+    max_latency: Option<Duration>,
+    drops: Drops,
     /// Media is being dropped, and the app has been told.
     dropping: bool,
     /// There was media to play when the session was last looked at.
@@ -149,7 +157,7 @@ impl Session {
             control_message_format,
             samples,
             reframer,
-            queue: FrameQueue::new(limits),
+            queue: FrameQueue::new(limits, config.overflow),
             schedule: Schedule::on_grid(config.clock_grid),
             deliveries,
             clock: ClockSetting::default(),
@@ -157,6 +165,8 @@ impl Session {
             paused: false,
             answer: Answering::default(),
             report_queue_drained: false,
+            max_latency: config.max_latency,
+            drops: Drops::default(),
             dropping: false,
             playable: false,
             stalled_until: None,
@@ -181,6 +191,25 @@ impl Session {
     /// Whether the last message with media found the queue full.
     pub fn is_dropping(&self) -> bool {
         self.dropping
+    }
+
+    /// Whether nothing more is to be read from the app until [`Action::ReadOn`]: the queue is full and drops nothing.
+    pub fn holds(&self) -> bool {
+        self.queue.holds()
+    }
+
+    /// Whether it stands still for good: paused and full, so that CONTINUE_MEDIA cannot be read.
+    pub fn is_stuck(&self) -> bool {
+        self.holds() && self.paused
+    }
+
+    /// The call is over for its app, and nothing more is played: gives the memory of a queue that could grow back. Media that still comes is not
+    /// wanted.
+    pub fn abandon(&mut self, actions: &mut Vec<Action>) {
+        self.queue.abandon();
+        if self.queue.is_abandoned() {
+            self.read_on(actions);
+        }
     }
 
     /// Frames in messages that found the queue full.
@@ -219,6 +248,13 @@ impl Session {
             bulk_media: self.buffering,
             media_paused: self.paused,
             times: None,
+        }
+    }
+
+    /// Media has gone: has the app read again that had to wait for that.
+    fn read_on(&mut self, actions: &mut Vec<Action>) {
+        if self.queue.release_if_room() {
+            actions.push(Action::ReadOn);
         }
     }
 

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::metric::Histogram;
+
 /// So much of an ERROR event's text is kept.
 const MAX_ERROR_CHARS: usize = 200;
 
@@ -80,14 +82,26 @@ pub struct PingStats {
 #[derive(Debug, Default)]
 pub struct CallRecord {
     connected: OnceLock<Instant>,
-    first_media: OnceLock<Duration>,
+    /// 0: none yet.
+    first_media_ns: AtomicU64,
     pings: AtomicU64,
     pings_missed: AtomicU64,
     /// 0: none yet.
     round_trip_ns: AtomicU64,
     longest_round_trip_ns: AtomicU64,
+    round_trips: Mutex<Histogram>,
     errors: AtomicU64,
     last_error: Mutex<Option<String>>,
+}
+
+/// Never 0, which stands for none.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1)
+}
+
+fn time(nanos: &AtomicU64) -> Option<Duration> {
+    let nanos = nanos.load(Ordering::Relaxed);
+    (nanos > 0).then(|| Duration::from_nanos(nanos))
 }
 
 impl CallRecord {
@@ -101,18 +115,18 @@ impl CallRecord {
         self.connected.get().copied()
     }
 
-    /// Media has come from the application. Costs nothing but for the first time.
-    pub fn media_came(&self) {
-        if self.first_media.get().is_none()
-            && let Some(connected) = self.connected.get()
-        {
-            let _ = self.first_media.set(connected.elapsed());
+    /// A media message has come. One load but for the first time.
+    pub fn media(&self) {
+        if self.first_media_ns.load(Ordering::Relaxed) == 0 {
+            let nanos = nanos(self.connected_at().map(|at| at.elapsed()).unwrap_or_default());
+            // Of two at once the first counts.
+            let _ = self.first_media_ns.compare_exchange(0, nanos, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 
-    /// From the WebSocket's coming up to the first media of the application.
+    /// From MEDIA_START to the first media.
     pub fn first_media(&self) -> Option<Duration> {
-        self.first_media.get().copied()
+        time(&self.first_media_ns)
     }
 
     /// A ping goes out.
@@ -123,17 +137,19 @@ impl CallRecord {
 
     /// One was answered.
     pub fn pong(&self, round_trip: Duration) {
-        let nanos = u64::try_from(round_trip.as_nanos()).unwrap_or(u64::MAX).max(1);
+        self.round_trips.lock().record(round_trip);
+        let nanos = nanos(round_trip);
         self.round_trip_ns.store(nanos, Ordering::Relaxed);
         self.longest_round_trip_ns.fetch_max(nanos, Ordering::Relaxed);
     }
 
+    /// The round trips of all pings.
+    pub fn round_trips(&self) -> Histogram {
+        *self.round_trips.lock()
+    }
+
     /// The pings so far.
     pub fn pings(&self) -> PingStats {
-        let time = |nanos: &AtomicU64| {
-            let nanos = nanos.load(Ordering::Relaxed);
-            (nanos > 0).then(|| Duration::from_nanos(nanos))
-        };
         PingStats {
             sent: self.pings.load(Ordering::Relaxed),
             missed: self.pings_missed.load(Ordering::Relaxed),

@@ -12,12 +12,15 @@ use std::fmt;
 use std::time::Duration;
 
 use super::config::{Pings, TcpKeepalives};
+use super::per_call::{Bearer, Filled, FilledHeader, Secret};
 use super::secrets::{HIDDEN, uri_for_log};
 
+pub use self::fields::{clear_write_timeout, has_unclear_write_timeout};
 pub use self::proxy::Proxy;
 pub use self::uri::{TargetUri, UriError};
 
 pub(crate) use self::proxy::{PROXY_HOST, parse_proxy_host};
+pub(crate) use self::uri::{parse as parse_uri, split_port};
 
 /// Everything needed to connect to one app. A call keeps the settings that it was made with.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,6 +33,10 @@ pub struct ClientSettings {
     pub username: String,
     /// For Basic authentication, with `username`.
     pub password: String,
+    /// For `Authorization: Bearer`; excludes username and password.
+    pub bearer: Option<Bearer>,
+    /// More headers of the upgrade request.
+    pub headers: Vec<FilledHeader>,
     /// For each TCP connect.
     pub connection_timeout: Duration,
     /// How often to try, at least 1.
@@ -69,6 +76,8 @@ impl fmt::Debug for ClientSettings {
             .field("protocols", &self.protocols)
             .field("username", &self.username)
             .field("password", &(!self.password.is_empty()).then_some(HIDDEN))
+            .field("bearer", &self.bearer)
+            .field("headers", &self.headers)
             .field("connection_timeout", &self.connection_timeout)
             .field("reconnect_attempts", &self.reconnect_attempts)
             .field("reconnect_interval", &self.reconnect_interval)
@@ -101,6 +110,9 @@ pub enum ClientError {
         /// What it may hold.
         allowed: &'static str,
     },
+    /// Username or user info of the URI, and a token of chan_websocket.conf: there is one header for both.
+    #[error("a username (or user info in the uri) and a bearer_token exclude each other")]
+    TwoCredentials,
     /// The URI cannot be used.
     #[error("Invalid uri: {0}")]
     Uri(#[from] UriError),
@@ -114,9 +126,12 @@ impl ClientSettings {
     /// minds `tls_enabled` alone, and writes the parameters into the configuration, where later calls find them.
     ///
     /// # Errors
-    /// [`ClientError::Uri`].
+    /// [`ClientError::Uri`], [`ClientError::TwoCredentials`].
     pub fn target(&self, uri_params: Option<&str>) -> Result<TargetUri, ClientError> {
         let mut target = uri::parse(&self.uri)?;
+        if self.bearer.is_some() && (!self.username.is_empty() || target.user_info.is_some()) {
+            return Err(ClientError::TwoCredentials);
+        }
         target.tls |= self.tls_enabled;
         if let Some(params) = uri_params.filter(|params| !params.is_empty()) {
             uri::check_characters(params)?;
@@ -134,6 +149,14 @@ impl ClientSettings {
             .as_ref()
             .map(|(user, password)| (user.as_str(), password.as_str()))
             .or_else(|| Some(configured).filter(|(user, password)| !user.is_empty() && !password.is_empty()))
+    }
+
+    /// What has come of the section's `${…}` for one call.
+    pub fn fill(&mut self, filled: Filled) {
+        self.headers = filled.headers;
+        if let Some(Secret(uri)) = filled.uri {
+            self.uri = uri;
+        }
     }
 
     /// The URI without user and password.

@@ -6,9 +6,11 @@
 
 mod config_error;
 mod connection;
+mod connections;
 mod global;
 mod listing;
 mod liveness;
+mod media_options;
 mod option;
 mod section;
 mod settings;
@@ -23,13 +25,14 @@ pub use self::config_error::{ConfigError, Instead};
 pub use self::connection::{ConnectionSettings, connection_options};
 pub use self::global::{allows_untested_version, global_options};
 pub use self::liveness::{LivenessOptions, PingOptions, Pings, TcpKeepaliveOptions, TcpKeepalives};
+pub use self::media_options::{MediaOptionError, MediaOptions, QueueOverflow};
 pub use self::settings::{AclRule, AclSense, Settings};
 
 pub(crate) use self::liveness::{MAX_TCP_PROBES, MAX_TCP_SECONDS};
 pub(crate) use self::value::{parse_boolean, text};
 
 use self::config_error::may_be_rule;
-use self::connection::Connections;
+use self::connections::Connections;
 use self::global::Global;
 use self::section::SectionReader;
 
@@ -56,12 +59,29 @@ pub struct Config {
     pub settings: Settings,
     /// The sections with `type = connection`, by the name of the websocket_client that they add to.
     pub connections: HashMap<String, ConnectionSettings>,
+    /// Why the clients of these names cannot be called: their section has an error, and there is none from before.
+    pub refused: HashMap<String, String>,
 }
 
 impl Config {
+    /// The websocket_client of this name and its fallbacks, in the order in which they are tried; each once.
+    pub fn with_fallbacks(&self, client: &str) -> Vec<String> {
+        let mut clients = vec![client.to_owned()];
+        let mut section = self.connections.get(client);
+        while let Some(next) = section.and_then(|section| section.fallback.as_ref()) {
+            // A last good section and a new one may make a circle that neither file had.
+            if clients.contains(next) {
+                break;
+            }
+            clients.push(next.clone());
+            section = self.connections.get(next);
+        }
+        clients
+    }
+
     /// What is in force if the file is there and nothing of it can be read: `previous`, or at load the defaults, and nobody
-    /// may connect. Calls to applications work: of what chan_websocket.conf adds to a websocket_client nothing makes a
-    /// connection safer; addresses, TLS and passwords are in websocket_client.conf. The log line comes with it.
+    /// may connect. Calls to applications work, without what the file adds to a websocket_client: it is not known to which.
+    /// The log line comes with it.
     pub fn unreadable(file_name: &str, why: String, previous: Option<&Self>) -> (Self, ConfigError) {
         let closed = || {
             let settings = Settings { incoming_closed: true, ..Settings::default() };
@@ -82,7 +102,9 @@ const CONNECTION: &str = "connection";
 /// force; at load the defaults are, but for the valid `incoming_` checks of the section, lest a slip of the pen let
 /// everybody in. Where the slip may be in such a check itself, or has it stand in the wrong place, nobody is let in
 /// ([`Settings::incoming_closed`]). An error in a connection's section leaves that section's previous settings in force, if there are any.
-/// In a section the last one of equal options counts, except for the incoming ACL, which is the sequence of its lines.
+/// Without any
+/// its client cannot be called ([`Config::refused`]). In a section the last one of equal options counts, except for the
+/// incoming ACL and the headers, which are the sequence of their lines.
 pub fn parse(file_name: &str, file: &ConfigFile, previous: Option<&Config>) -> (Config, Vec<ConfigError>) {
     let mut global = Global::default();
     let mut connections = Connections::default();
@@ -93,11 +115,10 @@ pub fn parse(file_name: &str, file: &ConfigFile, previous: Option<&Config>) -> (
             (GLOBAL, None | Some(GLOBAL)) => global.read(&reader),
             (_, Some(CONNECTION)) => section_errors.extend(connections.read(&reader)),
             (name, kind) => {
-                section_errors.push(ConfigError::UnknownSection {
-                    file: file_name.to_owned(),
-                    section: name.to_owned(),
-                    kind: kind.map(str::to_owned),
-                });
+                let (file, kind) = (file_name.to_owned(), kind.map(str::to_owned));
+                let error = ConfigError::UnknownSection { file, section: name.to_owned(), kind };
+                connections.miss(&reader, &error);
+                section_errors.push(error);
                 hides_rules |= section.variables.iter().any(|(option, _)| may_be_rule(option));
             }
         }
@@ -106,8 +127,9 @@ pub fn parse(file_name: &str, file: &ConfigFile, previous: Option<&Config>) -> (
         global.miss_rules(section_errors.drain(..));
     }
     let (settings, mut errors) = global.finish(file_name, previous.map(|config| &config.settings));
-    let (connections, refused) = connections.finish(file_name, previous.map(|config| &config.connections));
+    let previous = previous.map(|config| &config.connections);
+    let finished = connections.finish(file_name, previous, settings.queue_bytes_total);
     errors.extend(section_errors);
-    errors.extend(refused);
-    (Config { settings, connections }, errors)
+    errors.extend(finished.errors);
+    (Config { settings, connections: finished.settings, refused: finished.refused }, errors)
 }

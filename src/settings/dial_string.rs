@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::config::{MediaOptionError, MediaOptions};
 use super::secrets::{options_for_log, params_for_log};
 use crate::protocol::command::{
     CONTROL_MESSAGE_FORMATS, ControlMessageFormat, MEDIA_DIRECTIONS, MediaDirection,
@@ -42,6 +43,8 @@ pub struct DialOptions {
     pub direction: MediaDirection,
     /// `v(name=value,…)`: query parameters for the URI, joined with `&`; never empty.
     pub uri_params: Option<String>,
+    /// `X(name=value,…)`: settings for this call.
+    pub media: MediaOptions,
 }
 
 impl DialString {
@@ -84,6 +87,9 @@ pub enum DialError {
         /// Whom the parameters are for.
         connection_id: String,
     },
+    /// `X()` holds a name or a value that it cannot have.
+    #[error(transparent)]
+    Media(#[from] MediaOptionError),
     /// `v()` where there is no URI of ours.
     #[error("URI parameters are not allowed for 'WebSocket/INCOMING' channels")]
     UriParamsIncoming,
@@ -102,7 +108,7 @@ pub fn parse(data: &str) -> Result<DialString, DialError> {
         return Err(DialError::NoConnectionId);
     }
     let mut dialed = DialString { connection_id, options: DialOptions::default(), warnings: Vec::new() };
-    let (mut direction, mut format, mut uri_params) = (None, None, None);
+    let (mut direction, mut format, mut uri_params, mut media) = (None, None, None, None);
     let mut unknown = String::new();
     for OptionText { letter, argument } in split_options(options)? {
         match letter {
@@ -113,6 +119,7 @@ pub fn parse(data: &str) -> Result<DialString, DialError> {
             'p' => dialed.options.passthrough = true,
             'u' => dialed.options.unbuffered = true,
             'v' => uri_params = Some(argument).filter(|params| !params.is_empty()),
+            'X' => media = Some(argument),
             _ if unknown.contains(letter) => {}
             _ => unknown.push(letter),
         }
@@ -127,6 +134,9 @@ pub fn parse(data: &str) -> Result<DialString, DialError> {
     }
     if let Some(params) = uri_params {
         dialed.options.uri_params = Some(check_uri_params(&dialed.connection_id, &params)?);
+    }
+    if let Some(pairs) = media {
+        dialed.options.media = MediaOptions::parse(&pairs)?;
     }
     if let Some(format) = format {
         let parsed = ControlMessageFormat::parse(&format);

@@ -8,4 +8,5 @@ pub mod asterisk_version;
 pub mod client;
 pub mod config;
 pub mod dial_string;
+pub mod per_call;
 pub mod secrets;

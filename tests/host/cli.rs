@@ -108,7 +108,7 @@ fn show_channel(t: &Context) {
         ("peer", &peer),
         ("tls", "none"),
         ("pings", "0"),
-        ("round_trip", "-"),
+        ("ping_rtt_ms", "-"),
         ("messages_in", "1"),
         ("bytes_in", "400 bytes"),
         ("bytes_cut_off", "80 bytes"),

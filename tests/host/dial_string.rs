@@ -15,6 +15,12 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("dial/refused/not_audio", "the C module divides by zero", |t| {
         refused(t, "not_audio", "WebSocket/INCOMING/c(h264)", "h264");
     });
+    for (name, settings, log) in SETTINGS_REFUSED {
+        suite.ours(format!("dial/refused/settings/{name}"), "the C module has no X()", move |t| {
+            refused(t, name, &format!("WebSocket/INCOMING/c(ulaw)X({settings})"), log);
+        });
+    }
+    suite.ours("dial/settings", "the C module has no X()", settings);
     suite.same("dial/format_of_caller", format_of_caller);
     suite.same("dial/no_format", no_format);
     for (name, section) in REFUSED_AT_LOAD {
@@ -38,6 +44,49 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("parameters_not_encoded", "WebSocket/{client}/c(ulaw)v(a b=1)", "Invalid URI parameters"),
     ("parameters_with_incoming", "WebSocket/INCOMING/c(ulaw)v(a=1)", "URI parameters are not allowed"),
 ];
+
+/// Case, what `X()` holds, and what the error says.
+const SETTINGS_REFUSED: &[(&str, &str, &str)] = &[
+    (
+        "unknown_name",
+        "out_queue=20",
+        "'out_queue' in X() of the 'WebSocket' dial string. Must be queue_overflow, ",
+    ),
+    ("space", "max_latency=20, queue_overflow=wait", "Unknown name ' queue_overflow' in X()"),
+    (
+        "overflow",
+        "queue_overflow=block",
+        "'block' for queue_overflow in X() of the 'WebSocket' dial string. Must be 'drop'",
+    ),
+    (
+        "latency",
+        "max_latency=19",
+        "'19' for max_latency in X() of the 'WebSocket' dial string. Must be 0 (off), or a number",
+    ),
+    (
+        "music",
+        "music_on_hold=default",
+        "'default' for music_on_hold in X() of the 'WebSocket' dial string. Must be yes or no",
+    ),
+    ("no_value", "max_latency", "'' for max_latency in X()"),
+];
+
+/// They hold for the one call, as its figures say.
+fn settings(t: &Context) {
+    for (options, overflow, latency) in [
+        ("X(queue_overflow=wait,max_latency=nonsense,max_latency=200)", "wait", "200 ms"),
+        ("X()", "drop", "off"),
+        ("", "drop", "off"),
+    ] {
+        let call = t.incoming(&format!("c(ulaw){options}"));
+        let text = t.asterisk.cli(&format!("websocket show channel {}", call.name));
+        for (name, value) in [("queue_overflow", overflow), ("max_latency", latency)] {
+            let line = text.lines().map(str::trim).find(|line| line.starts_with(name));
+            let line = line.unwrap_or_else(|| panic!("no {name} in {text}"));
+            assert_eq!(line[name.len()..].trim(), value, "{options}: {name}");
+        }
+    }
+}
 
 fn refused(t: &Context, name: &str, dial: &str, log: &str) {
     let mark = t.asterisk.log.len();

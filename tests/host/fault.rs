@@ -13,6 +13,7 @@ const POINTS: &[(&str, Body)] = &[
     ("command", command),
     ("start", start),
     ("call", never_up),
+    ("substitute", substitute),
     ("requester", refused),
     ("create", refused),
     ("created", refused),
@@ -140,6 +141,15 @@ fn never_up(t: &Context) {
     let server = t.server(&[]);
     let call = t.call(&format!("WebSocket/{}/c(ulaw)", server.client)).originate();
     let _ = call.ending();
+}
+
+/// With the channel's lock let go: the core gets it back, and goes on to hang the channel up.
+fn substitute(t: &Context) {
+    let server = t.server(&[]);
+    t.asterisk.add_connection(&server.client, &[("header", "X-Call: ${UNIQUEID}")]);
+    let call = t.call(&format!("WebSocket/{}/c(ulaw)", server.client)).originate();
+    let _ = call.ending();
+    assert_eq!(server.requests(), 0);
 }
 
 fn refused(t: &Context) {

@@ -1,6 +1,7 @@
 //! A call's figures in the dialplan, in ARI and in CDRs.
 
 use std::fs;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -10,6 +11,7 @@ const WHY: &str = "the C module has no figures";
 
 pub fn tests(suite: &mut Suite) {
     suite.ours("figures/ari", WHY, ari).shares("figures", instance);
+    suite.ours("figures/connection", WHY, connection).private_from(|| InstanceConfig::new().ami());
     suite.ours("figures/unknown", WHY, unknown).shares("figures", instance);
     suite.ours("figures/on_one_line", WHY, on_one_line).shares("figures", instance);
     suite.ours("figures/variables", WHY, variables).shares("figures", instance);
@@ -78,7 +80,7 @@ fn ari(t: &Context) {
         ("last_command", "GET_STATUS"),
         ("peer", &peer),
         ("tls", "none"),
-        ("round_trip", ""),
+        ("ping_rtt_ms", ""),
         ("ended_by", ""),
     ] {
         assert_eq!(read(name).as_deref(), Some(value), "{name}");
@@ -86,6 +88,47 @@ fn ari(t: &Context) {
     assert_eq!(call.variable("CHANNEL(WebSocket, role)").as_deref(), Some("incoming"));
     let stall: f64 = read("longest_stall").and_then(|text| text.parse().ok()).expect("a number");
     assert!(stall < 1000.0, "{stall}");
+}
+
+/// Which client is connected, when it first spoke, and how far away it is: in CHANNEL(), AMI and the CLI.
+fn connection(t: &Context) {
+    let server = t.server(&[]);
+    let pings = [("enable_pingpongs", "yes"), ("pingpong_interval", "1")];
+    t.asterisk.add_connection(&server.client, &pings);
+    let call = t.call(&format!("WebSocket/{}/c(ulaw)", server.client)).originate();
+    let app = server.accept();
+    app.expect_media_start();
+    call.wait_up();
+    let read = |name: &str| call.variable(&format!("CHANNEL(websocket,{name})")).expect("a figure");
+    assert_eq!((read("client"), read("first_media_ms")), (server.client.clone(), String::new()));
+    let silent_since = Instant::now();
+    wait::until("a ping is answered", || !read("ping_rtt_ms").is_empty());
+    let silence = silent_since.elapsed();
+    app.send_media(&[0x55; 160]);
+    wait::until("media comes", || !read("first_media_ms").is_empty());
+    let first = read("first_media_ms");
+    app.send_media(&[0x55; 160]);
+    wait::until("more comes", || read("messages_in") == "2");
+    // That of the first message, which stays.
+    assert_eq!(read("first_media_ms"), first);
+    let first_ms: f64 = first.parse().expect("a number");
+    assert!(first_ms >= silence.as_secs_f64() * 1000.0, "{first_ms} after {silence:?}");
+    let number = |name: &str| read(name).parse::<f64>().expect("a number");
+    assert!(0.0 < number("ping_rtt_ms") && number("ping_rtt_ms") <= number("longest_ping_rtt_ms"));
+    let ami = t.ami("all");
+    let (_, channels, _) = ami.list("WebSocketShowChannels", &[]);
+    assert_eq!((channels[0].get("Client"), channels[0].get("FirstMediaMs")), (&*server.client, &*first));
+    assert!(channels[0].number("LongestPingRttMs") > 0.0 && channels[0].number("PingRttMs") > 0.0);
+    let shown = t.asterisk.cli(&format!("websocket show channel {}", call.name));
+    for words in [vec!["client", &server.client], vec!["first_media_ms", &first, "ms"]] {
+        let is_shown = shown.lines().any(|line| line.split_whitespace().eq(words.iter().copied()));
+        assert!(is_shown, "no {words:?} in\n{shown}");
+    }
+    call.hangup();
+    let event = ami.event("WebSocketDisconnected", &call.id);
+    assert_eq!(event.get("FirstMediaMs"), first);
+    let incoming = t.incoming_app("c(ulaw)").0;
+    assert_eq!(incoming.variable("CHANNEL(websocket,client)").as_deref(), Some(""));
 }
 
 /// The warning lists what there is; other items are not ours.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::harness::{Context, InstanceConfig, Suite};
+use super::harness::{Context, InstanceConfig, Suite, wait};
 
 const WHY: &str = "the C module has no metrics";
 
@@ -11,6 +11,10 @@ const MODULES: [&str; 4] = ["res_pjproject", "res_sorcery_memory", "res_sorcery_
 
 pub fn tests(suite: &mut Suite) {
     suite.ours("prometheus/scrape", WHY, scrape).private_with(with_prometheus());
+    suite.ours("prometheus/pings", WHY, pings).private_from(|| {
+        let pings = "[global]\nenable_pingpongs = yes\npingpong_interval = 1\n";
+        with_prometheus().our_file("chan_websocket.conf", pings)
+    });
     suite.ours("prometheus/reloads", WHY, reloads).private_with(with_prometheus());
     suite.ours("prometheus/declined", WHY, declined).private_with(
         with_prometheus().file("prometheus.conf", "[general]\nenabled = yes\nauth_username = x\n"),
@@ -38,6 +42,21 @@ fn metrics(t: &Context) -> String {
     let mut answer = ureq::get(&uri).call().expect("a scrape");
     let text = answer.body_mut().read_to_string().expect("its text");
     text.lines().filter(|line| line.contains("asterisk_websocket_")).map(|line| format!("{line}\n")).collect()
+}
+
+/// Of calls that are up and of those that are over.
+fn pings(t: &Context) {
+    let count = || value(&metrics(t), "asterisk_websocket_ping_rtt_seconds_count");
+    let (call, _app) = t.incoming_app("c(ulaw)");
+    wait::until("a ping is answered", || count() >= 1.0);
+    let read = |figure: &str| call.variable(&format!("CHANNEL(websocket,{figure})"));
+    let longest: f64 = read("longest_ping_rtt_ms").and_then(|text| text.parse().ok()).expect("a number");
+    assert!((0.001..1000.0).contains(&longest), "{longest}");
+    call.hangup();
+    call.ending();
+    let over = count();
+    let (_call, _app) = t.incoming_app("c(ulaw)");
+    wait::until("another is answered", || count() > over);
 }
 
 fn has_ours(text: &str) -> bool {
@@ -70,6 +89,8 @@ fn scrape(t: &Context) {
         ("queue_wait_seconds_bucket{le=\"+Inf\"}", 5.0),
         ("read_lateness_seconds_count", 5.0),
         ("first_media_seconds_count", 1.0),
+        ("first_media_seconds_bucket{le=\"+Inf\"}", 1.0),
+        ("ping_rtt_seconds_count", 0.0),
     ] {
         assert_eq!(value(&text, &format!("asterisk_websocket_{sample}")), expected, "{sample}");
     }

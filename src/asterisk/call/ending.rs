@@ -26,6 +26,9 @@ impl Call {
     fn happen(&self, happening: Happening<Connection>) -> Option<HangupCause> {
         let todo = self.link.happen(happening);
         let hang_up = todo.hang_up;
+        if hang_up.is_some() {
+            self.abandon_media();
+        }
         self.leave(todo);
         hang_up
     }
@@ -71,6 +74,11 @@ impl Call {
     /// An attempt to connect has failed for good.
     pub(crate) fn connecting_failed(&self, error: &ConnectError) {
         self.not_connected(Happening::AttemptFailed(NotConnected::Failed(error.to_string())));
+    }
+
+    /// The call cannot be made as its client's section wants it.
+    pub(crate) fn cannot_be_made(&self, why: String) {
+        self.not_connected(Happening::AttemptFailed(NotConnected::Misconfigured(why)));
     }
 
     /// The application was lost between claim and connection.
@@ -142,6 +150,7 @@ impl Call {
         let channel = channel.filter(|_| self.link.connection().is_some());
         notifications::hung_up(self, cause, channel);
         self.unwatch();
+        self.abandon_media();
         // Last: the event that the connection has ended needs what is set above.
         self.leave_after_transfer(todo);
     }

@@ -8,7 +8,7 @@ use super::Call;
 use crate::asterisk::log::{call_debug, warn_limited};
 use crate::asterisk::{fault, notifications};
 use crate::net::clock;
-use crate::net::connection::{Closed, Handler};
+use crate::net::connection::{Closed, Handler, Wants};
 use crate::net::outbound::Dropped;
 use crate::protocol::command;
 use crate::protocol::event::Event;
@@ -28,10 +28,11 @@ impl Handler for Call {
         call_debug!(self, 4, "now {}", self.session_state());
     }
 
-    fn on_binary(&self, message: Bytes) {
+    fn on_binary(&self, message: Bytes) -> Wants {
         fault::point("media");
+        self.record.media();
         call_debug!(self, 5, "received a message of {} bytes", message.len());
-        self.take_media(message);
+        self.take_media(message)
     }
 
     fn on_stalled(&self) {
@@ -42,7 +43,7 @@ impl Handler for Call {
         notifications::resumed(self, lasted, dropped);
     }
 
-    fn on_media_dropped(&self, dropped: Dropped) {
+    fn on_media_dropped(&self, dropped: Dropped) -> Wants {
         let error_text = format!(
             "Media dropped: {} messages ({} ms) were not read in time",
             dropped.messages,
@@ -54,6 +55,21 @@ impl Handler for Call {
             self.name()
         );
         self.send_event(|_| Event::Error { error_text });
+        let mut due = None;
+        self.with_session(|session, _| {
+            session.on_unread_media(dropped.media, clock::now());
+            due = session.drops_due();
+        });
+        Wants { call_back: due.map(|due| due.since(clock::now())), ..Wants::default() }
+    }
+
+    fn on_call_back(&self) -> Wants {
+        let mut due = None;
+        self.with_session(|session, actions| {
+            session.report_drops(clock::now(), actions);
+            due = session.drops_due();
+        });
+        Wants { call_back: due.map(|due| due.since(clock::now())), ..Wants::default() }
     }
 
     fn on_ping(&self, missed: bool) {

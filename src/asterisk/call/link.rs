@@ -21,6 +21,8 @@ pub(in crate::asterisk) struct Connection {
     pub(in crate::asterisk) out: Arc<Outbound>,
     pub(in crate::asterisk) slot: Slot,
     pub(in crate::asterisk) peer: String,
+    /// The websocket_client that Asterisk has connected to: the one that was dialled, or a fallback.
+    pub(in crate::asterisk) client: Option<String>,
     pub(in crate::asterisk) write_timeout: Duration,
     pub(in crate::asterisk) ping_interval: Option<Duration>,
 }
@@ -97,6 +99,7 @@ impl Call {
             out,
             slot,
             peer: link.peer.clone(),
+            client: link.client.clone(),
             write_timeout: link.write_timeout,
             ping_interval: link.pings.map(|pings| pings.interval),
         };

@@ -9,14 +9,19 @@ use super::link::QueuedEvents;
 use crate::asterisk::channel::Locked;
 use crate::asterisk::format::Format;
 use crate::asterisk::jobs::Job;
-use crate::asterisk::log::{call_debug, call_warn};
+use crate::asterisk::log::{call_debug, call_warn, warn_limited};
 use crate::asterisk::{fault, notifications, sys};
 use crate::net::clock;
+use crate::net::connection::Wants;
 use crate::playout::session::{Action, ClockSetting, MediaFrame, MediaMode, Session};
 use crate::protocol::event::Event;
+use crate::report::log_limit::LogLimit;
 
 /// A warning about frames in a wrong format is given once in this many frames (20 s of them).
 const FORMAT_WARNING_EVERY: u64 = 1000;
+
+/// An application can stop itself as often as it likes.
+static STUCK: LogLimit = LogLimit::new();
 
 impl Call {
     /// The channel's one format.
@@ -41,6 +46,9 @@ impl Call {
         // Always set: that is what takes the descriptor's readiness back.
         self.apply_clock(clock);
         self.send_queued(events);
+        if actions.contains(&Action::ReadOn) {
+            self.read_on();
+        }
         let frame = frame?;
         call_debug!(self, 5, "playing a frame of {} bytes, {} samples", frame.payload.len(), frame.samples);
         Some(self.fill(&frame, channel))
@@ -79,9 +87,9 @@ impl Call {
     }
 
     /// A binary message of the application.
-    pub(super) fn take_media(&self, message: Bytes) {
+    pub(super) fn take_media(&self, message: Bytes) -> Wants {
+        let (mut no_more, mut is_stuck, mut drops_due) = (false, false, None);
         let (mut dropping_before, mut dropping, mut frames_dropped_before) = (false, false, 0);
-        self.record.media_came();
         // Before the session's lock is taken: that calls into Asterisk.
         let samples = self.counts_messages.then(|| self.format.samples(&message));
         self.with_session(|session, actions| {
@@ -89,12 +97,34 @@ impl Call {
             frames_dropped_before = session.frames_dropped();
             session.on_counted_media(message, samples, clock::now(), actions);
             dropping = session.is_dropping();
+            (no_more, is_stuck, drops_due) = (session.holds(), session.is_stuck(), session.drops_due());
         });
+        if is_stuck {
+            warn_limited!(
+                STUCK,
+                "{}: the queue is full while media is paused: the application is not read any more (queue_bytes, \
+                 queue_bytes_total), CONTINUE_MEDIA neither, and the call stands still until it ends",
+                self.name()
+            );
+        }
         match (dropping_before, dropping) {
             (false, true) => notifications::overflowing(self, frames_dropped_before),
             (true, false) => notifications::flowing(self),
             _ => {}
         }
+        Wants { no_more, call_back: drops_due.map(|due| due.since(clock::now())) }
+    }
+
+    /// The application had to wait, and is read again.
+    fn read_on(&self) {
+        if let Some(connection) = self.connection() {
+            connection.slot.read_on();
+        }
+    }
+
+    /// The call is over for the application: nothing more of its media is played, if it was not to be dropped.
+    pub(super) fn abandon_media(&self) {
+        self.with_session(|session, actions| session.abandon(actions));
     }
 
     /// The channel is about to be answered without the application's asking.
@@ -136,6 +166,7 @@ impl Call {
                 Action::SendText(request) => self.post(|call| Job::SendText { call, request }),
                 Action::SendEvent(request) => self.ask_for_event(*request),
                 Action::Transfer(request) => self.ask_for_transfer(*request),
+                Action::ReadOn => self.read_on(),
             }
         }
         if clock.seq != before {

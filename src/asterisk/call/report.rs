@@ -19,6 +19,7 @@ impl Call {
             status: session.status(),
             stats: session.stats(),
             direction: session.direction(),
+            is_unread: session.holds(),
             queued: session.queued_media(),
         }
     }

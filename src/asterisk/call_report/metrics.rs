@@ -88,6 +88,14 @@ pub(crate) static METRICS: &[Metric] = &[
     metric(Connection, "tls", Info, NONE, "TLS version and cipher; none on a plain connection", |v| v.tls()),
     metric(
         Connection,
+        "client",
+        Info,
+        NONE,
+        "websocket_client that is connected: a fallback, or the one that was dialled",
+        |v| v.connection().and_then(|connection| connection.client.as_deref()).into(),
+    ),
+    metric(
+        Connection,
         "connect_time",
         Gauge,
         Milliseconds,
@@ -97,6 +105,14 @@ pub(crate) static METRICS: &[Metric] = &[
     metric(Connection, "connected", Gauge, Seconds, "Since the WebSocket came up", |v| {
         v.connected().map(Value::Seconds).into()
     }),
+    metric(
+        Connection,
+        "first_media_ms",
+        Gauge,
+        Milliseconds,
+        "From MEDIA_START to the application's first media",
+        |v| v.call.record.first_media().map(Value::Milliseconds).into(),
+    ),
     metric(Connection, "ping_interval", Info, Seconds, "Time between two pings, if any are sent", |v| {
         v.connection().and_then(|connection| connection.ping_interval).map(Value::Seconds).into()
     }),
@@ -106,10 +122,10 @@ pub(crate) static METRICS: &[Metric] = &[
         v.pings().missed.into()
     })
     .of_all("Pings not answered before the next"),
-    metric(Connection, "round_trip", Gauge, Milliseconds, "Round trip of the last ping", |v| {
+    metric(Connection, "ping_rtt_ms", Gauge, Milliseconds, "Round trip of the last ping", |v| {
         v.pings().round_trip.map(Value::Milliseconds).into()
     }),
-    metric(Connection, "longest_round_trip", Gauge, Milliseconds, "The longest round trip of a ping", |v| {
+    metric(Connection, "longest_ping_rtt_ms", Gauge, Milliseconds, "The longest round trip of a ping", |v| {
         v.pings().longest_round_trip.map(Value::Milliseconds).into()
     }),
     metric(
@@ -119,14 +135,6 @@ pub(crate) static METRICS: &[Metric] = &[
         Milliseconds,
         "How long the application may take nothing",
         |v| v.connection().map(|connection| Value::Milliseconds(connection.write_timeout)).into(),
-    ),
-    metric(
-        FromApplication,
-        "first_media_ms",
-        Gauge,
-        Milliseconds,
-        "From MEDIA_START to the first media",
-        |v| v.first_media().map(Value::Milliseconds).into(),
     ),
     metric(FromApplication, "messages_in", Counter, NONE, "Binary messages", |v| v.stats.messages.into())
         .of_all("Binary messages from applications"),
@@ -158,6 +166,22 @@ pub(crate) static METRICS: &[Metric] = &[
         v.stats.frames_dropped.into()
     })
     .of_all("Frames that found the queue full"),
+    metric(
+        FromApplication,
+        "dropped_queue_full_ms",
+        Counter,
+        Milliseconds,
+        "Media that found the queue full",
+        |v| Value::Milliseconds(v.stats.media_dropped.saturating_sub(v.stats.media_dropped_late)),
+    ),
+    metric(
+        FromApplication,
+        "dropped_max_latency_ms",
+        Counter,
+        Milliseconds,
+        "Live media that was dropped because more than max_latency waited",
+        |v| Value::Milliseconds(v.stats.media_dropped_late),
+    ),
     metric(FromApplication, "queue_length", Gauge, Frames, "Frames that wait for the core", |v| {
         v.status.queue_length.into()
     }),
@@ -169,6 +193,9 @@ pub(crate) static METRICS: &[Metric] = &[
     }),
     metric(FromApplication, "queue_full", Info, NONE, "MEDIA_XOFF was sent, MEDIA_XON not yet", |v| {
         v.status.queue_full.into()
+    }),
+    metric(FromApplication, "unread", Info, NONE, "Nothing is read: the queue is full, with wait", |v| {
+        v.is_unread.into()
     }),
     metric(FromApplication, "buffering", Info, NONE, "Between START_ and STOP_MEDIA_BUFFERING", |v| {
         v.status.bulk_media.into()
@@ -232,6 +259,14 @@ pub(crate) static METRICS: &[Metric] = &[
         v.out_count(|out| &out.media_dropped).into()
     })
     .of_all("Frames that applications did not read in time"),
+    metric(
+        ToApplication,
+        "dropped_out_queue_ms",
+        Counter,
+        Milliseconds,
+        "Media that was not read in time",
+        |v| v.out_time(|out| &out.media_dropped_ns),
+    ),
     metric(
         ToApplication,
         "frames_wrong_format",

@@ -41,6 +41,8 @@ pub enum Happening<C> {
 pub enum NotConnected {
     /// An attempt to connect has failed for good.
     Failed(String),
+    /// What the call was to say to its server, or where that is, cannot be.
+    Misconfigured(String),
     /// The application was lost between its claim and the connection.
     LostInHandshake(String),
 }

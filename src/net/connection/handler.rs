@@ -12,9 +12,13 @@ pub trait Handler: Send + Sync {
     /// A whole text message.
     fn on_text(&self, text: &str);
     /// A whole binary message.
-    fn on_binary(&self, message: Bytes);
+    fn on_binary(&self, message: Bytes) -> Wants;
     /// The application reads again after media for it had to be dropped.
-    fn on_media_dropped(&self, dropped: Dropped);
+    fn on_media_dropped(&self, dropped: Dropped) -> Wants;
+    /// The time is over after which the call wanted to be called back.
+    fn on_call_back(&self) -> Wants {
+        Wants::default()
+    }
     /// The application takes nothing, or too little: media for it waits long or is being dropped.
     fn on_stalled(&self) {}
     /// It has taken all that waited. It had stalled for `lasted`; what was dropped since it last had taken all.
@@ -33,6 +37,16 @@ pub trait Handler: Send + Sync {
     }
     /// The connection is over for the call. Called once, last.
     fn on_closed(&self, closed: Closed);
+}
+
+/// What a call wants after it was told something. By default it wants what comes next, and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wants {
+    /// No more messages for now: the connection is not read until [`Slot::read_on`](crate::net::reactor::Slot::read_on).
+    /// What the call has been told is done with; nothing that has been read since is lost.
+    pub no_more: bool,
+    /// [`Handler::on_call_back`] after this long; of several the earliest counts.
+    pub call_back: Option<Duration>,
 }
 
 /// How a connection ended.

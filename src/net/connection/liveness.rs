@@ -35,11 +35,14 @@ impl Connection {
             // Only the end's own deadline counts: the others may have passed already.
             State::CloseSent { until } | State::Lingering { until, .. } => Some(until),
             State::Open => {
-                let blocked = self.blocked_since.map(|since| since + self.config.write_timeout);
+                let counted = !self.holding.is_held();
+                let blocked = self.blocked_since.filter(|_| counted);
+                let blocked =
+                    blocked.map(|since| self.holding.counts_from(since) + self.config.write_timeout);
                 let unnoticed = self.blocked_since.filter(|_| self.stalled_since.is_none());
                 let stall = unnoticed.map(|since| since + STALL);
-                let ping = self.ping.as_ref().map(|ping| ping.due);
-                [blocked, stall, ping].into_iter().flatten().min()
+                let ping = self.ping.as_ref().filter(|_| counted).map(|ping| ping.due);
+                [blocked, stall, ping, self.call_back].into_iter().flatten().min()
             }
             State::Done => None,
         }
@@ -60,8 +63,12 @@ impl Connection {
                 self.state = State::Done;
             }
             State::Open => {
+                self.call_back_if_due(now);
                 let write_timeout = self.config.write_timeout;
-                if self.blocked_since.is_some_and(|since| now >= since + write_timeout) {
+                let is_over = |since| now >= self.holding.counts_from(since) + write_timeout;
+                if self.holding.is_held() {
+                    // What it does not do means nothing.
+                } else if self.blocked_since.is_some_and(is_over) {
                     self.give_up(format!(
                         "the application took nothing for {} ms",
                         write_timeout.as_millis()
@@ -109,6 +116,20 @@ impl Connection {
             ping.unanswered = 0;
             let round_trip = ping.sent.elapsed();
             self.guarded(|connection| connection.handler.on_pong(round_trip));
+        }
+    }
+
+    /// The application was not read, so that its answers could not come.
+    pub(super) fn restart_pings(&mut self) {
+        if let Some(ping) = &mut self.ping {
+            *ping = Ping::new(ping.config);
+        }
+    }
+
+    fn call_back_if_due(&mut self, now: Instant) {
+        if self.call_back.is_some_and(|at| now >= at) {
+            self.call_back = None;
+            self.ask(|handler| handler.on_call_back());
         }
     }
 

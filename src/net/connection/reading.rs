@@ -26,14 +26,18 @@ enum Got {
 
 impl Connection {
     /// Reads messages until nothing is left or the budget (one scratch buffer, and a number of messages) is spent; true
-    /// in the latter case.
+    /// in the latter case. Reads nothing while the call wants no more.
     pub(super) fn read_messages(&mut self, scratch: &mut [u8]) -> bool {
+        if self.holding.is_held() {
+            return false;
+        }
         if self.out.is_congested() {
             self.congested = true;
             return false;
         }
         self.pongs.queue(&self.out);
-        if self.unread.is_empty() { self.read_socket(scratch) } else { self.read_rest() }
+        let more = if self.unread.is_empty() { self.read_socket(scratch) } else { self.read_rest() };
+        more && !self.holding.is_held()
     }
 
     /// Goes on with what an earlier turn has left, which is all that this turn reads.
@@ -94,7 +98,8 @@ impl Connection {
         Got::Bytes { len, more: true }
     }
 
-    /// Reads messages until nothing is left, they are enough for a turn, or the connection wants none any more. How many
+    /// Reads messages until nothing is left, they are enough for a turn, or the connection wants none any more, or none for
+    /// now. How many
     /// bytes at the end of `bytes` have been left for a later turn.
     fn handle_messages(&mut self, mut bytes: &mut [u8]) -> usize {
         for _ in 0..MESSAGES_PER_TURN {
@@ -105,6 +110,9 @@ impl Connection {
             }
             if !self.reads_messages() {
                 return 0;
+            }
+            if self.holding.is_held() {
+                break;
             }
         }
         bytes.len()
@@ -123,7 +131,7 @@ impl Connection {
                 self.guarded(|connection| connection.handler.on_text(&text));
             }
             Received::Binary(bytes) if open => {
-                self.guarded(|connection| connection.handler.on_binary(bytes));
+                self.ask(|handler| handler.on_binary(bytes));
             }
             // Data behind our close frame is of no use any more.
             Received::Text(_) | Received::Binary(_) => {}

@@ -2,6 +2,7 @@
 //! scheduler keeps the clock and the look-ups.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::unix::SourceFd;
@@ -15,6 +16,7 @@ use super::counters::Counters;
 use super::opening::{Opened, Opening, Plan, Step};
 use super::retry_after;
 use crate::net::upgrade::{for_log, offered_as};
+use crate::settings::per_call::Secret;
 
 /// The scheduler's things that a call needs for a moment.
 pub(super) struct Context<'a> {
@@ -28,6 +30,8 @@ pub(super) struct Context<'a> {
 pub(super) enum Next {
     /// Something on the socket, or this deadline.
     Wait(Instant),
+    /// The token in this file is wanted, for the attempt of this number, until this deadline.
+    ReadToken(PathBuf, u32, Instant),
     /// The addresses of [`Attempts::endpoint`] are wanted until this deadline.
     LookUp(Instant),
     /// The call is over.
@@ -37,6 +41,8 @@ pub(super) enum Next {
 /// The attempts of one call.
 pub(super) struct Attempts {
     label: String,
+    /// The websocket_client's name.
+    client: String,
     plan: Plan,
     /// Attempts begun.
     attempt: u32,
@@ -52,6 +58,8 @@ pub(super) struct Attempts {
 enum Stage {
     /// Between two of the others.
     Idle,
+    /// Waiting for the token.
+    Token,
     /// Waiting for addresses.
     Lookup,
     /// Connecting to one address.
@@ -61,9 +69,10 @@ enum Stage {
 }
 
 impl Attempts {
-    pub(super) fn new(label: String, plan: Plan) -> Self {
-        let addresses = Vec::new().into_iter();
-        Self { label, plan, attempt: 0, budget: Budget::default(), addresses, tried: 0, stage: Stage::Idle }
+    /// `label` is the channel's name, `client` that of the websocket_client.
+    pub(super) fn new(label: String, client: String, plan: Plan) -> Self {
+        let (addresses, budget) = (Vec::new().into_iter(), Budget::default());
+        Self { label, client, plan, attempt: 0, budget, addresses, tried: 0, stage: Stage::Idle }
     }
 
     /// Whose addresses are wanted.
@@ -77,6 +86,34 @@ impl Attempts {
         Counters::count(&ctx.counters.attempts);
         self.budget = Budget::new(self.plan.destination.client.handshake_timeout);
         self.tried = 0;
+        if let Some(file) = self.plan.token_file().cloned() {
+            self.stage = Stage::Token;
+            return Next::ReadToken(file, self.attempt, self.budget.start(ctx.now));
+        }
+        self.find_addresses(ctx)
+    }
+
+    /// The token of the attempt of this number has been read. `None`: that was nothing to us.
+    pub(super) fn token_read(
+        &mut self,
+        attempt: u32,
+        token: Result<Secret, String>,
+        ctx: &Context<'_>,
+    ) -> Option<Next> {
+        if attempt != self.attempt || !matches!(self.stage, Stage::Token) {
+            return None;
+        }
+        self.budget.pause(ctx.now);
+        Some(match token {
+            Ok(token) => {
+                self.plan.set_token(token);
+                self.find_addresses(ctx)
+            }
+            Err(why) => self.attempt_failed(Failure::Token(why), ctx),
+        })
+    }
+
+    fn find_addresses(&mut self, ctx: &Context<'_>) -> Next {
         let (host, port) = self.endpoint();
         match host.parse::<IpAddr>() {
             Ok(ip) => self.try_addresses(vec![SocketAddr::new(ip, port)], ctx),
@@ -114,6 +151,7 @@ impl Attempts {
         let client = &self.plan.destination.client;
         match std::mem::replace(&mut self.stage, Stage::Idle) {
             Stage::Idle | Stage::Pause => self.begin(ctx),
+            Stage::Token => self.attempt_failed(Failure::TokenTimeout(client.handshake_timeout), ctx),
             Stage::Lookup => {
                 let after = client.handshake_timeout;
                 self.attempt_failed(Failure::LookupTimeout { host: self.endpoint().0.to_owned(), after }, ctx)
@@ -141,13 +179,14 @@ impl Attempts {
     pub(super) fn cancel(self, now: Instant) -> Option<CancelledAttempt> {
         match self.stage {
             Stage::Opening { link, addr, .. } => CancelledAttempt::from_link(link, addr, now),
-            Stage::Idle | Stage::Lookup | Stage::Pause => None,
+            Stage::Idle | Stage::Token | Stage::Lookup | Stage::Pause => None,
         }
     }
 
     /// The call ends here, whatever it was doing.
     pub(super) fn failed(&self, failure: Failure) -> ConnectError {
         ConnectError {
+            fallback: None,
             server: Some(self.plan.server()),
             attempts: self.attempt,
             addresses: self.tried,
@@ -202,7 +241,8 @@ impl Attempts {
         // It goes to a reactor, which has an epoll of its own. There is nothing to do if this fails: the events of a
         // job that is over are passed over.
         let _ = ctx.registry.deregister(&mut SourceFd(&transport.as_raw_fd()));
-        Connected { transport, leftover, subprotocol, peer, settings: self.plan.destination.client.clone() }
+        let (client, settings) = (self.client.clone(), self.plan.destination.client.clone());
+        Connected { transport, leftover, subprotocol, peer, client, settings }
     }
 
     /// Warns of a subprotocol that the server wrote in another case than it was offered.

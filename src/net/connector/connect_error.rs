@@ -11,6 +11,8 @@ use crate::net::upgrade::{RequestError, UpgradeError};
 /// A call that was not connected. Displays as one line.
 #[derive(Debug)]
 pub struct ConnectError {
+    /// The fallback that was tried last, by the name of its websocket_client; `None`: there was none.
+    pub fallback: Option<Box<str>>,
     /// `host:port` of the app; `None` if it is not known.
     pub server: Option<String>,
     /// Attempts made.
@@ -23,12 +25,15 @@ pub struct ConnectError {
 
 impl ConnectError {
     pub(super) fn before_any_attempt(failure: Failure) -> Self {
-        Self { server: None, attempts: 0, addresses: 0, failure }
+        Self { fallback: None, server: None, attempts: 0, addresses: 0, failure }
     }
 }
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(fallback) = &self.fallback {
+            write!(f, "the last fallback '{fallback}': ")?;
+        }
         f.write_str("connection ")?;
         if let Some(server) = &self.server {
             write!(f, "to {server} ")?;
@@ -79,6 +84,12 @@ pub enum Failure {
     /// Certificates or trust store could not be loaded.
     #[error("TLS cannot be set up: {0}")]
     TlsSetup(String),
+    /// There is no token in bearer_token_file; in words for the log, without what is in it.
+    #[error("{0}")]
+    Token(String),
+    /// That file could not be read in time.
+    #[error("bearer_token_file could not be read within {} ms (handshake_timeout)", .0.as_millis())]
+    TokenTimeout(Duration),
     /// The settings make no request.
     #[error(transparent)]
     Request(#[from] RequestError),

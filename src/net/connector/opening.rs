@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mio::{Interest, Registry, Token};
@@ -16,11 +17,14 @@ use super::{Destination, TlsConnector};
 use crate::net::transport::{PlainTransport, Transport};
 use crate::net::upgrade::{Progress, ResponseParser, UpgradeRequest, authority};
 use crate::settings::config::TcpKeepalives;
+use crate::settings::per_call::{Bearer, Secret};
 
 /// Where a call goes and how: what all its attempts share.
 pub(super) struct Plan {
     pub(super) destination: Destination,
     tls: Option<Arc<dyn TlsContext>>,
+    /// Of this attempt.
+    token: Option<Secret>,
 }
 
 impl Plan {
@@ -29,7 +33,11 @@ impl Plan {
         let wants_tls = destination.target.tls;
         let tls =
             wants_tls.then(|| tls.prepare(&destination.client)).transpose().map_err(Failure::TlsSetup)?;
-        let plan = Self { destination, tls };
+        let token = match &destination.client.bearer {
+            Some(Bearer::Token(token)) => Some(token.clone()),
+            Some(Bearer::File(_)) | None => None,
+        };
+        let plan = Self { destination, tls, token };
         plan.request().check()?;
         Ok(plan)
     }
@@ -40,6 +48,19 @@ impl Plan {
             Some(proxy) => (&proxy.host, proxy.port),
             None => (&self.destination.target.host, self.destination.target.port),
         }
+    }
+
+    /// The file that each attempt's token is in.
+    pub(super) fn token_file(&self) -> Option<&PathBuf> {
+        match &self.destination.client.bearer {
+            Some(Bearer::File(file)) => Some(file),
+            Some(Bearer::Token(_)) | None => None,
+        }
+    }
+
+    /// What that file has now.
+    pub(super) fn set_token(&mut self, token: Secret) {
+        self.token = Some(token);
     }
 
     /// `host:port` of the app's server.
@@ -54,6 +75,8 @@ impl Plan {
             port: target.port,
             path_and_query: &target.path_and_query,
             credentials: client.credentials(target),
+            bearer: self.token.as_ref().map(|Secret(token)| token.as_str()),
+            headers: &client.headers,
             protocols: Some(&client.protocols),
         }
     }

@@ -1,6 +1,7 @@
 //! The connector's thread: one epoll, all deadlines, and the mail from everybody else.
 
 mod cancelling;
+mod course;
 
 use std::collections::HashMap;
 use std::io;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Token, Waker};
 use parking_lot::Mutex;
 
+use self::course::Course;
 use super::attempts::{Attempts, Context, Next};
 use super::cancelled_attempt::CancelledAttempt;
 use super::connect_error::{ConnectError, Failure};
@@ -23,6 +25,7 @@ use crate::net::contain::{catch, contained, contained_round};
 use crate::net::heartbeat::Heartbeat;
 use crate::net::helpers::{Helpers, Ticket};
 use crate::net::watchdog::Watched;
+use crate::settings::per_call::Secret;
 
 /// Events taken from the kernel at once; the rest comes with the next call.
 const EVENTS_AT_ONCE: usize = 256;
@@ -46,8 +49,10 @@ pub(super) enum News {
     Job(JobId, ConnectJob, Arc<Settled>),
     /// The caller has lost interest.
     Cancelled(JobId),
-    /// A helper has read the settings.
-    Planned(JobId, Result<Box<Plan>, Failure>),
+    /// A helper has read the settings of the client whose turn this was.
+    Planned(JobId, u32, Result<Box<Plan>, Failure>),
+    /// A helper has read the token of an attempt.
+    TokenRead { id: JobId, turn: u32, attempt: u32, token: Result<Secret, String> },
     /// A resolver has an answer.
     Found(LookupId, Found),
     /// End all jobs, then the thread.
@@ -126,12 +131,13 @@ pub(super) struct Scheduler {
 
 struct Job {
     promise: Promise,
+    course: Course,
     stage: Stage,
 }
 
 enum Stage {
     /// The settings are read; `ticket` if a helper does it.
-    Settings { ticket: Option<Ticket>, label: String },
+    Settings { ticket: Option<Ticket> },
     /// Connecting; `lookup` while addresses are waited for.
     Attempts { attempts: Box<Attempts>, lookup: Option<LookupId> },
 }
@@ -233,7 +239,16 @@ impl Scheduler {
         match news {
             News::Job(id, job, settled) => self.piece(id, |scheduler| scheduler.take_on(id, job, settled)),
             News::Cancelled(id) => self.piece(id, |scheduler| scheduler.cancelled(id)),
-            News::Planned(id, plan) => self.piece(id, |scheduler| scheduler.planned(id, plan)),
+            News::Planned(id, turn, plan) if self.is_at(id, turn) => {
+                self.piece(id, |scheduler| scheduler.planned(id, plan));
+            }
+            News::TokenRead { id, turn, attempt, token } if self.is_at(id, turn) => {
+                self.piece(id, |scheduler| {
+                    scheduler.drive(id, |attempts, ctx| attempts.token_read(attempt, token, ctx));
+                });
+            }
+            // Too late.
+            News::Planned(..) | News::TokenRead { .. } => {}
             News::Found(lookup, found) => self.found(lookup, &found),
             News::Stop => return false,
         }
@@ -249,19 +264,25 @@ impl Scheduler {
     }
 
     fn take_on(&mut self, id: JobId, job: ConnectJob, settled: Arc<Settled>) {
-        let ConnectJob { settings, tls, on_done, label } = job;
-        let promise = Promise::new(on_done, settled);
+        let ConnectJob { client, settings, fallbacks, tls, on_done, label } = job;
+        let course = Course::new(label, client, fallbacks, tls);
+        self.read_settings(id, Promise::new(on_done, settled), course, settings);
+    }
+
+    /// Reads the settings of the client whose turn it is.
+    fn read_settings(&mut self, id: JobId, promise: Promise, course: Course, settings: ConnectSettings) {
+        let (tls, turn) = (course.tls.clone(), course.turn);
         if settings.are_at_hand() {
-            self.enter(id, Job { promise, stage: Stage::Settings { ticket: None, label } });
+            self.enter(id, Job { promise, course, stage: Stage::Settings { ticket: None } });
             return self.planned(id, plan(settings, &*tls));
         }
         let mailbox = self.mailbox.clone();
         let task = Box::new(move || {
-            mailbox.post(News::Planned(id, plan(settings, &*tls)));
+            mailbox.post(News::Planned(id, turn, plan(settings, &*tls)));
         });
         match self.settings.run(task) {
             Ok(ticket) => {
-                self.enter(id, Job { promise, stage: Stage::Settings { ticket: Some(ticket), label } });
+                self.enter(id, Job { promise, course, stage: Stage::Settings { ticket: Some(ticket) } });
                 self.timers.arm(id, Instant::now() + self.settings_timeout);
             }
             Err(err) => {
@@ -281,9 +302,9 @@ impl Scheduler {
             Ok(plan) => *plan,
             Err(failure) => return self.fail(id, failure),
         };
-        let Some(Job { stage, .. }) = self.jobs.get_mut(&id) else { return };
-        let Stage::Settings { label, .. } = stage else { return };
-        let attempts = Box::new(Attempts::new(std::mem::take(label), plan));
+        let Some(Job { course, stage, .. }) = self.jobs.get_mut(&id) else { return };
+        let Stage::Settings { .. } = stage else { return };
+        let attempts = Box::new(Attempts::new(course.label.clone(), course.client.clone(), plan));
         *stage = Stage::Attempts { attempts, lookup: None };
         self.drive(id, |attempts, ctx| Some(attempts.begin(ctx)));
     }
@@ -329,6 +350,10 @@ impl Scheduler {
     fn follow(&mut self, id: JobId, next: Next) {
         match next {
             Next::Wait(deadline) => self.timers.arm(id, deadline),
+            Next::ReadToken(file, attempt, deadline) => {
+                self.timers.arm(id, deadline);
+                self.read_token(id, file, attempt);
+            }
             Next::LookUp(deadline) => {
                 self.timers.arm(id, deadline);
                 self.look_up(id);
@@ -368,8 +393,18 @@ impl Scheduler {
     }
 
     fn finish(&mut self, id: JobId, result: Result<Connected, ConnectError>) {
-        let Some(Job { promise, stage }) = self.remove(id) else { return };
+        let Some(Job { promise, mut course, stage }) = self.remove(id) else { return };
         contained("Forgetting a call", || drop(stage)); // closes the socket of what has failed
+        let result = match result {
+            Err(error) => match course.next(&error) {
+                Some(settings) => return self.read_settings(id, promise, course, settings),
+                None => Err(course.over(error)),
+            },
+            connected => {
+                course.arrived();
+                connected
+            }
+        };
         let counters = &self.mailbox.counters;
         Counters::count(if result.is_ok() { &counters.connected } else { &counters.failed });
         if let Some(unwanted) = promise.keep(result) {
@@ -383,11 +418,11 @@ impl Scheduler {
         self.mailbox.counters.under_way.store(self.jobs.len(), Ordering::Relaxed);
         self.timers.disarm(id);
         match &job.stage {
-            Stage::Settings { ticket: Some(ticket), .. } => {
+            Stage::Settings { ticket: Some(ticket) } => {
                 self.settings.forget(*ticket);
             }
             Stage::Attempts { lookup: Some(lookup), .. } => self.lookups.leave(id, *lookup),
-            Stage::Settings { ticket: None, .. } | Stage::Attempts { lookup: None, .. } => {}
+            Stage::Settings { ticket: None } | Stage::Attempts { lookup: None, .. } => {}
         }
         Some(job)
     }

@@ -2,6 +2,7 @@
 
 mod cancelling;
 mod failing;
+mod fallbacks;
 mod fixture;
 mod looking_up;
 mod many;

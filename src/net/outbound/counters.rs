@@ -21,6 +21,8 @@ pub struct OutCounters {
     pub media_bytes: AtomicU64,
     /// Media messages dropped because the application read too slowly.
     pub media_dropped: AtomicU64,
+    /// Their playing time, ns.
+    pub media_dropped_ns: AtomicU64,
     /// Text messages (events).
     pub events: AtomicU64,
     /// The most media that ever waited, ns of playing time.

@@ -89,6 +89,8 @@ impl Outbound {
             pending.dropped.messages += 1;
             pending.dropped.media += message.media().unwrap_or_default();
             self.counters.media_dropped.fetch_add(1, Ordering::Relaxed);
+            let dropped_ns = as_nanos(message.media().unwrap_or_default());
+            self.counters.media_dropped_ns.fetch_add(dropped_ns, Ordering::Relaxed);
         }
     }
     /// What is seen of the queue without its lock.

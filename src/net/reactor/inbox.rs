@@ -12,6 +12,7 @@ pub(super) enum Command {
     Add(ConnectionKey, Box<Connection>),
     Flush(ConnectionKey),
     Close(ConnectionKey, u16),
+    ReadOn(ConnectionKey),
     Stop,
 }
 
@@ -63,8 +64,8 @@ impl<B: Bell> Inbox<B> {
         self.woken.load(Ordering::Relaxed)
     }
 
-    /// Whether there are only flushes, if anything. They may wait a little for more of them. The reactor.
+    /// Whether there is only what may wait a little for more of it, if anything. The reactor.
     pub(super) fn can_wait(&self) -> bool {
-        self.commands.lock().iter().all(|command| matches!(command, Command::Flush(_)))
+        self.commands.lock().iter().all(|command| matches!(command, Command::Flush(_) | Command::ReadOn(_)))
     }
 }

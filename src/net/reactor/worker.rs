@@ -292,9 +292,15 @@ impl Worker {
 
     fn on_event(&mut self, event: &mio::event::Event) {
         let key = ConnectionKey(event.token().0);
-        let short_reads = event.is_read_closed() || event.is_error() || event.is_priority();
+        let ended = event.is_read_closed() || event.is_error();
+        let short_reads = ended || event.is_priority();
         if event.is_readable() || short_reads {
-            self.turn(key, |connection, scratch| connection.on_readable(scratch, short_reads));
+            self.turn(key, |connection, scratch| {
+                if ended {
+                    connection.on_end_seen();
+                }
+                connection.on_readable(scratch, short_reads)
+            });
         } else if event.is_writable() {
             self.turn(key, Connection::on_room);
         }
@@ -310,6 +316,7 @@ impl Worker {
                 Command::Add(key, connection) => self.take_in(key, connection),
                 Command::Flush(key) => self.turn(key, |connection, _| connection.on_writable()),
                 Command::Close(key, code) => self.turn(key, |connection, _| connection.close(code)),
+                Command::ReadOn(key) => self.turn(key, |connection, _| connection.read_on()),
                 Command::Stop => go_on = false,
             }
         }

@@ -79,9 +79,9 @@ impl FrameQueue {
         let mut flushed = Flushed::default();
         for item in self.items.split_off(place) {
             match item {
-                Item::Media { bytes, cut, frame, .. } => {
+                Item::Media { bytes, cut, frame, pace, .. } => {
                     let frames = cut.frames(&bytes);
-                    self.remove_media(frames, bytes.len(), frame);
+                    self.remove_media(frames, bytes.len(), frame, pace);
                     flushed.frames += frames;
                     flushed.media += times(frame, frames);
                 }
@@ -93,6 +93,7 @@ impl FrameQueue {
         }
         self.marks_waiting = self.marks_waiting.saturating_sub(flushed.marks.len());
         self.release_memory();
+        self.count_memory();
         flushed.flow = self.check_xon();
         flushed
     }

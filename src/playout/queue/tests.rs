@@ -29,7 +29,7 @@ fn the_default_levels_are_the_c_modules() {
 #[test]
 fn a_message_is_one_entry_and_is_not_copied() {
     let message = Bytes::from((0..=99).collect::<Vec<u8>>());
-    let mut queue = FrameQueue::new(LIMITS);
+    let mut queue = FrameQueue::new(LIMITS, Overflow::Drop);
     assert_eq!(queue.push_media(message.clone(), Cut::every(16), Pace::Bulk, NOW, PTIME), (7, None));
     assert_eq!((queue.items.len(), queue.len_frames(), queue.media_bytes()), (1, 7, 100));
     for n in 0..7 {
@@ -44,7 +44,7 @@ fn a_message_is_one_entry_and_is_not_copied() {
 
 #[test]
 fn odd_pieces() {
-    let mut queue = FrameQueue::new(LIMITS);
+    let mut queue = FrameQueue::new(LIMITS, Overflow::Drop);
     assert_eq!(queue.push_media(Bytes::new(), Cut::every(4), Pace::Live, NOW, PTIME), (0, None));
     assert!(queue.is_empty());
     assert_eq!(
@@ -67,7 +67,7 @@ fn odd_pieces() {
 #[test]
 fn frames_of_a_message_may_differ_in_length() {
     let message = Bytes::from([&[0x00; 24][..], &[0x01; 20], &[0x02; 4], &[0x03], &[0x00; 7]].concat());
-    let mut queue = FrameQueue::new(LIMITS);
+    let mut queue = FrameQueue::new(LIMITS, Overflow::Drop);
     assert_eq!(queue.push_media(message.clone(), Cut::G723, Pace::Bulk, NOW, PTIME), (5, None));
     let mut start = 0;
     for len in [24, 20, 4, 1, 7] {
@@ -82,7 +82,7 @@ fn frames_of_a_message_may_differ_in_length() {
 
 #[test]
 fn xoff_and_xon_are_said_once() {
-    let mut queue = FrameQueue::new(LIMITS);
+    let mut queue = FrameQueue::new(LIMITS, Overflow::Drop);
     assert_eq!(push(&mut queue, 8), None);
     assert_eq!(push(&mut queue, 1), Some(Flow::Xoff));
     assert!(queue.is_full() && !queue.refuses_media());
@@ -100,7 +100,7 @@ fn xoff_and_xon_are_said_once() {
 
 #[test]
 fn marks_are_not_frames_and_keep_their_place() {
-    let mut queue = FrameQueue::new(LIMITS);
+    let mut queue = FrameQueue::new(LIMITS, Overflow::Drop);
     queue.push_mark(mark("a")).unwrap();
     push(&mut queue, 2);
     queue.push_mark(mark("b")).unwrap();
@@ -119,7 +119,7 @@ fn marks_are_not_frames_and_keep_their_place() {
 
 #[test]
 fn memory_is_bounded() {
-    let mut queue = FrameQueue::new(QueueLimits::default());
+    let mut queue = FrameQueue::new(QueueLimits::default(), Overflow::Drop);
     let id = "x".repeat(60_000);
     let kept = (0..1000).take_while(|_| queue.push_mark(mark(&id)).is_ok()).count();
     assert_eq!(kept, MAX_MARK_BYTES / (60_000 + size_of::<Item>()));
@@ -140,7 +140,7 @@ fn memory_is_bounded() {
 
 #[test]
 fn a_burst_does_not_keep_its_memory() {
-    let mut queue = FrameQueue::new(QueueLimits::default());
+    let mut queue = FrameQueue::new(QueueLimits::default(), Overflow::Drop);
     (0..3000).for_each(|n| queue.push_mark(mark(&n.to_string())).unwrap());
     while queue.pop_mark().is_some() {}
     assert_eq!(queue.items.capacity(), 0);
@@ -154,7 +154,7 @@ proptest! {
     fn counts_hold_and_flow_control_alternates(
         ops in prop::collection::vec((0..6_u8, 1_usize..12, 1_usize..9), 1..300),
     ) {
-        let mut queue = FrameQueue::new(LIMITS);
+        let mut queue = FrameQueue::new(LIMITS, Overflow::Drop);
         // Frames by length, `None` a mark.
         let mut model: VecDeque<Option<usize>> = VecDeque::new();
         let mut said = vec![Flow::Xon];

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::playout::media_format::CodecFacts;
+use crate::playout::overflow::Overflow;
 use crate::playout::sample_counter;
 use crate::protocol::command;
 
@@ -44,6 +45,8 @@ pub(crate) fn config() -> SessionConfig {
         direction: MediaDirection::Both,
         control_message_format: ControlMessageFormat::PlainText,
         limits: QueueLimits::default(),
+        overflow: Overflow::Drop,
+        max_latency: None,
         connection_limits: ConnectionLimits::default(),
     }
 }

@@ -95,6 +95,7 @@ impl Session {
         }
         // DIVERGES: the C module sends MEDIA_XON at an unpaused tick only, though there is room already.
         actions.extend(flushed.flow.map(|flow| Action::Send(flow.into())));
+        self.read_on(actions);
         // Nothing is left whose end could be waited for.
         if self.queue.is_empty() && std::mem::take(&mut self.report_queue_drained) {
             actions.push(Action::Send(Event::QueueDrained));

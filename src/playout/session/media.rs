@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Action, MediaMode, Session, send_error};
+use super::{Action, MediaMode, Session};
 use crate::mono_time::MonoTime;
 use crate::playout::framing::Cut;
 use crate::playout::pacing::Pace;
@@ -32,17 +32,19 @@ impl Session {
         if message.is_empty() {
             return;
         }
-        if !self.direction.app_sends() {
+        if !self.direction.app_sends() || self.queue.is_abandoned() {
             self.stats.messages_unwanted += 1;
             return;
         }
         if self.queue.refuses_media() {
-            self.drop_message(&message, samples, actions);
+            self.drop_message(&message, samples, now, actions);
             return;
         }
         self.dropping = false;
         self.queue_message(message, samples, now, actions);
+        self.limit_latency(now, actions);
         self.settle(now, actions);
+        self.queue.hold_if_full();
         self.set_clock(now);
     }
 
@@ -85,18 +87,6 @@ impl Session {
         self.push_media(pieces.body, pieces.cut, pace, now, actions);
     }
 
-    /// DIVERGES: the C module drops in silence.
-    fn drop_message(&mut self, message: &[u8], samples: Option<u32>, actions: &mut Vec<Action>) {
-        let frames = self.reframer.as_ref().map_or(1, |reframer| reframer.frames_in(message));
-        self.stats.messages_dropped += 1;
-        self.stats.frames_dropped += frames as u64;
-        self.stats.media_dropped += self.whole_frames_duration(message, samples);
-        if !std::mem::replace(&mut self.dropping, true) {
-            let frames = self.queue.len_frames();
-            send_error(actions, format!("Media dropped: the queue is full with {frames} frames"));
-        }
-    }
-
     pub(super) fn push_media(
         &mut self,
         bytes: Bytes,
@@ -122,7 +112,7 @@ impl Session {
     }
 
     /// How long the whole frames of a message last, as far as it tells itself.
-    fn whole_frames_duration(&self, message: &[u8], samples: Option<u32>) -> Duration {
+    pub(super) fn whole_frames_duration(&self, message: &[u8], samples: Option<u32>) -> Duration {
         match &self.reframer {
             Some(reframer) if self.mode != MediaMode::Unbuffered || self.buffering => {
                 let cut = reframer.cut_of(message);

@@ -5,13 +5,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod added;
+pub(crate) mod bounded;
 mod cutting;
 mod plain;
 #[cfg(test)]
 mod properties;
 
 use self::plain::Model;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::fixture::{on_text, session};
 use super::*;
@@ -74,6 +75,9 @@ pub(crate) struct Both {
     last_due: u64,
     /// Time of the last read of a timed frame, and its length.
     last_timed: Option<(u64, u64)>,
+    /// The application is not read, and what it has sent since.
+    held: bool,
+    unread: VecDeque<Op>,
 }
 
 impl Both {
@@ -88,6 +92,8 @@ impl Both {
             xoff: false,
             last_due: 0,
             last_timed: None,
+            held: false,
+            unread: VecDeque::new(),
         }
     }
 
@@ -97,6 +103,13 @@ impl Both {
 
     /// Lets `op` happen to both, and compares.
     pub(crate) fn apply(&mut self, op: &Op) {
+        if !self.is_left_unread(op) {
+            self.apply_now(op);
+            self.read_on();
+        }
+    }
+
+    fn apply_now(&mut self, op: &Op) {
         let mut actions = Vec::new();
         let (now, before) = (self.time(), self.session.clock());
         if !matches!(op, Op::Run(..) | Op::Stall(_) | Op::Read) {
@@ -163,6 +176,7 @@ impl Both {
             }
             self.now = self.now.max((deadline + late).min(end));
             self.read();
+            self.read_on();
         }
         self.now = self.now.max(end);
     }
@@ -198,7 +212,8 @@ impl Both {
     }
 
     /// The same has happened to both, and what must hold for any call holds.
-    fn compare(&mut self, actions: Vec<Action>, before: ClockSetting) {
+    fn compare(&mut self, mut actions: Vec<Action>, before: ClockSetting) {
+        self.compare_holding(&mut actions);
         for action in &actions {
             let Action::Send(event) = action else { continue };
             match event {
@@ -233,7 +248,14 @@ impl Both {
             (stats.frames_in, stats.frames_played, stats.frames_flushed, status.queue_length),
             (self.model.came, self.model.played, self.model.flushed, self.model.frames())
         );
-        assert_eq!(stats.frames_in, stats.frames_played + stats.frames_flushed + status.queue_length as u64);
+        assert_eq!(
+            stats.frames_in,
+            stats.frames_played
+                + stats.frames_flushed
+                + stats.frames_dropped_late
+                + status.queue_length as u64
+        );
+        assert_eq!(stats.frames_dropped_late, self.model.late);
         assert!(status.queue_full == self.xoff);
 
         let after = self.session.clock();
@@ -261,17 +283,27 @@ impl Both {
         let queued = self.session.queue.media();
         let nanos =
             [stats.media_played, stats.media_flushed, stats.media_dropped].map(|time| time.as_nanos() as u64);
-        assert_eq!(nanos, [time.played, time.flushed, time.dropped]);
+        assert_eq!(nanos, [time.played, time.flushed, time.dropped + time.late]);
+        assert_eq!(stats.media_dropped_late.as_nanos() as u64, time.late);
         assert_eq!(queued.as_nanos() as u64, self.model.queued());
-        assert_eq!(time.played + self.model.queued() + time.flushed, time.came);
+        assert_eq!(time.played + self.model.queued() + time.flushed + time.late, time.came);
     }
 
     /// Lets everything that still waits happen.
     pub(crate) fn finish(mut self) {
-        self.apply(&Op::Direction(MediaDirection::Both));
-        self.apply(&Op::Continue);
-        // The longest: 24 passthrough frames of 150 ms after one message more.
-        self.run(self.now + 60 * SECOND, 0);
+        loop {
+            self.apply(&Op::Direction(MediaDirection::Both));
+            self.apply(&Op::Continue);
+            // The longest: 24 passthrough frames of 150 ms after one message more.
+            self.run(self.now + 60 * SECOND, 0);
+            if self.ends_stuck() {
+                return;
+            }
+            if self.unread.is_empty() && !self.held {
+                break;
+            }
+        }
+        assert_eq!(self.model.waits().map_or(0, |limits| limits.total.get()), 0, "all memory is given back");
         assert_eq!(self.session.clock().deadline, None, "silence costs nothing");
         assert!(self.session.queue.is_empty(), "nothing is ever left lying");
         assert!(!self.session.report_queue_drained && !self.session.status().queue_full);

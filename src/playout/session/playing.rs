@@ -93,6 +93,7 @@ impl Session {
         let slot = self.schedule.take(now, frame.pace, duration);
         self.stats.played(duration, now.since(frame.came), slot.lateness);
         actions.extend(flow.map(|flow| Action::Send(flow.into())));
+        self.read_on(actions);
         self.tell_position_if_due(actions);
         let delivery = match frame.pace {
             Pace::Unpaced => {
@@ -134,6 +135,7 @@ impl Session {
         self.playable = playable;
         if plays {
             self.send_due_marks(now, actions);
+            self.read_on(actions);
         } else {
             self.trailing_tick = false;
             self.stalled_until = None;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::playout::media_format::MediaFormat;
+use crate::playout::overflow::Overflow;
 use crate::playout::queue::QueueLimits;
 use crate::protocol::command::{ControlMessageFormat, MediaDirection};
 
@@ -19,6 +20,10 @@ pub struct SessionConfig {
     pub control_message_format: ControlMessageFormat,
     /// Flow control.
     pub limits: QueueLimits,
+    /// What happens to media that finds the queue full.
+    pub overflow: Overflow,
+    /// Live media that may wait before the oldest of it is dropped; `None`: any.
+    pub max_latency: Option<Duration>,
     /// Media that begins after silence, does so at a multiple of this on the monotonic clock; zero: at once.
     pub clock_grid: Duration,
     /// Limits of its connection, which the app is told.

@@ -17,7 +17,8 @@ pub struct SessionStats {
     pub commands_refused: u64,
     /// The last one that was understood.
     pub last_command: Option<&'static str>,
-    /// Frames that were queued: those that were played, those that were flushed and those that still wait.
+    /// Frames that were queued: those that were played, were flushed, or were dropped because too much waited, and those
+    /// that still wait.
     pub frames_in: u64,
     /// Frames that went to the core.
     pub frames_played: u64,
@@ -29,8 +30,12 @@ pub struct SessionStats {
     pub media_flushed: Duration,
     /// Frames in messages that found the queue full, as far as these messages themselves tell.
     pub frames_dropped: u64,
-    /// How long the whole ones among them last together.
+    /// Live frames that were dropped because too much waited.
+    pub frames_dropped_late: u64,
+    /// How long both together last, of those that found the queue full the whole ones.
     pub media_dropped: Duration,
+    /// Of that, what was dropped because too much waited.
+    pub media_dropped_late: Duration,
     /// Messages that found the queue full.
     pub messages_dropped: u64,
     /// Messages that came while the direction was `in`.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::position::PositionReports;
 use super::{Action, Session, Told};
-use crate::playout::queue::MAX_QUEUED_BYTES;
 use crate::protocol::command::Subscribe;
 use crate::protocol::event::{AddedEvent, Limits, Subscribed, whole_ms};
 use crate::protocol::topic::{Topic, Topics};
@@ -51,9 +50,9 @@ impl Session {
             queue_max: queue.max,
             queue_xoff: queue.xoff,
             queue_xon: queue.xon,
-            queue_overflow: "drop",
-            queue_bytes: MAX_QUEUED_BYTES,
-            max_latency: 0,
+            queue_overflow: if self.queue.waits() { "wait" } else { "drop" },
+            queue_bytes: self.queue.max_bytes(),
+            max_latency: self.max_latency.map_or(0, whole_ms),
             max_message_size: connection.max_message_size,
             max_command_size: connection.max_command_size,
             out_queue: whole_ms(connection.out_queue),

@@ -4,6 +4,7 @@ mod around;
 mod clock;
 mod commands;
 mod directions;
+mod dropping;
 mod flow_control;
 mod flushing;
 mod framing;

@@ -14,7 +14,9 @@ use crate::protocol::topic::Topic;
 pub use self::call::{
     CallState, ConnectedLine, DtmfBegin, EventSent, Text, TextSent, TransferResult, Transferred,
 };
-pub use self::media::{MediaFlushed, MediaPosition, MediaStop, MediaTimes, whole_ms};
+pub use self::media::{
+    DropReason, MediaDropped, MediaFlushed, MediaPosition, MediaStop, MediaTimes, whole_ms,
+};
 pub use self::subscribed::{Limits, Subscribed};
 
 /// An added event.
@@ -41,6 +43,8 @@ pub enum AddedEvent {
     MediaFlushed(MediaFlushed),
     /// Where playback is.
     MediaPosition(MediaPosition),
+    /// Media was dropped.
+    MediaDropped(MediaDropped),
     /// The last message before our close frame.
     MediaStop(MediaStop),
 }
@@ -59,6 +63,7 @@ impl AddedEvent {
             Self::Transferred(_) => "TRANSFERRED",
             Self::MediaFlushed(_) => Topic::MediaFlushed.name(),
             Self::MediaPosition(_) => Topic::MediaPosition.name(),
+            Self::MediaDropped(_) => Topic::MediaDropped.name(),
             Self::MediaStop(_) => Topic::MediaStop.name(),
         }
     }

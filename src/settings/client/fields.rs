@@ -13,6 +13,9 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_millis(500);
 const RECONNECT_ATTEMPTS: u32 = 4;
 const RECONNECT_INTERVAL: Duration = Duration::from_millis(500);
 
+/// AST_DEFAULT_WEBSOCKET_WRITE_TIMEOUT (asterisk/http_websocket.h), ms.
+const ASTERISKS_WRITE_TIMEOUT: &str = "100";
+
 /// What a field may hold, if it holds something else.
 type Allowed = &'static str;
 
@@ -44,6 +47,23 @@ impl ClientSettings {
     }
 }
 
+/// Whether nobody can tell from the fields if somebody wrote the `write_timeout` in them. Asterisk has that option since
+/// 23.6, with a default that may be the 100 ms of its own WebSockets: taken at its word it would end every call in which the
+/// application takes nothing for so long. So what is written counts, and nothing else.
+pub fn has_unclear_write_timeout(fields: &[(String, String)]) -> bool {
+    fields.iter().any(is_unclear)
+}
+
+/// Takes such a `write_timeout` away unless `written`, the file's own line, has it too.
+pub fn clear_write_timeout(fields: &mut Vec<(String, String)>, written: Option<&str>) {
+    let is_meant = written.is_some_and(|written| written.trim() == ASTERISKS_WRITE_TIMEOUT);
+    fields.retain(|field| is_meant || !is_unclear(field));
+}
+
+fn is_unclear((name, value): &(String, String)) -> bool {
+    name == "write_timeout" && value == ASTERISKS_WRITE_TIMEOUT
+}
+
 /// A websocket_client while its fields are read.
 struct Fields<'a> {
     global: &'a Settings,
@@ -61,6 +81,8 @@ impl<'a> Fields<'a> {
             protocols: String::new(),
             username: String::new(),
             password: String::new(),
+            bearer: None,
+            headers: Vec::new(),
             connection_timeout: CONNECTION_TIMEOUT,
             reconnect_attempts: RECONNECT_ATTEMPTS,
             reconnect_interval: RECONNECT_INTERVAL,
@@ -136,6 +158,7 @@ impl<'a> Fields<'a> {
             settings.tcp_keepalives = settings.tcp_keepalives.or_else(|| ours.tcp_keepalives.resolve());
             settings.handshake_timeout = connection.handshake_timeout.unwrap_or(settings.handshake_timeout);
             settings.write_timeout = connection.write_timeout.unwrap_or(settings.write_timeout);
+            settings.bearer = connection.bearer.clone();
             if proxy_host.is_none() {
                 proxy_host = connection.proxy_host.clone();
                 proxy_username = connection.proxy_username.clone();

@@ -52,7 +52,11 @@ pub enum UriError {
     Port(String),
 }
 
-pub(super) fn parse(uri: &str) -> Result<TargetUri, UriError> {
+/// Takes a URI apart.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn parse(uri: &str) -> Result<TargetUri, UriError> {
     if uri.is_empty() {
         return Err(UriError::Empty);
     }
@@ -98,7 +102,7 @@ pub(super) fn check_characters(uri: &str) -> Result<(), UriError> {
 }
 
 /// Takes what follows the host's colon off; an IPv6 address keeps its brackets.
-pub(super) fn split_port(host: &str) -> Result<(&str, Option<&str>), UriError> {
+pub(crate) fn split_port(host: &str) -> Result<(&str, Option<&str>), UriError> {
     let address_len = match host.strip_prefix('[') {
         Some(address) => address.find(']').ok_or_else(|| UriError::Host(host.to_owned()))? + 2,
         None if host.parse::<Ipv6Addr>().is_ok() => return Err(UriError::Host(host.to_owned())),

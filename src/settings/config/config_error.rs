@@ -46,6 +46,20 @@ pub enum ConfigError {
         /// Frames.
         max: usize,
     },
+    /// One call may let more wait than all together.
+    #[error(
+        "{file}: Invalid queue_bytes {bytes} in [{section}]. Must be at most queue_bytes_total, which is {total} (bytes)"
+    )]
+    QueueBytes {
+        /// The file's name.
+        file: String,
+        /// The section's name.
+        section: String,
+        /// Bytes.
+        bytes: usize,
+        /// Bytes.
+        total: usize,
+    },
     /// A section that is neither `[global]` nor a connection.
     #[error(
         "{file}: Section [{section}] {}. Must be [{GLOBAL}], or have type = {CONNECTION}; ignored",
@@ -110,8 +124,8 @@ pub enum Instead {
     Closed,
     /// Of the options in error the defaults, of the others the values.
     Defaults,
-    /// Nothing.
-    Nothing,
+    /// Nothing: without what the section says, calls would go out without their token, or to another server.
+    NoCalls,
 }
 
 impl fmt::Display for Instead {
@@ -123,7 +137,7 @@ impl fmt::Display for Instead {
                 "the defaults are in force, and nobody may connect to INCOMING channels, for it is not known who may"
             }
             Self::Defaults => "the defaults are in force, but for its access checks that are valid",
-            Self::Nothing => "the connection is used without it",
+            Self::NoCalls => "its client cannot be called",
         })
     }
 }

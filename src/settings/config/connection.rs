@@ -1,15 +1,17 @@
 //! A section with `type = connection`, which adds to the websocket_client of its name.
 
-use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::config_error::{ConfigError, Instead};
 use super::liveness::{LIVENESS, LivenessOptions};
+use super::media_options::{MEDIA, MediaOptions};
 use super::option::{ConfigOption, Fault, names, option, put, set};
-use super::section::SectionReader;
-use super::value::{TIMEOUT_MS, boolean, contexts, events_per_second, millis, text};
+use super::value::{QUEUE_BYTES, TIMEOUT_MS, boolean, contexts, events_per_second, millis, size, text};
 use crate::settings::client::{PROXY_HOST, parse_proxy_host};
+use crate::settings::per_call::{
+    Bearer, Evaluate, FillError, Filled, HEADER, HOSTS, Header, Hosts, TOKEN, URI, UriTemplate, parse_token,
+};
 use crate::settings::secrets::HIDDEN;
 
 /// A section with `type = connection`: what it says, and `None` for what it does not say.
@@ -21,14 +23,26 @@ pub struct ConnectionSettings {
     pub proxy_username: Option<String>,
     /// Password for the proxy.
     pub proxy_password: Option<String>,
+    /// Headers of the upgrade request, in the order of the file.
+    pub headers: Vec<Header>,
+    /// The token of the upgrade request.
+    pub bearer: Option<Bearer>,
+    /// In place of the websocket_client's.
+    pub uri: Option<UriTemplate>,
+    /// Where that may lead.
+    pub uri_hosts: Option<Hosts>,
+    /// The websocket_client that is tried when all attempts of this one have failed.
+    pub fallback: Option<String>,
     /// WebSocket pings and TCP keepalives.
     pub liveness: LivenessOptions,
     /// Instead of [`Settings::handshake_timeout`](super::Settings::handshake_timeout).
     pub handshake_timeout: Option<Duration>,
     /// Instead of [`Settings::write_timeout`](super::Settings::write_timeout).
     pub write_timeout: Option<Duration>,
-    /// Instead of [`Settings::music_on_hold`](super::Settings::music_on_hold).
-    pub music_on_hold: Option<bool>,
+    /// Instead of [`Settings::queue_bytes`](super::Settings::queue_bytes).
+    pub queue_bytes: Option<usize>,
+    /// Settings of calls' media.
+    pub media: MediaOptions,
     /// Instead of [`Settings::app_events`](super::Settings::app_events).
     pub app_events: Option<bool>,
     /// Instead of [`Settings::app_events_per_second`](super::Settings::app_events_per_second).
@@ -39,15 +53,21 @@ pub struct ConnectionSettings {
 
 impl fmt::Debug for ConnectionSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { proxy_host, proxy_username, proxy_password, liveness, .. } = self;
+        let Self { proxy_host, proxy_username, proxy_password, headers, bearer, uri, liveness, .. } = self;
         f.debug_struct("ConnectionSettings")
             .field("proxy_host", proxy_host)
             .field("proxy_username", proxy_username)
             .field("proxy_password", &proxy_password.as_ref().map(|_| HIDDEN))
+            .field("headers", headers)
+            .field("bearer", bearer)
+            .field("uri", uri)
+            .field("uri_hosts", &self.uri_hosts)
+            .field("fallback", &self.fallback)
             .field("liveness", liveness)
             .field("handshake_timeout", &self.handshake_timeout)
             .field("write_timeout", &self.write_timeout)
-            .field("music_on_hold", &self.music_on_hold)
+            .field("queue_bytes", &self.queue_bytes)
+            .field("media", &self.media)
             .field("app_events", &self.app_events)
             .field("app_events_per_second", &self.app_events_per_second)
             .field("transfer_contexts", &self.transfer_contexts)
@@ -56,13 +76,27 @@ impl fmt::Debug for ConnectionSettings {
 }
 
 /// The options of such a section alone.
-static OPTIONS: [ConfigOption<ConnectionSettings>; 9] = [
+static OPTIONS: [ConfigOption<ConnectionSettings>; 15] = [
+    option("header", |s, v| {
+        s.headers.push(Header::parse(v).ok_or_else(|| invalid(HEADER))?);
+        Ok(())
+    }),
+    // Of the two the last counts: a section may say otherwise than its template.
+    option("bearer_token", |s, v| {
+        put(&mut s.bearer, parse_token(v).map(Bearer::Token).map(Some).ok_or_else(|| invalid(TOKEN)))
+    }),
+    option("bearer_token_file", |s, v| put(&mut s.bearer, token_file(v).map(Some))),
+    option("uri", |s, v| put(&mut s.uri, UriTemplate::parse(v).map(Some).ok_or_else(|| invalid(URI)))),
+    option("uri_hosts", |s, v| {
+        put(&mut s.uri_hosts, Hosts::parse(v).map(Some).ok_or_else(|| invalid(HOSTS)))
+    }),
+    option("fallback", |s, v| put(&mut s.fallback, Ok(text(v)))),
     option("proxy_host", |s, v| put(&mut s.proxy_host, proxy_host(v))),
     option("proxy_username", |s, v| put(&mut s.proxy_username, Ok(text(v)))),
     option("proxy_password", |s, v| put(&mut s.proxy_password, Ok(text(v)))),
     option("handshake_timeout", |s, v| put(&mut s.handshake_timeout, millis(v, TIMEOUT_MS).map(Some))),
     option("write_timeout", |s, v| put(&mut s.write_timeout, millis(v, TIMEOUT_MS).map(Some))),
-    option("music_on_hold", |s, v| put(&mut s.music_on_hold, boolean(v).map(Some))),
+    option("queue_bytes", |s, v| put(&mut s.queue_bytes, size(v, QUEUE_BYTES, "bytes").map(Some))),
     option("app_events", |s, v| put(&mut s.app_events, boolean(v).map(Some))),
     option("app_events_per_second", |s, v| put(&mut s.app_events_per_second, events_per_second(v).map(Some))),
     option("transfer_contexts", |s, v| put(&mut s.transfer_contexts, contexts(v).map(Some))),
@@ -70,7 +104,12 @@ static OPTIONS: [ConfigOption<ConnectionSettings>; 9] = [
 
 /// The options of a section with `type = connection`.
 pub fn connection_options() -> impl Iterator<Item = &'static str> {
-    names(&OPTIONS).chain(names(&LIVENESS))
+    names(&OPTIONS).chain(names(&MEDIA)).chain(names(&LIVENESS))
+}
+
+fn token_file(value: &str) -> Result<Bearer, Fault> {
+    let path = Some(PathBuf::from(value)).filter(|path| path.is_absolute());
+    path.map(Bearer::File).ok_or_else(|| invalid(PATH))
 }
 
 fn proxy_host(value: &str) -> Result<Option<String>, Fault> {
@@ -80,51 +119,39 @@ fn proxy_host(value: &str) -> Result<Option<String>, Fault> {
     Ok(text(value))
 }
 
+/// What names a file, for messages about what does not.
+const PATH: &str = "the absolute path of a file";
+
+fn invalid(allowed: &str) -> Fault {
+    Fault::Invalid(allowed.to_owned())
+}
+
 impl ConnectionSettings {
-    fn set(&mut self, option: &str, value: &str) -> Result<(), Fault> {
+    pub(super) fn set(&mut self, option: &str, value: &str) -> Result<(), Fault> {
         match set(&OPTIONS, self, option, value) {
+            Err(Fault::Unknown) => {}
+            taken => return taken,
+        }
+        match set(&MEDIA, &mut self.media, option, value) {
             Err(Fault::Unknown) => set(&LIVENESS, &mut self.liveness, option, value),
             taken => taken,
         }
     }
-}
 
-/// The connections' sections while the file is read.
-#[derive(Default)]
-pub(super) struct Connections {
-    settings: HashMap<String, ConnectionSettings>,
-    /// Those with an error in them.
-    refused: Vec<String>,
-}
-
-impl Connections {
-    /// Reads one section.
-    pub(super) fn read(&mut self, section: &SectionReader<'_>) -> Vec<ConfigError> {
-        let name = section.name();
-        let settings = self.settings.entry(name.to_owned()).or_default();
-        let errors = section.read(|option, value| settings.set(option, value));
-        if !errors.is_empty() && !self.refused.iter().any(|refused| refused == name) {
-            self.refused.push(name.to_owned());
-        }
-        errors
+    /// Whether a call has to evaluate anything.
+    pub fn has_expressions(&self) -> bool {
+        self.uri.as_ref().is_some_and(UriTemplate::has_expressions)
+            || self.headers.iter().any(Header::has_expressions)
     }
 
-    /// What is in force, now that all sections are read; `previous` is what was until now.
-    pub(super) fn finish(
-        mut self,
-        file_name: &str,
-        previous: Option<&HashMap<String, ConnectionSettings>>,
-    ) -> (HashMap<String, ConnectionSettings>, Vec<ConfigError>) {
-        let mut errors = Vec::new();
-        for name in self.refused {
-            let last_good = previous.and_then(|connections| connections.get(&name));
-            let instead = if last_good.is_some() { Instead::LastGood } else { Instead::Nothing };
-            match last_good {
-                Some(settings) => self.settings.insert(name.clone(), settings.clone()),
-                None => self.settings.remove(&name),
-            };
-            errors.push(ConfigError::Refused { file: file_name.to_owned(), section: name, instead });
-        }
-        (self.settings, errors)
+    /// What one call sends, and where it goes.
+    ///
+    /// # Errors
+    /// What has come of a `${…}` does not fit.
+    pub fn fill(&self, evaluate: Evaluate<'_>) -> Result<Filled, FillError> {
+        let uri = self.uri.as_ref();
+        let uri = uri.map(|uri| uri.fill(self.uri_hosts.as_ref(), evaluate)).transpose()?;
+        let headers = self.headers.iter().map(|header| header.fill(evaluate)).collect::<Result<_, _>>()?;
+        Ok(Filled { headers, uri })
     }
 }

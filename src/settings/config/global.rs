@@ -5,11 +5,12 @@ use std::ops::RangeInclusive;
 use super::GLOBAL;
 use super::config_error::{ConfigError, Instead};
 use super::liveness::{LIVENESS, LivenessOptions};
+use super::media_options::{MEDIA, MediaOptions};
 use super::option::{ConfigOption, Fault, names, option, put, set};
 use super::section::SectionReader;
 use super::settings::{AclRule, AclSense, Settings};
 use super::value::{
-    TIMEOUT_MS, boolean, contexts, events_per_second, millis, parse_boolean, seconds, size, text,
+    QUEUE_BYTES, TIMEOUT_MS, boolean, contexts, events_per_second, millis, parse_boolean, seconds, size, text,
 };
 use crate::protocol::command::{CONTROL_MESSAGE_FORMATS, ControlMessageFormat};
 use crate::report::notification::{NOTICE_CLASSES, NotificationClasses};
@@ -17,11 +18,14 @@ use crate::report::notification::{NOTICE_CLASSES, NotificationClasses};
 /// A number of frames.
 const FRAMES: RangeInclusive<u64> = 1..=100_000;
 
+/// What may wait on all calls together, bytes.
+const QUEUE_BYTES_TOTAL: RangeInclusive<u64> = *QUEUE_BYTES.start()..=1 << 40;
+
 /// The option that is looked at before the rest of the file is.
 const ALLOW_UNTESTED_VERSION: &str = "allow_untested_version";
 
 /// The options of `[global]` alone.
-static OPTIONS: [ConfigOption<Settings>; 25] = [
+static OPTIONS: [ConfigOption<Settings>; 26] = [
     option("control_message_format", |s, v| put(&mut s.control_message_format, control_message_format(v))),
     option("write_timeout", |s, v| put(&mut s.write_timeout, millis(v, TIMEOUT_MS))),
     option("handshake_timeout", |s, v| put(&mut s.handshake_timeout, millis(v, TIMEOUT_MS))),
@@ -33,6 +37,8 @@ static OPTIONS: [ConfigOption<Settings>; 25] = [
     option("queue_max", |s, v| put(&mut s.queue_max, size(v, FRAMES, "frames"))),
     option("queue_xoff", |s, v| put(&mut s.queue_xoff, size(v, FRAMES, "frames"))),
     option("queue_xon", |s, v| put(&mut s.queue_xon, size(v, FRAMES, "frames"))),
+    option("queue_bytes", |s, v| put(&mut s.queue_bytes, size(v, QUEUE_BYTES, "bytes"))),
+    option("queue_bytes_total", |s, v| put(&mut s.queue_bytes_total, size(v, QUEUE_BYTES_TOTAL, "bytes"))),
     option("out_queue", |s, v| put(&mut s.out_queue, millis(v, 20..=60_000))),
     option("incoming_timeout", |s, v| {
         put(
@@ -45,7 +51,6 @@ static OPTIONS: [ConfigOption<Settings>; 25] = [
     option("incoming_deny", |s, v| add_acl_rule(s, AclSense::Deny, v)),
     option("incoming_require_tls", |s, v| put(&mut s.incoming_require_tls, boolean(v))),
     option("incoming_origins", |s, v| put(&mut s.incoming_origins, Ok(origins(v)))),
-    option("music_on_hold", |s, v| put(&mut s.music_on_hold, boolean(v))),
     option("app_events", |s, v| put(&mut s.app_events, boolean(v))),
     option("app_events_per_second", |s, v| put(&mut s.app_events_per_second, events_per_second(v))),
     option("transfer_contexts", |s, v| put(&mut s.transfer_contexts, contexts(v))),
@@ -58,7 +63,7 @@ static OPTIONS: [ConfigOption<Settings>; 25] = [
 
 /// The options of `[global]`; no other is taken. Each has its line in the sample, the README and Asterisk's own help.
 pub fn global_options() -> impl Iterator<Item = &'static str> {
-    names(&OPTIONS).chain(names(&LIVENESS))
+    names(&OPTIONS).chain(names(&MEDIA)).chain(names(&LIVENESS))
 }
 
 /// What `[global]` says, `value` being as written in the file, of an Asterisk that is not supported.
@@ -104,6 +109,7 @@ fn notice_classes(value: &str) -> Result<NotificationClasses, Fault> {
 #[derive(Default)]
 pub(super) struct Global {
     settings: Settings,
+    media: MediaOptions,
     liveness: LivenessOptions,
     errors: Vec<ConfigError>,
     /// A rule on who may connect may stand where it is not understood.
@@ -126,6 +132,10 @@ impl Global {
 
     fn set(&mut self, option: &str, value: &str) -> Result<(), Fault> {
         match set(&OPTIONS, &mut self.settings, option, value) {
+            Err(Fault::Unknown) => {}
+            taken => return taken,
+        }
+        match set(&MEDIA, &mut self.media, option, value) {
             Err(Fault::Unknown) => set(&LIVENESS, &mut self.liveness, option, value),
             taken => taken,
         }
@@ -137,8 +147,9 @@ impl Global {
         file_name: &str,
         previous: Option<&Settings>,
     ) -> (Settings, Vec<ConfigError>) {
-        let levels_fault = self.check_levels(file_name);
-        self.errors.extend(levels_fault);
+        let faults = [self.check_levels(file_name), self.check_queue_bytes(file_name)];
+        self.errors.extend(faults.into_iter().flatten());
+        self.media.apply_to(&mut self.settings);
         let settings = Settings {
             pings: self.liveness.pings.resolve(),
             tcp_keepalives: self.liveness.tcp_keepalives.resolve(),
@@ -157,6 +168,19 @@ impl Global {
         self.errors.push(ConfigError::Refused { file: file_name.to_owned(), section, instead });
         let checks = || Settings { incoming_closed: self.hides_rules, ..settings.access_checks_only() };
         (previous.cloned().unwrap_or_else(checks), self.errors)
+    }
+
+    /// One call's part and the total, likewise.
+    fn check_queue_bytes(&mut self, file_name: &str) -> Option<ConfigError> {
+        let Settings { queue_bytes: bytes, queue_bytes_total: total, .. } = self.settings;
+        if bytes <= total {
+            return None;
+        }
+        let defaults = Settings::default();
+        self.settings.queue_bytes = defaults.queue_bytes;
+        self.settings.queue_bytes_total = defaults.queue_bytes_total;
+        let (file, section) = (file_name.to_owned(), GLOBAL.to_owned());
+        Some(ConfigError::QueueBytes { file, section, bytes, total })
     }
 
     /// The levels are checked together at the end, because their order in the file is free. Levels in error become

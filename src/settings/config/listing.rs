@@ -18,6 +18,11 @@ impl Settings {
             ("queue_max, queue_xoff, queue_xon", {
                 format!("{}, {}, {} frames", self.queue_max, self.queue_xoff, self.queue_xon)
             }),
+            ("queue_overflow", self.queue_overflow.as_str().to_owned()),
+            ("queue_bytes, queue_bytes_total", {
+                format!("{}, {} bytes", self.queue_bytes, self.queue_bytes_total)
+            }),
+            ("max_latency", self.max_latency.map_or("off".to_owned(), ms)),
             ("out_queue", ms(self.out_queue)),
             ("incoming_timeout", self.incoming_timeout.map_or("never".to_owned(), seconds)),
             ("incoming access by address", self.access_by_address()),

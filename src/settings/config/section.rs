@@ -3,6 +3,8 @@
 use super::Section;
 use super::config_error::ConfigError;
 use super::option::Fault;
+use crate::settings::per_call::shown_header;
+use crate::settings::secrets::{HIDDEN, uri_for_log};
 
 /// Reads one section.
 pub(super) struct SectionReader<'a> {
@@ -34,11 +36,22 @@ impl<'a> SectionReader<'a> {
             errors.push(match fault {
                 Fault::Unknown => ConfigError::UnknownOption { file, section, option },
                 Fault::Invalid(allowed) => {
-                    ConfigError::InvalidValue { file, section, option, value: value.clone(), allowed }
+                    let value = shown(&option, value);
+                    ConfigError::InvalidValue { file, section, option, value, allowed }
                 }
             });
         }
         errors
+    }
+}
+
+/// What of an option's value may be shown.
+pub(super) fn shown(option: &str, value: &str) -> String {
+    match option.to_ascii_lowercase().as_str() {
+        "header" => shown_header(value),
+        "bearer_token" => HIDDEN.to_owned(),
+        "uri" => uri_for_log(value).split('?').next().unwrap_or_default().to_owned(),
+        _ => value.to_owned(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::connection::ConnectionSettings;
 use super::liveness::{Pings, TcpKeepalives};
+use super::media_options::{MediaOptions, QueueOverflow};
 use crate::protocol::command::ControlMessageFormat;
 use crate::report::notification::NotificationClasses;
 
@@ -28,6 +29,14 @@ pub struct Settings {
     pub queue_xoff: usize,
     /// Frames under which MEDIA_XON is sent; at least 1.
     pub queue_xon: usize,
+    /// What becomes of a message that finds the queue full.
+    pub queue_overflow: QueueOverflow,
+    /// Bytes that may wait on one call before its socket is not read, if it waits; at most `queue_bytes_total`.
+    pub queue_bytes: usize,
+    /// The same for all calls that wait together.
+    pub queue_bytes_total: usize,
+    /// Live media that may wait before the oldest of it is dropped; `None`: any.
+    pub max_latency: Option<Duration>,
     /// Media kept for an app that reads slowly.
     pub out_queue: Duration,
     /// After which an INCOMING channel without an app is hung up; `None`: never.
@@ -67,16 +76,18 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// These settings for calls to a server, whose own section comes first.
-    pub fn for_connection(&self, connection: Option<&ConnectionSettings>) -> Self {
+    /// These settings for a call: what its dial string says comes first, then its client's own section.
+    pub fn for_call(&self, connection: Option<&ConnectionSettings>, dialled: MediaOptions) -> Self {
         let mut settings = self.clone();
         if let Some(own) = connection {
-            settings.music_on_hold = own.music_on_hold.unwrap_or(self.music_on_hold);
+            own.media.apply_to(&mut settings);
+            settings.queue_bytes = own.queue_bytes.unwrap_or(settings.queue_bytes);
             settings.app_events = own.app_events.unwrap_or(self.app_events);
             settings.app_events_per_second = own.app_events_per_second.unwrap_or(self.app_events_per_second);
             settings.transfer_contexts =
                 own.transfer_contexts.clone().unwrap_or_else(|| self.transfer_contexts.clone());
         }
+        dialled.apply_to(&mut settings);
         settings
     }
 
@@ -103,6 +114,10 @@ impl Default for Settings {
             queue_max: 1000,
             queue_xoff: 900,
             queue_xon: 800,
+            queue_overflow: QueueOverflow::Drop,
+            queue_bytes: 16 << 20,
+            queue_bytes_total: 1 << 30,
+            max_latency: None,
             out_queue: Duration::from_millis(2000),
             incoming_timeout: None,
             incoming_closed: false,

@@ -8,6 +8,9 @@ use super::option::Fault;
 /// A time that a call may have to wait, ms.
 pub(super) const TIMEOUT_MS: RangeInclusive<u64> = 1..=3_600_000;
 
+/// What may wait on a call, bytes.
+pub(super) const QUEUE_BYTES: RangeInclusive<u64> = 64 << 10..=1 << 30;
+
 /// `None` for nothing.
 pub(crate) fn text(value: &str) -> Option<String> {
     Some(value.to_owned()).filter(|value| !value.is_empty())

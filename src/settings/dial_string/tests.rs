@@ -1,6 +1,9 @@
 //! Dial strings as people write them, and what becomes of each.
 
+use std::time::Duration;
+
 use super::*;
+use crate::settings::config::QueueOverflow;
 use proptest::prelude::*;
 
 fn options() -> DialOptions {
@@ -17,6 +20,10 @@ fn dial_strings_that_make_a_channel() {
     let format = |format| DialOptions { format: Some(format), ..options() };
     let direction = |direction| DialOptions { direction, ..options() };
     let params = |params: &str| DialOptions { uri_params: Some(params.into()), ..options() };
+    let media = |queue_overflow, max_latency: Option<u64>, music_on_hold| {
+        let max_latency = max_latency.map(Duration::from_millis);
+        DialOptions { media: MediaOptions { queue_overflow, max_latency, music_on_hold }, ..options() }
+    };
     let rows: Vec<Row> = vec![
         ("id only", "conn1", "conn1", options(), 0),
         ("id and slash", "conn1/", "conn1", options(), 0),
@@ -57,6 +64,46 @@ fn dial_strings_that_make_a_channel() {
         ("parameters repeated, last is good", "conn1/v(a b)v(a=1)", "conn1", params("a=1"), 0),
         ("parameters repeated, last is empty", "INCOMING/v(a=1)v", "INCOMING", options(), 0),
         ("parameters, incoming in another case", "incoming/v(a=1)", "incoming", params("a=1"), 0),
+        (
+            "settings",
+            "conn1/X(queue_overflow=wait,max_latency=200,music_on_hold=on)",
+            "conn1",
+            { media(Some(QueueOverflow::Wait), Some(200), Some(true)) },
+            0,
+        ),
+        (
+            "settings that switch off",
+            "conn1/X(queue_overflow=drop,max_latency=0,music_on_hold=no)",
+            "conn1",
+            { media(Some(QueueOverflow::Drop), Some(0), Some(false)) },
+            0,
+        ),
+        (
+            "settings, last wins",
+            "conn1/X(max_latency=nothing,max_latency=20)",
+            "conn1",
+            media(None, Some(20), None),
+            0,
+        ),
+        ("settings empty", "conn1/X()", "conn1", options(), 0),
+        ("settings without argument", "conn1/X", "conn1", options(), 0),
+        (
+            "settings repeated, last wins whole",
+            "conn1/X(max_latency=20)X(music_on_hold=1)",
+            "conn1",
+            { media(None, None, Some(true)) },
+            0,
+        ),
+        ("settings repeated, last is good", "conn1/X(nonsense)X()", "conn1", options(), 0),
+        ("settings, quoted", r#"conn1/X("music_on_hold=yes")"#, "conn1", media(None, None, Some(true)), 0),
+        (
+            "settings, incoming",
+            "INCOMING/X(max_latency=60000)",
+            "INCOMING",
+            media(None, Some(60_000), None),
+            0,
+        ),
+        ("settings in small letters", "conn1/x(max_latency=20)", "conn1", options(), 1),
         ("unknown letter", "conn1/x", "conn1", options(), 1),
         ("unknown letter with argument", "conn1/x(c(ulaw))", "conn1", options(), 1),
         (
@@ -114,7 +161,7 @@ fn dial_strings_that_make_a_channel() {
         ("id ending in a backslash", r"a\", "a", options(), 0),
         (
             "everything at once",
-            "conn1/c(ulaw)npuf(json)d(out)v(a=1)",
+            "conn1/c(ulaw)npuf(json)d(out)v(a=1)X(max_latency=0)",
             "conn1",
             DialOptions {
                 codec: Some("ulaw".into()),
@@ -124,6 +171,7 @@ fn dial_strings_that_make_a_channel() {
                 format: Some(Json),
                 direction: MediaDirection::Out,
                 uri_params: Some("a=1".into()),
+                media: MediaOptions { max_latency: Some(Duration::ZERO), ..MediaOptions::default() },
             },
             0,
         ),
@@ -196,6 +244,44 @@ fn dial_strings_that_are_refused() {
 }
 
 #[test]
+fn settings_that_do_not_fit() {
+    let names = "queue_overflow, max_latency or music_on_hold";
+    let latency = "0 (off), or a number from 20 to 60000 (milliseconds)";
+    let unknown =
+        |name: &str| format!("Unknown name '{name}' in X() of the 'WebSocket' dial string. Must be {names}");
+    let invalid = |value: &str, name: &str, allowed: &str| {
+        format!("Invalid value '{value}' for {name} in X() of the 'WebSocket' dial string. Must be {allowed}")
+    };
+    for (pairs, expected) in [
+        ("write_timeout=5", unknown("write_timeout")),
+        ("queue_bytes=65536", unknown("queue_bytes")),
+        ("Max_Latency=20", unknown("Max_Latency")),
+        ("max_latency=20, music_on_hold=yes", unknown(" music_on_hold")),
+        ("max_latency =20", unknown("max_latency ")),
+        ("max_latency=20,", unknown("")),
+        (",", unknown("")),
+        ("=", unknown("")),
+        ("f(x)=1", unknown("f(x)")),
+        ("max_latency=nothing,foo", unknown("foo")),
+        (
+            "max_latency=nothing,music_on_hold=maybe,max_latency=20",
+            invalid("maybe", "music_on_hold", "yes or no"),
+        ),
+        ("queue_overflow", invalid("", "queue_overflow", "'drop' or 'wait'")),
+        ("queue_overflow=wait ", invalid("wait ", "queue_overflow", "'drop' or 'wait'")),
+        ("queue_overflow=(wait)", invalid("(wait)", "queue_overflow", "'drop' or 'wait'")),
+        ("max_latency=20=30", invalid("20=30", "max_latency", latency)),
+        ("max_latency=19", invalid("19", "max_latency", latency)),
+        ("max_latency=00", invalid("00", "max_latency", latency)),
+        ("max_latency=20,max_latency=", invalid("", "max_latency", latency)),
+        ("music_on_hold=", invalid("", "music_on_hold", "yes or no")),
+    ] {
+        let error = parse(&format!("conn1/c(ulaw)X({pairs})n")).expect_err(pairs);
+        assert_eq!(error.to_string(), expected, "{pairs}");
+    }
+}
+
+#[test]
 fn warnings_say_what_is_ignored() {
     let dialed = parse("conn1/f(xml)xy(1)né x").unwrap();
     assert_eq!(
@@ -245,7 +331,7 @@ proptest! {
     }
 
     #[test]
-    fn any_option_text_is_taken_apart(data in r#"[a-z/]{0,3}/[cdfnpuvx(),="\\%a1/]{0,30}"#) {
+    fn any_option_text_is_taken_apart(data in r#"[a-z/]{0,3}/[cdfnpuvxX(),="\\%a1/]{0,30}"#) {
         if let Ok(dialed) = parse(&data) {
             prop_assert!(!dialed.connection_id.is_empty());
             if let Some(params) = dialed.options.uri_params {

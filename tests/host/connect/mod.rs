@@ -3,6 +3,7 @@
 pub mod bystander;
 mod cancel;
 mod daemon;
+mod fallback;
 mod figures;
 mod keepalive;
 mod many;
@@ -10,11 +11,13 @@ mod misbehaving;
 mod name_server;
 mod names;
 pub mod peer;
+mod per_call;
 mod pki;
 mod proxy;
 mod scaling;
 mod settings;
 mod tls;
+mod write_timeout;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -24,15 +27,18 @@ use super::harness::{Context, InstanceConfig, Suite};
 
 pub fn tests(suite: &mut Suite) {
     cancel::tests(suite);
+    fallback::tests(suite);
     figures::tests(suite);
     keepalive::tests(suite);
     many::tests(suite);
     misbehaving::tests(suite);
     names::tests(suite);
+    per_call::tests(suite);
     proxy::tests(suite);
     scaling::tests(suite);
     settings::tests(suite);
     tls::tests(suite);
+    write_timeout::tests(suite);
 }
 
 /// The instance of these tests: names are looked up at our name server, and our authority is one of the system's.

@@ -223,9 +223,11 @@ fn section(t: &Context) {
     super::expect_failure_logged(t, &without, &["within 3000 ms"]);
 }
 
-/// A section with an error in it is refused as a whole, and says so; the client is used without it.
+/// A section with an error in it is refused as a whole, and says so; without it the client is not called.
 fn section_with_error(t: &Context) {
-    t.allow_log("chan_websocket.conf: ");
+    for expected in ["chan_websocket.conf: ", "Failed to allocate WebSocket channel pvt"] {
+        t.allow_log(expected);
+    }
     let server = t.server(&[]);
     let client = &server.client;
     t.asterisk.add_connection(
@@ -235,13 +237,14 @@ fn section_with_error(t: &Context) {
     for words in [
         format!("chan_websocket.conf: Invalid value 'soon' for handshake_timeout in [{client}]. Must be"),
         format!("chan_websocket.conf: Unknown option shape in [{client}]"),
-        format!("chan_websocket.conf: [{client}] is refused because of these errors"),
+        format!(
+            "chan_websocket.conf: [{client}] is refused because of these errors; its client cannot be called"
+        ),
     ] {
         t.wait_log(&["ERROR", &words]);
     }
-    let call = t.call(&dial_string(client)).originate();
-    server.accept().expect_media_start();
-    drop(call);
+    assert_eq!(t.call(&dial_string(client)).try_originate().status, 500);
+    assert_eq!(server.requests(), 0);
 }
 
 /// Nobody finds a password in the log, whatever is logged and whatever happens.

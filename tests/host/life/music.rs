@@ -52,6 +52,7 @@ pub fn tests(suite: &mut Suite) {
     ours("direction_out_from_the_start", direction_out_from_the_start);
     ours("music_of_others", music_of_others);
     ours("of_a_client", of_a_client);
+    ours("of_a_dial_string", of_a_dial_string);
     ours("settings", settings);
     suite.ours("life/music/reload", "the C module has no music_on_hold (39)", reload).private_with(musical());
 }
@@ -369,6 +370,21 @@ fn of_a_client(t: &Context) {
         call.unhold();
         hears_nothing(&call.app);
     }
+}
+
+/// It comes before the client's section, as that does before `[global]`.
+fn of_a_dial_string(t: &Context) {
+    for (own, dialled, hears) in [("no", "yes", true), ("yes", "no", false)] {
+        let server = t.server(&[]);
+        t.asterisk.add_connection(&server.client, &[("music_on_hold", own)]);
+        let dial = format!("WebSocket/{}/c(ulaw)X(max_latency=0,music_on_hold={dialled})", server.client);
+        let call = Held::of(t, t.call(&dial).originate(), server.accept());
+        call.hold();
+        if hears { hears_music(&call.app, DEFAULT) } else { hears_nothing(&call.app) }
+    }
+    let call = Held::new(t, "c(ulaw)X(music_on_hold=no)");
+    call.hold();
+    hears_nothing(&call.app);
 }
 
 fn settings(t: &Context) {

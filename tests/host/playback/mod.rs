@@ -3,13 +3,15 @@
 
 mod barge_in;
 mod fading;
+mod latency;
+mod overflow;
 mod packets;
 mod stopping;
 mod subscribing;
 
 use std::net::Ipv4Addr;
 
-use super::harness::call::Call;
+use super::harness::call::{Call, CallBuilder};
 use super::harness::event::Event;
 use super::harness::http::Request;
 use super::harness::stream::Stream;
@@ -21,6 +23,8 @@ const OURS: &str = "the C module knows none of it";
 pub fn tests(suite: &mut Suite) {
     barge_in::tests(suite);
     fading::tests(suite);
+    latency::tests(suite);
+    overflow::tests(suite);
     packets::tests(suite);
     stopping::tests(suite);
     subscribing::tests(suite);
@@ -45,19 +49,38 @@ impl Way {
     /// A call with its application, up.
     #[track_caller]
     fn call<'t>(self, t: &'t Context, options: &str) -> (Call<'t>, App) {
+        self.call_that(t, options, |call| call)
+    }
+
+    /// A call that hears itself.
+    #[track_caller]
+    fn echo<'t>(self, t: &'t Context, options: &str) -> (Call<'t>, App) {
+        let (call, app) = self.call_that(t, options, |call| call.extension("echo"));
+        call.wait_application("Echo");
+        (call, app)
+    }
+
+    #[track_caller]
+    fn call_that<'t>(
+        self,
+        t: &'t Context,
+        options: &str,
+        does: fn(CallBuilder<'t>) -> CallBuilder<'t>,
+    ) -> (Call<'t>, App) {
+        let dial = |to: &str| does(t.call(&format!("WebSocket/{to}/{options}"))).originate();
         let (call, app) = match self {
             Self { incoming: true, tls, .. } => {
-                let call = t.incoming(options);
+                let call = dial("INCOMING");
                 let id = call.connection_id();
                 let app = if tls { t.connect_tls(&id) } else { t.connect(&id) };
                 (call, app)
             }
             Self { tls: false, .. } => {
                 let server = t.server(&[]);
-                let call = t.call(&format!("WebSocket/{}/{options}", server.client)).originate();
+                let call = dial(&server.client);
                 (call, server.accept())
             }
-            Self { tls: true, .. } => dial_by_tls(t, options),
+            Self { tls: true, .. } => dial_by_tls(t, dial),
         };
         app.expect_media_start();
         call.wait_up();
@@ -66,7 +89,7 @@ impl Way {
 }
 
 #[track_caller]
-fn dial_by_tls<'t>(t: &'t Context, options: &str) -> (Call<'t>, App) {
+fn dial_by_tls<'t>(t: &'t Context, dial: impl FnOnce(&str) -> Call<'t>) -> (Call<'t>, App) {
     let folder = t.asterisk.inside("etc");
     let files = (format!("{folder}/server.crt"), format!("{folder}/server.key"));
     let (stream, port) = Stream::tls_listener(&files.0, &files.1).expect("openssl s_server");
@@ -74,7 +97,7 @@ fn dial_by_tls<'t>(t: &'t Context, options: &str) -> (Call<'t>, App) {
     let tls = [("tls_enabled", "yes"), ("verify_server_cert", "no")];
     let all = [&[("uri", &*uri), ("protocols", "media")][..], &tls].concat();
     t.asterisk.add_client(&client, &all);
-    let call = t.call(&format!("WebSocket/{client}/{options}")).originate();
+    let call = dial(&client);
     (call, t.accept(Request::read(stream).expect("a request")))
 }
 

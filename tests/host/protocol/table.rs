@@ -91,7 +91,7 @@ fn answers(format: Format, mode: Mode, command: &str) -> (Vec<Answer>, Option<(&
     let error = |text: &str| Answer::Error(text.to_owned());
     let passthrough = || vec![error(&format!("{name} not supported in passthrough mode"))];
     let direction = || vec![error(&format!("{name} not supported while media direction is 'in'"))];
-    let in_passthrough = |refused| mode.is_passthrough().then_some(("48", refused));
+    let in_passthrough = |refused| mode.is_passthrough().then_some(("49", refused));
     match name {
         "ANSWER" | "HANGUP" => (Vec::new(), None),
         "MARK_MEDIA" => {

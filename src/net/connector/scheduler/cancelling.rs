@@ -13,7 +13,7 @@ use crate::net::connector::counters::Counters;
 impl Scheduler {
     /// A job is not wanted any more.
     pub(super) fn cancelled(&mut self, id: JobId) {
-        let Some(Job { promise, stage }) = self.remove(id) else { return };
+        let Some(Job { promise, stage, .. }) = self.remove(id) else { return };
         Counters::count(&self.mailbox.counters.cancelled);
         drop(promise);
         if let Stage::Attempts { attempts, .. } = stage {

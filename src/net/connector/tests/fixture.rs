@@ -55,6 +55,8 @@ pub(super) fn to(addr: SocketAddr) -> Destination {
 pub(super) fn job(destination: Destination) -> (ConnectJob, Receiver<Outcome>) {
     let (done, outcome) = mpsc::channel();
     let job = ConnectJob {
+        client: "test".to_owned(),
+        fallbacks: Vec::new(),
         settings: ConnectSettings::Known(Ok(Box::new(destination))),
         tls: Arc::new(XorTls),
         on_done: Box::new(move |result| done.send(result).unwrap()),

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use tungstenite::handshake::derive_accept_key;
 
 use super::response::ResponseParser;
+use crate::settings::per_call::FilledHeader;
 
 /// What to ask a server for.
 #[derive(Clone, Copy)]
@@ -19,6 +20,10 @@ pub struct UpgradeRequest<'a> {
     pub path_and_query: &'a str,
     /// User and password for Basic authentication.
     pub credentials: Option<(&'a str, &'a str)>,
+    /// For `Authorization: Bearer`, instead of them.
+    pub bearer: Option<&'a str>,
+    /// More headers.
+    pub headers: &'a [FilledHeader],
     /// Subprotocols to offer, verbatim; `None` or blank: none.
     pub protocols: Option<&'a str>,
 }
@@ -68,12 +73,19 @@ impl UpgradeRequest<'_> {
         if let Some((user, password)) = self.credentials {
             text.push_str(&format!("Authorization: {}\r\n", basic_authorization(user, password)));
         }
+        if let Some(token) = self.bearer {
+            text.push_str(&format!("Authorization: Bearer {token}\r\n"));
+        }
         if let Some(protocols) = protocols {
             text.push_str(&format!("Sec-WebSocket-Protocol: {protocols}\r\n"));
         }
-        text.push_str("\r\n");
+        let mut bytes = text.into_bytes();
+        for FilledHeader { name, value } in self.headers {
+            bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+        }
+        bytes.extend(b"\r\n");
         let parser = ResponseParser::new(derive_accept_key(key.as_bytes()), protocols.map(str::to_owned));
-        Ok((text.into_bytes(), parser))
+        Ok((bytes, parser))
     }
 
     /// Whether the request can be made.
@@ -90,6 +102,12 @@ impl UpgradeRequest<'_> {
         }
         if self.protocols.is_some_and(is_unprintable) {
             return Err(RequestError::Unprintable("list of protocols"));
+        }
+        if self.bearer.is_some_and(is_unprintable) {
+            return Err(RequestError::Unprintable("bearer token"));
+        }
+        if self.headers.iter().any(|header| header.value.iter().any(u8::is_ascii_control)) {
+            return Err(RequestError::Unprintable("value of a header"));
         }
         Ok(())
     }

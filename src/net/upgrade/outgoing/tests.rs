@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::*;
+use crate::settings::per_call::FilledHeader;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
@@ -13,6 +14,8 @@ const REQUEST: UpgradeRequest<'_> = UpgradeRequest {
     port: 8080,
     path_and_query: "/media?a=1",
     credentials: None,
+    bearer: None,
+    headers: &[],
     protocols: Some("media, chat"),
 };
 
@@ -47,6 +50,25 @@ fn the_request() {
     assert!(text.contains("\r\nAuthorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"), "{text}");
     assert!(!text.contains("Protocol"), "{text}");
     assert!(!format!("{request:?}").contains("sesame"));
+}
+
+#[test]
+fn headers_and_a_token_come_last_and_as_they_are() {
+    let header = |name: &str, value: &[u8]| FilledHeader { name: name.into(), value: value.into() };
+    let headers = [header("X-Empty", b""), header("X-Caller", b"Gr\xfc\xdfe, \"x\"")];
+    let request = UpgradeRequest { bearer: Some("hush"), headers: &headers, ..REQUEST };
+    let (bytes, _) = request.start_with(KEY).unwrap();
+    let end = b"Authorization: Bearer hush\r\nSec-WebSocket-Protocol: media, chat\r\nX-Empty: \r\nX-Caller: Gr\xfc\xdfe, \"x\"\r\n\r\n";
+    assert!(bytes.ends_with(end), "{}", String::from_utf8_lossy(&bytes));
+    assert!(String::from_utf8_lossy(&bytes).contains("\r\nAuthorization: Bearer hush\r\n"));
+    assert!(!format!("{request:?}").contains("hush"));
+    for value in [&b"a\r\nb"[..], b"\0", b"\x7f"] {
+        let headers = [header("X", value)];
+        let request = UpgradeRequest { headers: &headers, ..REQUEST };
+        assert_eq!(request.check(), Err(RequestError::Unprintable("value of a header")));
+    }
+    let request = UpgradeRequest { bearer: Some("a\r\nb"), ..REQUEST };
+    assert_eq!(request.check(), Err(RequestError::Unprintable("bearer token")));
 }
 
 #[test]

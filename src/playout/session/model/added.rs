@@ -43,6 +43,10 @@ impl Model {
             ..Wishes::default()
         };
         let limits = self.config.limits;
+        let waits = self.waits();
+        let (queue_overflow, queue_bytes) =
+            waits.map_or(("drop", 64 << 20), |waits| ("wait", waits.queue_bytes));
+        let max_latency = self.config.max_latency.map_or(0, |limit| limit.as_millis() as u64);
         self.send(AddedEvent::Subscribed(Subscribed {
             correlation_id: id.to_owned(),
             events: topics.names(),
@@ -52,9 +56,9 @@ impl Model {
                 queue_max: limits.max,
                 queue_xoff: limits.xoff,
                 queue_xon: limits.xon,
-                queue_overflow: "drop",
-                queue_bytes: 64 << 20,
-                max_latency: 0,
+                queue_overflow,
+                queue_bytes,
+                max_latency,
                 max_message_size: 0,
                 max_command_size: 0,
                 out_queue: 0,
@@ -227,7 +231,7 @@ impl Model {
         self.wishes.asked.then(|| MediaTimes {
             queued_ms: self.queued() / MS,
             played_ms: self.time.played / MS,
-            dropped_ms: self.time.dropped / MS,
+            dropped_ms: (self.time.dropped + self.time.late) / MS,
             marks_waiting: self.entries.iter().filter(is_mark).count(),
         })
     }

@@ -43,6 +43,7 @@ pub(super) struct Model {
     pub(super) came: u64,
     pub(super) played: u64,
     pub(super) flushed: u64,
+    pub(super) late: u64,
     /// How long it lasts, ns.
     pub(super) time: Times,
     pub(super) wishes: Wishes,
@@ -57,6 +58,7 @@ pub(super) struct Times {
     pub(super) played: u64,
     pub(super) flushed: u64,
     pub(super) dropped: u64,
+    pub(super) late: u64,
 }
 
 impl Model {
@@ -81,6 +83,7 @@ impl Model {
             came: 0,
             played: 0,
             flushed: 0,
+            late: 0,
             time: Times::default(),
             wishes: Wishes::default(),
             flushed_silently: false,
@@ -128,7 +131,7 @@ impl Model {
         }
     }
 
-    fn check_xoff(&mut self) {
+    pub(super) fn check_xoff(&mut self) {
         if !self.full && self.frames() >= LIMITS.xoff {
             self.full = true;
             self.actions.push(Action::Send(Event::MediaXoff));
@@ -146,7 +149,7 @@ impl Model {
         if message.is_empty() || self.direction == MediaDirection::In {
             return;
         }
-        if self.frames() >= LIMITS.max {
+        if self.waits().is_none() && self.frames() >= LIMITS.max {
             if !self.dropping {
                 self.error(format!("Media dropped: the queue is full with {} frames", self.frames()));
             }
@@ -168,6 +171,7 @@ impl Model {
                 self.add_frames(frames, Pace::Bulk);
             }
         }
+        self.limit_latency();
         self.check_xoff();
         self.settle(now);
     }

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
+use super::bounded::{bounded, wait};
 use super::*;
+use crate::playout::overflow::Overflow;
 use crate::playout::session::fixture::{config, format};
 use crate::protocol::topic::{Topic, Topics};
 
@@ -62,12 +64,21 @@ fn any_config() -> impl Strategy<Value = SessionConfig> {
         2 => Just(("slin", MediaMode::Framed)),
         2 => Just(("ulaw", MediaMode::Unbuffered)),
     ];
-    modes.prop_map(|(name, mode)| SessionConfig {
-        format: format(name),
-        mode,
-        limits: LIMITS,
-        control_message_format: ControlMessageFormat::Json,
-        ..config()
+    let overflow = prop_oneof![
+        2 => Just(None),
+        1 => (1000..20_000_usize, 1000..20_000_usize).prop_map(Some),
+    ];
+    let max_latency = prop_oneof![2 => Just(None), 1 => (20..400_u64).prop_map(Some)];
+    (modes, overflow, max_latency).prop_map(|((name, mode), overflow, max_latency)| {
+        let config = SessionConfig {
+            format: format(name),
+            mode,
+            limits: LIMITS,
+            control_message_format: ControlMessageFormat::Json,
+            ..config()
+        };
+        let overflow = overflow.map_or(Overflow::Drop, |(own, total)| wait(own, total));
+        bounded(config, overflow, max_latency)
     })
 }
 
@@ -79,6 +90,43 @@ proptest! {
             both.apply(op);
         }
         both.finish();
+    }
+
+    /// However it is split, and whenever it is read: with `wait` all bytes of a bulk come out, in order, and the rest is
+    /// filled up with silence.
+    #[test]
+    fn nothing_is_missing_of_what_had_to_wait(
+        lens in prop::collection::vec(0..2000_usize, 1..60),
+        limits in (500..5000_usize, 500..5000_usize),
+        naps in prop::collection::vec(0..300_u64, 60),
+    ) {
+        let mut session = session(SessionConfig { overflow: wait(limits.0, limits.1), limits: LIMITS, ..config() });
+        let (mut now, mut actions, mut sent, mut played) = (SECOND, Vec::new(), Vec::new(), Vec::new());
+        let mut waited = false;
+        on_text(&mut session, "START_MEDIA_BUFFERING", MonoTime::from_nanos(now), &mut actions);
+        let mut play = |session: &mut Session, now: &mut u64, nap: u64, actions: &mut Vec<Action>| {
+            let end = *now + nap * 1_000_000;
+            while let Some(deadline) = session.clock().deadline.filter(|due| due.as_nanos() <= end || session.holds()) {
+                *now = (*now).max(deadline.as_nanos());
+                played.extend(session.read(MonoTime::from_nanos(*now), actions).map(|frame| frame.payload));
+            }
+            *now = (*now).max(end);
+        };
+        for (len, nap) in lens.iter().zip(naps) {
+            play(&mut session, &mut now, nap, &mut actions);
+            prop_assert!(!session.holds());
+            let message: Vec<u8> = (0..*len).map(|n| (n * 7 + sent.len()) as u8).collect();
+            sent.extend_from_slice(&message);
+            session.on_media(message.into(), MonoTime::from_nanos(now), &mut actions);
+            waited |= session.holds();
+        }
+        play(&mut session, &mut now, 0, &mut actions);
+        on_text(&mut session, "STOP_MEDIA_BUFFERING", MonoTime::from_nanos(now), &mut actions);
+        play(&mut session, &mut now, 1 << 30, &mut actions);
+        prop_assert!(waited == actions.contains(&Action::ReadOn));
+        sent.resize(sent.len().next_multiple_of(160), 0xff);
+        prop_assert_eq!(played.concat(), sent);
+        prop_assert_eq!(session.stats().frames_dropped, 0);
     }
 
     #[test]
@@ -116,7 +164,7 @@ proptest! {
             let (stats, status) = (session.stats(), session.status());
             prop_assert_eq!(
                 stats.frames_in,
-                stats.frames_played + stats.frames_flushed + status.queue_length as u64
+                stats.frames_played + stats.frames_flushed + stats.frames_dropped_late + status.queue_length as u64
             );
             let plays = !status.media_paused && session.direction() != MediaDirection::In;
             prop_assert!(status.queue_length == 0 || session.clock().deadline.is_some() == plays);

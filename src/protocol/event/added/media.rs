@@ -48,6 +48,35 @@ pub struct MediaFlushed {
     pub bulk: Vec<String>,
 }
 
+/// What MEDIA_DROPPED says. Times are ms of media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct MediaDropped {
+    /// Since the last one for this reason.
+    pub dropped_ms: u64,
+    /// Since the call began, for this reason.
+    pub total_dropped_ms: u64,
+    /// Why.
+    pub reason: DropReason,
+}
+
+/// Why media was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum DropReason {
+    /// It found the queue full.
+    QueueFull,
+    /// More live media than may waited.
+    MaxLatency,
+    /// The application did not read it in time.
+    OutQueue,
+}
+
+impl DropReason {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::QueueFull, Self::MaxLatency, Self::OutQueue];
+}
+
 /// What MEDIA_STOP says. Times are ms, of media but for `duration_ms` and `longest_stall_ms`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MediaStop {

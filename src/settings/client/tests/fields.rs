@@ -153,3 +153,64 @@ proptest! {
         let _ = ClientSettings::new(fields, Some(&connection()), &Settings::default());
     }
 }
+
+/// Asterisk's default cannot be told from what somebody wrote, but by the file.
+#[test]
+fn asterisks_own_write_timeout_counts_only_where_it_is_written() {
+    let rows: [(&str, Option<&str>, Option<u64>); 6] = [
+        ("100", None, None),
+        ("100", Some(" 100 "), Some(100)),
+        // The file has changed, and is not reloaded yet.
+        ("100", Some("5000"), None),
+        ("100", Some("soon"), None),
+        ("5000", None, Some(5000)),
+        ("99", Some("5000"), Some(99)),
+    ];
+    for (field, written, expected) in rows {
+        let mut fields =
+            vec![("uri".to_owned(), "ws://a".to_owned()), ("write_timeout".to_owned(), field.to_owned())];
+        assert_eq!(has_unclear_write_timeout(&fields), field == "100");
+        clear_write_timeout(&mut fields, written);
+        assert_eq!(fields[0].0, "uri");
+        let pairs = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let client = ClientSettings::new(pairs, None, &Settings::default()).unwrap();
+        assert_eq!(
+            client.write_timeout,
+            Duration::from_millis(expected.unwrap_or(30_000)),
+            "{field} {written:?}"
+        );
+    }
+}
+
+#[test]
+fn a_token_and_a_user_exclude_each_other() {
+    let connection = ConnectionSettings {
+        bearer: Some(Bearer::Token(Secret("hush".into()))),
+        ..ConnectionSettings::default()
+    };
+    for (uri, username, fits) in [
+        ("ws://a/", "", true),
+        ("ws://a/", "joe", false),
+        ("ws://joe:pw@a/", "", false),
+        ("ws://joe@a/", "", false),
+    ] {
+        let fields = [("uri", uri), ("username", username)];
+        let client = ClientSettings::new(fields, Some(&connection), &Settings::default()).unwrap();
+        let target = client.target(None);
+        assert_eq!(target.is_ok(), fits, "{uri} {username}");
+        assert!(fits || target == Err(ClientError::TwoCredentials));
+        assert!(!format!("{client:?}").contains("hush"));
+    }
+}
+
+#[test]
+fn what_a_call_says_replaces_the_clients_uri() {
+    let mut client = settings(&[]);
+    let header = FilledHeader { name: "X-Call".into(), value: b"hush".to_vec() };
+    client.fill(Filled { headers: vec![header.clone()], uri: None });
+    assert_eq!((client.uri.as_str(), &client.headers), ("ws://app.example:8765/media", &vec![header]));
+    client.fill(Filled { headers: Vec::new(), uri: Some(Secret("wss://b.example/x?y".into())) });
+    let target = client.target(Some("z=1")).unwrap();
+    assert_eq!((target.host.as_str(), target.path_and_query.as_str()), ("b.example", "/x?y&z=1"));
+    assert!(client.headers.is_empty());
+}

@@ -3,11 +3,18 @@
 use std::time::Duration;
 
 use super::*;
+use crate::settings::per_call::{Bearer, Header, Hosts, UriTemplate, parse_token};
 
 #[test]
 fn every_connection_option_is_taken() {
     let variables = [
         ("type", "connection"),
+        ("header", "X-Call: ${UNIQUEID}"),
+        ("header", "X-Key: secret"),
+        ("bearer_token", "secret"),
+        ("uri", "wss://jim:secret@${HOST}/calls"),
+        ("uri_hosts", "*.example"),
+        ("fallback", "conn2"),
         ("proxy_host", "[::1]:3128"),
         ("proxy_username", "joe"),
         ("proxy_password", "secret"),
@@ -24,11 +31,19 @@ fn every_connection_option_is_taken() {
         ("app_events", "yes"),
         ("app_events_per_second", "1000"),
         ("transfer_contexts", "agents, queues,agents,"),
+        ("queue_overflow", "wait"),
+        ("max_latency", "0"),
+        ("queue_bytes", "65536"),
     ];
     let file = ConfigFile { sections: vec![section("conn1", &variables)] };
     let (config, errors) = load(&file);
     assert_eq!(errors, [""; 0]);
     let expected = ConnectionSettings {
+        headers: vec![Header::parse("X-Call: ${UNIQUEID}").unwrap(), Header::parse("X-Key: secret").unwrap()],
+        bearer: parse_token("secret").map(Bearer::Token),
+        uri: UriTemplate::parse("wss://jim:secret@${HOST}/calls"),
+        uri_hosts: Hosts::parse("*.example"),
+        fallback: Some("conn2".into()),
         proxy_host: Some("[::1]:3128".into()),
         proxy_username: Some("joe".into()),
         proxy_password: Some("secret".into()),
@@ -47,7 +62,12 @@ fn every_connection_option_is_taken() {
         },
         handshake_timeout: Some(Duration::from_millis(900)),
         write_timeout: Some(Duration::from_millis(800)),
-        music_on_hold: Some(true),
+        queue_bytes: Some(65_536),
+        media: MediaOptions {
+            queue_overflow: Some(QueueOverflow::Wait),
+            max_latency: Some(Duration::ZERO),
+            music_on_hold: Some(true),
+        },
         app_events: Some(true),
         app_events_per_second: Some(1000),
         transfer_contexts: Some(vec!["agents".into(), "queues".into()]),
@@ -57,20 +77,158 @@ fn every_connection_option_is_taken() {
 }
 
 #[test]
-fn a_connections_own_setting_comes_before_the_global_one() {
-    for (name, global, own, expected) in [
-        ("neither", "no", None, false),
-        ("global alone", "yes", None, true),
-        ("its own alone", "no", Some("yes"), true),
-        ("its own says no", "yes", Some("no"), false),
+fn the_dial_string_comes_before_the_section_and_that_before_global() {
+    for (name, dialled, own, global, expected) in [
+        ("none", "", None, "no", false),
+        ("global alone", "", None, "yes", true),
+        ("its own alone", "", Some("yes"), "no", true),
+        ("its own says no", "", Some("no"), "yes", false),
+        ("dialled alone", "music_on_hold=yes", None, "no", true),
+        ("dialled over its own", "music_on_hold=no", Some("yes"), "yes", false),
+        ("another one dialled", "queue_overflow=drop", Some("yes"), "no", true),
     ] {
         let own = own.map(|own| section("conn1", &[("type", "connection"), ("music_on_hold", own)]));
         let sections = [section("global", &[("music_on_hold", global)])].into_iter().chain(own).collect();
         let (config, errors) = load(&ConfigFile { sections });
         assert_eq!(errors, [""; 0], "{name}");
-        let settings = config.settings.for_connection(config.connections.get("conn1"));
+        let dialled = MediaOptions::parse(dialled).unwrap();
+        let settings = config.settings.for_call(config.connections.get("conn1"), dialled);
         assert_eq!(settings, Settings { music_on_hold: expected, ..config.settings }, "{name}");
     }
+}
+
+/// Options of one section, and the error; no secret is in any.
+const REFUSED: &[(&[(&str, &str)], &str)] = &[
+    (
+        &[("header", "Authorization: Bearer secret")],
+        "Invalid value 'Authorization: ***' for header in [conn1]. Must be Name: value",
+    ),
+    (&[("header", "my secret")], "Invalid value '***' for header in [conn1]"),
+    (
+        &[("bearer_token", "my secret")],
+        "Invalid value '***' for bearer_token in [conn1]. Must be a token of RFC 6750",
+    ),
+    (
+        &[("bearer_token_file", "token")],
+        "Invalid value 'token' for bearer_token_file in [conn1]. Must be the absolute path of a file",
+    ),
+    (
+        &[("uri", "http://a:secret@b/?t=secret")],
+        "Invalid value 'http://b/' for uri in [conn1]. Must be ws://host/",
+    ),
+    (
+        &[("uri", "ws://a:secret@${HOST}/x")],
+        "Invalid value 'ws://${HOST}/x' for uri in [conn1]. Must be a uri without ${…} in its host, unless uri_hosts",
+    ),
+    (
+        &[("uri_hosts", "a")],
+        "Invalid value 'a' for uri_hosts in [conn1]. Must be left out where there is no uri",
+    ),
+    (
+        &[("uri", "ws://a/"), ("uri_hosts", "*")],
+        "Invalid value '*' for uri_hosts in [conn1]. Must be names, *.names",
+    ),
+    (
+        &[("fallback", "conn1")],
+        "Invalid value 'conn1' for fallback in [conn1]. Must be another websocket_client",
+    ),
+];
+
+#[test]
+fn what_is_refused_in_a_section_fails_its_clients_calls() {
+    for (options, error) in REFUSED {
+        let variables: Vec<_> = [("type", "connection")].iter().chain(*options).copied().collect();
+        let file = ConfigFile { sections: vec![section("conn1", &variables)] };
+        let (config, errors) = load(&file);
+        assert!(errors[0].contains(error), "{}", errors[0]);
+        assert_eq!(
+            errors[1],
+            "chan_websocket.conf: [conn1] is refused because of these errors; its client cannot be called"
+        );
+        assert_eq!((errors.len(), config.connections.len()), (2, 0));
+        assert_eq!(config.refused["conn1"], errors[0]);
+        assert!(!format!("{config:?}{errors:?}").contains("secret"), "{config:?}{errors:?}");
+    }
+}
+
+#[test]
+fn of_token_and_file_the_last_counts() {
+    let (token, file) = (("bearer_token", "secret"), ("bearer_token_file", "/t"));
+    let bearer = |options: &[(&str, &str)]| {
+        let options = [&[("type", "connection")][..], options].concat();
+        let (config, errors) = load(&ConfigFile { sections: vec![section("conn1", &options)] });
+        assert_eq!(errors, [""; 0]);
+        config.connections["conn1"].bearer.clone()
+    };
+    assert_eq!(bearer(&[token, file]), Some(Bearer::File("/t".into())));
+    assert_eq!(bearer(&[file, token]), parse_token("secret").map(Bearer::Token));
+}
+
+#[test]
+fn a_section_of_no_type_with_a_token_is_meant_to_be_a_connection() {
+    let file =
+        ConfigFile { sections: vec![section("conn1", &[("Bearer_Token", "secret")]), section("other", &[])] };
+    let (config, errors) = load(&file);
+    assert_eq!(config.refused.keys().collect::<Vec<_>>(), ["conn1"]);
+    assert!(errors.iter().any(|error| error.contains("[conn1] has no type")), "{errors:?}");
+}
+
+#[test]
+fn fallbacks_come_to_an_end() {
+    let connection =
+        |name: &str, fallback: &str| section(name, &[("type", "connection"), ("fallback", fallback)]);
+    let chain = [("a", "b"), ("b", "c"), ("x", "y"), ("y", "z"), ("z", "y")];
+    let sections: Vec<_> = chain.iter().map(|(name, fallback)| connection(name, fallback)).collect();
+    let (config, errors) = load(&ConfigFile { sections });
+    // x leads to a circle and is on none.
+    assert_eq!(errors.iter().filter(|error| error.contains("for fallback in [")).count(), 2, "{errors:?}");
+    let mut refused: Vec<_> = config.refused.keys().collect();
+    refused.sort();
+    assert_eq!(refused, ["y", "z"]);
+    assert_eq!(config.with_fallbacks("a"), ["a", "b", "c"]);
+    assert_eq!(config.with_fallbacks("c"), ["c"]);
+    assert_eq!(config.with_fallbacks("x"), ["x", "y"]);
+    // A file that is good by itself, and a last good section.
+    let (last_good, _) = load(&ConfigFile { sections: vec![connection("a", "b")] });
+    let broken = section("a", &[("type", "connection"), ("write_timeout", "never")]);
+    let (config, _) = reload(&ConfigFile { sections: vec![broken, connection("b", "a")] }, Some(&last_good));
+    assert_eq!(config.with_fallbacks("a"), ["a", "b"]);
+}
+
+#[test]
+fn a_limit_that_is_switched_off_is_off() {
+    let own = section("conn1", &[("type", "connection"), ("max_latency", "0"), ("queue_bytes", "70000")]);
+    let file = ConfigFile { sections: vec![section("global", &[("max_latency", "200")]), own] };
+    let (config, errors) = load(&file);
+    assert_eq!(errors, [""; 0]);
+    let conn1 = config.connections.get("conn1");
+    let limit = |connection, dialled| {
+        config.settings.for_call(connection, MediaOptions::parse(dialled).unwrap()).max_latency
+    };
+    assert_eq!(limit(None, ""), Some(Duration::from_millis(200)));
+    assert_eq!(limit(None, "max_latency=0"), None);
+    assert_eq!(limit(conn1, ""), None);
+    assert_eq!(limit(conn1, "max_latency=60000"), Some(Duration::from_secs(60)));
+    assert_eq!(config.settings.for_call(conn1, MediaOptions::default()).queue_bytes, 70_000);
+}
+
+#[test]
+fn a_connection_may_not_let_more_wait_than_all_together() {
+    let sections = vec![
+        section("conn1", &[("type", "connection"), ("queue_bytes", "100001"), ("write_timeout", "5")]),
+        section("global", &[("queue_bytes_total", "100000"), ("queue_bytes", "100000")]),
+    ];
+    let (config, errors) = load(&ConfigFile { sections });
+    assert_eq!(
+        errors,
+        [
+            "chan_websocket.conf: Invalid queue_bytes 100001 in [conn1]. Must be at most queue_bytes_total, which is \
+             100000 (bytes)",
+            "chan_websocket.conf: [conn1] is refused because of these errors; the connection is used without it",
+        ]
+    );
+    assert!(config.connections.is_empty());
+    assert_eq!(config.settings.queue_bytes_total, 100_000);
 }
 
 #[test]

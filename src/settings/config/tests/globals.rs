@@ -25,6 +25,8 @@ fn nothing_is_the_defaults() {
     assert_eq!(settings.incoming_timeout, None);
     assert_eq!((settings.pings, settings.tcp_keepalives), (None, None));
     assert!(!settings.music_on_hold);
+    assert_eq!((settings.queue_overflow, settings.max_latency), (QueueOverflow::Drop, None));
+    assert_eq!((settings.queue_bytes, settings.queue_bytes_total), (16 << 20, 1 << 30));
 }
 
 #[test]
@@ -79,6 +81,14 @@ fn every_global_option_is_taken() {
             (s.manager_events, s.user_events) = (NotificationClasses::NONE, NotificationClasses::ALL);
         }),
         (&[("music_on_hold", "yes")], |s| s.music_on_hold = true),
+        (&[("queue_overflow", "Wait")], |s| s.queue_overflow = QueueOverflow::Wait),
+        (&[("queue_overflow", "wait"), ("queue_overflow", "drop")], |_| {}),
+        (&[("queue_bytes", "1073741824")], |s| s.queue_bytes = 1 << 30),
+        (&[("queue_bytes_total", "65536"), ("queue_bytes", "65536")], |s| {
+            (s.queue_bytes, s.queue_bytes_total) = (65_536, 65_536);
+        }),
+        (&[("max_latency", "20")], |s| s.max_latency = Some(Duration::from_millis(20))),
+        (&[("max_latency", "20"), ("max_latency", "0")], |_| {}),
         (&[("enable_tcp_keepalives", "1")], |s| {
             let interval = Duration::from_secs(20);
             s.tcp_keepalives = Some(TcpKeepalives { time: interval, interval, probes: 3 });
@@ -135,6 +145,14 @@ fn values_that_do_not_fit_are_refused_by_name() {
         ("incoming_require_tls", "maybe", "yes or no"),
         ("coalesce_reads", "5", "yes or no"),
         ("music_on_hold", "default", "yes or no"),
+        ("queue_overflow", "block", "'drop' or 'wait'"),
+        ("queue_overflow", "", "'drop' or 'wait'"),
+        ("queue_bytes", "65535", "a number from 65536 to 1073741824 (bytes)"),
+        ("queue_bytes", "16M", "a number from 65536 to 1073741824 (bytes)"),
+        ("queue_bytes_total", "1099511627777", "a number from 65536 to 1099511627776 (bytes)"),
+        ("max_latency", "19", "0 (off), or a number from 20 to 60000 (milliseconds)"),
+        ("max_latency", "60001", "0 (off), or a number from 20 to 60000 (milliseconds)"),
+        ("max_latency", "", "0 (off), or a number from 20 to 60000 (milliseconds)"),
         ("enable_pingpongs", "2", "yes or no"),
         ("pingpong_interval", "0", "a number from 1 to 32767 (seconds)"),
         ("pingpong_probes", "128", "a number from 1 to 127 (probes)"),
@@ -282,6 +300,22 @@ fn an_untested_version_is_allowed_by_a_plain_yes() {
         error.to_string(),
         "chan_websocket.conf: Invalid value 'perhaps' for allow_untested_version in [global]. Must be yes or no"
     );
+}
+
+#[test]
+fn one_call_may_not_let_more_wait_than_all_together() {
+    for (name, variables, bytes, total) in [
+        ("both", &[("queue_bytes", "70001"), ("queue_bytes_total", "70000")][..], 70_001, 70_000),
+        ("the total alone", &[("queue_bytes_total", "16777215")], 16 << 20, 16_777_215),
+    ] {
+        let (config, errors) = load(&global(variables));
+        let expected = format!(
+            "chan_websocket.conf: Invalid queue_bytes {bytes} in [global]. Must be at most queue_bytes_total, which is \
+             {total} (bytes)"
+        );
+        assert_eq!(errors[0], expected, "{name}");
+        assert_eq!(config.settings, Settings::default(), "{name}");
+    }
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn a_section_in_error_leaves_the_others_alone() {
             "chan_websocket.conf: Invalid value 'proxy.example' for proxy_host in [bad]. Must be host:port, or \
              [IPv6 address]:port",
             "chan_websocket.conf: Section [odd] has no type. Must be [global], or have type = connection; ignored",
-            "chan_websocket.conf: [bad] is refused because of these errors; the connection is used without it",
+            "chan_websocket.conf: [bad] is refused because of these errors; its client cannot be called",
         ]
     );
 }

@@ -1,0 +1,74 @@
+//! A connection whose call wants no more messages for now: it is not read until the call says so, and the kernel makes the
+//! application wait.
+//!
+//! Meanwhile its silence means nothing: it may be waiting in a write of its own and read nothing either. So nothing that is
+//! missing from it counts, and the time begins anew when it is read again. The sockets' polls are edge-triggered, so
+//! what lies unread in the kernel wakes nobody.
+
+use std::time::Instant;
+
+use super::closing::State;
+use super::{Connection, Turn};
+
+/// What is known of that.
+#[derive(Debug, Default)]
+pub(super) struct Holding {
+    /// The call wants no more for now.
+    held: bool,
+    /// Since when it has been read again.
+    read_since: Option<Instant>,
+    /// The application's stream has ended: what is left of it fits into the kernel's buffers, and nothing else would tell
+    /// that the application is gone.
+    ended: bool,
+}
+
+impl Holding {
+    /// The call wants no more.
+    pub(super) fn hold(&mut self) {
+        self.held = !self.ended;
+    }
+
+    /// Whether nothing is read.
+    pub(super) fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// Something has waited since then: since when that counts.
+    pub(super) fn counts_from(&self, since: Instant) -> Instant {
+        self.read_since.map_or(since, |read_since| read_since.max(since))
+    }
+
+    /// True if it was not read until now.
+    pub(super) fn release(&mut self) -> bool {
+        let held = std::mem::take(&mut self.held);
+        if held {
+            self.read_since = Some(Instant::now());
+        }
+        held
+    }
+}
+
+impl Connection {
+    /// Its call wants messages again.
+    pub fn read_on(&mut self) -> Turn {
+        if !self.holding.release() {
+            return self.on_writable();
+        }
+        self.restart_pings();
+        match self.on_writable() {
+            Turn::Idle => Turn::StillReadable,
+            other => other,
+        }
+    }
+
+    /// Poll has seen the end of the application's stream, or an error.
+    pub fn on_end_seen(&mut self) {
+        self.holding.ended = true;
+        self.holding.release();
+    }
+
+    /// A connection that ends is read whatever its call wanted. True if it was not read until now.
+    pub(super) fn release_at_end(&mut self) -> bool {
+        self.state != State::Open && self.holding.release()
+    }
+}

@@ -1,0 +1,89 @@
+//! The servers that a job tries one after the other: its websocket_client, then the fallbacks.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{JobId, News, Scheduler};
+use crate::net::connector::connect_error::{ConnectError, Failure};
+use crate::net::connector::{ConnectSettings, Fallback, TlsConnector};
+use crate::settings::per_call::read_token;
+
+/// Which websocket_client a job is at, and which are left.
+pub(super) struct Course {
+    /// The channel's name.
+    pub(super) label: String,
+    /// The name of the one whose turn it is.
+    pub(super) client: String,
+    /// How many were tried before: what helpers say of them comes too late.
+    pub(super) turn: u32,
+    pub(super) tls: Arc<dyn TlsConnector>,
+    left: std::vec::IntoIter<Fallback>,
+    began: Instant,
+}
+
+impl Course {
+    pub(super) fn new(
+        label: String,
+        client: String,
+        fallbacks: Vec<Fallback>,
+        tls: Arc<dyn TlsConnector>,
+    ) -> Self {
+        Self { label, client, turn: 0, tls, left: fallbacks.into_iter(), began: Instant::now() }
+    }
+
+    /// The settings of the next one, now that this one has failed; `None` if there is none, or nothing goes on.
+    pub(super) fn next(&mut self, error: &ConnectError) -> Option<ConnectSettings> {
+        if matches!(error.failure, Failure::Stopped) {
+            return None;
+        }
+        let Fallback { client, settings } = self.left.next()?;
+        log::warn!(
+            "{}: WebSocket connection failed to {}: {error}; its fallback '{client}' is tried, {} ms after the call began \
+             to connect",
+            self.label,
+            self.client,
+            self.began.elapsed().as_millis()
+        );
+        self.client = client;
+        self.turn = self.turn.saturating_add(1);
+        Some(ConnectSettings::Read(settings))
+    }
+
+    /// The error of the last one.
+    pub(super) fn over(self, error: ConnectError) -> ConnectError {
+        ConnectError { fallback: (self.turn > 0).then_some(self.client.into_boxed_str()), ..error }
+    }
+
+    /// A fallback is connected.
+    pub(super) fn arrived(&self) {
+        if self.turn > 0 {
+            log::info!(
+                "{}: connected to the fallback '{}', {} ms after the call began to connect",
+                self.label,
+                self.client,
+                self.began.elapsed().as_millis()
+            );
+        }
+    }
+}
+
+impl Scheduler {
+    /// Has a helper read the token for an attempt of the client whose turn it is.
+    pub(super) fn read_token(&mut self, id: JobId, file: PathBuf, attempt: u32) {
+        let Some(turn) = self.jobs.get(&id).map(|job| job.course.turn) else { return };
+        let mailbox = self.mailbox.clone();
+        let task = Box::new(move || {
+            mailbox.post(News::TokenRead { id, turn, attempt, token: read_token(&file) });
+        });
+        if let Err(err) = self.settings.run(task) {
+            let token = Err(format!("no thread can be started to read bearer_token_file: {err}"));
+            self.drive(id, |attempts, ctx| attempts.token_read(attempt, token, ctx));
+        }
+    }
+
+    /// Whether the job is still at the client that a helper was busy with.
+    pub(super) fn is_at(&self, id: JobId, turn: u32) -> bool {
+        self.jobs.get(&id).is_some_and(|job| job.course.turn == turn)
+    }
+}

@@ -1,0 +1,129 @@
+//! Queues that are bounded otherwise than by dropping what comes last, told plainly: live media that may not wait for
+//! long, and applications that have to wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::plain::{Entry, Model};
+use super::{Both, LIMITS, Op};
+use crate::playout::overflow::{Overflow, QueuedBytes, WaitLimits};
+use crate::playout::pacing::Pace;
+use crate::playout::session::{Action, SessionConfig};
+use crate::protocol::event::Event;
+
+/// More than an entry of the queue takes in memory beside its bytes, and its id.
+const ENTRY_BYTES: usize = 1024;
+
+/// A call that drops nothing: bytes that it may keep, and that all may.
+pub(crate) fn wait(queue_bytes: usize, queue_bytes_total: usize) -> Overflow {
+    Overflow::Wait(WaitLimits { queue_bytes, queue_bytes_total, total: Arc::new(QueuedBytes::default()) })
+}
+
+impl Model {
+    pub(super) fn waits(&self) -> Option<&WaitLimits> {
+        match &self.config.overflow {
+            Overflow::Drop => None,
+            Overflow::Wait(limits) => Some(limits),
+        }
+    }
+
+    /// Message by message the oldest live frames go, until little enough waits; the newest one stays.
+    pub(super) fn limit_latency(&mut self) {
+        let Some(limit) = self.config.max_latency.map(|limit| limit.as_nanos() as u64) else { return };
+        let before = self.actions.len();
+        self.check_xoff();
+        loop {
+            let live = |entry: &Entry| matches!(entry, Entry::Frame(_, pace) if *pace != Pace::Bulk);
+            let lengths = self.entries.iter().filter(|entry| live(entry)).map(|entry| match entry {
+                Entry::Frame(bytes, pace) => self.media_length(bytes, *pace),
+                Entry::Mark(_) => 0,
+            });
+            let lengths: Vec<u64> = lengths.collect();
+            if lengths.len() < 2 || lengths.iter().sum::<u64>() <= limit {
+                break;
+            }
+            let oldest = self.entries.iter().position(live).unwrap();
+            self.entries.remove(oldest);
+            self.late += 1;
+            self.time.late += lengths[0];
+        }
+        self.check_xon();
+        if self.actions.len() == before + 2 {
+            self.actions.truncate(before);
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let bytes = |entry: &Entry| if let Entry::Frame(bytes, _) = entry { bytes.len() } else { 0 };
+        self.entries.iter().map(bytes).sum()
+    }
+}
+
+impl Both {
+    /// What the application sends waits outside while it is not read.
+    pub(super) fn is_left_unread(&mut self, op: &Op) -> bool {
+        let is_sent = !matches!(op, Op::Run(..) | Op::Stall(_) | Op::Read);
+        if is_sent && self.session.holds() {
+            self.unread.push_back(op.clone());
+        }
+        is_sent && self.session.holds()
+    }
+
+    /// Reads what the application has sent meanwhile.
+    pub(super) fn read_on(&mut self) {
+        while !self.session.holds()
+            && let Some(op) = self.unread.pop_front()
+        {
+            self.apply_now(&op);
+        }
+    }
+
+    /// Takes what is said to the reactor out of `actions`. Whether the application waits is as the limits say, and each
+    /// change is told once.
+    pub(super) fn compare_holding(&mut self, actions: &mut Vec<Action>) {
+        let held = std::mem::replace(&mut self.held, self.session.holds());
+        let count = actions.len();
+        actions.retain(|action| *action != Action::ReadOn);
+        assert_eq!(count - actions.len(), usize::from(held && !self.held), "each release is told once");
+        let Some(limits) = self.model.waits() else { return assert!(!self.held) };
+        let (memory, bytes) = (limits.total.get(), self.model.bytes());
+        assert!(
+            memory >= bytes && memory <= bytes + self.model.entries.len() * ENTRY_BYTES,
+            "{memory} for {bytes}"
+        );
+        let is_full = memory >= limits.queue_bytes;
+        let is_under_xon = self.model.frames() < LIMITS.xon;
+        let exceeds = memory >= limits.queue_bytes_total && !is_under_xon;
+        if self.held && !held {
+            assert!(is_full || exceeds, "it waits with {memory} bytes");
+        } else if self.held {
+            assert!(is_full || !is_under_xon, "it goes on waiting with {memory} bytes");
+        } else {
+            let unsaid = actions.iter().any(|action| matches!(action, Action::Send(Event::MediaXoff)));
+            assert!(!unsaid || !exceeds || !is_full, "it is read with {memory} bytes");
+        }
+    }
+
+    /// True if nothing goes on any more: paused behind a full queue. Then the end of the call gives everything back.
+    pub(super) fn ends_stuck(&mut self) -> bool {
+        if !self.session.is_stuck() {
+            return false;
+        }
+        let mut actions = Vec::new();
+        self.session.abandon(&mut actions);
+        assert_eq!(actions, [Action::ReadOn]);
+        assert_eq!(self.model.waits().unwrap().total.get(), 0);
+        self.session.on_media(vec![0; 1000].into(), self.time(), &mut actions);
+        assert_eq!(self.model.waits().unwrap().total.get(), 0);
+        true
+    }
+}
+
+/// With these bounds.
+pub(crate) fn bounded(
+    config: SessionConfig,
+    overflow: Overflow,
+    max_latency_ms: Option<u64>,
+) -> SessionConfig {
+    SessionConfig { overflow, max_latency: max_latency_ms.map(Duration::from_millis), ..config }
+}

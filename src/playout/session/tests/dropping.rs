@@ -1,0 +1,164 @@
+//! Media that is not played: how much live media waits, when the app has to wait, and what is told of what was dropped.
+
+use super::*;
+use crate::playout::overflow::Overflow;
+use crate::playout::session::model::bounded::wait;
+
+fn json(overflow: Overflow, max_latency_ms: Option<u64>, limits: QueueLimits) -> Call {
+    Call::new(SessionConfig {
+        control_message_format: ControlMessageFormat::Json,
+        overflow,
+        max_latency: max_latency_ms.map(Duration::from_millis),
+        limits,
+        ..config()
+    })
+}
+
+const SMALL: QueueLimits = QueueLimits { max: 3, xoff: 3, xon: 2 };
+
+fn subscribe(call: &mut Call, topics: &str) {
+    call.command(&format!(r#"{{"command":"SUBSCRIBE","events":[{topics}]}}"#)).skip();
+}
+
+fn report(call: &mut Call) {
+    let mut actions = Vec::new();
+    call.session.report_drops(call.now, &mut actions);
+    call.record(actions);
+}
+
+fn dropped(at_ms: u64, dropped_ms: u64, total_ms: u64, reason: &str) -> String {
+    format!(
+        r#"{at_ms} {{"event":"MEDIA_DROPPED","channel_id":"1.1","dropped_ms":{dropped_ms},"total_dropped_ms":{total_ms},"reason":"{reason}"}}"#
+    )
+}
+
+/// The sender of Asterisk's issue 2115: 50.1 frames a second, for an hour. Without a limit each word comes 7 s late at last.
+#[test]
+fn a_sender_that_is_a_little_too_fast() {
+    for (limit_ms, most_ms, lost_ms) in [(Some(200), 200, 7000..=7200), (None, 7220, 0..=0)] {
+        let mut call = json(Overflow::Drop, limit_ms, QueueLimits::default());
+        let mut most = Duration::ZERO;
+        for number in 0..180_360_u64 {
+            let due = MonoTime::from_nanos(1_000_000_000 + number * 10_000_000_000 / 501);
+            while let Some(deadline) = call.session.clock().deadline.filter(|deadline| *deadline <= due) {
+                call.now = call.now.max(deadline);
+                call.session.read(call.now, &mut Vec::new());
+            }
+            call.now = due;
+            call.session.on_media(Bytes::from_static(&[0x55; 160]), due, &mut Vec::new());
+            most = most.max(call.session.queued_media());
+        }
+        let stats = call.session.stats();
+        assert!(most.as_millis() <= most_ms && most.as_millis() + 40 > most_ms, "{most:?}");
+        assert!(lost_ms.contains(&stats.media_dropped.as_millis()), "{:?}", stats.media_dropped);
+        assert_eq!(stats.media_dropped_late, stats.media_dropped);
+        assert_eq!((stats.frames_dropped, stats.underruns), (0, 0));
+    }
+}
+
+#[test]
+fn one_long_frame_may_wait_though_it_is_too_long() {
+    let mut call = json(Overflow::Drop, Some(20), QueueLimits::default());
+    call.session.mode = MediaMode::Passthrough;
+    call.session.reframer = None;
+    call.media(800).media(800).expect_queued(1).wait(100);
+    assert_eq!(call.frames.len(), 1);
+}
+
+#[test]
+fn what_a_second_gathers_is_told_when_it_is_over() {
+    let mut call = json(Overflow::Drop, None, SMALL);
+    subscribe(&mut call, r#""MEDIA_DROPPED""#);
+    call.command(r#"{"command":"PAUSE_MEDIA"}"#).media(480).media(160).stall(500).media(400).skip();
+    assert_eq!(call.session.drops_due(), Some(ms(2000)));
+    report(&mut call);
+    call.expect(&[]).stall(500);
+    report(&mut call);
+    call.expect(&[&dropped(2000, 60, 60, "queue_full")]);
+    assert_eq!(call.session.drops_due(), None);
+    // A rest that fills no frame is nothing. The next second begins with the next drop.
+    call.stall(300).media(100);
+    report(&mut call);
+    call.stall(1500).expect(&[]);
+    report(&mut call);
+    call.expect(&[]).media(160);
+    assert_eq!(call.session.drops_due(), Some(ms(4800)));
+    call.stall(1000);
+    report(&mut call);
+    call.expect(&[&dropped(4800, 20, 80, "queue_full")]);
+}
+
+#[test]
+fn each_reason_has_its_own_second_and_total() {
+    let mut call = json(Overflow::Drop, Some(40), SMALL);
+    subscribe(&mut call, r#""MEDIA_DROPPED""#);
+    call.command(r#"{"command":"PAUSE_MEDIA"}"#).media(160 * 5).skip();
+    call.stall(400);
+    call.session.on_unread_media(Duration::from_micros(61_500), call.now);
+    call.stall(600);
+    report(&mut call);
+    call.expect(&[&dropped(2000, 60, 60, "max_latency")]).stall(400);
+    // Parts of a ms are not lost.
+    call.session.on_unread_media(Duration::from_micros(500), call.now);
+    report(&mut call);
+    call.expect(&[&dropped(2400, 62, 62, "out_queue")]);
+}
+
+#[test]
+fn who_has_not_asked_is_told_nothing_and_then_only_what_comes_later() {
+    let mut call = json(Overflow::Drop, None, SMALL);
+    call.command(r#"{"command":"PAUSE_MEDIA"}"#).media(480).media(160).skip();
+    assert_eq!(call.session.drops_due(), None);
+    subscribe(&mut call, r#""MEDIA_STOP""#);
+    call.media(160);
+    assert_eq!(call.session.drops_due(), None);
+    subscribe(&mut call, r#""MEDIA_DROPPED""#);
+    call.media(160).stall(1000);
+    report(&mut call);
+    call.expect(&[&dropped(2000, 20, 60, "queue_full")]).media(160);
+    subscribe(&mut call, "");
+    call.stall(1000);
+    report(&mut call);
+    call.expect(&[]);
+    assert_eq!(call.session.drops_due(), None);
+}
+
+/// Beyond the maximum of the one that drops, until its bytes are too many; read again when there is room.
+#[test]
+fn an_app_waits_and_is_read_again() {
+    let overflow = wait(10_000, 100_000);
+    let Overflow::Wait(limits) = overflow.clone() else { unreachable!() };
+    let mut call = json(overflow, None, SMALL);
+    call.media(480).expect(&[r#"1000 {"event":"MEDIA_XOFF","channel_id":"1.1"}"#]);
+    call.media(8000).expect(&[]).expect_queued(53);
+    assert!(!call.session.holds());
+    call.media(8000).expect(&[]).expect_queued(103);
+    assert!(call.session.holds() && !call.session.is_stuck() && limits.total.get() > 16_000);
+    call.wait(101 * 20 - 1);
+    assert!(call.session.holds());
+    call.skip().wait(1).expect(&[
+        r#"3020 {"event":"MEDIA_XON","channel_id":"1.1"}"#,
+        "3020 ReadOn",
+        "3020 frame 160",
+    ]);
+    assert!(!call.session.holds());
+    assert_eq!(call.session.stats().frames_dropped, 0);
+    // The end gives all back, and takes no more.
+    call.media(16_000);
+    let mut actions = Vec::new();
+    call.session.abandon(&mut actions);
+    assert_eq!((actions, limits.total.get()), (vec![Action::ReadOn], 0));
+    let queued = call.session.queued_media();
+    call.skip().media(16_000).wait(1000).expect(&[]);
+    assert_eq!((limits.total.get(), call.session.queued_media()), (0, queued));
+    assert_eq!(call.session.stats().messages_unwanted, 1);
+}
+
+#[test]
+fn a_call_that_drops_goes_on_playing_when_its_app_has_ended_it() {
+    let mut call = json(Overflow::Drop, None, SMALL);
+    let mut actions = Vec::new();
+    call.media(320).session.abandon(&mut actions);
+    assert_eq!(actions, []);
+    call.wait(100).expect(&["1000 frame 160", "1020 frame 160"]);
+}
