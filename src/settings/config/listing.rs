@@ -31,6 +31,9 @@ impl Settings {
             ("enable_pingpongs", self.pings.as_ref().map_or_else(|| yes(false), pings)),
             ("enable_tcp_keepalives", self.tcp_keepalives.as_ref().map_or_else(|| yes(false), keepalives)),
             ("music_on_hold", yes(self.music_on_hold)),
+            ("app_events", yes(self.app_events)),
+            ("app_events_per_second", self.app_events_per_second.to_string()),
+            ("transfer_contexts", contexts(&self.transfer_contexts)),
             ("manager_events", self.manager_events.to_string()),
             ("user_events", self.user_events.to_string()),
             ("reactor_threads", self.reactor_threads.to_string()),
@@ -55,6 +58,10 @@ impl Settings {
         };
         self.listing().into_iter().filter(|(name, _)| !only_new(name)).collect()
     }
+}
+
+fn contexts(contexts: &[String]) -> String {
+    if contexts.is_empty() { "none".to_owned() } else { contexts.join(", ") }
 }
 
 fn ms(time: Duration) -> String {
