@@ -11,6 +11,7 @@
 //! | `ending` | what is done when a call ends |
 //! | `media_stop` | the last message to the application |
 //! | `media_out` | the connection, as the thread that sends media has it |
+//! | `reconnect` | what is done while a connection that was lost is missing |
 //! | `report` | what people see of it |
 //!
 //! Which connection a call has, and what ends it, is [`crate::call`]'s to say.
@@ -26,6 +27,7 @@ mod link;
 mod media;
 mod media_out;
 mod media_stop;
+mod reconnect;
 mod report;
 mod transfer;
 
@@ -38,9 +40,11 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use self::around::Watch;
+pub(super) use self::handler::Serving;
 use self::hold::Hold;
 pub(super) use self::link::Connection;
 use self::media_out::MediaOut;
+use self::reconnect::Waits;
 use self::transfer::Pending;
 pub(super) use self::transfer::THREAD as TRANSFER_THREAD;
 use super::channel::{Channel, Locked};
@@ -49,6 +53,7 @@ use super::format::Format;
 use super::frame::FrameSlot;
 use super::jobs::Job;
 use super::notifications::Notifications;
+use super::outgoing::Dialled;
 use super::sys;
 use crate::call::link::Link;
 use crate::call::permissions::EventRate;
@@ -60,9 +65,6 @@ use crate::protocol::command::ControlMessageFormat;
 use crate::report::call_record::CallRecord;
 use crate::report::direct_bridge::DirectCounters;
 use crate::settings::config::Settings;
-
-/// How long a call waits for another connection when it has lost one: it ends.
-const RECONNECT: Option<Duration> = None;
 
 /// Calls that were ever made.
 static CALLS: AtomicU64 = AtomicU64::new(0);
@@ -100,6 +102,8 @@ pub(crate) struct NewCall {
     pub(crate) counts_messages: bool,
     pub(crate) settings: Arc<Settings>,
     pub(crate) clock: Clock,
+    /// How long it outlives a connection; `None`: not at all.
+    pub(crate) reconnect: Option<Duration>,
 }
 
 /// One call. The channel owns one reference (its `tech_pvt`), the connection another.
@@ -133,6 +137,9 @@ pub(crate) struct Call {
     frame: FrameSlot,
     answer_asked: AtomicBool,
     pub(super) link: Link<Connection, ConnectHandle>,
+    waits: Mutex<Waits>,
+    /// Only where the call may have to connect again.
+    dialled: OnceLock<Arc<Dialled>>,
     media_out: MediaOut,
     /// Its frames in direct bridges.
     pub(super) direct: DirectCounters,
@@ -188,7 +195,9 @@ impl Call {
             clock: new.clock,
             frame: FrameSlot::new(),
             answer_asked: AtomicBool::new(false),
-            link: Link::new(RECONNECT),
+            link: Link::new(new.reconnect),
+            waits: Mutex::default(),
+            dialled: OnceLock::new(),
             media_out: MediaOut::default(),
             direct: DirectCounters::default(),
             wrong_format_frames: AtomicU64::new(0),
@@ -206,6 +215,11 @@ impl Call {
     /// A reference of one's own.
     pub(crate) fn me(&self) -> Option<Arc<Call>> {
         self.me.upgrade()
+    }
+
+    /// What does not keep the call.
+    pub(crate) fn weak(&self) -> Weak<Call> {
+        self.me.clone()
     }
 
     /// Ties the call to its channel, which is locked and being set up.

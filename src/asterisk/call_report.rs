@@ -25,6 +25,8 @@ use crate::report::metric::{Kind, Unit, Value};
 pub(crate) struct CallReport<'a> {
     pub(crate) call: &'a Call,
     pub(crate) link_state: State,
+    /// It has lost its connection and waits for another one.
+    pub(crate) is_lost: bool,
     /// The newest, also when it is over.
     pub(crate) connection: Option<Arc<Connection>>,
     pub(crate) status: Status,
@@ -87,13 +89,14 @@ impl<'a> CallReport<'a> {
     /// What the call is doing.
     pub(crate) fn state(&self) -> &'static str {
         match self.link_state {
-            State::None | State::Connecting | State::Lost => match self.call.role {
+            State::Connecting | State::Lost if self.is_lost => "lost",
+            State::None | State::Connecting => match self.call.role {
                 CallRole::Incoming => "waiting",
                 CallRole::Outgoing => "connecting",
             },
             State::Up if self.status.media_paused => "paused",
             State::Up if self.status.bulk_media => "buffering",
-            State::Up => "connected",
+            State::Up | State::Lost => "connected",
             State::Ending | State::Closed => "ending",
         }
     }
@@ -152,7 +155,7 @@ impl<'a> CallReport<'a> {
 
     /// Since the connection came up.
     fn connected(&self) -> Option<Duration> {
-        self.connection().map(|_| self.call.record.connected_at().map(|at| at.elapsed()).unwrap_or_default())
+        self.connection().map(|connection| connection.since.elapsed())
     }
 
     /// TLS version and cipher.

@@ -252,6 +252,7 @@ impl Driver {
     /// The call is over: its connection id is unknown from now on.
     pub(crate) fn forget(&self, call: &Call) {
         self.jobs.unwatch_incoming(call);
+        call.wait_no_more();
         let traffic = Traffic::of(&call.report());
         let forgotten = {
             let Books { calls, totals } = &mut *self.books.lock();

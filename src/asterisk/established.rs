@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use tungstenite::protocol::Role;
 
-use super::call::Call;
+use super::call::{self, Call, Serving};
 use super::fault;
 use super::log::{call_debug, call_warn};
 use crate::call::ending::CLOSE_NORMAL;
 use crate::net::connection::{Connection, ConnectionConfig};
-use crate::net::outbound::Outbound;
+use crate::net::outbound::{Dropped, Outbound};
+use crate::net::reactor::Slot;
 use crate::net::transport::Transport;
 use crate::settings::config::Pings;
 
@@ -40,23 +41,25 @@ pub(crate) fn start(call: &Arc<Call>, link: Established, variables: String) {
     if let Err(error) = limit_unsent(link.transport.as_raw_fd()) {
         call_warn!(call, "the kernel may keep more media for an application that reads slowly: {error}");
     }
-    let out = Arc::new(Outbound::new(
-        link.transport.clone(),
-        link.role,
-        settings.out_queue,
-        Box::new(slot.clone()),
-    ));
-    let mut wanted = call.is_connecting();
+    let before = call.connection();
+    let out = Arc::new(way_out(call, &link, slot.clone(), before.as_deref()));
+    let (mut number, mut dropped) = (None, Dropped::default());
+    let is_wanted = call.is_connecting();
     fault::point("open");
-    if wanted {
-        let text = call.media_start(variables);
+    if is_wanted {
+        let lost = call.link.lost_since().map(|since| since.elapsed());
+        let text = call.media_start(variables, lost);
         if call.driver.debug.wants_peer(&link.peer) {
             call.set_debug(true);
         }
         call_debug!(call, 2, "sent {text}");
         call.show(format_args!("event to {}: {text}", link.peer));
-        out.send_text(&text);
-        wanted = call.open_link(out.clone(), slot.clone(), &link);
+        out.queue_text(&text);
+        if let Some(before) = before {
+            dropped = before.out.hand_over(&out);
+        }
+        out.send_queued();
+        number = call.open_link(out.clone(), slot.clone(), &link, lost);
     }
     let config = ConnectionConfig {
         max_message_size: settings.max_message_size,
@@ -65,10 +68,26 @@ pub(crate) fn start(call: &Arc<Call>, link: Established, variables: String) {
         pings: link.pings,
         prompt: call.is_unbuffered(),
     };
-    slot.add(Connection::new(link.transport, out, call.clone(), link.role, link.leftover, config));
+    let handler = Serving::new(call.clone(), number);
+    let connection =
+        Connection::new(link.transport, out, Arc::new(handler), link.role, link.leftover, config);
+    slot.add(match call.unread(dropped) {
+        Some(after) => connection.called_back_after(after),
+        None => connection,
+    });
     // A hangup that came before had no connection to close, or one that the reactor did not know.
-    if let Some(code) = call.closes_with().or((!wanted).then_some(CLOSE_NORMAL)) {
+    if let Some(code) = call.closes_with().or(number.is_none().then_some(CLOSE_NORMAL)) {
         slot.close(code);
+    }
+}
+
+/// The way out of a connection that comes after `before`.
+fn way_out(call: &Call, link: &Established, slot: Slot, before: Option<&call::Connection>) -> Outbound {
+    let out = Outbound::new(link.transport.clone(), link.role, call.settings.out_queue, Box::new(slot));
+    let out = if call.link.reconnect().is_some() { out.outlived() } else { out };
+    match before {
+        Some(before) => out.counting_on(&before.out),
+        None => out,
     }
 }
 

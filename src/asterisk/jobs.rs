@@ -13,8 +13,8 @@ use super::call::Call;
 use super::channel::Locked;
 use super::established::{self, Established};
 use super::guard::guard;
-use super::notifications;
-use crate::net::task_thread::{Task, TaskThread};
+use super::{notifications, outgoing};
+use crate::net::task_thread::{Task, TaskThread, TimerKey};
 use crate::net::watchdog::Watched;
 use crate::protocol::command::SendText;
 
@@ -44,6 +44,10 @@ pub(crate) enum Job {
     Fault { call: Arc<Call> },
     /// Hang an INCOMING channel up if no application has connected by now.
     IncomingTimeout { call: Arc<Call> },
+    /// The connection is lost: connect to the application again.
+    Reconnect { call: Arc<Call> },
+    /// The call has waited for another connection until then; it ends if none has come.
+    ReconnectTimeout { call: Arc<Call>, until: Instant },
 }
 
 impl Job {
@@ -60,7 +64,9 @@ impl Job {
             | Job::Disconnected { call, .. }
             | Job::Hangup { call }
             | Job::Fault { call }
-            | Job::IncomingTimeout { call } => call,
+            | Job::IncomingTimeout { call }
+            | Job::Reconnect { call }
+            | Job::ReconnectTimeout { call, .. } => call,
         }
     }
 }
@@ -89,8 +95,8 @@ impl JobQueue {
     }
 
     /// Starts a connection whose handshake is done: here and now, for that saves waking the thread, or by a job if the
-    /// channel is locked by somebody. It is its call's first job: there is none that it could come before. For the
-    /// connector's thread, with no lock held; never waits.
+    /// channel is locked by somebody. No other job of the call that may wait depends on it. For the connector's thread, with
+    /// no lock held; never waits.
     pub(crate) fn start_link(&self, call: Arc<Call>, link: Established) {
         if let Some(job) = attempt(Job::Start { call, link: Box::new(link) }) {
             self.post(job);
@@ -124,6 +130,23 @@ impl JobQueue {
         self.0.post_at((time, call.number), move || me.upgrade().map(|call| Job::AbandonTransfer { call }));
     }
 
+    /// Has an outgoing call connect to its application again at this time. Keeps no reference to the call.
+    pub(crate) fn reconnect_at(&self, call: &Call, key: TimerKey) {
+        let call = call.weak();
+        self.0.post_at(key, move || call.upgrade().map(|call| Job::Reconnect { call }));
+    }
+
+    /// Ends a call at this time that has no other connection `until` then. Keeps no reference to the call.
+    pub(crate) fn watch_loss(&self, call: &Call, key: TimerKey, until: Instant) {
+        let call = call.weak();
+        self.0.post_at(key, move || call.upgrade().map(|call| Job::ReconnectTimeout { call, until }));
+    }
+
+    /// What was to be done at this time is not to be done any more.
+    pub(crate) fn unwatch(&self, key: TimerKey) {
+        self.0.cancel(key);
+    }
+
     /// Jobs that are not done: queued, taken, or for later.
     pub(crate) fn waiting(&self) -> usize {
         self.0.waiting()
@@ -154,12 +177,13 @@ fn run_job(job: Job, call: Arc<Call>) -> Option<Job> {
     match job {
         Job::Start { link, .. } => match with_channel(&call, |channel| variables_for(&call, channel)) {
             Some(variables) => {
-                if call.auto_answer {
+                let answers = call.auto_answer && call.link.connections() == 0;
+                if answers {
                     call.answering();
                 }
                 established::start(&call, *link, variables);
                 // Answering needs the lock again, which somebody may have taken meanwhile: a job of its own.
-                if call.auto_answer { attempt(Job::Answer { call }) } else { None }
+                if answers { attempt(Job::Answer { call }) } else { None }
             }
             None => Some(Job::Start { call, link }),
         },
@@ -222,6 +246,14 @@ fn run_job(job: Job, call: Arc<Call>) -> Option<Job> {
         }
         Job::IncomingTimeout { .. } => {
             call.incoming_timed_out().then(|| Job::Hangup { call }).and_then(attempt)
+        }
+        Job::Reconnect { .. } => {
+            outgoing::reconnect(&call);
+            None
+        }
+        Job::ReconnectTimeout { until, .. } => {
+            let ends = call.reconnect_timed_out(until);
+            ends.then(|| Job::Disconnected { call, hang_up: true }).and_then(attempt)
         }
     }
 }

@@ -12,8 +12,11 @@ use super::call_report::{CallReport, METRICS};
 use super::channel::{Channel, owned_string};
 use super::notifier::Message;
 use super::{ami, sys};
+use crate::call::ending::End;
 use crate::net::clock;
+use crate::net::connection::Closed;
 use crate::net::outbound::Dropped;
+use crate::report::call_record::Ending;
 use crate::report::log_limit::LogLimit;
 use crate::report::metric::{Kind, Value};
 use crate::report::notification::{Fields, Notification, NotificationKind, header_name};
@@ -94,10 +97,34 @@ pub(crate) fn connected(call: &Call) {
 /// The connection has ended. `cause`: the one that the channel will end with; `None` if it has ended before.
 pub(crate) fn disconnected(call: &Call, cause: Option<u32>) {
     let departed = std::mem::replace(&mut *call.notifications.departed.lock(), Departed::Past);
-    let channel = if let Departed::Waiting(channel) = departed { Some(channel) } else { call.channel() };
+    let channel = match departed {
+        Departed::NotYet => call.channel(),
+        Departed::Waiting(channel) => Some(channel),
+        Departed::Past => return,
+    };
     let cause = cause.unwrap_or_else(|| core_cause(call));
     tell(call, NotificationKind::Disconnected, channel, |view| {
         pick(view, &["ended_by", "close_code", "close_reason"]).and(cause_of(cause)).and(totals(view))
+    });
+}
+
+/// The connection is lost, and the call waits so long for another.
+pub(crate) fn lost(call: &Call, closed: &Closed, wait: Duration) {
+    let Ending { code, reason, .. } = End::of_loss(closed).ending;
+    tell(call, NotificationKind::Lost, call.channel(), |_| {
+        Fields::default()
+            .with("CloseCode", Value::from(code.map(u64::from)))
+            .with("CloseReason", reason)
+            .with("WaitMs", wait.as_millis())
+    });
+}
+
+/// Another connection is there; the call was so long without one.
+pub(crate) fn reconnected(call: &Call, lost: Duration) {
+    tell(call, NotificationKind::Reconnected, call.channel(), |view| {
+        Fields::default()
+            .with("LostMs", lost.as_millis())
+            .and(pick(view, &["reconnects", "tls", "frames_dropped_out"]))
     });
 }
 

@@ -15,8 +15,9 @@ use crate::report::notification::{Notification, NotificationKind};
 
 /// So many messages may wait: some megabytes.
 const MAX_WAITING: usize = 10_000;
-/// So many may wait when a stall is told of. The rest of the room is kept for connections that come and go.
-const MAX_WAITING_FOR_STALLS: usize = 1_000;
+/// So many may wait when something is told of that can come often in a call. The rest of the room is kept for calls that
+/// come and go.
+const MAX_WAITING_IN_CALL: usize = 1_000;
 
 static DROPPED: LogLimit = LogLimit::new();
 
@@ -82,7 +83,10 @@ impl Notifier {
     pub(crate) fn post(&self, message: Message) {
         let kind = message.kind();
         let room = match kind {
-            NotificationKind::Stalled | NotificationKind::Resumed => MAX_WAITING_FOR_STALLS,
+            NotificationKind::Stalled
+            | NotificationKind::Resumed
+            | NotificationKind::Lost
+            | NotificationKind::Reconnected => MAX_WAITING_IN_CALL,
             NotificationKind::Connected | NotificationKind::Disconnected | NotificationKind::Failed => {
                 MAX_WAITING
             }

@@ -46,8 +46,35 @@ pub(crate) unsafe fn start(call: &Arc<Call>, channel: Locked<'_>, dialled: &str)
     if call.is_on(channel) && channel.is_hung_up() || !call.is_connecting() {
         return false;
     }
-    connect(call, config, clients, filled, dialled);
+    let dialled_for_log = dialled_for_log(dialled);
+    let dialled = Arc::new(Dialled { config, clients, filled });
+    if call.link.reconnect().is_some() {
+        call.keep_dialled(dialled.clone());
+    }
+    connect(call, &dialled, false, move |call, error| {
+        call_warn!(call, "WebSocket connection failed to {dialled_for_log}: {error}");
+    });
     true
+}
+
+/// The connection is lost: makes one attempt to get another. Returns at once. Nothing happens if the call has ended, or
+/// has a connection. On the job thread.
+pub(crate) fn reconnect(call: &Arc<Call>) {
+    let Some(dialled) = call.dialled().filter(|_| call.begin_connecting()) else { return };
+    call_debug!(call, 1, "connecting to {} again", call.connection_id);
+    connect(call, dialled, true, |call, error| {
+        if error.failure.is_refusal() {
+            call_warn!(call, "the lost WebSocket connection does not come back: {error}");
+        }
+    });
+}
+
+/// What a call was dialled with: where it goes, now and after a loss.
+pub(crate) struct Dialled {
+    config: Arc<Config>,
+    /// The client and its fallbacks.
+    clients: Vec<String>,
+    filled: PerClient,
 }
 
 /// What is said to each client's server in this call.
@@ -79,28 +106,29 @@ unsafe fn fill(config: &Config, clients: &[String], channel: Locked<'_>) -> Resu
     }
 }
 
+/// `again`: a connection was lost. `on_failure` logs that none has come of it.
 fn connect(
     call: &Arc<Call>,
-    config: Arc<Config>,
-    clients: Vec<String>,
-    mut filled: PerClient,
-    dialled: &str,
+    dialled: &Dialled,
+    again: bool,
+    on_failure: impl FnOnce(&Call, &ConnectError) + Send + 'static,
 ) {
-    let mut legs = clients.into_iter().map(|client| {
-        let filled = filled.remove(&client).unwrap_or_default();
-        Leg { call: call.clone(), config: config.clone(), client, filled }
+    let mut legs = dialled.clients.iter().map(|client| {
+        let filled = dialled.filled.get(client).cloned().unwrap_or_default();
+        Leg { call: call.clone(), config: dialled.config.clone(), client: client.clone(), filled, again }
     });
     let Some(first) = legs.next() else { return };
     let fallbacks =
         legs.map(|leg| Fallback { client: leg.client.clone(), settings: Box::new(|| leg.read()) });
-    let (for_done, dialled) = (call.clone(), dialled_for_log(dialled));
+    let for_done = call.clone();
     let job = ConnectJob {
         client: first.client.clone(),
         fallbacks: fallbacks.collect(),
         settings: first.settings(),
         tls: call.driver.tls.clone(),
-        on_done: Box::new(move |result| on_done(&for_done, &dialled, result)),
+        on_done: Box::new(move |result| on_done(&for_done, on_failure, result)),
         label: call.name().to_owned(),
+        again,
     };
     call.keep_attempt(call.driver.connector.connect(job));
 }
@@ -111,6 +139,7 @@ struct Leg {
     config: Arc<Config>,
     client: String,
     filled: Filled,
+    again: bool,
 }
 
 impl Leg {
@@ -137,7 +166,7 @@ impl Leg {
     }
 
     fn destination(self, fields: Option<Vec<(String, String)>>) -> Result<Destination, String> {
-        let Self { call, config, client: name, filled } = self;
+        let Self { call, config, client: name, filled, again } = self;
         if let Some(why) = config.refused.get(&name) {
             return Err(why.clone());
         }
@@ -146,12 +175,20 @@ impl Leg {
         let mut client = ClientSettings::new(fields, config.connections.get(&name), &call.settings)
             .map_err(|error| error.to_string())?;
         client.fill(filled);
+        if again {
+            // How often one that was lost is tried again is the call's to say.
+            client.reconnect_attempts = 1;
+        }
         let target = client.target(call.uri_params.as_deref()).map_err(|error| error.to_string())?;
         Ok(Destination { client, target })
     }
 }
 
-fn on_done(call: &Arc<Call>, dialled: &str, result: Result<Connected, ConnectError>) {
+fn on_done(
+    call: &Arc<Call>,
+    on_failure: impl FnOnce(&Call, &ConnectError),
+    result: Result<Connected, ConnectError>,
+) {
     fault::point("connected");
     match result {
         Ok(connected) => {
@@ -167,7 +204,7 @@ fn on_done(call: &Arc<Call>, dialled: &str, result: Result<Connected, ConnectErr
             call.driver.jobs.start_link(call.clone(), link);
         }
         Err(error) => {
-            call_warn!(call, "WebSocket connection failed to {dialled}: {error}");
+            on_failure(call, &error);
             call.connecting_failed(&error);
         }
     }

@@ -146,6 +146,10 @@ fn new_call(
     } else {
         (CallRole::Outgoing, dial.connection_id.clone(), config.connections.get(&dial.connection_id))
     };
+    let reconnect = match role {
+        CallRole::Incoming => config.settings.incoming_reconnect,
+        CallRole::Outgoing => connection.and_then(|own| own.reconnect),
+    };
     let settings = Arc::new(config.settings.for_call(connection, dial.options.media));
     let known = sample_counter::by_codec(&media_format);
     let is_known = known.is_some();
@@ -164,6 +168,7 @@ fn new_call(
         session,
         settings,
         clock,
+        reconnect,
     }))
 }
 

@@ -226,8 +226,18 @@ impl ModuleReport {
             ("connect_attempts", counter, "Attempts to connect to applications", self.connector.attempts),
             ("connect_attempts_failed", counter, "Attempts that failed", self.connector.attempts_failed),
             ("connect_addresses", counter, "Addresses that were tried", self.connector.addresses),
-            ("connects", counter, "Outgoing calls that were connected", self.connector.connected),
-            ("connects_failed", counter, "Outgoing calls that could not be", self.connector.failed),
+            (
+                "connects",
+                counter,
+                "Outgoing calls that were connected, after a loss again",
+                self.connector.connected,
+            ),
+            (
+                "connects_failed",
+                counter,
+                "Outgoing calls that could not be; after a loss each attempt",
+                self.connector.failed,
+            ),
             ("connects_cancelled", counter, "Outgoing calls hung up before they were", {
                 self.connector.cancelled
             }),

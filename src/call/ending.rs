@@ -56,8 +56,8 @@ impl End {
         let none = String::new;
         let (by, cause, code, reason) = match happening {
             Happening::Claim | Happening::ConnectStarted | Happening::Established(_) => return None,
-            Happening::LostDeadline => return None,
-            Happening::AttemptFailed(NotConnected::Failed(why)) => {
+            Happening::LostDeadline(_) => return None,
+            Happening::AttemptFailed(NotConnected::Failed(why) | NotConnected::Refused(why)) => {
                 (EndedBy::NotConnected, NoRouteDestination, None, why.clone())
             }
             Happening::AttemptFailed(NotConnected::Misconfigured(why)) => {
@@ -67,7 +67,7 @@ impl End {
                 let end = Self::new(EndedBy::Lost, NetworkOutOfOrder, None, why.clone());
                 return Some(end.with_tech_cause(CLOSE_ABNORMAL));
             }
-            Happening::Over(closed) => return Self::of_connection(closed),
+            Happening::Over { closed, .. } => return Self::of_connection(closed),
             Happening::Hangup { close_code } => {
                 let code = is_open.then_some(*close_code);
                 let ending = Ending { by: EndedBy::Core, code, reason: none() };
@@ -81,6 +81,16 @@ impl End {
             Happening::Fault => (EndedBy::InternalError, NetworkOutOfOrder, None, none()),
         };
         Some(Self::new(by, cause, code, reason))
+    }
+
+    /// The end of a call that has lost its connection like this, has waited for another, and got none.
+    pub fn of_loss(closed: &Closed) -> Self {
+        let lost = |code, reason| Self::new(EndedBy::Lost, Cause::NetworkOutOfOrder, Some(code), reason);
+        match closed {
+            // It has said that the server ends, not the call.
+            Closed::ByPeer { code, reason } => lost(*code, reason.clone()),
+            _ => Self::of_connection(closed).unwrap_or_else(|| lost(CLOSE_ABNORMAL, String::new())),
+        }
     }
 
     /// The end that comes with a connection's. `None` if we have closed it: there was a reason, which ends the call.
@@ -113,6 +123,8 @@ impl End {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     type Case = (Happening<()>, EndedBy, Option<u32>, Option<u16>, Option<u16>, &'static str);
@@ -121,7 +133,7 @@ mod tests {
     fn cases() -> Vec<Case> {
         let by_peer = Closed::ByPeer { code: 4001, reason: "bye".into() };
         let fault = Closed::Fault { code: 1009, what: "too long".into() };
-        let over = Happening::Over;
+        let over = |closed| Happening::Over { connection: 1, closed };
         let failed = Happening::AttemptFailed(NotConnected::Failed("refused".into()));
         let misconfigured = Happening::AttemptFailed(NotConnected::Misconfigured("host".into()));
         let in_handshake = Happening::AttemptFailed(NotConnected::LostInHandshake("gone".into()));
@@ -167,10 +179,24 @@ mod tests {
             Happening::Claim,
             Happening::ConnectStarted,
             Happening::Established(().into()),
-            Happening::LostDeadline,
-            Happening::Over(Closed::ByUs(1000)),
+            Happening::LostDeadline(Instant::now()),
+            Happening::Over { connection: 1, closed: Closed::ByUs(1000) },
         ] {
             assert_eq!(End::of(&happening, true), None, "{happening:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_waited_in_vain_ends_with_the_loss_of_its_connection() {
+        let by_peer = Closed::ByPeer { code: 1012, reason: "restart".into() };
+        for (closed, by, code, reason) in [
+            (by_peer, EndedBy::Lost, 1012, "restart"),
+            (Closed::Lost("reset".into()), EndedBy::Lost, 1006, "reset"),
+            (Closed::Unresponsive("no pong".into()), EndedBy::Unresponsive, 1001, "no pong"),
+        ] {
+            let hangup = HangupCause { cause: Cause::NetworkOutOfOrder, tech_cause: Some(code) };
+            let ending = Ending { by, code: Some(code), reason: reason.into() };
+            assert_eq!(End::of_loss(&closed), End { ending, hangup: Some(hangup) }, "{closed:?}");
         }
     }
 

@@ -5,6 +5,7 @@
 //! when it is taken, and nothing is called under it. Any thread may call in here.
 
 mod happening;
+mod loss;
 #[cfg(all(test, loom))]
 mod models;
 #[cfg(test)]
@@ -17,7 +18,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use self::table::{Act, Next, Step, step};
+use self::loss::Loss;
+use self::table::{Act, CANCEL, Next, REFUSE, STAY, Step, step};
 use super::ending::{CLOSE_NORMAL, End, HangupCause};
 use crate::net::sync::{AtomicUsize, Mutex};
 use crate::report::call_record::{EndedBy, Ending};
@@ -38,8 +40,13 @@ pub enum ClaimRefused {
 #[derive(Debug)]
 #[must_use]
 pub struct Todo<C, A> {
-    /// What came is not for this call: give no 101, start no attempt, close the connection.
+    /// What came is not for this call: give no 101, start no attempt, close the connection; what is over was not the
+    /// call's connection.
     pub refused: bool,
+    /// The number of the connection that was established: 1, 2, …, each once in a call. 0: none was.
+    pub connection: usize,
+    /// The call waits for another connection from now on, or again, until this time.
+    pub waits_until: Option<Instant>,
     /// Close this connection, with this code.
     pub close: Option<(Arc<C>, u16)>,
     /// Cancel this attempt.
@@ -84,8 +91,8 @@ struct Inner<C, A> {
     connection: Option<Arc<C>>,
     /// What the core has hung up with.
     close_code: u16,
-    /// A connection was lost: the end of the call, if no other comes.
-    loss: Option<End>,
+    /// The connection was lost, and no other has come yet.
+    loss: Option<Loss>,
     /// Until when one may come.
     until: Option<Instant>,
 }
@@ -113,9 +120,16 @@ impl<C, A> Link<C, A> {
     /// Takes note of what happens, and says what has to be done.
     pub fn happen(&self, happening: Happening<C>) -> Todo<C, A> {
         let inner = &mut *self.inner.lock();
-        let step = inner.choose(step(inner.state, happening.kind()), &happening, self.reconnect);
+        let step = match happening {
+            Happening::Over { connection, .. } if connection != self.count.load(Ordering::Relaxed) => REFUSE,
+            Happening::LostDeadline(until) if inner.until != Some(until) => STAY,
+            Happening::Claim | Happening::ConnectStarted if inner.has_untold_loss() => REFUSE,
+            _ => inner.choose(step(inner.state, happening.kind()), &happening, self.reconnect),
+        };
         let mut todo = Todo {
             refused: step.act == Act::Refuse,
+            connection: 0,
+            waits_until: inner.until.filter(|_| step.next == Next::To(State::Lost)),
             close: None,
             cancel: None,
             hang_up: None,
@@ -139,7 +153,7 @@ impl<C, A> Link<C, A> {
                 inner.state = state;
                 todo._spent.0 = inner.attempt.take();
                 if let Happening::Established(connection) = happening {
-                    todo._spent.1 = self.open(inner, connection);
+                    (todo.connection, todo._spent.1) = self.open(inner, connection);
                 }
             }
             Next::LastAttempt => inner.until = None,
@@ -148,20 +162,19 @@ impl<C, A> Link<C, A> {
         todo
     }
 
-    /// Gives back the connection before this one.
-    fn open(&self, inner: &mut Inner<C, A>, connection: Arc<C>) -> Option<Arc<C>> {
+    /// Gives the connection's number, and the connection before it back.
+    fn open(&self, inner: &mut Inner<C, A>, connection: Arc<C>) -> (usize, Option<Arc<C>>) {
         (inner.loss, inner.until) = (None, None);
         let before = inner.connection.replace(connection);
-        self.count.fetch_add(1, Ordering::Release);
-        before
+        (self.count.fetch_add(1, Ordering::Release) + 1, before)
     }
 
     /// Under the lock: a thread that sees the call ended also sees its end.
     fn note_end(&self, inner: &mut Inner<C, A>, happening: &Happening<C>) -> Option<HangupCause> {
         let is_open = matches!(inner.state, State::Up | State::Ending);
         // A call that has waited in vain for another connection ends by the loss of the last.
-        let waited = matches!(happening, Happening::LostDeadline | Happening::AttemptFailed(_));
-        let loss = inner.loss.take().filter(|_| waited);
+        let waited = matches!(happening, Happening::LostDeadline(_) | Happening::AttemptFailed(_));
+        let loss = inner.loss.as_ref().filter(|_| waited).map(|loss| loss.end.clone());
         let end = loss.or_else(|| End::of(happening, is_open))?;
         self.ended.get_or_init(|| end).hangup
     }
@@ -190,15 +203,17 @@ impl<C, A> Link<C, A> {
     /// # Errors
     /// As [`claim`](Self::claim).
     pub fn claimable(&self) -> Result<(), ClaimRefused> {
-        if matches!(self.state(), State::None | State::Lost) { Ok(()) } else { Err(self.refusal()) }
+        let is_claimable = {
+            let inner = self.inner.lock();
+            matches!(inner.state, State::None | State::Lost) && !inner.has_untold_loss()
+        };
+        if is_claimable { Ok(()) } else { Err(self.refusal()) }
     }
 
     fn refusal(&self) -> ClaimRefused {
         let inner = self.inner.lock();
-        match (inner.state, &inner.connection) {
-            (State::Closed, None) => ClaimRefused::Over,
-            _ => ClaimRefused::Taken,
-        }
+        let is_over = inner.state == State::Closed && (inner.connection.is_none() || inner.loss.is_some());
+        if is_over { ClaimRefused::Over } else { ClaimRefused::Taken }
     }
 
     /// What the connection is at.
@@ -210,11 +225,6 @@ impl<C, A> Link<C, A> {
     pub fn closes_with(&self) -> Option<u16> {
         let inner = self.inner.lock();
         (inner.state == State::Closed).then_some(inner.close_code)
-    }
-
-    /// Until when the call waits for another connection.
-    pub fn waits_until(&self) -> Option<Instant> {
-        self.inner.lock().until
     }
 
     /// The newest connection, also when it is over.
@@ -255,12 +265,15 @@ impl<C, A> Link<C, A> {
 impl<C, A> Inner<C, A> {
     /// The step as it is taken: a call without a connection waits for another, or ends.
     fn choose(&mut self, step: Step, happening: &Happening<C>, reconnect: Option<Duration>) -> Step {
-        if step.next != Next::LostOrEnd {
-            return step;
+        match step.next {
+            Next::LostOrEnd => {}
+            Next::LastAttempt if self.attempt.is_some() => return CANCEL,
+            _ => return step,
         }
-        if let Happening::Over(_) = happening {
-            self.until = reconnect.map(|limit| Instant::now() + limit);
-            self.loss = End::of(happening, true);
+        if let (Happening::Over { closed, .. }, Some(limit)) = (happening, reconnect) {
+            let since = Instant::now();
+            self.until = Some(since + limit);
+            self.loss = Some(Loss { since, end: End::of_loss(closed), is_told: false });
         }
         let (state, ends) = if self.until.is_some() { (State::Lost, false) } else { (State::Closed, true) };
         Step { next: Next::To(state), ends, ..step }

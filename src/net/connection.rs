@@ -12,6 +12,7 @@ mod reading;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -117,6 +118,7 @@ impl Connection {
         leftover: Vec<u8>,
         config: ConnectionConfig,
     ) -> Self {
+        let dropped_before = out.counters.media_dropped.load(Ordering::Relaxed);
         Self {
             transport,
             out,
@@ -130,7 +132,7 @@ impl Connection {
             ping: config.pings.map(Ping::new),
             blocked_since: None,
             stalled_since: None,
-            dropped_before: 0,
+            dropped_before,
             told: false,
             holding: Holding::default(),
             call_back: None,
@@ -138,6 +140,13 @@ impl Connection {
             short_reads: false,
             commanded: false,
         }
+    }
+
+    /// Has [`Handler::on_call_back`] called after this long, too.
+    #[must_use]
+    pub fn called_back_after(mut self, after: Duration) -> Self {
+        self.call_back = Some(Instant::now() + after);
+        self
     }
 
     /// Whether each message is wanted as it comes.

@@ -17,6 +17,7 @@ mod budget;
 mod cancelled_attempt;
 mod connect_error;
 mod counters;
+mod jitter;
 mod lookup;
 mod opening;
 mod partial_write;
@@ -50,6 +51,7 @@ use crate::settings::client::{ClientSettings, TargetUri};
 
 pub use self::connect_error::{ConnectError, Failure, Phase};
 pub use self::counters::ConnectorStats;
+pub use self::jitter::jitter;
 pub use self::lookup::{Resolve, SystemResolver};
 pub use self::opening::set_tcp_keepalives;
 pub use self::proxy::ProxyError;
@@ -132,6 +134,8 @@ pub struct ConnectJob {
     pub on_done: OnDone,
     /// The channel's name, for log lines.
     pub label: String,
+    /// One of many attempts after a loss: what fails is told at the level debug.
+    pub again: bool,
 }
 
 /// An open WebSocket.

@@ -10,42 +10,31 @@ mod encode;
 mod pending;
 #[cfg(test)]
 mod tests;
+mod waiting;
+mod writer;
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use rand::rngs::StdRng;
 use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use self::counters::as_nanos;
 pub(in crate::net) use self::encode::client_close_frame;
 use self::encode::{encode, next_mask, seeded_rng};
 use self::pending::{Message, Pending};
+use self::waiting::Instead;
+use self::writer::Writer;
 use super::frame_reader::MAX_HEADER_BYTES;
-use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard};
+use super::sync::{AtomicBool, AtomicUsize, Mutex};
 use super::transport::Transport;
 
 pub use self::counters::{Dropped, OutCounters};
-
-/// Queued messages go into one write up to about this many bytes.
-const BATCH_BYTES: usize = 16 * 1024;
 
 /// How an [`Outbound`] gets its reactor to flush it. Called from any thread, never with a lock held.
 pub trait Wake: Send + Sync {
     /// Asks for a flush soon.
     fn wake(&self);
-}
-
-/// The encoder and the bytes on their way. Its lock spans at most one non-blocking `send`.
-struct Writer {
-    buf: Vec<u8>,
-    sent: usize,
-    mask: Option<StdRng>,
-    blocked_since: Option<Instant>,
-    failed: bool,
 }
 
 /// What a flush came to.
@@ -69,8 +58,10 @@ pub struct Outbound {
     pending_len: AtomicUsize,
     writer: Mutex<Writer>,
     congested: AtomicBool,
+    /// See [`Outbound::outlived`].
+    outlived: bool,
     /// Totals.
-    pub counters: OutCounters,
+    pub counters: Arc<OutCounters>,
 }
 
 impl std::fmt::Debug for Outbound {
@@ -98,9 +89,10 @@ impl Outbound {
             media_limit,
             pending: Mutex::default(),
             pending_len: AtomicUsize::new(0),
-            writer: Mutex::new(Writer { buf: Vec::new(), sent: 0, mask, blocked_since: None, failed: false }),
+            writer: Mutex::new(Writer::new(mask)),
             congested: AtomicBool::new(false),
-            counters: OutCounters::default(),
+            outlived: false,
+            counters: Arc::default(),
         }
     }
 
@@ -112,11 +104,14 @@ impl Outbound {
             && let Some(writer) = self.writer.try_lock()
             && writer.sent == writer.buf.len()
             && !self.is_waiting()
+            && self.send_directly(writer, payload)
         {
-            return self.send_directly(writer, payload);
+            return;
         }
-        if self.queue_payload(Data::Binary, payload, Some(duration)) {
+        if self.queue_payload(Data::Binary, payload, Some(duration), false) {
             self.wake.wake();
+        } else if let Some(heir) = self.heir() {
+            heir.wake.wake();
         }
     }
 
@@ -129,15 +124,27 @@ impl Outbound {
     /// Queues one text message without writing it: a short lock, no syscall. A caller that orders events by a lock of
     /// its own queues them under that lock, and calls [`send_queued`](Self::send_queued) after it has released the lock.
     pub fn queue_text(&self, text: &str) {
+        self.queue_event(text, false);
+    }
+
+    /// The same for an event that is soon out of date: the first to go where too many wait for the next connection.
+    pub fn queue_passing_text(&self, text: &str) {
+        self.queue_event(text, true);
+    }
+
+    fn queue_event(&self, text: &str, is_passing: bool) {
         self.counters.events.fetch_add(1, Ordering::Relaxed);
-        self.queue_payload(Data::Text, text.as_bytes(), None);
+        self.queue_payload(Data::Text, text.as_bytes(), None, is_passing);
     }
 
     /// Writes what is queued, if the socket takes it and no other thread writes; else wakes the reactor for it. Never
     /// waits. Any thread, no lock held.
     pub fn send_queued(&self) {
         if !self.is_waiting() {
-            // The thread that has taken the message writes it.
+            // The thread that has taken the message writes it, unless it has gone on to the next connection.
+            if let Some(heir) = self.heir() {
+                heir.send_queued();
+            }
             return;
         }
         if self.transport.concurrent()
@@ -181,7 +188,8 @@ impl Outbound {
         }
         if let Some(text) = last {
             self.counters.events.fetch_add(1, Ordering::Relaxed);
-            let message = Message::Payload { opcode: Data::Text, payload: text.into(), media: None };
+            let message =
+                Message::Payload { opcode: Data::Text, payload: text.into(), media: None, is_passing: false };
             self.append(&mut pending, message);
         }
         self.append(&mut pending, Message::Encoded(frame));
@@ -222,7 +230,10 @@ impl Outbound {
 
     /// Playing time of the media that waits.
     pub fn queued_media(&self) -> Duration {
-        self.pending.lock().media
+        match &*self.pending.lock() {
+            Pending { instead: Some(Instead::Kept(kept, _)), .. } => kept.media(),
+            pending => pending.messages.media(),
+        }
     }
 
     /// Writes what the socket takes. Called by the connection's reactor alone.
@@ -244,95 +255,30 @@ impl Outbound {
         }
     }
 
-    /// Queues an unencoded message; false if none is taken any more. `media`: how long it plays, if it is media.
-    fn queue_payload(&self, opcode: Data, payload: &[u8], media: Option<Duration>) -> bool {
+    /// Queues an unencoded message; false if it does not go out here. `media`: how long it plays, if it is media.
+    fn queue_payload(&self, opcode: Data, payload: &[u8], media: Option<Duration>, is_passing: bool) -> bool {
         let mut pending = self.pending.lock();
+        let message = || Message::Payload { opcode, payload: payload.to_vec(), media, is_passing };
+        match &mut pending.instead {
+            Some(Instead::Kept(kept, dropped)) => {
+                *dropped += self.keep_more(kept, message());
+                return false;
+            }
+            Some(Instead::Heir(heir)) => {
+                let heir = heir.upgrade();
+                drop(pending);
+                heir.map(|heir| heir.queue_payload(opcode, payload, media, is_passing));
+                return false;
+            }
+            None => {}
+        }
         if pending.closed {
             return false;
         }
-        self.append(&mut pending, Message::Payload { opcode, payload: payload.to_vec(), media });
-        self.drop_oldest_media(&mut pending);
+        self.append(&mut pending, message());
+        let dropped = self.drop_oldest_media(&mut pending.messages);
+        pending.dropped += dropped;
+        self.mirror(&pending);
         true
-    }
-
-    /// The common case: one frame of media, encoded into the writer's buffer, one `send`.
-    fn send_directly(&self, mut writer: MutexGuard<'_, Writer>, payload: &[u8]) {
-        if writer.failed || self.pending.lock().closed {
-            return;
-        }
-        writer.buf.clear();
-        writer.sent = 0;
-        let mask = writer.mask.as_mut().map(next_mask);
-        if encode(&mut writer.buf, OpCode::Data(Data::Binary), payload, mask).is_err() {
-            writer.buf.clear();
-            return;
-        }
-        let blocked = self.write_once(&mut writer).is_some();
-        drop(writer);
-        if blocked {
-            // The reactor has to know: it watches how long the application takes nothing.
-            self.wake.wake();
-        }
-    }
-
-    /// One `send`; with TLS, which takes a record at a time, as many as it takes. Returns since when the socket takes
-    /// nothing, if not all could be written (or writing failed).
-    fn write_once(&self, writer: &mut Writer) -> Option<Instant> {
-        loop {
-            let rest = writer.buf.get(writer.sent..).unwrap_or_default();
-            match self.transport.send(rest) {
-                Ok(written) if writer.sent + written >= writer.buf.len() => {
-                    writer.sent = writer.buf.len();
-                    self.end_block(writer);
-                    return None;
-                }
-                Ok(written) => {
-                    writer.sent += written;
-                    self.end_block(writer);
-                    writer.blocked_since = Some(Instant::now());
-                    // A plain socket is full now, and epoll says when it is not. Behind a TLS record it need not be
-                    // full, and epoll would have nothing to say.
-                    if !self.transport.concurrent() {
-                        continue;
-                    }
-                }
-                Err(error)
-                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-                Err(_) => {
-                    writer.failed = true;
-                    self.close();
-                }
-            }
-            return Some(*writer.blocked_since.get_or_insert_with(Instant::now));
-        }
-    }
-
-    /// The application has taken something; in the common case it had not kept us waiting.
-    fn end_block(&self, writer: &mut Writer) {
-        if let Some(since) = writer.blocked_since.take() {
-            let blocked_ns = as_nanos(since.elapsed());
-            self.counters.blocked_ns.fetch_add(blocked_ns, Ordering::Relaxed);
-            self.counters.longest_block_ns.fetch_max(blocked_ns, Ordering::Relaxed);
-        }
-    }
-
-    /// Encodes queued messages into the writer's buffer; false if there are none.
-    fn refill(&self, writer: &mut Writer) -> bool {
-        writer.buf.clear();
-        writer.sent = 0;
-        let mut pending = self.pending.lock();
-        while writer.buf.len() < BATCH_BYTES {
-            let Some(message) = pending.messages.pop_front() else { break };
-            self.account_removed(&mut pending, &message);
-            match message {
-                Message::Payload { opcode, payload, .. } => {
-                    let mask = writer.mask.as_mut().map(next_mask);
-                    // Encoding into a Vec cannot fail.
-                    let _ = encode(&mut writer.buf, OpCode::Data(opcode), &payload, mask);
-                }
-                Message::Encoded(bytes) => writer.buf.extend_from_slice(&bytes),
-            }
-        }
-        !writer.buf.is_empty()
     }
 }

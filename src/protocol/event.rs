@@ -2,6 +2,8 @@
 //!
 //! What is sent when is `session`'s business. Rendering needs no lock and no Asterisk thread.
 
+use std::time::Duration;
+
 use super::command::{ControlMessageFormat, RequestError};
 
 pub use self::added::{
@@ -75,6 +77,8 @@ pub struct MediaStart {
     pub passthrough: bool,
     /// Messages go to the core as they come, not re-timed.
     pub unbuffered: bool,
+    /// On a connection that follows one that was lost: how long the call was without one.
+    pub reconnected_after: Option<Duration>,
 }
 
 /// What STATUS says.
@@ -122,6 +126,11 @@ impl Event {
         }
     }
 
+    /// Whether it is soon out of date.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Added(added) if matches!(**added, AddedEvent::MediaPosition(_)))
+    }
+
     /// The message to send on a call with `format`; `channel_id` is the channel's unique id.
     pub fn render(&self, format: ControlMessageFormat, channel_id: &str) -> String {
         match format {
@@ -138,10 +147,14 @@ impl Event {
                 let MediaStart { connection_id, channel, format, optimal_frame_size, ptime_ms, .. } =
                     &**start;
                 let MediaStart { passthrough, unbuffered, .. } = &**start;
+                let reconnected = start
+                    .reconnected_after
+                    .map(|lost| format!(" reconnected:true lost_ms:{}", lost.as_millis()));
+                let reconnected = reconnected.unwrap_or_default();
                 format!(
                     "{name} connection_id:{connection_id} channel:{channel} channel_id:{channel_id} format:{format} \
                      optimal_frame_size:{optimal_frame_size} ptime:{ptime_ms} passthrough:{passthrough} \
-                     unbuffered:{unbuffered}"
+                     unbuffered:{unbuffered}{reconnected}"
                 )
             }
             Self::DtmfEnd { digit, .. } => format!("{name} digit:{digit} channel_id:{channel_id}"),

@@ -92,6 +92,9 @@ pub struct CallRecord {
     round_trips: Mutex<Histogram>,
     errors: AtomicU64,
     last_error: Mutex<Option<String>>,
+    reconnects: AtomicU64,
+    /// Until the last of them.
+    lost_ns: AtomicU64,
 }
 
 /// Never 0, which stands for none.
@@ -105,14 +108,30 @@ fn time(nanos: &AtomicU64) -> Option<Duration> {
 }
 
 impl CallRecord {
-    /// The WebSocket is up.
+    /// A WebSocket is up; the first one counts.
     pub fn connected(&self) {
         let _ = self.connected.set(Instant::now());
     }
 
-    /// When the WebSocket came up.
+    /// When the first WebSocket came up.
     pub fn connected_at(&self) -> Option<Instant> {
         self.connected.get().copied()
+    }
+
+    /// The call has a connection again, so long after it lost the one before.
+    pub fn reconnected(&self, lost: Duration) {
+        self.reconnects.fetch_add(1, Ordering::Relaxed);
+        self.lost_ns.fetch_add(u64::try_from(lost.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How often the call got another connection.
+    pub fn reconnects(&self) -> u64 {
+        self.reconnects.load(Ordering::Relaxed)
+    }
+
+    /// How long it was without one, all these times together.
+    pub fn lost(&self) -> Duration {
+        Duration::from_nanos(self.lost_ns.load(Ordering::Relaxed))
     }
 
     /// A media message has come. One load but for the first time.

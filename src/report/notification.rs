@@ -17,10 +17,12 @@ pub enum NotificationClass {
     Failed,
     /// Media does not get through, and gets through again.
     Stalled,
+    /// A connection is lost and the call goes on, and another one is there.
+    Lost,
 }
 
 impl NotificationClass {
-    const ALL: [Self; 4] = [Self::Connected, Self::Disconnected, Self::Failed, Self::Stalled];
+    const ALL: [Self; 5] = [Self::Connected, Self::Disconnected, Self::Failed, Self::Stalled, Self::Lost];
 
     /// As it is written in chan_websocket.conf.
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +31,7 @@ impl NotificationClass {
             Self::Disconnected => "disconnected",
             Self::Failed => "failed",
             Self::Stalled => "stalled",
+            Self::Lost => "lost",
         }
     }
 
@@ -42,13 +45,13 @@ impl NotificationClass {
 pub struct NotificationClasses(u8);
 
 /// What may stand in chan_websocket.conf for a set of classes.
-pub const NOTICE_CLASSES: &str = "all, none, or some of connected, disconnected, failed, stalled";
+pub const NOTICE_CLASSES: &str = "all, none, or some of connected, disconnected, failed, stalled, lost";
 
 impl NotificationClasses {
     /// None of them.
     pub const NONE: Self = Self(0);
     /// All of them.
-    pub const ALL: Self = Self(0b1111);
+    pub const ALL: Self = Self(0b1_1111);
 
     /// `all`, `none`, or names separated by commas, whatever the case.
     pub fn parse(value: &str) -> Option<Self> {
@@ -102,6 +105,10 @@ pub enum NotificationKind {
     Stalled,
     /// It gets through again.
     Resumed,
+    /// The connection is lost, and the call waits for another.
+    Lost,
+    /// Another connection is there.
+    Reconnected,
 }
 
 impl NotificationKind {
@@ -113,6 +120,8 @@ impl NotificationKind {
             Self::Failed => "WebSocketFailed",
             Self::Stalled => "WebSocketStalled",
             Self::Resumed => "WebSocketResumed",
+            Self::Lost => "WebSocketLost",
+            Self::Reconnected => "WebSocketReconnected",
         }
     }
 
@@ -123,6 +132,7 @@ impl NotificationKind {
             Self::Disconnected => NotificationClass::Disconnected,
             Self::Failed => NotificationClass::Failed,
             Self::Stalled | Self::Resumed => NotificationClass::Stalled,
+            Self::Lost | Self::Reconnected => NotificationClass::Lost,
         }
     }
 }
@@ -196,7 +206,8 @@ mod tests {
             ("ALL", Some("all")),
             ("connected", Some("connected")),
             (" Stalled , connected", Some("connected,stalled")),
-            ("connected,disconnected,failed,stalled", Some("all")),
+            ("connected,disconnected,failed,stalled,lost", Some("all")),
+            ("lost", Some("lost")),
             ("failed,failed", Some("failed")),
             ("", None),
             ("connected,", None),

@@ -26,6 +26,8 @@ impl Exposition {
         value: &Value,
     ) {
         let (Some(value), Some(type_name)) = (value.as_f64(), type_of(kind)) else { return };
+        // Times are in seconds here, whatever the figure's name says.
+        let name = if unit == Unit::Milliseconds { name.strip_suffix("_ms").unwrap_or(name) } else { name };
         let unit = match unit {
             Unit::Milliseconds | Unit::Seconds => "_seconds",
             // The names have these words in them.

@@ -59,6 +59,7 @@ mod outgoing;
 mod playback;
 mod prometheus;
 mod protocol;
+mod reconnect;
 mod rfc6455;
 mod snapshots;
 mod soak;
@@ -107,6 +108,7 @@ fn main() -> ExitCode {
     playback::tests(&mut suite);
     prometheus::tests(&mut suite);
     protocol::tests(&mut suite);
+    reconnect::tests(&mut suite);
     rfc6455::tests(&mut suite);
     snapshots::tests(&mut suite);
     soak::tests(&mut suite);

@@ -23,7 +23,7 @@ const _: () = assert!(
 impl Call {
     /// Takes note of what happens to the call, and does what that asks of connection and attempt. Gives how the channel
     /// is to be hung up, if it is: the caller does that. No lock of ours is held.
-    fn happen(&self, happening: Happening<Connection>) -> Option<HangupCause> {
+    pub(super) fn happen(&self, happening: Happening<Connection>) -> Option<HangupCause> {
         let todo = self.link.happen(happening);
         let hang_up = todo.hang_up;
         if hang_up.is_some() {
@@ -61,8 +61,16 @@ impl Call {
 
     pub(super) fn happen_and_hang_up(&self, happening: Happening<Connection>) {
         if self.happen(happening).is_some() {
-            self.post(|call| Job::Hangup { call });
+            self.post_hangup();
         }
+    }
+
+    /// Has the channel hung up, by what is known to end the call. One that has lost its connection has it ended for good.
+    fn post_hangup(&self) {
+        let is_lost = self.link.lost_since().is_some();
+        self.post(
+            |call| if is_lost { Job::Disconnected { call, hang_up: true } } else { Job::Hangup { call } },
+        );
     }
 
     /// A panic was contained in a job. The call ends, if it does not end already.
@@ -71,26 +79,36 @@ impl Call {
         let _ = self.happen(Happening::Fault);
     }
 
-    /// An attempt to connect has failed for good.
+    /// An attempt to connect has failed, with all its tries.
     pub(crate) fn connecting_failed(&self, error: &ConnectError) {
-        self.not_connected(Happening::AttemptFailed(NotConnected::Failed(error.to_string())));
+        let why = error.to_string();
+        let is_refusal = error.failure.is_refusal();
+        let why = if is_refusal { NotConnected::Refused(why) } else { NotConnected::Failed(why) };
+        self.not_connected(why, Some(error));
     }
 
     /// The call cannot be made as its client's section wants it.
     pub(crate) fn cannot_be_made(&self, why: String) {
-        self.not_connected(Happening::AttemptFailed(NotConnected::Misconfigured(why)));
+        self.not_connected(NotConnected::Misconfigured(why), None);
     }
 
     /// The application was lost between claim and connection.
     pub(crate) fn connection_lost_in_handshake(&self, what: &str) {
-        self.not_connected(Happening::AttemptFailed(NotConnected::LostInHandshake(what.to_owned())));
+        self.not_connected(NotConnected::LostInHandshake(what.to_owned()), None);
     }
 
-    fn not_connected(&self, happening: Happening<Connection>) {
-        if let Some(hangup) = self.happen(happening) {
-            notifications::failed(self, hangup.cause.number());
-            self.post(|call| Job::Hangup { call });
+    fn not_connected(&self, why: NotConnected, error: Option<&ConnectError>) {
+        let todo = self.link.happen(Happening::AttemptFailed(why.clone()));
+        if let Some(until) = todo.waits_until {
+            self.not_reconnected(error, why.as_str(), until);
+        } else if let Some(hangup) = todo.hang_up {
+            self.abandon_media();
+            if self.link.lost_since().is_none() {
+                notifications::failed(self, hangup.cause.number());
+            }
+            self.post_hangup();
         }
+        self.leave(todo);
     }
 
     /// `incoming_timeout` is over. True if that ends the call: then the channel is to be hung up.
@@ -101,12 +119,23 @@ impl Call {
         true
     }
 
-    /// The connection is over, and with it the call.
-    pub(super) fn connection_over(&self, closed: Closed) {
+    /// A connection is over, and with it the call, unless that waits for another one. Nothing happens if it was not the
+    /// call's.
+    pub(super) fn connection_over(&self, connection: usize, closed: Closed) {
+        let todo = self.link.happen(Happening::Over { connection, closed: closed.clone() });
+        if todo.refused {
+            return;
+        }
+        let (waits_until, hang_up) = (todo.waits_until, todo.hang_up.is_some());
+        if hang_up {
+            self.abandon_media();
+        }
+        self.leave(todo);
+        if let Some(until) = waits_until {
+            return self.connection_lost(&closed, until);
+        }
         self.log_over(&closed);
-        let by_us = matches!(closed, Closed::ByUs(_));
-        let hang_up = self.happen(Happening::Over(closed)).is_some();
-        if by_us {
+        if matches!(closed, Closed::ByUs(_)) {
             notifications::disconnected(self, None);
         } else {
             self.post(|call| Job::Disconnected { call, hang_up });
@@ -150,6 +179,10 @@ impl Call {
         let channel = channel.filter(|_| self.link.connection().is_some());
         notifications::hung_up(self, cause, channel);
         self.unwatch();
+        if self.link.lost_since().is_some() {
+            // No connection ends that could say so.
+            notifications::disconnected(self, None);
+        }
         self.abandon_media();
         // Last: the event that the connection has ended needs what is set above.
         self.leave_after_transfer(todo);

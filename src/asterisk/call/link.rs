@@ -1,7 +1,7 @@
 //! The application's side of a call: the claim to its connection id, the connection, and the events to it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Call, CallRole};
 use crate::asterisk::established::Established;
@@ -25,6 +25,7 @@ pub(in crate::asterisk) struct Connection {
     pub(in crate::asterisk) client: Option<String>,
     pub(in crate::asterisk) write_timeout: Duration,
     pub(in crate::asterisk) ping_interval: Option<Duration>,
+    pub(in crate::asterisk) since: Instant,
 }
 
 /// Events that stand in the out-queue and are still to be sent.
@@ -79,8 +80,9 @@ impl Call {
         self.control_message_format == ControlMessageFormat::Json
     }
 
-    /// The first event of a connection. `variables` are the channel's, a JSON object.
-    pub(crate) fn media_start(&self, variables: String) -> String {
+    /// The first event of a connection. `variables` are the channel's, a JSON object. `lost`: how long the call was
+    /// without a connection that it had lost.
+    pub(crate) fn media_start(&self, variables: String, lost: Option<Duration>) -> String {
         self.render(&Event::MediaStart(Box::new(MediaStart {
             connection_id: self.connection_id.clone(),
             channel: self.name().to_owned(),
@@ -90,11 +92,19 @@ impl Call {
             channel_variables: variables,
             passthrough: self.mode == MediaMode::Passthrough,
             unbuffered: self.mode == MediaMode::Unbuffered,
+            reconnected_after: lost,
         })))
     }
 
-    /// The connection is up and MEDIA_START is out: events and media may follow. False: the call has ended meanwhile.
-    pub(crate) fn open_link(&self, out: Arc<Outbound>, slot: Slot, link: &Established) -> bool {
+    /// The connection is up and MEDIA_START is out: events and media may follow. Gives its number; `None`: the call has
+    /// ended meanwhile. `lost`: as for [`media_start`](Self::media_start).
+    pub(crate) fn open_link(
+        &self,
+        out: Arc<Outbound>,
+        slot: Slot,
+        link: &Established,
+        lost: Option<Duration>,
+    ) -> Option<usize> {
         let connection = Connection {
             out,
             slot,
@@ -102,15 +112,22 @@ impl Call {
             client: link.client.clone(),
             write_timeout: link.write_timeout,
             ping_interval: link.pings.map(|pings| pings.interval),
+            since: Instant::now(),
         };
-        if self.link.happen(Happening::Established(Arc::new(connection))).refused {
-            return false;
+        let todo = self.link.happen(Happening::Established(Arc::new(connection)));
+        if todo.refused {
+            return None;
         }
         call_debug!(self, 1, "WebSocket connection with {} established", link.peer);
-        self.record.connected();
-        self.driver.count_connected(self.role);
-        notifications::connected(self);
-        true
+        match lost {
+            Some(lost) => self.reconnected(lost),
+            None => {
+                self.record.connected();
+                self.driver.count_connected(self.role);
+                notifications::connected(self);
+            }
+        }
+        Some(todo.connection)
     }
 
     /// The code that a connection is to be closed with that the call does not want. `None`: it wants one.
@@ -131,7 +148,11 @@ impl Call {
                 self.record.error(error_text);
             }
             let text = self.render(event);
-            connection.out.queue_text(&text);
+            if event.is_passing() {
+                connection.out.queue_passing_text(&text);
+            } else {
+                connection.out.queue_text(&text);
+            }
             queued.texts.push(text);
             queued.connection = Some(connection);
         }

@@ -1,6 +1,7 @@
 //! The session at work: media in and out, commands, the clock, and what they ask for.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -13,6 +14,7 @@ use crate::asterisk::log::{call_debug, call_warn, warn_limited};
 use crate::asterisk::{fault, notifications, sys};
 use crate::net::clock;
 use crate::net::connection::Wants;
+use crate::net::outbound::Dropped;
 use crate::playout::session::{Action, ClockSetting, MediaFrame, MediaMode, Session};
 use crate::protocol::event::Event;
 use crate::report::log_limit::LogLimit;
@@ -125,6 +127,19 @@ impl Call {
     /// The call is over for the application: nothing more of its media is played, if it was not to be dropped.
     pub(super) fn abandon_media(&self) {
         self.with_session(|session, actions| session.abandon(actions));
+    }
+
+    /// The application did not read this much media in time, or was not there for it. Gives how long it is until its drops
+    /// are to be told of, those of other reasons too.
+    pub(crate) fn unread(&self, dropped: Dropped) -> Option<Duration> {
+        let mut due = None;
+        self.with_session(|session, _| {
+            if dropped.messages > 0 {
+                session.on_unread_media(dropped.media, clock::now());
+            }
+            due = session.drops_due();
+        });
+        due.map(|due| due.since(clock::now()))
     }
 
     /// The channel is about to be answered without the application's asking.

@@ -17,7 +17,11 @@ impl Call {
         if !self.session.lock().wants(Topic::MediaStop) {
             return None;
         }
-        let by_connection = End::of(&Happening::<()>::Over(closed.clone()), true);
+        if closed.is_loss() && self.link.reconnect().is_some() && self.link.end().is_none() {
+            // The call goes on.
+            return None;
+        }
+        let by_connection = End::of(&Happening::<()>::Over { connection: 0, closed: closed.clone() }, true);
         let end = self.link.end().or(by_connection.as_ref())?;
         let by = self.link.ending().unwrap_or(&end.ending).by;
         let cause =

@@ -12,10 +12,12 @@ impl Call {
     /// The call as it is now, for an operator.
     pub(crate) fn report(&self) -> CallReport<'_> {
         let (link_state, connection) = (self.link.state(), self.link.connection());
+        let is_lost = self.link.waits();
         let session = self.session.lock();
         CallReport {
             call: self,
             link_state,
+            is_lost,
             connection,
             status: session.status(),
             stats: session.stats(),

@@ -1,6 +1,7 @@
 //! The table of a call's metrics: what each is called everywhere, what it means, and where it comes from.
 
 use std::ffi::CStr;
+use std::time::Duration;
 
 use super::Section::{Call, Connection, FromApplication, ToApplication};
 use super::{CallReport, Metric, Section};
@@ -52,9 +53,14 @@ pub(crate) static METRICS: &[Metric] = &[
     metric(Call, "connection_id", Info, NONE, "Connection id, or name of the websocket_client", |v| {
         v.call.connection_id.as_str().into()
     }),
-    metric(Call, "state", Info, NONE, "waiting, connecting, connected, buffering, paused or ending", |v| {
-        v.state().into()
-    }),
+    metric(
+        Call,
+        "state",
+        Info,
+        NONE,
+        "waiting, connecting, connected, buffering, paused, lost or ending",
+        |v| v.state().into(),
+    ),
     metric(Call, "age", Gauge, Seconds, "Since the channel was made", |v| Value::Seconds(v.age())),
     metric(Call, "format", Info, NONE, "Media format", |v| v.format().name.as_str().into()),
     metric(Call, "ptime", Info, Milliseconds, "Length of a frame", |v| {
@@ -114,6 +120,16 @@ pub(crate) static METRICS: &[Metric] = &[
         "From MEDIA_START to the application's first media",
         |v| v.call.record.first_media().map(Value::Milliseconds).into(),
     ),
+    metric(Connection, "reconnects", Counter, NONE, "Connections after the first", |v| {
+        v.call.record.reconnects().into()
+    })
+    .of_all("Connections of calls after their first"),
+    metric(Connection, "lost_ms", Counter, Milliseconds, "Time without a connection that was lost", |v| {
+        Value::Milliseconds(Duration::from_millis(
+            u64::try_from(v.call.lost_time().as_millis()).unwrap_or(u64::MAX),
+        ))
+    })
+    .of_all("Time that calls were without a connection that was lost"),
     metric(Connection, "ping_interval", Info, Seconds, "Time between two pings, if any are sent", |v| {
         v.connection().and_then(|connection| connection.ping_interval).map(Value::Seconds).into()
     }),

@@ -159,7 +159,7 @@ fn channel(call: &Call) -> String {
         }
         sections.push((section.as_str(), rows));
     }
-    let settings = call.settings.of_calls().into_iter();
+    let settings = call.settings.of_calls().into_iter().chain([reconnect(call)]);
     sections.push(("Settings", settings.map(|(name, value)| (name.to_owned(), value)).collect()));
     let width = sections.iter().flat_map(|(_, rows)| rows).map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = String::new();
@@ -170,6 +170,15 @@ fn channel(call: &Call) -> String {
         }
     }
     text
+}
+
+/// How long the call outlives a connection, by the name of the option.
+fn reconnect(call: &Call) -> (&'static str, String) {
+    let limit = call.link.reconnect();
+    (
+        call.reconnect_option(),
+        limit.map_or_else(|| "no".to_owned(), |limit| format!("{} ms", limit.as_millis())),
+    )
 }
 
 fn with_unit(value: &Value, unit: Unit) -> String {

@@ -1,6 +1,7 @@
 //! What can happen to a call and its connection.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::net::connection::Closed;
 
@@ -15,8 +16,13 @@ pub enum Happening<C> {
     Established(Arc<C>),
     /// No connection has come of the attempt or the claim.
     AttemptFailed(NotConnected),
-    /// The connection is over.
-    Over(Closed),
+    /// A connection is over.
+    Over {
+        /// Which one; see [`Todo::connection`](super::Todo::connection).
+        connection: usize,
+        /// How it ended.
+        closed: Closed,
+    },
     /// The core has hung the channel up; a connection is closed with this code.
     Hangup {
         /// A WebSocket close code.
@@ -30,8 +36,8 @@ pub enum Happening<C> {
     Transferred,
     /// No application has come within `incoming_timeout`.
     IncomingTimeout,
-    /// The deadline of [`State::Lost`] is over.
-    LostDeadline,
+    /// This deadline of [`State::Lost`] is over.
+    LostDeadline(Instant),
     /// A panic of ours was contained in something that the call needs.
     Fault,
 }
@@ -39,12 +45,26 @@ pub enum Happening<C> {
 /// Why there is no connection. The text is for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotConnected {
-    /// An attempt to connect has failed for good.
+    /// An attempt to connect has failed, with all its tries.
     Failed(String),
+    /// The application's server does not want this call: there is no use in another attempt.
+    Refused(String),
     /// What the call was to say to its server, or where that is, cannot be.
     Misconfigured(String),
     /// The application was lost between its claim and the connection.
     LostInHandshake(String),
+}
+
+impl NotConnected {
+    /// Why, in words.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Failed(why)
+            | Self::Refused(why)
+            | Self::Misconfigured(why)
+            | Self::LostInHandshake(why) => why,
+        }
+    }
 }
 
 /// What happens, without what comes along with it: a row of the table.
@@ -54,6 +74,7 @@ pub(super) enum Kind {
     ConnectStarted,
     Established,
     AttemptFailed,
+    AttemptRefused,
     ClosedByUs,
     ConnectionOver,
     ConnectionLost,
@@ -67,23 +88,22 @@ pub(super) enum Kind {
 }
 
 impl<C> Happening<C> {
-    pub(super) const fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         match self {
             Self::Claim => Kind::Claim,
             Self::ConnectStarted => Kind::ConnectStarted,
             Self::Established(_) => Kind::Established,
+            Self::AttemptFailed(NotConnected::Refused(_)) => Kind::AttemptRefused,
             Self::AttemptFailed(_) => Kind::AttemptFailed,
-            Self::Over(Closed::ByUs(_)) => Kind::ClosedByUs,
-            Self::Over(Closed::ByPeer { .. } | Closed::Fault { .. } | Closed::Panicked) => {
-                Kind::ConnectionOver
-            }
-            Self::Over(Closed::Lost(_) | Closed::Unresponsive(_)) => Kind::ConnectionLost,
+            Self::Over { closed: Closed::ByUs(_), .. } => Kind::ClosedByUs,
+            Self::Over { closed, .. } if closed.is_loss() => Kind::ConnectionLost,
+            Self::Over { .. } => Kind::ConnectionOver,
             Self::Hangup { .. } => Kind::Hangup,
             Self::HangupCommand => Kind::HangupCommand,
             Self::Operator => Kind::Operator,
             Self::Transferred => Kind::Transferred,
             Self::IncomingTimeout => Kind::IncomingTimeout,
-            Self::LostDeadline => Kind::LostDeadline,
+            Self::LostDeadline(_) => Kind::LostDeadline,
             Self::Fault => Kind::Fault,
         }
     }

@@ -89,7 +89,8 @@ fn an_attempt_that_meets_the_hangup_is_cancelled() {
 fn a_connection_that_ends_while_the_core_hangs_up_ends_the_call_once() {
     loom::model(|| {
         let link = up();
-        let over = on_a_thread(&link, Happening::Over(Closed::Lost("reset".into())));
+        let over =
+            on_a_thread(&link, Happening::Over { connection: 1, closed: Closed::Lost("reset".into()) });
         let hangup = link.happen(Happening::Hangup { close_code: 1000 });
         let over = over.join().unwrap();
         let by = link.end().map(|end| end.ending.by);
@@ -104,7 +105,7 @@ fn a_connection_that_ends_while_an_operator_hangs_up_ends_the_call_once() {
     loom::model(|| {
         let link = up();
         let operator = on_a_thread(&link, Happening::Operator);
-        let over = link.happen(Happening::Over(Closed::Lost("reset".into())));
+        let over = link.happen(Happening::Over { connection: 1, closed: Closed::Lost("reset".into()) });
         let operator = operator.join().unwrap();
         assert!(over.hang_up.is_some() != operator.hang_up.is_some());
         assert_eq!(link.state(), State::Closed);
@@ -137,5 +138,24 @@ fn a_thread_that_asks_for_the_newest_connection_gets_it_whole() {
         }
         drop(starter.join());
         assert_eq!(link.newest(&mut seen).map(|connection| **connection), Some("first"));
+    });
+}
+
+/// Two threads at the end of a first connection: one tells of it, late, the other has the next connection up.
+#[test]
+fn the_end_of_an_old_connection_never_ends_the_new_one() {
+    loom::model(|| {
+        let link = TestLink::new(Link::new(Some(Duration::from_secs(60))));
+        let lost = || Happening::Over { connection: 1, closed: Closed::Lost("reset".into()) };
+        let _ = (link.happen(Happening::Claim), link.happen(Happening::Established("first".into())));
+        let _ = link.happen(lost());
+        link.loss_told();
+        let late = on_a_thread(&link, lost());
+        if link.claim().is_ok() {
+            assert_eq!(link.happen(Happening::Established("second".into())).connection, 2);
+        }
+        assert!(late.join().unwrap().hang_up.is_none());
+        assert_eq!((link.state(), link.end()), (State::Up, None));
+        assert_eq!(link.connection().as_deref(), Some(&"second"));
     });
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::tests::{TestLink, happenings};
+use super::tests::{TestLink, happenings, with_deadline};
 use super::*;
 
 fn any_happening() -> impl Strategy<Value = Happening<u32>> {
@@ -10,7 +10,13 @@ fn any_happening() -> impl Strategy<Value = Happening<u32>> {
     prop_oneof![
         1 => Just(Happening::Claim),
         2 => Just(Happening::Established(3.into())),
-        4 => prop::sample::select(happenings()).prop_map(|(_, happening)| happening),
+        4 => (prop::sample::select(happenings()), 1usize..4).prop_map(|((_, happening), number)| {
+            // Of the connections that there may have been by then.
+            match happening {
+                Happening::Over { closed, .. } => Happening::Over { connection: number, closed },
+                other => other,
+            }
+        }),
     ]
 }
 
@@ -27,7 +33,7 @@ struct Seen {
 impl Seen {
     fn check(&mut self, link: &TestLink, happening: &Happening<u32>) -> Result<(), TestCaseError> {
         let before = link.state();
-        let todo = link.happen(happening.clone());
+        let todo = link.happen(with_deadline(link, happening.clone()));
         match happening {
             Happening::Claim | Happening::ConnectStarted if !todo.refused => {
                 prop_assert!(!self.admitted, "two applications were admitted");
@@ -47,6 +53,7 @@ impl Seen {
             prop_assert_eq!(Some(first), link.end(), "the first end counts");
         }
         self.end = link.end().cloned();
+        link.loss_told();
         prop_assert_eq!(link.state().is_ended(), self.end.is_some(), "a call that ends has an end");
         prop_assert_eq!(self.hung_up == 1, self.end.as_ref().is_some_and(|end| end.hangup.is_some()));
         if before == State::Closed {

@@ -33,7 +33,7 @@ pub(super) enum Next {
     To(State),
     /// To `Lost` as long as there is a deadline for another connection; else the call ends, `Closed`.
     LostOrEnd,
-    /// Stays, but the attempt that is under way is the last.
+    /// The call ends, and its attempt with it. Stays where an application is getting its 101: then none follows it.
     LastAttempt,
 }
 
@@ -59,17 +59,17 @@ pub(super) struct Step {
 }
 
 /// Nothing changes.
-const STAY: Step = Step { next: Next::Stay, act: Act::Nothing, ends: false };
+pub(super) const STAY: Step = Step { next: Next::Stay, act: Act::Nothing, ends: false };
 /// Nothing changes, and what came has to go.
-const REFUSE: Step = Step { act: Act::Refuse, ..STAY };
+pub(super) const REFUSE: Step = Step { act: Act::Refuse, ..STAY };
 /// The call waits for another connection, or ends.
 const LOSE: Step = Step { next: Next::LostOrEnd, ..STAY };
-/// No attempt after this one.
+/// No time for another connection any more.
 const LAST: Step = Step { next: Next::LastAttempt, ..STAY };
 /// The call ends.
 const END: Step = end_in(State::Closed);
 /// The call ends, and nobody is to be connected any more.
-const CANCEL: Step = Step { act: Act::Cancel, ..END };
+pub(super) const CANCEL: Step = Step { act: Act::Cancel, ..END };
 /// The call ends, and its connection with it.
 const CLOSE: Step = Step { act: Act::Close, ..END };
 /// The connection of a call that ends is closed.
@@ -110,6 +110,7 @@ const fn row(kind: Kind) -> [Step; 6] {
         Kind::ConnectStarted =>  [CONNECTING, REFUSE,    REFUSE, REFUSE,      CONNECTING, REFUSE],
         Kind::Established =>     [REFUSE,     UP,        REFUSE, REFUSE,      REFUSE,     REFUSE],
         Kind::AttemptFailed =>   [STAY,       LOSE,      STAY,   STAY,        STAY,       STAY],
+        Kind::AttemptRefused =>  [STAY,       END,       STAY,   STAY,        STAY,       STAY],
         Kind::ClosedByUs =>      [STAY,       STAY,      STAY,   STAY,        STAY,       STAY],
         Kind::ConnectionOver =>  [STAY,       STAY,      END,    CLOSED,      STAY,       STAY],
         Kind::ConnectionLost =>  [STAY,       STAY,      LOSE,   CLOSED,      STAY,       STAY],

@@ -10,12 +10,22 @@ pub(super) type TestLink = Link<u32, u32>;
 
 const WAIT: Duration = Duration::from_secs(60);
 
+/// The end of the call's first connection.
 fn over(closed: Closed) -> Happening<u32> {
-    Happening::Over(closed)
+    Happening::Over { connection: 1, closed }
+}
+
+fn by_peer(code: u16) -> Happening<u32> {
+    over(Closed::ByPeer { code, reason: String::new() })
 }
 
 fn lost() -> Happening<u32> {
     over(Closed::Lost("reset".into()))
+}
+
+/// [`with_deadline`] makes it the one that there is.
+fn deadline() -> Happening<u32> {
+    Happening::LostDeadline(Instant::now())
 }
 
 fn failed() -> Happening<u32> {
@@ -30,8 +40,10 @@ pub(super) fn happenings() -> Vec<(&'static str, Happening<u32>)> {
         ("established", Happening::Established(2.into())),
         ("attempt failed", failed()),
         ("lost in handshake", Happening::AttemptFailed(NotConnected::LostInHandshake("gone".into()))),
+        ("refused by the server", Happening::AttemptFailed(NotConnected::Refused("401".into()))),
         ("closed by us", over(Closed::ByUs(1000))),
-        ("closed by peer", over(Closed::ByPeer { code: 1000, reason: String::new() })),
+        ("closed by peer", by_peer(1000)),
+        ("closed by peer who goes away", by_peer(1001)),
         ("protocol fault", over(Closed::Fault { code: 1002, what: "reserved bits".into() })),
         ("panicked", over(Closed::Panicked)),
         ("lost", lost()),
@@ -41,7 +53,7 @@ pub(super) fn happenings() -> Vec<(&'static str, Happening<u32>)> {
         ("operator", Happening::Operator),
         ("transferred", Happening::Transferred),
         ("incoming_timeout", Happening::IncomingTimeout),
-        ("deadline", Happening::LostDeadline),
+        ("deadline", Happening::LostDeadline(Instant::now())),
         ("fault", Happening::Fault),
     ]
 }
@@ -64,13 +76,22 @@ fn link_in(state: State, reconnect: Option<Duration>) -> TestLink {
         assert_eq!(link.keep_attempt(7), None);
     }
     assert_eq!(link.state(), state);
+    link.loss_told();
     link
+}
+
+/// The same, a deadline being the one that there is.
+pub(super) fn with_deadline(link: &TestLink, happening: Happening<u32>) -> Happening<u32> {
+    match (happening, link.inner.lock().until) {
+        (Happening::LostDeadline(_), Some(until)) => Happening::LostDeadline(until),
+        (other, _) => other,
+    }
 }
 
 /// What a happening did, in words: the new state, what is to be done, and by what the call has ended.
 fn outcome(link: &TestLink, happening: Happening<u32>) -> String {
     let (before, ended_before) = (link.state(), link.end().cloned());
-    let todo = link.happen(happening);
+    let todo = link.happen(with_deadline(link, happening));
     let mut text = String::new();
     if link.state() != before {
         let _ = write!(text, "{:?} ", link.state());
@@ -106,12 +127,15 @@ const CELLS: &[(&str, [&str; 6])] = &[
     ("established", ["refused", "Up", "refused", "refused", "refused", "refused"]),
     ("attempt failed", ["-", "Closed hang up by not_connected", "-", "-", "-", "-"]),
     ("lost in handshake", ["-", "Closed hang up by lost", "-", "-", "-", "-"]),
-    ("closed by us", ["-", "-", "-", "-", "-", "-"]),
-    ("closed by peer", ["-", "-", "Closed hang up by application", "Closed", "-", "-"]),
-    ("protocol fault", ["-", "-", "Closed hang up by protocol_fault", "Closed", "-", "-"]),
-    ("panicked", ["-", "-", "Closed hang up by internal_error", "Closed", "-", "-"]),
-    ("lost", ["-", "-", "Closed hang up by lost", "Closed", "-", "-"]),
-    ("unresponsive", ["-", "-", "Closed hang up by unresponsive", "Closed", "-", "-"]),
+    ("refused by the server", ["-", "Closed hang up by not_connected", "-", "-", "-", "-"]),
+    ("closed by us", ["refused", "refused", "-", "-", "-", "-"]),
+    ("closed by peer", ["refused", "refused", "Closed hang up by application", "Closed", "-", "-"]),
+    ("closed by peer who goes away",
+     ["refused", "refused", "Closed hang up by application", "Closed", "-", "-"]),
+    ("protocol fault", ["refused", "refused", "Closed hang up by protocol_fault", "Closed", "-", "-"]),
+    ("panicked", ["refused", "refused", "Closed hang up by internal_error", "Closed", "-", "-"]),
+    ("lost", ["refused", "refused", "Closed hang up by lost", "Closed", "-", "-"]),
+    ("unresponsive", ["refused", "refused", "Closed hang up by unresponsive", "Closed", "-", "-"]),
     ("hangup", ["Closed by core", "Closed cancel #7 by core", "Closed close #1 1001 by core",
                 "Closed close #1 1001", "Closed by core", "-"]),
     ("hangup command", ["-", "-", "Ending hang up by hangup_command", "-", "-", "-"]),
@@ -147,23 +171,24 @@ fn every_cell_of_the_table() {
     check_cells(None, |_, _| None);
 }
 
-/// The same table, but for the two cells in which a connection is lost.
+/// The same table, but for the cells in which a connection is lost.
 #[test]
 fn every_cell_of_the_table_where_calls_wait_for_another_connection() {
     check_cells(Some(WAIT), |name, state| {
-        (state == State::Up && ["lost", "unresponsive"].contains(&name)).then_some("Lost")
+        let losses = ["lost", "unresponsive", "closed by peer who goes away"];
+        (state == State::Up && losses.contains(&name)).then_some("Lost")
     });
 }
 
 #[test]
 fn a_lost_connection_is_followed_by_another() {
     let link = link_in(State::Lost, Some(WAIT));
-    assert!(link.waits_until().is_some());
+    assert!(link.lost_since().is_some());
     assert_eq!(link.claimable(), Ok(()));
     assert_eq!(link.claim(), Ok(()));
     assert_eq!(outcome(&link, Happening::Established(2.into())), "Up");
-    assert_eq!(link.connection(), Some(2.into()));
-    assert_eq!((link.waits_until(), link.end()), (None, None));
+    assert_eq!((link.connection(), link.connections()), (Some(2.into()), 2));
+    assert_eq!((link.lost_since(), link.end()), (None, None));
     assert_eq!(outcome(&link, Happening::Hangup { close_code: 1000 }), "Closed close #2 1000 by core");
 }
 
@@ -172,23 +197,87 @@ fn an_attempt_for_another_connection_that_fails_in_time_leaves_time_for_more() {
     let link = link_in(State::Lost, Some(WAIT));
     assert_eq!(outcome(&link, Happening::ConnectStarted), "Connecting");
     assert_eq!(outcome(&link, failed()), "Lost");
-    assert_eq!(outcome(&link, Happening::LostDeadline), "Closed hang up by lost");
+    assert_eq!(outcome(&link, deadline()), "Closed hang up by lost");
+    assert_eq!(link.ending().map(|ending| ending.reason.as_str()), Some("reset"));
 }
 
 #[test]
-fn an_attempt_that_outlasts_the_deadline_is_the_last() {
+fn an_attempt_does_not_outlast_the_deadline() {
     let link = link_in(State::Lost, Some(WAIT));
-    assert_eq!(outcome(&link, Happening::Claim), "Connecting");
-    assert_eq!(outcome(&link, Happening::LostDeadline), "-");
-    assert_eq!(outcome(&link, failed()), "Closed hang up by lost");
-    assert_eq!(link.ending().map(|ending| ending.reason.as_str()), Some("reset"));
+    let _ = link.happen(Happening::ConnectStarted);
+    assert_eq!(link.keep_attempt(8), None);
+    assert_eq!(outcome(&link, deadline()), "Closed cancel #8 hang up by lost");
+}
+
+/// An application that is getting its 101 when the time is over serves the call; if it is lost there, the call ends.
+#[test]
+fn a_claim_outlasts_the_deadline_and_is_the_last() {
+    for (then, expected) in [(failed(), "Closed hang up by lost"), (Happening::Established(2.into()), "Up")] {
+        let link = link_in(State::Lost, Some(WAIT));
+        assert_eq!(outcome(&link, Happening::Claim), "Connecting");
+        assert_eq!(outcome(&link, deadline()), "-");
+        assert_eq!(outcome(&link, then), expected);
+    }
+}
+
+#[test]
+fn a_server_that_does_not_want_the_call_back_ends_it() {
+    let link = link_in(State::Lost, Some(WAIT));
+    let _ = link.happen(Happening::ConnectStarted);
+    let refused = Happening::AttemptFailed(NotConnected::Refused("401".into()));
+    assert_eq!(outcome(&link, refused), "Closed hang up by lost");
+}
+
+/// Each number is of one connection: the end of one that is over already, or was never the call's, ends nothing.
+#[test]
+fn the_end_of_an_old_connection_does_not_end_the_new_one() {
+    let link = link_in(State::Lost, Some(WAIT));
+    let _ = link.happen(Happening::Claim);
+    assert_eq!(link.happen(Happening::Established(2.into())).connection, 2);
+    for closed in [Closed::Lost("late".into()), Closed::Panicked, Closed::ByUs(1000)] {
+        for connection in [0, 1, 3] {
+            let late = Happening::Over { connection, closed: closed.clone() };
+            assert_eq!(outcome(&link, late), "refused", "{closed:?}");
+        }
+    }
+    let lost = Happening::Over { connection: 2, closed: Closed::Lost("reset".into()) };
+    assert_eq!(outcome(&link, lost), "Lost");
+}
+
+/// Else people would hear of the next connection before they hear of the loss.
+#[test]
+fn no_connection_comes_before_the_loss_is_told() {
+    for happening in [Happening::Claim, Happening::ConnectStarted] {
+        let link = link_in(State::Up, Some(WAIT));
+        let _ = link.happen(lost());
+        assert_eq!((link.claimable(), link.waits()), (Err(ClaimRefused::Taken), false));
+        assert_eq!(outcome(&link, happening.clone()), "refused");
+        link.loss_told();
+        assert_eq!((link.claimable(), link.waits()), (Ok(()), true));
+        assert_eq!(outcome(&link, happening), "Connecting");
+        assert!(link.waits(), "until one is there");
+    }
+}
+
+/// The deadline of the loss before, which a thread had in its hands when the new connection came.
+#[test]
+fn an_old_deadline_does_not_end_a_later_wait() {
+    let link = link_in(State::Lost, Some(WAIT));
+    let old = link.inner.lock().until.unwrap();
+    let _ = (link.happen(Happening::Claim), link.happen(Happening::Established(2.into())));
+    std::thread::sleep(Duration::from_millis(1));
+    let todo = link.happen(Happening::Over { connection: 2, closed: Closed::Lost("again".into()) });
+    assert!(todo.waits_until.is_some_and(|until| until > old));
+    let _ = link.happen(Happening::LostDeadline(old));
+    assert_eq!(link.state(), State::Lost);
 }
 
 #[test]
 fn a_call_that_lost_its_connection_before_ends_by_what_ends_it_then() {
     let link = link_in(State::Lost, Some(WAIT));
     let _ = (link.happen(Happening::Claim), link.happen(Happening::Established(2.into())));
-    assert_eq!(outcome(&link, over(Closed::Panicked)), "Closed hang up by internal_error");
+    let over = Happening::Over { connection: 2, closed: Closed::Panicked };
+    assert_eq!(outcome(&link, over), "Closed hang up by internal_error");
 }
 
 #[test]
@@ -198,10 +287,14 @@ fn a_claim_is_refused_because_of_another_or_of_the_end() {
         assert_eq!(link.claim(), Err(ClaimRefused::Taken), "{state:?}");
         assert_eq!(link.claimable(), Err(ClaimRefused::Taken), "{state:?}");
     }
-    let link = link_in(State::None, None);
-    let _ = link.happen(Happening::IncomingTimeout);
-    assert_eq!(link.claimable(), Err(ClaimRefused::Over));
-    assert_eq!(link.claim(), Err(ClaimRefused::Over));
+    let never_connected = link_in(State::None, None);
+    let _ = never_connected.happen(Happening::IncomingTimeout);
+    let waited = link_in(State::Lost, Some(WAIT));
+    assert_eq!(outcome(&waited, deadline()), "Closed hang up by lost");
+    for link in [never_connected, waited] {
+        assert_eq!(link.claimable(), Err(ClaimRefused::Over));
+        assert_eq!(link.claim(), Err(ClaimRefused::Over));
+    }
 }
 
 #[test]
@@ -228,6 +321,7 @@ fn a_thread_sees_each_new_connection() {
     let _ = link.happen(Happening::Established(1.into()));
     assert_eq!(link.newest(&mut seen), Some(&1.into()));
     let _ = link.happen(lost());
+    link.loss_told();
     assert_eq!(link.newest(&mut seen), Some(&1.into()), "the newest, also when it is over");
     let _ = (link.happen(Happening::Claim), link.happen(Happening::Established(2.into())));
     assert_eq!(link.newest(&mut seen), Some(&2.into()));
@@ -265,13 +359,14 @@ fn nothing_is_dropped_under_the_lock() {
     let drops = Arc::new(Mutex::new(Vec::new()));
     let new = || Dropped(Arc::downgrade(&link), drops.clone());
     let mut seen = Seen::default();
-    for _ in 0..2 {
+    for connection in [1, 2] {
         let _ = link.happen(Happening::ConnectStarted);
         let _ = link.keep_attempt(new());
         let _ = link.happen(Happening::Established(new().into()));
         assert!(link.newest(&mut seen).is_some());
         let _ = link.happen(Happening::Established(new().into()));
-        let _ = link.happen(Happening::Over(Closed::Lost("reset".into())));
+        let _ = link.happen(Happening::Over { connection, closed: Closed::Lost("reset".into()) });
+        link.loss_told();
     }
     // Two attempts, two refused connections, and the first connection, which the second has replaced.
     assert_eq!(*drops.lock(), [true; 5]);

@@ -66,12 +66,16 @@ impl Connection {
     pub(super) fn on_peer_close(&mut self, payload: &[u8]) {
         let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
         if self.state == State::Open {
-            self.out.discard_media();
-            self.out.queue_close(None, payload);
-            self.tell(Closed::ByPeer {
+            let closed = Closed::ByPeer {
                 code: code.unwrap_or(CloseCode::Status.into()),
                 reason: String::from_utf8_lossy(payload.get(2..).unwrap_or_default()).into_owned(),
-            });
+            };
+            if closed.is_loss() {
+                self.out.keep();
+            }
+            self.out.discard_media();
+            self.out.queue_close(None, payload);
+            self.tell(closed);
         }
         self.linger(self.role == Role::Client);
     }
@@ -102,6 +106,7 @@ impl Connection {
 
     /// The application does nothing any more.
     pub(super) fn give_up(&mut self, what: String) {
+        self.out.keep();
         self.out.discard_media();
         let closed = Closed::Unresponsive(what);
         self.send_close(CloseCode::Away.into(), &closed);
@@ -111,6 +116,7 @@ impl Connection {
 
     /// There is nobody to say anything to.
     pub(super) fn lose(&mut self, what: String) {
+        self.out.keep();
         self.out.close();
         self.tell(Closed::Lost(what));
         self.state = State::Done;

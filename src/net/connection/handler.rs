@@ -76,6 +76,19 @@ pub enum Closed {
     Panicked,
 }
 
+impl Closed {
+    /// Whether the application may come back, or can be reached again: the connection ended without a close frame, was
+    /// given up, or was closed with a code (RFC 6455 section 7.4.1, and its registry) that speaks of the server and not of
+    /// the call: going away, internal error, service restart, try again later, bad gateway.
+    pub const fn is_loss(&self) -> bool {
+        match self {
+            Self::Lost(_) | Self::Unresponsive(_) => true,
+            Self::ByPeer { code, .. } => matches!(code, 1001 | 1011 | 1012 | 1013 | 1014),
+            Self::ByUs(_) | Self::Fault { .. } | Self::Panicked => false,
+        }
+    }
+}
+
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

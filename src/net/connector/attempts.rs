@@ -2,6 +2,7 @@
 //! scheduler keeps the clock and the look-ups.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -185,11 +186,13 @@ impl Attempts {
 
     /// The call ends here, whatever it was doing.
     pub(super) fn failed(&self, failure: Failure) -> ConnectError {
+        let pause_ms = u32::try_from(self.pause(&failure).as_millis()).unwrap_or(u32::MAX);
         ConnectError {
             fallback: None,
             server: Some(self.plan.server()),
             attempts: self.attempt,
             addresses: self.tried,
+            pause_ms: NonZeroU32::new(pause_ms.max(1)),
             failure,
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::proxy::ProxyError;
@@ -21,11 +22,14 @@ pub struct ConnectError {
     pub addresses: usize,
     /// What ended the last of them.
     pub failure: Failure,
+    /// How long to leave the server alone: `reconnect_interval`, or longer where it asks for that; at least 1. `None`: the
+    /// settings are not known.
+    pub pause_ms: Option<NonZeroU32>,
 }
 
 impl ConnectError {
     pub(super) fn before_any_attempt(failure: Failure) -> Self {
-        Self { fallback: None, server: None, attempts: 0, addresses: 0, failure }
+        Self { fallback: None, server: None, attempts: 0, addresses: 0, failure, pause_ms: None }
     }
 }
 
@@ -194,6 +198,11 @@ impl Failure {
             Self::Upgrade { error, .. } => error.is_final(),
             _ => false,
         }
+    }
+
+    /// Whether the app's server has said that it does not want this client: 401 and 403.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Upgrade { error, .. } if error.is_refusal())
     }
 
     /// When the app's server wants the next attempt, as it wrote it; `None`: it does not say.

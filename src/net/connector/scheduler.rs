@@ -264,8 +264,8 @@ impl Scheduler {
     }
 
     fn take_on(&mut self, id: JobId, job: ConnectJob, settled: Arc<Settled>) {
-        let ConnectJob { client, settings, fallbacks, tls, on_done, label } = job;
-        let course = Course::new(label, client, fallbacks, tls);
+        let ConnectJob { client, settings, fallbacks, tls, on_done, label, again } = job;
+        let course = Course::new((label, again), client, fallbacks, tls);
         self.read_settings(id, Promise::new(on_done, settled), course, settings);
     }
 

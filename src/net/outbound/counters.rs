@@ -1,5 +1,6 @@
 //! What has gone out on one connection, and what has not.
 
+use std::ops::AddAssign;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -12,7 +13,14 @@ pub struct Dropped {
     pub media: Duration,
 }
 
-/// Totals of one connection's way out.
+impl AddAssign for Dropped {
+    fn add_assign(&mut self, more: Self) {
+        self.messages += more.messages;
+        self.media += more.media;
+    }
+}
+
+/// Totals of a call's way out, over all its connections.
 #[derive(Debug, Default)]
 pub struct OutCounters {
     /// Media messages handed to the socket or queued.

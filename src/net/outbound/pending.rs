@@ -8,6 +8,7 @@ use tungstenite::protocol::frame::coding::Data;
 
 use super::Outbound;
 use super::counters::{Dropped, as_nanos};
+use super::waiting::Instead;
 
 /// Reading from an application stops while this many bytes of answers wait for it to read them.
 const CONTROL_BACKLOG_BYTES: usize = 256 * 1024;
@@ -15,20 +16,20 @@ const CONTROL_BACKLOG_BYTES: usize = 256 * 1024;
 /// A message waiting to be written.
 pub(super) enum Message {
     /// An unencoded payload.
-    Payload { opcode: Data, payload: Vec<u8>, media: Option<Duration> },
+    Payload { opcode: Data, payload: Vec<u8>, media: Option<Duration>, is_passing: bool },
     /// A whole control frame.
     Encoded(Vec<u8>),
 }
 
 impl Message {
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         match self {
             Message::Payload { payload, .. } => payload.len(),
             Message::Encoded(bytes) => bytes.len(),
         }
     }
 
-    pub(super) fn media(&self) -> Option<Duration> {
+    fn media(&self) -> Option<Duration> {
         match self {
             Message::Payload { media, .. } => *media,
             Message::Encoded(_) => None,
@@ -36,66 +37,133 @@ impl Message {
     }
 }
 
+/// Messages in their order, and what they come to.
+#[derive(Default)]
+pub(super) struct Messages {
+    list: VecDeque<Message>,
+    media: Duration,
+    /// Of what is not media.
+    control_bytes: usize,
+}
+
+impl Messages {
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Playing time of the media among them.
+    pub(super) fn media(&self) -> Duration {
+        self.media
+    }
+
+    /// Bytes of what is not media.
+    pub(super) fn control_bytes(&self) -> usize {
+        self.control_bytes
+    }
+
+    /// Puts a message behind the others.
+    pub(super) fn push(&mut self, message: Message) {
+        match message.media() {
+            Some(duration) => self.media += duration,
+            None => self.control_bytes += message.len(),
+        }
+        self.list.push_back(message);
+    }
+
+    /// Takes the oldest.
+    pub(super) fn pop(&mut self) -> Option<Message> {
+        self.remove(0)
+    }
+
+    /// Takes the oldest one of media.
+    fn pop_media(&mut self) -> Option<Message> {
+        self.pop_first(|message| message.media().is_some())
+    }
+
+    /// Takes the oldest event: of those that are soon out of date, if there is one.
+    pub(super) fn pop_event(&mut self) -> Option<Message> {
+        let passing = self.pop_first(|message| matches!(message, Message::Payload { is_passing: true, .. }));
+        passing.or_else(|| self.pop_first(|message| message.media().is_none()))
+    }
+
+    fn pop_first(&mut self, wanted: impl FnMut(&Message) -> bool) -> Option<Message> {
+        let first = self.list.iter().position(wanted)?;
+        self.remove(first)
+    }
+
+    fn remove(&mut self, index: usize) -> Option<Message> {
+        let message = self.list.remove(index)?;
+        match message.media() {
+            Some(duration) => self.media = self.media.saturating_sub(duration),
+            None => self.control_bytes = self.control_bytes.saturating_sub(message.len()),
+        }
+        Some(message)
+    }
+
+    fn discard_media(&mut self) {
+        self.list.retain(|message| message.media().is_none());
+        self.media = Duration::ZERO;
+    }
+}
+
 /// What waits behind the writer. Its lock is never held across a syscall.
 #[derive(Default)]
 pub(super) struct Pending {
-    pub(super) messages: VecDeque<Message>,
-    pub(super) media: Duration,
-    control_bytes: usize,
+    pub(super) messages: Messages,
     pub(super) dropped: Dropped,
-    /// No more payload is taken: a close frame is queued, or the connection has failed.
+    /// Nothing more goes out here: a close frame is queued, or the connection has failed.
     pub(super) closed: bool,
+    /// Where payload goes then, if it goes anywhere.
+    pub(super) instead: Option<Instead>,
+}
+
+impl Pending {
+    /// Whether media and events go out here.
+    pub(super) fn takes_payload(&self) -> bool {
+        !self.closed && self.instead.is_none()
+    }
 }
 
 impl Outbound {
     /// Forgets queued media; for an application that has sent its close frame and reads no more.
     pub fn discard_media(&self) {
         let mut pending = self.pending.lock();
-        pending.messages.retain(|message| message.media().is_none());
-        pending.media = Duration::ZERO;
+        pending.messages.discard_media();
         self.mirror(&pending);
     }
 
     /// Puts a message behind the others.
     pub(super) fn append(&self, pending: &mut Pending, message: Message) {
-        match message.media() {
-            Some(duration) => {
-                pending.media += duration;
-                self.counters.queue_high_water_ns.fetch_max(as_nanos(pending.media), Ordering::Relaxed);
-            }
-            None => pending.control_bytes += message.len(),
-        }
-        pending.messages.push_back(message);
-        self.mirror(pending);
-    }
-
-    /// A message has been taken out.
-    pub(super) fn account_removed(&self, pending: &mut Pending, message: &Message) {
-        match message.media() {
-            Some(duration) => pending.media = pending.media.saturating_sub(duration),
-            None => pending.control_bytes = pending.control_bytes.saturating_sub(message.len()),
+        let is_media = message.media().is_some();
+        pending.messages.push(message);
+        if is_media {
+            self.note_high_water(pending.messages.media());
         }
         self.mirror(pending);
     }
 
-    /// Drops media until no more of it waits than may.
-    pub(super) fn drop_oldest_media(&self, pending: &mut Pending) {
-        while pending.media > self.media_limit {
-            let Some(oldest) = pending.messages.iter().position(|message| message.media().is_some()) else {
-                return;
-            };
-            let Some(message) = pending.messages.remove(oldest) else { return };
-            self.account_removed(pending, &message);
-            pending.dropped.messages += 1;
-            pending.dropped.media += message.media().unwrap_or_default();
+    /// So much media waits.
+    pub(super) fn note_high_water(&self, media: Duration) {
+        self.counters.queue_high_water_ns.fetch_max(as_nanos(media), Ordering::Relaxed);
+    }
+
+    /// Drops the oldest media until no more of it waits than may. What was dropped is counted.
+    pub(super) fn drop_oldest_media(&self, messages: &mut Messages) -> Dropped {
+        let mut dropped = Dropped::default();
+        while messages.media() > self.media_limit {
+            let Some(message) = messages.pop_media() else { break };
+            dropped.messages += 1;
+            dropped.media += message.media().unwrap_or_default();
             self.counters.media_dropped.fetch_add(1, Ordering::Relaxed);
             let dropped_ns = as_nanos(message.media().unwrap_or_default());
             self.counters.media_dropped_ns.fetch_add(dropped_ns, Ordering::Relaxed);
         }
+        dropped
     }
+
     /// What is seen of the queue without its lock.
-    fn mirror(&self, pending: &Pending) {
+    pub(super) fn mirror(&self, pending: &Pending) {
         self.pending_len.store(pending.messages.len(), Ordering::Release);
-        self.congested.store(pending.control_bytes > CONTROL_BACKLOG_BYTES, Ordering::Relaxed);
+        self.congested.store(pending.messages.control_bytes() > CONTROL_BACKLOG_BYTES, Ordering::Relaxed);
     }
 }

@@ -1,6 +1,7 @@
 //! A socket that takes what it is told to take, and what comes out of it.
 
 use super::*;
+use std::io;
 use std::os::fd::RawFd;
 
 #[derive(Debug, Default)]
@@ -138,4 +139,192 @@ fn nothing_follows_a_close() {
     out.send_text("late");
     out.flush();
     assert_eq!(*pipe.out.lock(), [0x89, 0]);
+}
+
+/// What was written to `pipe`, its frames as opcode and payload; a server's, so not masked.
+fn frames(pipe: &Pipe) -> Vec<(u8, Vec<u8>)> {
+    let (bytes, mut at, mut frames) = (pipe.out.lock().clone(), 0, Vec::new());
+    while at < bytes.len() {
+        let len = usize::from(bytes[at + 1]);
+        assert!(len < 126, "short ones");
+        frames.push((bytes[at] & 0x0f, bytes[at + 2..at + 2 + len].to_vec()));
+        at += 2 + len;
+    }
+    frames
+}
+
+fn text(text: &str) -> (u8, Vec<u8>) {
+    (1, text.into())
+}
+
+fn media(number: u8) -> (u8, Vec<u8>) {
+    (2, vec![number; 50])
+}
+
+/// A way out with its socket.
+type Way<O> = (Arc<Pipe>, O);
+
+/// A call's first way out and the next one.
+fn lost_and_next(room: usize) -> (Way<Outbound>, Way<Arc<Outbound>>) {
+    let (pipe, out) = outbound(room, Role::Server);
+    let out = out.outlived();
+    let (next_pipe, next) = outbound(100_000, Role::Server);
+    let next = Arc::new(next.outlived().counting_on(&out));
+    ((pipe, out), (next_pipe, next))
+}
+
+#[test]
+fn what_a_lost_connection_kept_goes_out_on_the_next_in_order() {
+    let ((pipe, out), (next_pipe, next)) = lost_and_next(100);
+    out.send_media(&[0; 50], FRAME);
+    out.send_text("before");
+    out.keep();
+    for number in 1..10u8 {
+        out.send_media(&[number; 50], FRAME);
+        if number == 3 || number == 8 {
+            out.send_text(if number == 3 { "early" } else { "late" });
+        }
+    }
+    assert_eq!(out.queued_media(), FRAME * 5, "no more than may wait");
+    out.queue_close(None, &[]);
+    out.flush();
+    assert_eq!(frames(&pipe), [media(0), text("before"), (8, vec![])]);
+
+    next.queue_text("start");
+    assert_eq!(out.hand_over(&next), Dropped { messages: 4, media: FRAME * 4 });
+    out.send_media(&[10; 50], FRAME);
+    out.queue_text("from an old hand");
+    assert_eq!(next.flush(), Flushed::Empty(Dropped { messages: 1, media: FRAME }));
+    out.queue_text("again");
+    out.send_queued();
+    next.send_media(&[11; 50], FRAME);
+    let mut expected = vec![text("start"), text("early")];
+    expected.extend([6, 7, 8].map(media));
+    expected.push(text("late"));
+    expected.extend([media(9), media(10), text("from an old hand"), text("again"), media(11)]);
+    assert_eq!(frames(&next_pipe), expected);
+    assert_eq!(frames(&pipe).len(), 3, "the old one has said its last word");
+    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    assert_eq!(count(&next.counters.media_messages), 12, "the totals are the call's");
+    assert_eq!(count(&next.counters.media_dropped), 5);
+}
+
+/// What is in the batch that is being written has not gone out for that.
+#[test]
+fn a_batch_that_was_cut_goes_out_once_and_whole() {
+    for room in [0, 1, 51, 52, 53, 70, 104, 10_000] {
+        let ((pipe, out), (next_pipe, next)) = lost_and_next(0);
+        let sent = [media(0), text("mark"), media(1), media(2)];
+        for (opcode, payload) in &sent {
+            if *opcode == 1 {
+                out.queue_text(std::str::from_utf8(payload).unwrap());
+            } else {
+                out.send_media(payload, FRAME);
+            }
+        }
+        out.flush();
+        *pipe.room.lock() = room;
+        out.flush();
+        out.keep();
+        out.queue_close(None, &[]);
+        *pipe.room.lock() = 10_000;
+        out.flush();
+        let _ = out.hand_over(&next);
+        next.flush();
+        let mut got = frames(&pipe);
+        assert_eq!(got.pop(), Some((8, vec![])), "{room}");
+        got.extend(frames(&next_pipe));
+        assert_eq!(got, sent, "{room}");
+    }
+}
+
+/// A socket that fails.
+#[derive(Debug)]
+struct Broken;
+
+impl Transport for Broken {
+    fn recv(&self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::ConnectionReset.into())
+    }
+    fn send(&self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+    fn shutdown(&self) {}
+    fn close(&self) {}
+    fn as_raw_fd(&self) -> RawFd {
+        -1
+    }
+    fn concurrent(&self) -> bool {
+        true
+    }
+}
+
+/// The thread that finds out first, by a frame that cannot be sent, is not the reactor's.
+#[test]
+fn the_frame_that_finds_the_connection_broken_is_kept_too() {
+    let out = Outbound::new(Arc::new(Broken), Role::Server, FRAME * 10, Box::new(NoWake)).outlived();
+    out.send_media(&[1; 50], FRAME);
+    out.send_media(&[2; 50], FRAME);
+    out.send_text("event");
+    assert_eq!(out.flush(), Flushed::Failed);
+    out.keep();
+    let (pipe, next) = outbound(10_000, Role::Server);
+    let next = Arc::new(next);
+    let _ = out.hand_over(&next);
+    next.flush();
+    assert_eq!(frames(&pipe), [media(1), media(2), text("event")]);
+}
+
+#[test]
+fn what_waits_for_an_application_that_is_lost_is_bounded() {
+    let ((_pipe, out), (next_pipe, next)) = lost_and_next(0);
+    out.keep();
+    let event = "x".repeat(100);
+    out.send_text("first");
+    for number in 0..4000 {
+        out.queue_passing_text(&format!("{number:04}{event}"));
+    }
+    for number in 4000..5000 {
+        out.send_text(&format!("{number:04}{event}"));
+    }
+    let _ = out.hand_over(&next);
+    next.flush();
+    *next_pipe.room.lock() = 1_000_000;
+    while next.is_waiting() {
+        next.flush();
+    }
+    next.flush();
+    let got = frames(&next_pipe);
+    assert_eq!(got.len(), 1 + (256 * 1024 - 5) / 104);
+    assert_eq!(got.first(), Some(&text("first")), "those that are soon out of date go first");
+    assert_eq!(got.last(), Some(&text(&format!("4999{event}"))));
+}
+
+#[test]
+fn a_call_that_ends_with_its_connection_keeps_nothing() {
+    let (pipe, out) = outbound(1000, Role::Server);
+    out.keep();
+    out.send_text("event");
+    assert_eq!(frames(&pipe), [text("event")]);
+    out.close();
+    out.send_media(&[1; 50], FRAME);
+    let (next_pipe, next) = outbound(1000, Role::Server);
+    let next = Arc::new(next);
+    let _ = out.hand_over(&next);
+    next.flush();
+    assert_eq!((frames(&pipe).len(), frames(&next_pipe).len()), (1, 0));
+}
+
+/// A call that is lost over and over must not keep all its connections.
+#[test]
+fn a_way_out_that_was_handed_over_keeps_no_other() {
+    let (_, first) = outbound(0, Role::Server);
+    let (_, next) = outbound(0, Role::Server);
+    let next = Arc::new(next);
+    let _ = first.hand_over(&next);
+    let weak = Arc::downgrade(&next);
+    drop(next);
+    assert!(weak.upgrade().is_none());
+    first.send_media(&[1; 50], FRAME);
+    first.send_text("nobody is there");
 }

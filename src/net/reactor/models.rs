@@ -113,6 +113,12 @@ impl Reactor {
         Self { poll, inbox, socket, out: Arc::new(out) }
     }
 
+    /// A way out over its socket that the call outlives.
+    fn out_of_one_that_is_outlived(&self) -> Outbound {
+        let limit = Duration::from_secs(60);
+        Outbound::new(self.socket.clone(), Role::Server, limit, Box::new(Mail(self.inbox.clone()))).outlived()
+    }
+
     /// Sends these from a thread of its own, which then posts a stop. Those that begin with m are media.
     fn send(&self, texts: &'static [&'static str]) {
         let (inbox, out) = (self.inbox.clone(), self.out.clone());
@@ -248,4 +254,33 @@ fn nothing_goes_out_behind_a_close_frame() {
             assert_eq!(frames.iter().filter(|(opcode, _)| *opcode == 0x08).count(), 1, "{frames:?}");
         });
     }
+}
+
+/// A thread has the way out of a lost connection in its hands while the next connection takes over: what it brings there
+/// goes out on the next one, once, in order, behind what begins that.
+#[test]
+fn what_is_brought_to_a_lost_connection_goes_out_on_the_next_one() {
+    check(3, || {
+        let lost = Arc::new(Reactor::new(0).out_of_one_that_is_outlived());
+        lost.send_text("kept");
+        lost.keep();
+        let next = Reactor::new(1000);
+        let sender = {
+            let (lost, inbox) = (lost.clone(), next.inbox.clone());
+            thread::spawn(move || {
+                lost.send_media(b"m1", Duration::ZERO);
+                lost.send_text("event");
+                lost.send_media(b"m2", Duration::ZERO);
+                inbox.post(Command::Stop);
+            })
+        };
+        next.out.queue_text("start");
+        let _ = lost.hand_over(&next.out);
+        next.out.send_queued();
+        next.run(1);
+        sender.join().unwrap();
+        let frames = next.socket.frames();
+        let texts: Vec<&str> = frames.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(texts, ["start", "kept", "m1", "event", "m2"]);
+    });
 }

@@ -62,6 +62,10 @@ impl Serialize for Json<'_> {
                 object.serialize_entry("channel_variables", &Raw(&start.channel_variables))?;
                 object.serialize_entry("passthrough", &start.passthrough)?;
                 object.serialize_entry("unbuffered", &start.unbuffered)?;
+                if let Some(lost) = start.reconnected_after {
+                    object.serialize_entry("reconnected", &true)?;
+                    object.serialize_entry("lost_ms", &lost.as_millis())?;
+                }
             }
             Event::DtmfEnd { digit, duration_ms } => {
                 object.serialize_entry("digit", digit)?;

@@ -15,6 +15,7 @@ fn media_start() -> MediaStart {
         channel_variables: r#"{"Z":"1","A":"\"2\""}"#.into(),
         passthrough: false,
         unbuffered: true,
+        reconnected_after: None,
     }
 }
 
@@ -49,6 +50,15 @@ fn every_event_in_both_formats() {
             "MEDIA_START connection_id:conn1 channel:WebSocket/conn1/0x7f channel_id:id.1 format:opus \
              optimal_frame_size:0 ptime:20 passthrough:true unbuffered:false",
             r#"{"event":"MEDIA_START","connection_id":"conn1","channel":"WebSocket/conn1/0x7f","channel_id":"id.1","format":"opus","optimal_frame_size":0,"ptime":20,"channel_variables":{},"passthrough":true,"unbuffered":false}"#,
+        ),
+        (
+            Event::MediaStart(Box::new(MediaStart {
+                reconnected_after: Some(Duration::from_micros(1_234_567)),
+                ..media_start()
+            })),
+            "MEDIA_START connection_id:conn1 channel:WebSocket/conn1/0x7f channel_id:id.1 format:ulaw \
+             optimal_frame_size:160 ptime:20 passthrough:false unbuffered:true reconnected:true lost_ms:1234",
+            r#"{"event":"MEDIA_START","connection_id":"conn1","channel":"WebSocket/conn1/0x7f","channel_id":"id.1","format":"ulaw","optimal_frame_size":160,"ptime":20,"channel_variables":{"Z":"1","A":"\"2\""},"passthrough":false,"unbuffered":true,"reconnected":true,"lost_ms":1234}"#,
         ),
         (
             Event::DtmfEnd { digit: '#', duration_ms: None },
@@ -143,6 +153,7 @@ fn events() -> impl Strategy<Value = Event> {
                 channel_variables,
                 passthrough,
                 unbuffered,
+                reconnected_after: unbuffered.then(|| Duration::from_millis(ptime_ms.into())),
             }))
         });
     prop_oneof![
@@ -166,6 +177,9 @@ proptest! {
                 prop_assert_eq!(&read["optimal_frame_size"], start.optimal_frame_size);
                 prop_assert_eq!(&read["channel_variables"][&start.channel], &start.format);
                 prop_assert_eq!(&read["unbuffered"], start.unbuffered);
+                let lost_ms = start.reconnected_after.map(|lost| lost.as_millis() as u64);
+                prop_assert_eq!(read.get("lost_ms").and_then(Value::as_u64), lost_ms);
+                prop_assert_eq!(read.get("reconnected").and_then(Value::as_bool), lost_ms.map(|_| true));
             }
             Event::DtmfEnd { digit, .. } => prop_assert_eq!(&read["digit"], &digit.to_string()),
             Event::MediaBufferingCompleted { correlation_id, .. }

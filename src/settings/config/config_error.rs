@@ -108,7 +108,7 @@ impl ConfigError {
 /// Whether an option of this name may have been meant as a rule on who may connect.
 pub(super) fn may_be_rule(option: &str) -> bool {
     const WORDS: [&str; 8] = ["incom", "acl", "permit", "deny", "allow", "origin", "require", "access"];
-    const OTHERS: [&str; 2] = ["incoming_timeout", "allow_untested_version"];
+    const OTHERS: [&str; 3] = ["incoming_timeout", "incoming_reconnect", "allow_untested_version"];
     let option = option.to_ascii_lowercase();
     !OTHERS.contains(&option.as_str()) && WORDS.iter().any(|word| option.contains(word))
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::liveness::{LIVENESS, LivenessOptions};
 use super::media_options::{MEDIA, MediaOptions};
 use super::option::{ConfigOption, Fault, names, option, put, set};
-use super::value::{QUEUE_BYTES, TIMEOUT_MS, boolean, contexts, events_per_second, millis, size, text};
+use super::value::{
+    QUEUE_BYTES, TIMEOUT_MS, boolean, contexts, events_per_second, millis, reconnect, size, text,
+};
 use crate::settings::client::{PROXY_HOST, parse_proxy_host};
 use crate::settings::per_call::{
     Bearer, Evaluate, FillError, Filled, HEADER, HOSTS, Header, Hosts, TOKEN, URI, UriTemplate, parse_token,
@@ -39,6 +41,8 @@ pub struct ConnectionSettings {
     pub handshake_timeout: Option<Duration>,
     /// Instead of [`Settings::write_timeout`](super::Settings::write_timeout).
     pub write_timeout: Option<Duration>,
+    /// How long a call outlives its connection; `None`: not at all.
+    pub reconnect: Option<Duration>,
     /// Instead of [`Settings::queue_bytes`](super::Settings::queue_bytes).
     pub queue_bytes: Option<usize>,
     /// Settings of calls' media.
@@ -66,6 +70,7 @@ impl fmt::Debug for ConnectionSettings {
             .field("liveness", liveness)
             .field("handshake_timeout", &self.handshake_timeout)
             .field("write_timeout", &self.write_timeout)
+            .field("reconnect", &self.reconnect)
             .field("queue_bytes", &self.queue_bytes)
             .field("media", &self.media)
             .field("app_events", &self.app_events)
@@ -76,7 +81,7 @@ impl fmt::Debug for ConnectionSettings {
 }
 
 /// The options of such a section alone.
-static OPTIONS: [ConfigOption<ConnectionSettings>; 15] = [
+static OPTIONS: [ConfigOption<ConnectionSettings>; 16] = [
     option("header", |s, v| {
         s.headers.push(Header::parse(v).ok_or_else(|| invalid(HEADER))?);
         Ok(())
@@ -96,6 +101,7 @@ static OPTIONS: [ConfigOption<ConnectionSettings>; 15] = [
     option("proxy_password", |s, v| put(&mut s.proxy_password, Ok(text(v)))),
     option("handshake_timeout", |s, v| put(&mut s.handshake_timeout, millis(v, TIMEOUT_MS).map(Some))),
     option("write_timeout", |s, v| put(&mut s.write_timeout, millis(v, TIMEOUT_MS).map(Some))),
+    option("reconnect", |s, v| put(&mut s.reconnect, reconnect(v))),
     option("queue_bytes", |s, v| put(&mut s.queue_bytes, size(v, QUEUE_BYTES, "bytes").map(Some))),
     option("app_events", |s, v| put(&mut s.app_events, boolean(v).map(Some))),
     option("app_events_per_second", |s, v| put(&mut s.app_events_per_second, events_per_second(v).map(Some))),

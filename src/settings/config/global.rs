@@ -10,7 +10,8 @@ use super::option::{ConfigOption, Fault, names, option, put, set};
 use super::section::SectionReader;
 use super::settings::{AclRule, AclSense, Settings};
 use super::value::{
-    QUEUE_BYTES, TIMEOUT_MS, boolean, contexts, events_per_second, millis, parse_boolean, seconds, size, text,
+    QUEUE_BYTES, TIMEOUT_MS, boolean, contexts, events_per_second, millis, parse_boolean, reconnect, seconds,
+    size, text,
 };
 use crate::protocol::command::{CONTROL_MESSAGE_FORMATS, ControlMessageFormat};
 use crate::report::notification::{NOTICE_CLASSES, NotificationClasses};
@@ -25,7 +26,7 @@ const QUEUE_BYTES_TOTAL: RangeInclusive<u64> = *QUEUE_BYTES.start()..=1 << 40;
 const ALLOW_UNTESTED_VERSION: &str = "allow_untested_version";
 
 /// The options of `[global]` alone.
-static OPTIONS: [ConfigOption<Settings>; 27] = [
+static OPTIONS: [ConfigOption<Settings>; 28] = [
     option("control_message_format", |s, v| put(&mut s.control_message_format, control_message_format(v))),
     option("write_timeout", |s, v| put(&mut s.write_timeout, millis(v, TIMEOUT_MS))),
     option("handshake_timeout", |s, v| put(&mut s.handshake_timeout, millis(v, TIMEOUT_MS))),
@@ -46,6 +47,7 @@ static OPTIONS: [ConfigOption<Settings>; 27] = [
             seconds(v, 0..=86_400).map(|time| Some(time).filter(|time| !time.is_zero())),
         )
     }),
+    option("incoming_reconnect", |s, v| put(&mut s.incoming_reconnect, reconnect(v))),
     option("incoming_acl", |s, v| add_acl_rule(s, AclSense::Acl, v)),
     option("incoming_permit", |s, v| add_acl_rule(s, AclSense::Permit, v)),
     option("incoming_deny", |s, v| add_acl_rule(s, AclSense::Deny, v)),

@@ -25,6 +25,7 @@ impl Settings {
             ("max_latency", self.max_latency.map_or("off".to_owned(), ms)),
             ("out_queue", ms(self.out_queue)),
             ("incoming_timeout", self.incoming_timeout.map_or("never".to_owned(), seconds)),
+            ("incoming_reconnect", self.incoming_reconnect.map_or("no".to_owned(), ms)),
             ("incoming access by address", self.access_by_address()),
             ("incoming_require_tls", yes(self.incoming_require_tls)),
             ("incoming_origins", origins(&self.incoming_origins)),

@@ -41,6 +41,8 @@ pub struct Settings {
     pub out_queue: Duration,
     /// After which an INCOMING channel without an app is hung up; `None`: never.
     pub incoming_timeout: Option<Duration>,
+    /// How long an INCOMING call outlives its connection; `None`: not at all.
+    pub incoming_reconnect: Option<Duration>,
     /// Nobody may connect: it is not known who may. The file could not be read when the module was loaded, or a rule in it.
     pub incoming_closed: bool,
     /// Who may connect, in the order of the file, which matters. The host makes an Asterisk ACL of it, and must let
@@ -122,6 +124,7 @@ impl Default for Settings {
             max_latency: None,
             out_queue: Duration::from_millis(2000),
             incoming_timeout: None,
+            incoming_reconnect: None,
             incoming_closed: false,
             incoming_acl: Vec::new(),
             incoming_require_tls: false,

@@ -58,6 +58,19 @@ pub(super) fn millis(value: &str, range: RangeInclusive<u64>) -> Result<Duration
     number(value, range, "milliseconds").map(Duration::from_millis)
 }
 
+/// How long a call may outlive its connection, ms.
+const RECONNECT_MS: RangeInclusive<u64> = 500..=600_000;
+
+/// How long a call outlives its connection; `None`: not at all.
+pub(super) fn reconnect(value: &str) -> Result<Option<Duration>, Fault> {
+    if value == "0" {
+        return Ok(None);
+    }
+    let (least, most) = (RECONNECT_MS.start(), RECONNECT_MS.end());
+    let allowed = format!("0, or a number from {least} to {most} (milliseconds)");
+    millis(value, RECONNECT_MS).map(Some).map_err(|_| Fault::Invalid(allowed))
+}
+
 pub(super) fn seconds(value: &str, range: RangeInclusive<u64>) -> Result<Duration, Fault> {
     number(value, range, "seconds").map(Duration::from_secs)
 }
@@ -81,6 +94,30 @@ pub(crate) fn parse_boolean(value: &str) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_outlives_its_connection_for_ten_minutes_at_most() {
+        for (value, expected) in [
+            ("0", Some(None)),
+            ("500", Some(Some(500))),
+            ("600000", Some(Some(600_000))),
+            ("499", None),
+            ("600001", None),
+            ("00", None),
+            ("-1", None),
+            ("5s", None),
+            ("", None),
+        ] {
+            let expected = expected.map(|limit: Option<u64>| limit.map(Duration::from_millis));
+            match (reconnect(value), expected) {
+                (Ok(limit), Some(expected)) => assert_eq!(limit, expected, "{value}"),
+                (Err(Fault::Invalid(allowed)), None) => {
+                    assert_eq!(allowed, "0, or a number from 500 to 600000 (milliseconds)");
+                }
+                _ => panic!("{value}"),
+            }
+        }
+    }
 
     #[test]
     fn booleans_are_asterisks() {

@@ -2,7 +2,7 @@
 
 pub mod bystander;
 mod cancel;
-mod daemon;
+pub mod daemon;
 mod fallback;
 mod figures;
 mod keepalive;
@@ -12,11 +12,11 @@ mod name_server;
 mod names;
 pub mod peer;
 mod per_call;
-mod pki;
+pub mod pki;
 mod proxy;
 mod scaling;
 mod settings;
-mod tls;
+pub mod tls;
 mod write_timeout;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};

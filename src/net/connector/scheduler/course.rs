@@ -20,16 +20,18 @@ pub(super) struct Course {
     pub(super) tls: Arc<dyn TlsConnector>,
     left: std::vec::IntoIter<Fallback>,
     began: Instant,
+    /// See [`ConnectJob::again`](crate::net::connector::ConnectJob).
+    again: bool,
 }
 
 impl Course {
     pub(super) fn new(
-        label: String,
+        (label, again): (String, bool),
         client: String,
         fallbacks: Vec<Fallback>,
         tls: Arc<dyn TlsConnector>,
     ) -> Self {
-        Self { label, client, turn: 0, tls, left: fallbacks.into_iter(), began: Instant::now() }
+        Self { label, again, client, turn: 0, tls, left: fallbacks.into_iter(), began: Instant::now() }
     }
 
     /// The settings of the next one, now that this one has failed; `None` if there is none, or nothing goes on.
@@ -38,7 +40,9 @@ impl Course {
             return None;
         }
         let Fallback { client, settings } = self.left.next()?;
-        log::warn!(
+        let level = if self.again { log::Level::Debug } else { log::Level::Warn };
+        log::log!(
+            level,
             "{}: WebSocket connection failed to {}: {error}; its fallback '{client}' is tried, {} ms after the call began \
              to connect",
             self.label,

@@ -61,6 +61,7 @@ pub(super) fn job(destination: Destination) -> (ConnectJob, Receiver<Outcome>) {
         tls: Arc::new(XorTls),
         on_done: Box::new(move |result| done.send(result).unwrap()),
         label: "WebSocket/test/0x1".to_owned(),
+        again: false,
     };
     (job, outcome)
 }

@@ -74,6 +74,11 @@ impl UpgradeError {
         matches!(self, Self::Unauthorized | Self::Forbidden | Self::Redirect { .. } | Self::Refused(_))
     }
 
+    /// Whether the server does not want this client: 401 and 403.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Unauthorized | Self::Forbidden)
+    }
+
     /// Whether a web server spoke, so that it is its verdict on this request; else it may be another service, or none.
     pub fn is_verdict(&self) -> bool {
         !matches!(self, Self::Head(_) | Self::Closed { .. })

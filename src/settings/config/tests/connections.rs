@@ -31,6 +31,7 @@ fn every_connection_option_is_taken() {
         ("app_events", "yes"),
         ("app_events_per_second", "1000"),
         ("transfer_contexts", "agents, queues,agents,"),
+        ("reconnect", "15000"),
         ("queue_overflow", "wait"),
         ("max_latency", "0"),
         ("queue_bytes", "65536"),
@@ -62,6 +63,7 @@ fn every_connection_option_is_taken() {
         },
         handshake_timeout: Some(Duration::from_millis(900)),
         write_timeout: Some(Duration::from_millis(800)),
+        reconnect: Some(Duration::from_secs(15)),
         queue_bytes: Some(65_536),
         media: MediaOptions {
             queue_overflow: Some(QueueOverflow::Wait),
@@ -193,6 +195,24 @@ fn fallbacks_come_to_an_end() {
     let broken = section("a", &[("type", "connection"), ("write_timeout", "never")]);
     let (config, _) = reload(&ConfigFile { sections: vec![broken, connection("b", "a")] }, Some(&last_good));
     assert_eq!(config.with_fallbacks("a"), ["a", "b"]);
+}
+
+#[test]
+fn a_call_does_not_outlive_its_connection_unless_it_is_told_to() {
+    for (value, expected) in [("0", Ok(None)), ("500", Ok(Some(500))), ("600001", Err(()))] {
+        let file =
+            ConfigFile { sections: vec![section("a", &[("type", "connection"), ("reconnect", value)])] };
+        let (config, errors) = load(&file);
+        match expected {
+            Ok(limit) => assert_eq!(config.connections["a"].reconnect, limit.map(Duration::from_millis)),
+            Err(()) => assert_eq!(
+                errors[0],
+                "chan_websocket.conf: Invalid value '600001' for reconnect in [a]. Must be 0, or a number from 500 to \
+                 600000 (milliseconds)"
+            ),
+        }
+    }
+    assert_eq!(ConnectionSettings::default().reconnect, None);
 }
 
 #[test]

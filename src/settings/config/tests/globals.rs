@@ -60,6 +60,8 @@ fn every_global_option_is_taken() {
                 ];
             },
         ),
+        (&[("incoming_reconnect", "10000")], |s| s.incoming_reconnect = Some(Duration::from_secs(10))),
+        (&[("incoming_reconnect", "0")], |_| {}),
         (&[("incoming_require_tls", "Yes")], |s| s.incoming_require_tls = true),
         (&[("incoming_require_tls", "on"), ("incoming_require_tls", "off")], |_| {}),
         (&[("incoming_origins", "https://a.example, https://b.example,,")], |s| {
@@ -141,6 +143,7 @@ fn values_that_do_not_fit_are_refused_by_name() {
         ("queue_xon", "0", "a number from 1 to 100000 (frames)"),
         ("out_queue", "19", "a number from 20 to 60000 (milliseconds)"),
         ("incoming_timeout", "86401", "a number from 0 to 86400 (seconds)"),
+        ("incoming_reconnect", "499", "0, or a number from 500 to 600000 (milliseconds)"),
         ("incoming_acl", "", "names of ACLs of acl.conf"),
         ("incoming_permit", "", "addresses, with or without a mask"),
         ("incoming_require_tls", "maybe", "yes or no"),
@@ -163,8 +166,8 @@ fn values_that_do_not_fit_are_refused_by_name() {
         ("tcp_keepalive_interval", "0", "a number from 1 to 32767 (seconds)"),
         ("tcp_keepalive_probes", "0", "a number from 1 to 127 (probes)"),
         ("reactor_threads", "65", "a number from 0 to 64 (threads)"),
-        ("manager_events", "yes", "all, none, or some of connected, disconnected, failed, stalled"),
-        ("user_events", "", "all, none, or some of connected, disconnected, failed, stalled"),
+        ("manager_events", "yes", "all, none, or some of connected, disconnected, failed, stalled, lost"),
+        ("user_events", "", "all, none, or some of connected, disconnected, failed, stalled, lost"),
     ];
     for (option, value, allowed) in rows {
         let is_rule = matches!(option, "incoming_acl" | "incoming_permit" | "incoming_require_tls");

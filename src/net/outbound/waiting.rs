@@ -1,0 +1,116 @@
+//! What waits while a call has lost its connection and may get another: the way out that was lost keeps it, and hands it
+//! over to the next one.
+//!
+//! Media and events stand in one order, which is that in which they were queued. Threads find the new way out on their
+//! own time: what one still brings to the old one goes on to the new, behind what waited.
+
+use std::sync::{Arc, Weak};
+
+use super::counters::Dropped;
+use super::pending::{Message, Messages};
+use super::{Outbound, Writer};
+
+/// So many bytes of events are kept. More than an application can ask for in advance; a day of digits fits.
+const KEPT_EVENT_BYTES: usize = 256 * 1024;
+
+/// Where payload goes that this connection does not take any more.
+pub(super) enum Instead {
+    /// It waits for the next connection; so much media was dropped since it does.
+    Kept(Messages, Dropped),
+    /// The next connection is there. Weak: a thread that never writes again keeps the connection that it has seen last.
+    Heir(Weak<Outbound>),
+}
+
+impl Outbound {
+    /// Has a call that outlives this connection keep what it cannot send on it.
+    #[must_use]
+    pub fn outlived(mut self) -> Self {
+        self.outlived = true;
+        self
+    }
+
+    /// Goes on counting where `before` has counted to: the totals are the call's.
+    #[must_use]
+    pub fn counting_on(mut self, before: &Self) -> Self {
+        self.counters = before.counters.clone();
+        self
+    }
+
+    /// The connection is lost. Where the call [outlives](Self::outlived) it, all media and events that have not begun to
+    /// be written are kept from now on, the newest `media_limit` of media, and go out on the next connection; on this one
+    /// only a close frame does. A message that has begun is finished here or nowhere. Called by the connection's reactor.
+    pub fn keep(&self) {
+        self.keep_with(&mut self.writer.lock());
+    }
+
+    pub(super) fn keep_with(&self, writer: &mut Writer) {
+        if !self.outlived {
+            return;
+        }
+        let mut pending = self.pending.lock();
+        if pending.instead.is_some() {
+            return;
+        }
+        let not_begun = take_not_begun(writer);
+        let mut kept = Messages::default();
+        let mut queued = std::mem::take(&mut pending.messages);
+        for message in not_begun.into_iter().chain(std::iter::from_fn(|| queued.pop())) {
+            match message {
+                Message::Payload { .. } => kept.push(message),
+                Message::Encoded(_) => pending.messages.push(message),
+            }
+        }
+        let dropped = self.bound(&mut kept);
+        pending.instead = Some(Instead::Kept(kept, dropped));
+        self.mirror(&pending);
+    }
+
+    /// Another connection serves the call from now on: it gets what has waited here, in order, behind what it has been
+    /// given so far, and so does all that somebody still brings here. Its reactor does not know of it yet. No lock held. Gives
+    /// what was dropped meanwhile.
+    pub fn hand_over(&self, heir: &Arc<Self>) -> Dropped {
+        let mut pending = self.pending.lock();
+        let before = pending.instead.replace(Instead::Heir(Arc::downgrade(heir)));
+        pending.closed = true;
+        let Some(Instead::Kept(mut kept, dropped)) = before else { return Dropped::default() };
+        // Ours is held: what is brought here meanwhile comes after it.
+        let mut heirs = heir.pending.lock();
+        while let Some(message) = kept.pop() {
+            heir.append(&mut heirs, message);
+        }
+        dropped
+    }
+
+    /// The connection that has taken over from this one.
+    pub(super) fn heir(&self) -> Option<Arc<Self>> {
+        match &self.pending.lock().instead {
+            Some(Instead::Heir(heir)) => heir.upgrade(),
+            _ => None,
+        }
+    }
+
+    /// Keeps one more, and gives what had to go for it.
+    pub(super) fn keep_more(&self, kept: &mut Messages, message: Message) -> Dropped {
+        kept.push(message);
+        self.note_high_water(kept.media());
+        self.bound(kept)
+    }
+
+    fn bound(&self, kept: &mut Messages) -> Dropped {
+        while kept.control_bytes() > KEPT_EVENT_BYTES && kept.pop_event().is_some() {
+            log::debug!("an event for an application that is lost is dropped: too many wait for it");
+        }
+        self.drop_oldest_media(kept)
+    }
+}
+
+/// The messages of the batch that is being written of which nothing is out yet. The batch ends before them.
+fn take_not_begun(writer: &mut Writer) -> Vec<Message> {
+    let sent = writer.sent;
+    let batch = std::mem::take(&mut writer.batch);
+    let not_begun: Vec<_> = batch.into_iter().skip_while(|(start, _)| *start < sent).collect();
+    if let Some((start, _)) = not_begun.first() {
+        writer.buf.truncate(*start);
+    }
+    not_begun.into_iter().map(|(_, message)| message).collect()
+}

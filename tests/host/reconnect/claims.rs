@@ -1,0 +1,95 @@
+//! INCOMING: who gets the call back, and when nobody does any more.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::super::harness::{Context, Suite, wait};
+use super::{Line, Role, WHY, expect_reconnected, hang_up, instance, waiting};
+
+pub fn tests(suite: &mut Suite) {
+    suite.ours("reconnect/claims/one_of_many", WHY, one_of_many).shares("reconnect", instance);
+    suite.ours("reconnect/claims/cut_short", WHY, cut_short).shares("reconnect", instance);
+    suite.ours("reconnect/claims/too_late", WHY, too_late).private_with(waiting("1000"));
+    suite.ours("reconnect/claims/second_loss", WHY, second_loss).private_with(waiting("1500"));
+}
+
+/// While there is a connection everybody else gets 409. When it is lost, one of those that come at once gets 101.
+fn one_of_many(t: &Context) {
+    t.allow_log("Websocket already connected");
+    let (line, app) = Line::up(t, Role::Incoming, false, "c(ulaw)f(json)");
+    let id = line.call.connection_id();
+    assert_eq!(t.send(&t.upgrade(&id)).status, 409);
+    line.lose(app);
+    let responses: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| t.send(&t.upgrade(&id)))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+    });
+    let mut statuses: Vec<u16> = responses.iter().map(|response| response.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [[101].as_slice(), &[409; 7]].concat());
+    let app = t.app(responses.into_iter().find(|response| response.status == 101).expect("one"));
+    expect_reconnected(&app);
+    hang_up(&line, &app);
+}
+
+/// A request that is no upgrade uses nothing up, nor does one whose sender goes away at once.
+fn cut_short(t: &Context) {
+    t.allow_log("refused the application's upgrade");
+    t.allow_log("ended during the handshake");
+    let (line, app) = Line::up(t, Role::Incoming, false, "c(ulaw)f(json)");
+    line.lose(app);
+    let id = line.call.connection_id();
+    for round in 1..=3 {
+        assert_eq!(t.send(&t.upgrade(&id).without("Sec-WebSocket-Key")).status, 400);
+        let app = t.connect(&id);
+        app.reset();
+        line.wait_figure("reconnects", &round.to_string());
+        line.wait_figure("state", "lost");
+    }
+    let app = line.connect();
+    expect_reconnected(&app);
+    hang_up(&line, &app);
+}
+
+/// The time is over: cause 38, as without a second chance, and the id is unknown from then on.
+fn too_late(t: &Context) {
+    t.allow_log("no other WebSocket connection has come in time (incoming_reconnect)");
+    t.allow_log("WebSocket instance not found");
+    let ami = t.ami("calls");
+    let (line, app) = Line::up(t, Role::Incoming, false, "c(ulaw)f(json)");
+    let id = line.call.connection_id();
+    let before = Instant::now();
+    line.lose(app);
+    let known = Instant::now();
+    let ending = line.call.ending();
+    assert!(before.elapsed() >= Duration::from_secs(1));
+    assert!(known.elapsed() < Duration::from_secs(20), "{:?}", known.elapsed());
+    assert_eq!((ending.cause, ending.tech_cause), (38, 1006));
+    assert_eq!(t.send(&t.upgrade(&id)).status, 404);
+    let end = ami.event("WebSocketDisconnected", &line.call.id);
+    assert_eq!((end.get("EndedBy"), end.get("Cause"), end.get("CloseCode")), ("lost", "38", "1006"));
+    assert!(end.number("LostMs") >= 1000.0, "{end:?}");
+    assert_eq!(
+        ami.own_events(&line.call.id),
+        ["WebSocketConnected", "WebSocketLost", "WebSocketDisconnected"]
+    );
+    assert!(t.asterisk.cli("websocket show stats").contains("calls_ended"));
+}
+
+/// Each loss has the whole time: the first one's does not end the second wait.
+fn second_loss(t: &Context) {
+    t.allow_log("no other WebSocket connection has come in time (incoming_reconnect)");
+    let (line, app) = Line::up(t, Role::Incoming, false, "c(ulaw)f(json)");
+    line.lose(app);
+    let first = Instant::now();
+    thread::sleep(Duration::from_millis(700));
+    let app = line.connect();
+    expect_reconnected(&app);
+    let second = Instant::now();
+    line.lose(app);
+    line.call.ending();
+    assert!(
+        second.elapsed() >= Duration::from_millis(1500) && first.elapsed() >= Duration::from_millis(2200)
+    );
+    wait::until("no timer is left", || t.asterisk.cli("websocket show stats").contains("jobs_waiting"));
+}

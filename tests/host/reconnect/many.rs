@@ -1,0 +1,126 @@
+//! Many losses of one call, and of many calls at once: nothing remains, and nobody else notices.
+
+use std::time::{Duration, Instant};
+
+use super::super::connect::bystander;
+use super::super::harness::asterisk::Resources;
+use super::super::harness::call::Call;
+use super::super::harness::{App, Context, InstanceConfig, Suite, wait};
+use super::{Line, Role, Server, WHY, WINDOW, expect_reconnected, hang_up, instance};
+
+pub fn tests(suite: &mut Suite) {
+    for (role, cycles) in [(Role::Incoming, 1000), (Role::Outgoing, 200)] {
+        suite
+            .ours(format!("reconnect/cycles/{}", role.name()), WHY, move |t| repeatedly(t, role, cycles))
+            .private_with(without_events());
+    }
+    suite.ours("reconnect/many", WHY, many).private_with(instance());
+}
+
+/// AMI keeps events for some seconds, which would be most of what is measured.
+fn without_events() -> InstanceConfig {
+    let global = format!("[global]\nincoming_reconnect = {WINDOW}\nmanager_events = none\n");
+    instance().our_file("chan_websocket.conf", &global)
+}
+
+/// Threads and descriptors of an Asterisk that has had a call.
+fn settled(t: &Context) -> Resources {
+    let (line, app) = Line::up(t, Role::Outgoing, false, "c(ulaw)f(json)");
+    hang_up(&line, &app);
+    drop((line, app));
+    t.asterisk.settled()
+}
+
+/// What the resident memory varies by: each request to the HTTP server has a thread of its own, whose heap is whichever is
+/// free. (A connection that remained would be a descriptor, too.)
+const MEMORY_NOISE_KIB: usize = 4 * 1024;
+
+/// What is resident once the allocator has given back what is free.
+fn memory_kib(t: &Context) -> usize {
+    t.asterisk.cli("malloc trim");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", t.asterisk.pid())).expect("status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
+}
+
+/// One call is lost and comes back, over and over, with media each time.
+fn repeatedly(t: &Context, role: Role, cycles: u32) {
+    let before = settled(t);
+    let server = (role == Role::Outgoing).then(|| Server::new(t, false, WINDOW));
+    let (line, mut app) = Line::with(t, server, false, "c(ulaw)f(json)");
+    let connect = || {
+        if role == Role::Incoming {
+            // Not before the loss is known, or it is refused.
+            line.wait_figure("state", "lost");
+        }
+        line.connect()
+    };
+    let (up, mut memory) = (t.asterisk.resources(), 0);
+    for cycle in 0..cycles {
+        app.send_media(&[0x55; 160]);
+        app.command("MARK_MEDIA m");
+        app.reset();
+        app = connect();
+        expect_reconnected(&app);
+        if cycle == cycles / 5 {
+            memory = memory_kib(t);
+        }
+    }
+    assert_eq!(line.figure("reconnects"), cycles.to_string());
+    let now = memory_kib(t);
+    println!("{}: {cycles} cycles, resident {memory} -> {now} KiB", role.name());
+    assert!(now < memory + MEMORY_NOISE_KIB, "{memory} -> {now} KiB");
+    let settled = wait::poll(wait::PATIENCE, || {
+        let now = t.asterisk.resources();
+        (now.files.len() <= up.files.len() && now.threads.len() <= up.threads.len()).then_some(())
+    });
+    assert!(settled.is_some(), "there were {up:#?}\nand there are {:#?}", t.asterisk.resources());
+    let stats = t.asterisk.cli("websocket show stats");
+    let waiting = stats.lines().find(|line| line.contains("jobs_waiting")).expect("a figure");
+    assert!(waiting.split_whitespace().any(|word| word == "0"), "no timer is left: {waiting}");
+    hang_up(&line, &app);
+    drop((line, app));
+    t.asterisk.expect_no_more_than(&before);
+}
+
+const CALLS: usize = 200;
+
+/// A server with two hundred calls dies and comes back: each call goes on, and other calls' media has no gap.
+fn many(t: &Context) {
+    // The core's own notice that ARI has many events to take at once.
+    t.allow_log("queue reached 500 scheduled tasks");
+    let before = settled(t);
+    let server = Server::new(t, false, WINDOW);
+    let dial = format!("WebSocket/{}/c(ulaw)f(json)", server.app.client);
+    let calls: Vec<Call<'_>> = (0..CALLS).map(|_| t.call(&dial).originate()).collect();
+    let apps: Vec<App> = calls.iter().map(|_| server.app.accept()).collect();
+    apps.iter().for_each(|app| drop(app.expect_media_start()));
+    calls.iter().for_each(Call::wait_up);
+    let (apps, others) = bystander::during(t, || {
+        server.answer(503);
+        apps.into_iter().for_each(App::reset);
+        let lost = || t.asterisk.cli("websocket show channels").matches(" lost ").count();
+        wait::until("all are lost", || lost() == CALLS);
+        // Every one has been refused by now, or is about to be.
+        wait::until("all have tried", || server.app.requests() >= 2 * CALLS);
+        server.answer(101);
+        let back = Instant::now();
+        let apps: Vec<App> = calls.iter().map(|_| server.app.accept()).collect();
+        for app in &apps {
+            expect_reconnected(app);
+        }
+        println!("{CALLS} calls are back after {} ms", back.elapsed().as_millis());
+        // Spread over one to two intervals of 200 ms, whatever else the machine did.
+        let first = server.app.request(2 * CALLS).at;
+        let last = server.app.request(server.app.requests() - 1).at;
+        assert!(last - first >= Duration::from_millis(50), "{:?}", last - first);
+        apps
+    });
+    println!("{others}");
+    others.expect_undisturbed();
+    assert!(calls.iter().all(|call| call.state().as_deref() == Some("Up")));
+    apps.iter().for_each(|app| app.command("HANGUP"));
+    apps.iter().for_each(|app| assert_eq!(app.expect_close(), 1000));
+    drop((calls, apps));
+    t.asterisk.expect_no_more_than(&before);
+}
