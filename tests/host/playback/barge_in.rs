@@ -1,9 +1,11 @@
 //! The caller interrupts: what was queued goes, and the application knows what was heard at an RTP phone.
 
+use std::time::{Duration, Instant};
+
 use super::super::harness::call::Call;
-use super::super::harness::{App, Context, Suite};
+use super::super::harness::{App, Context, Suite, wait};
 use super::super::protocol::rtp::{self, Phone};
-use super::{OURS, WAYS, Way, command, next, number};
+use super::{OURS, WAYS, Way, command, next, number, report};
 
 const FRAME: usize = 160;
 const PTIME_MS: u64 = 20;
@@ -48,8 +50,23 @@ fn hear(phone: &Phone<'_>, count: usize) -> Vec<usize> {
     packets.filter_map(|packet| number_of(&packet.payload)).take(count).collect()
 }
 
-/// 30 s are queued, and the caller speaks after 3 s.
+/// The numbers of all frames that the phone still hears, and when the last one came.
+fn hear_with_time(phone: &Phone<'_>) -> (Vec<usize>, Option<Instant>) {
+    let packets = std::iter::from_fn(|| phone.receive());
+    let heard = packets.filter_map(|packet| number_of(&packet.payload).map(|number| (number, packet.at)));
+    let heard: Vec<_> = heard.collect();
+    (heard.iter().map(|(number, _)| *number).collect(), heard.last().map(|(_, at)| *at))
+}
+
+/// The phone falls silent within two frames.
 fn barge_in(t: &Context, way: Way) {
+    let fits = |late: &Duration| *late <= Duration::from_millis(2 * PTIME_MS);
+    let late = wait::until_fits("old media at the phone after FLUSH_MEDIA", || interrupt(t, way), fits);
+    report(&format!("{}: the last old frame comes to the phone {late:?} after FLUSH_MEDIA", way.name));
+}
+
+/// 30 s are queued, and the caller speaks after 3 s. Gives the time from FLUSH_MEDIA to the last frame of old media.
+fn interrupt(t: &Context, way: Way) -> Duration {
     const QUEUED: usize = 1500;
     const HEARD: usize = 150;
     let (_call, app, phone) = with_phone(t, way);
@@ -60,9 +77,11 @@ fn barge_in(t: &Context, way: Way) {
     command(&app, "MARK_MEDIA", r#""correlation_id":"m2""#);
     command(&app, "STOP_MEDIA_BUFFERING", r#""correlation_id":"b""#);
     let mut heard = hear(&phone, HEARD);
+    let interrupted = Instant::now();
     command(&app, "FLUSH_MEDIA", r#""correlation_id":"f1""#);
     let flushed = next(&app, "MEDIA_FLUSHED");
-    heard.extend(hear(&phone, usize::MAX));
+    let (rest, last) = hear_with_time(&phone);
+    heard.extend(rest);
 
     assert_eq!(flushed.get("correlation_id"), "f1");
     assert_eq!(flushed.get("marks"), r#"["m1","m2"]"#);
@@ -82,6 +101,7 @@ fn barge_in(t: &Context, way: Way) {
     let status = next(&app, "STATUS");
     assert_eq!((number(&status, "queued_ms"), number(&status, "marks_waiting")), (0, 0));
     assert_eq!(number(&status, "played_ms"), played_ms + 10 * PTIME_MS);
+    last.map_or(Duration::ZERO, |last| last.saturating_duration_since(interrupted))
 }
 
 /// The sentence is heard to its end, and nothing of the next one.
