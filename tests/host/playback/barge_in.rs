@@ -1,5 +1,6 @@
 //! The caller interrupts: what was queued goes, and the application knows what was heard at an RTP phone.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::harness::call::Call;
@@ -50,23 +51,8 @@ fn hear(phone: &Phone<'_>, count: usize) -> Vec<usize> {
     packets.filter_map(|packet| number_of(&packet.payload)).take(count).collect()
 }
 
-/// The numbers of all frames that the phone still hears, and when the last one came.
-fn hear_with_time(phone: &Phone<'_>) -> (Vec<usize>, Option<Instant>) {
-    let packets = std::iter::from_fn(|| phone.receive());
-    let heard = packets.filter_map(|packet| number_of(&packet.payload).map(|number| (number, packet.at)));
-    let heard: Vec<_> = heard.collect();
-    (heard.iter().map(|(number, _)| *number).collect(), heard.last().map(|(_, at)| *at))
-}
-
-/// The phone falls silent within two frames.
+/// 30 s are queued, and the caller speaks after 3 s.
 fn barge_in(t: &Context, way: Way) {
-    let fits = |late: &Duration| *late <= Duration::from_millis(2 * PTIME_MS);
-    let late = wait::until_fits("old media at the phone after FLUSH_MEDIA", || interrupt(t, way), fits);
-    report(&format!("{}: the last old frame comes to the phone {late:?} after FLUSH_MEDIA", way.name));
-}
-
-/// 30 s are queued, and the caller speaks after 3 s. Gives the time from FLUSH_MEDIA to the last frame of old media.
-fn interrupt(t: &Context, way: Way) -> Duration {
     const QUEUED: usize = 1500;
     const HEARD: usize = 150;
     let (_call, app, phone) = with_phone(t, way);
@@ -77,11 +63,9 @@ fn interrupt(t: &Context, way: Way) -> Duration {
     command(&app, "MARK_MEDIA", r#""correlation_id":"m2""#);
     command(&app, "STOP_MEDIA_BUFFERING", r#""correlation_id":"b""#);
     let mut heard = hear(&phone, HEARD);
-    let interrupted = Instant::now();
     command(&app, "FLUSH_MEDIA", r#""correlation_id":"f1""#);
     let flushed = next(&app, "MEDIA_FLUSHED");
-    let (rest, last) = hear_with_time(&phone);
-    heard.extend(rest);
+    heard.extend(hear(&phone, usize::MAX));
 
     assert_eq!(flushed.get("correlation_id"), "f1");
     assert_eq!(flushed.get("marks"), r#"["m1","m2"]"#);
@@ -101,7 +85,38 @@ fn interrupt(t: &Context, way: Way) -> Duration {
     let status = next(&app, "STATUS");
     assert_eq!((number(&status, "queued_ms"), number(&status, "marks_waiting")), (0, 0));
     assert_eq!(number(&status, "played_ms"), played_ms + 10 * PTIME_MS);
-    last.map_or(Duration::ZERO, |last| last.saturating_duration_since(interrupted))
+
+    let fits = |late: &Duration| *late <= Duration::from_millis(2 * PTIME_MS);
+    let late = wait::until_fits("old media at the phone", || longest_until_silence(&app, &phone), fits);
+    report(&format!("{}: old media comes to the phone until {late:?} after FLUSH_MEDIA", way.name));
+}
+
+/// Interrupts at several places of a frame. Gives the longest time from FLUSH_MEDIA to the last old frame at the phone.
+fn longest_until_silence(app: &App, phone: &Phone<'_>) -> Duration {
+    let places = (1..PTIME_MS).step_by(2).map(Duration::from_millis);
+    places.map(|place| until_silence(app, phone, place)).max().unwrap_or_default()
+}
+
+/// The caller speaks so long after a frame.
+fn until_silence(app: &App, phone: &Phone<'_>, after_frame: Duration) -> Duration {
+    const OLD: usize = 500;
+    const LAST: usize = 2009;
+    app.send_media(&numbered(0..OLD));
+    assert_eq!(hear(phone, 5), (0..5).collect::<Vec<_>>());
+    thread::sleep(after_frame);
+    let interrupted = Instant::now();
+    command(app, "FLUSH_MEDIA", r#""correlation_id":"f""#);
+    next(app, "MEDIA_FLUSHED");
+    app.send_media(&numbered(2000..LAST + 1));
+    let mut last_old = interrupted;
+    loop {
+        let packet = phone.receive().expect("the answer is heard");
+        match number_of(&packet.payload) {
+            Some(0..OLD) => last_old = packet.at,
+            Some(LAST) => return last_old.saturating_duration_since(interrupted),
+            _ => {}
+        }
+    }
 }
 
 /// The sentence is heard to its end, and nothing of the next one.
