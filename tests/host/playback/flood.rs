@@ -119,7 +119,7 @@ fn resident_bytes(t: &Context) -> u64 {
     Usage::of(t).resident_bytes
 }
 
-/// For a fifth of what all calls want to queue at once.
+/// For an eighth of what all calls want to queue at once.
 fn little_room() -> InstanceConfig {
     let config = "[global]\nqueue_overflow = wait\nqueue_bytes = 65536\nqueue_bytes_total = 1000000\n\
                   queue_max = 60\nqueue_xoff = 50\nqueue_xon = 20\n";

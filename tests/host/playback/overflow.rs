@@ -199,7 +199,7 @@ fn unread_is_not_dead(t: &Context) {
     // Read again, its pings are answered as ever.
     wait::until("a ping is answered", || {
         let text = t.asterisk.cli(&format!("websocket show channel {}", call.name));
-        text.lines().any(|line| line.trim().starts_with("round_trip ") && line.trim().ends_with("ms"))
+        text.lines().any(|line| line.trim().starts_with("ping_rtt_ms ") && line.trim().ends_with("ms"))
     });
 }
 
