@@ -1,5 +1,7 @@
 //! What one app says and does, and what it makes of what it hears.
 
+use serde_json::Value;
+
 use super::bulk::Bulk;
 use super::connection::Output;
 use super::framing::opcode;
@@ -8,6 +10,9 @@ use super::speech::Speech;
 use super::stats::{Point, Totals, Window};
 use super::worker::Event;
 use crate::clock;
+
+/// What an app asks for whose messages are JSON: where playback is, once a second.
+const SUBSCRIBE: &str = r#"{"command":"SUBSCRIBE","events":["MEDIA_POSITION"],"position_interval":1000}"#;
 
 /// How an app lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,7 +250,7 @@ impl App {
         self.heard = Some(Heard { sequence: stamp.sequence, sent: stamp.sent, at: now });
     }
 
-    /// An event in plain text.
+    /// An event.
     pub fn on_event(
         &mut self,
         text: &str,
@@ -255,6 +260,7 @@ impl App {
         events: &mut dyn FnMut(Event),
     ) {
         match text.split_once(' ').map_or(text, |(word, _)| word) {
+            json if json.starts_with('{') => self.on_json(text, output, events),
             "MEDIA_START" => {
                 let channel = field(text, "channel_id").unwrap_or_default().to_owned();
                 events(Event::Started { id: self.id, channel, speaks: self.life == Life::OneFrame });
@@ -270,6 +276,22 @@ impl App {
             }
             "ERROR" => events(Event::Fault { what: text.into() }),
             // MEDIA_XOFF and the like: these apps know what they do.
+            _ => {}
+        }
+    }
+
+    /// An event in JSON: such an app wants to know where playback is.
+    fn on_json(&mut self, text: &str, output: &mut Output, events: &mut dyn FnMut(Event)) {
+        let event: Value = serde_json::from_str(text).unwrap_or_default();
+        let field = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
+        match field("event") {
+            "MEDIA_START" => {
+                output.text(SUBSCRIBE);
+                let channel = field("channel_id").to_owned();
+                events(Event::Started { id: self.id, channel, speaks: self.life == Life::OneFrame });
+            }
+            "MEDIA_POSITION" => self.totals.positions += 1,
+            "ERROR" => events(Event::Fault { what: text.into() }),
             _ => {}
         }
     }

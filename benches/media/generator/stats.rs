@@ -95,6 +95,8 @@ pub struct Totals {
     pub out_of_order: u64,
     /// Media messages with a wrong byte or length.
     pub corrupt: u64,
+    /// MEDIA_POSITION events received.
+    pub positions: u64,
 }
 
 impl Totals {
@@ -104,6 +106,7 @@ impl Totals {
         self.received += other.received;
         self.out_of_order += other.out_of_order;
         self.corrupt += other.corrupt;
+        self.positions += other.positions;
     }
 }
 

@@ -30,6 +30,8 @@ const TALK: Manner = Manner {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Load {
     pub(super) way: Way,
+    /// The dial string's. With JSON an app subscribes to positions.
+    pub(super) options: &'static str,
     pub(super) extension: &'static str,
     /// How many channels and apps a call has.
     pub(super) channels_per_call: usize,
@@ -37,8 +39,13 @@ pub(super) struct Load {
 }
 
 impl Load {
-    pub(super) const ECHO_OUT: Self =
-        Self { way: Way::Out, extension: "echo", channels_per_call: 1, manner: Some(Manner::STEADY) };
+    pub(super) const ECHO_OUT: Self = Self {
+        way: Way::Out,
+        options: "c(ulaw)",
+        extension: "echo",
+        channels_per_call: 1,
+        manner: Some(Manner::STEADY),
+    };
     pub(super) const ECHO_IN: Self = Self { way: Way::In, ..Self::ECHO_OUT };
     pub(super) const IDLE: Self = Self { manner: None, ..Self::ECHO_OUT };
     pub(super) const PAIR: Self = Self { extension: "pair", channels_per_call: 2, ..Self::ECHO_OUT };
@@ -55,7 +62,7 @@ impl Load {
     /// Adds this many channels.
     pub(super) fn add(self, rig: &mut Rig, channels: usize) -> Result<()> {
         let calls = channels / self.channels_per_call;
-        rig.call(self.way, "c(ulaw)", self.extension, calls, self.channels_per_call)
+        rig.call(self.way, self.options, self.extension, calls, self.channels_per_call)
     }
 
     /// Lets the apps speak, and waits until that is settled.
@@ -81,6 +88,11 @@ pub(super) fn echo_out_tls(setting: &Setting<'_>) -> Result<Outcome> {
 
 pub(super) fn echo_in_tls(setting: &Setting<'_>) -> Result<Outcome> {
     run(setting, Load { way: Way::InTls, ..Load::ECHO_OUT })
+}
+
+/// Each app is told once a second where playback is.
+pub(super) fn positions(setting: &Setting<'_>) -> Result<Outcome> {
+    run(setting, Load { options: "c(ulaw)f(json)", ..Load::ECHO_OUT })
 }
 
 pub(super) fn idle(setting: &Setting<'_>) -> Result<Outcome> {
@@ -198,6 +210,9 @@ pub(super) fn account(outcome: &mut Outcome, rig: &Rig) -> Result<()> {
     outcome.set(&figures::LOST, totals.sent.saturating_sub(totals.received + totals.corrupt) as f64);
     outcome.set(&figures::OUT_OF_ORDER, totals.out_of_order as f64);
     outcome.set(&figures::CORRUPT, totals.corrupt as f64);
+    if totals.positions > 0 {
+        outcome.details.insert("positions told".into(), totals.positions.into());
+    }
     for (count, what) in [(totals.out_of_order, "out of order"), (totals.corrupt, "damaged")] {
         if count > 0 {
             outcome.note(format!("{count} frames {what}"));

@@ -66,6 +66,14 @@ pub static ALL: &[Scenario] = &[
         run: media::echo_in,
     },
     Scenario {
+        name: "positions",
+        about: "echo-out, and every app is told once a second where playback is",
+        channels: &[100],
+        quick: &[],
+        quick_repeats: false,
+        run: media::positions,
+    },
+    Scenario {
         name: "idle",
         about: "connected, and nobody speaks",
         channels: &[100, 200],

@@ -5,6 +5,7 @@ mod clock;
 mod commands;
 mod directions;
 mod dropping;
+mod flooding;
 mod flow_control;
 mod flushing;
 mod framing;

@@ -9,7 +9,7 @@ mod key_update;
 mod network;
 mod relay;
 mod stalling;
-mod usage;
+pub mod usage;
 
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

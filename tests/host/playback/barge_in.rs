@@ -1,9 +1,12 @@
 //! The caller interrupts: what was queued goes, and the application knows what was heard at an RTP phone.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use super::super::harness::call::Call;
-use super::super::harness::{App, Context, Suite};
+use super::super::harness::{App, Context, Suite, wait};
 use super::super::protocol::rtp::{self, Phone};
-use super::{OURS, WAYS, Way, command, next, number};
+use super::{OURS, WAYS, Way, command, next, number, report};
 
 const FRAME: usize = 160;
 const PTIME_MS: u64 = 20;
@@ -82,6 +85,38 @@ fn barge_in(t: &Context, way: Way) {
     let status = next(&app, "STATUS");
     assert_eq!((number(&status, "queued_ms"), number(&status, "marks_waiting")), (0, 0));
     assert_eq!(number(&status, "played_ms"), played_ms + 10 * PTIME_MS);
+
+    let fits = |late: &Duration| *late <= Duration::from_millis(2 * PTIME_MS);
+    let late = wait::until_fits("old media at the phone", || longest_until_silence(&app, &phone), fits);
+    report(&format!("{}: old media comes to the phone until {late:?} after FLUSH_MEDIA", way.name));
+}
+
+/// Interrupts at several places of a frame. Gives the longest time from FLUSH_MEDIA to the last old frame at the phone.
+fn longest_until_silence(app: &App, phone: &Phone<'_>) -> Duration {
+    let places = (1..PTIME_MS).step_by(2).map(Duration::from_millis);
+    places.map(|place| until_silence(app, phone, place)).max().unwrap_or_default()
+}
+
+/// The caller speaks so long after a frame.
+fn until_silence(app: &App, phone: &Phone<'_>, after_frame: Duration) -> Duration {
+    const OLD: usize = 500;
+    const LAST: usize = 2009;
+    app.send_media(&numbered(0..OLD));
+    assert_eq!(hear(phone, 5), (0..5).collect::<Vec<_>>());
+    thread::sleep(after_frame);
+    let interrupted = Instant::now();
+    command(app, "FLUSH_MEDIA", r#""correlation_id":"f""#);
+    next(app, "MEDIA_FLUSHED");
+    app.send_media(&numbered(2000..LAST + 1));
+    let mut last_old = interrupted;
+    loop {
+        let packet = phone.receive().expect("the answer is heard");
+        match number_of(&packet.payload) {
+            Some(0..OLD) => last_old = packet.at,
+            Some(LAST) => return last_old.saturating_duration_since(interrupted),
+            _ => {}
+        }
+    }
 }
 
 /// The sentence is heard to its end, and nothing of the next one.

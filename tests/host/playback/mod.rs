@@ -3,12 +3,14 @@
 
 mod barge_in;
 mod fading;
+mod flood;
 mod latency;
 mod overflow;
 mod packets;
 mod stopping;
 mod subscribing;
 
+use std::env;
 use std::net::Ipv4Addr;
 
 use super::harness::call::{Call, CallBuilder};
@@ -23,6 +25,7 @@ const OURS: &str = "the C module knows none of it";
 pub fn tests(suite: &mut Suite) {
     barge_in::tests(suite);
     fading::tests(suite);
+    flood::tests(suite);
     latency::tests(suite);
     overflow::tests(suite);
     packets::tests(suite);
@@ -132,4 +135,11 @@ fn received(app: &App, name: &str) -> Vec<Event> {
         _ => None,
     };
     app.received().into_iter().filter_map(|received| event(received.item)).collect()
+}
+
+/// Prints what was measured if HOST_TABLE is set.
+fn report(text: &str) {
+    if env::var_os("HOST_TABLE").is_some() {
+        println!("{text}");
+    }
 }

@@ -10,10 +10,10 @@ use super::{WAYS, Way, command, next, number};
 const OURS: &str = "the C module drops what finds the queue full";
 
 /// Bytes of 20 ms of slin192, which is 48 times as fast as ulaw: the most bytes in the least time.
-const WIDE_FRAME: usize = 7680;
+pub(super) const WIDE_FRAME: usize = 7680;
 
 /// Long enough for all that is played here.
-const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_secs(60);
 
 pub fn tests(suite: &mut Suite) {
     for way in WAYS {
@@ -43,18 +43,18 @@ fn small() -> InstanceConfig {
 }
 
 /// A figure of the module, or of a call, without its unit.
-fn figure(t: &Context, of: &str, name: &str) -> u64 {
+pub(super) fn figure(t: &Context, of: &str, name: &str) -> u64 {
     let text = t.asterisk.cli(&format!("websocket show {of}"));
     let line = text.lines().find(|line| line.split_whitespace().next() == Some(name));
     let value = line.and_then(|line| line.split_whitespace().nth(1)?.split('.').next()?.parse().ok());
     value.unwrap_or_else(|| panic!("no {name} in {text}"))
 }
 
-fn queued_bytes(t: &Context) -> u64 {
+pub(super) fn queued_bytes(t: &Context) -> u64 {
     figure(t, "stats", "queued_bytes")
 }
 
-fn wait_for_memory(t: &Context) {
+pub(super) fn wait_for_memory(t: &Context) {
     wait::until("the memory of the queue is given back", || queued_bytes(t) == 0);
 }
 
@@ -199,7 +199,7 @@ fn unread_is_not_dead(t: &Context) {
     // Read again, its pings are answered as ever.
     wait::until("a ping is answered", || {
         let text = t.asterisk.cli(&format!("websocket show channel {}", call.name));
-        text.lines().any(|line| line.trim().starts_with("round_trip ") && line.trim().ends_with("ms"))
+        text.lines().any(|line| line.trim().starts_with("ping_rtt_ms ") && line.trim().ends_with("ms"))
     });
 }
 

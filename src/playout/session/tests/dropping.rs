@@ -1,5 +1,7 @@
 //! Media that is not played: how much live media waits, when the app has to wait, and what is told of what was dropped.
 
+use serde_json::Value;
+
 use super::*;
 use crate::playout::overflow::Overflow;
 use crate::playout::session::model::bounded::wait;
@@ -32,28 +34,84 @@ fn dropped(at_ms: u64, dropped_ms: u64, total_ms: u64, reason: &str) -> String {
     )
 }
 
+/// What media had to wait on a call whose app sends too fast.
+struct Waiting {
+    /// The most that was queued at a time.
+    queued: Duration,
+    /// The longest time from a frame's arrival to its playing.
+    delay: Duration,
+}
+
+/// The app sends numbered frames of 20 ms, so many in ten seconds. The channel is read whenever the clock fires, and
+/// drops are told when that is due.
+fn send(call: &mut Call, in_ten_seconds: u64, seconds: u64) -> Waiting {
+    let due = |number| MonoTime::from_nanos(1_000_000_000 + number * 10_000_000_000 / in_ten_seconds);
+    let mut waiting = Waiting { queued: Duration::ZERO, delay: Duration::ZERO };
+    let mut actions = Vec::new();
+    for number in 0..in_ten_seconds * seconds / 10 {
+        while let Some(deadline) = call.session.clock().deadline.filter(|deadline| *deadline <= due(number)) {
+            call.now = call.now.max(deadline);
+            let Some(frame) = call.session.read(call.now, &mut actions) else { continue };
+            let sent = frame.payload.first_chunk().map(|bytes| due(u64::from_be_bytes(*bytes))).unwrap();
+            waiting.delay = waiting.delay.max(call.now.since(sent));
+        }
+        call.now = due(number);
+        let frame = [&number.to_be_bytes()[..], &[0x55; 152]].concat();
+        call.session.on_media(frame.into(), call.now, &mut actions);
+        if call.session.drops_due().is_some_and(|due| due <= call.now) {
+            call.session.report_drops(call.now, &mut actions);
+        }
+        call.record(std::mem::take(&mut actions));
+        waiting.queued = waiting.queued.max(call.session.queued_media());
+    }
+    waiting
+}
+
 /// The sender of Asterisk's issue 2115: 50.1 frames a second, for an hour. Without a limit each word comes 7 s late at last.
 #[test]
 fn a_sender_that_is_a_little_too_fast() {
     for (limit_ms, most_ms, lost_ms) in [(Some(200), 200, 7000..=7200), (None, 7220, 0..=0)] {
         let mut call = json(Overflow::Drop, limit_ms, QueueLimits::default());
-        let mut most = Duration::ZERO;
-        for number in 0..180_360_u64 {
-            let due = MonoTime::from_nanos(1_000_000_000 + number * 10_000_000_000 / 501);
-            while let Some(deadline) = call.session.clock().deadline.filter(|deadline| *deadline <= due) {
-                call.now = call.now.max(deadline);
-                call.session.read(call.now, &mut Vec::new());
-            }
-            call.now = due;
-            call.session.on_media(Bytes::from_static(&[0x55; 160]), due, &mut Vec::new());
-            most = most.max(call.session.queued_media());
-        }
+        let most = send(&mut call, 501, 3600).queued;
         let stats = call.session.stats();
         assert!(most.as_millis() <= most_ms && most.as_millis() + 40 > most_ms, "{most:?}");
         assert!(lost_ms.contains(&stats.media_dropped.as_millis()), "{:?}", stats.media_dropped);
         assert_eq!(stats.media_dropped_late, stats.media_dropped);
         assert_eq!((stats.frames_dropped, stats.underruns), (0, 0));
     }
+}
+
+/// 2 % too fast, for ten minutes: 12 s more than can be played. Each word comes in time, or nearly 12 s late at last.
+#[test]
+fn a_sender_that_is_much_too_fast() {
+    for (limit_ms, delay_ms, dropped_ms) in
+        [(Some(200), 180..220, 11_780..=11_840), (None, 11_700..11_800, 0..=0)]
+    {
+        let mut call = json(Overflow::Drop, limit_ms, QueueLimits::default());
+        subscribe(&mut call, r#""MEDIA_DROPPED""#);
+        let delay = send(&mut call, 510, 600).delay;
+        assert!(delay_ms.contains(&delay.as_millis()), "{limit_ms:?}: {delay:?}");
+        // The last second is told when it is over.
+        if let Some(due) = call.session.drops_due() {
+            call.now = due;
+            report(&mut call);
+        }
+        let dropped = call.session.stats().media_dropped_late.as_millis();
+        assert!(dropped_ms.contains(&dropped), "{limit_ms:?}: {dropped} ms");
+        let mut told: Vec<Value> = call.transcript.iter().map(|line| event(line)).collect();
+        told.retain(|event| event["event"] == "MEDIA_DROPPED");
+        assert!(told.iter().all(|event| event["reason"] == "max_latency"));
+        let sum: u64 = told.iter().filter_map(|event| event["dropped_ms"].as_u64()).sum();
+        assert_eq!(u128::from(sum), dropped, "{limit_ms:?}");
+        assert_eq!(told.last().map(|event| event["total_dropped_ms"].as_u64()), limit_ms.map(|_| Some(sum)));
+        call.skip().command(r#"{"command":"GET_STATUS"}"#);
+        assert_eq!(event(&call.transcript[0])["dropped_ms"], sum);
+    }
+}
+
+/// The event in a line of the transcript.
+fn event(line: &str) -> Value {
+    serde_json::from_str(line.split_once(' ').unwrap().1).unwrap()
 }
 
 #[test]
