@@ -82,10 +82,11 @@ impl Bridge {
 trampoline! {
     /// On the thread and within the call of `Bridge::members`. 0: no match, go on.
     fn collect(object: *mut c_void, members: *mut c_void, _flags: c_int) -> c_int, fail 0, {
-        // SAFETY: `members` is the caller's vector; the container holds channels, which live across the callback.
-        if let (Some(members), Some(channel)) =
-            unsafe { (members.cast::<Vec<Channel>>().as_mut(), Channel::from_borrowed(object.cast())) }
-        {
+        // SAFETY: the caller's vector, which nobody else uses during the call.
+        let members = unsafe { members.cast::<Vec<Channel>>().as_mut() };
+        // SAFETY: the container holds channels, which live across the callback.
+        let channel = unsafe { Channel::from_borrowed(object.cast()) };
+        if let (Some(members), Some(channel)) = (members, channel) {
             members.push(channel);
         }
         0
