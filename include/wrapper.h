@@ -37,6 +37,7 @@
 #include <asterisk/stasis.h>
 #include <asterisk/strings.h>
 #include <asterisk/tcptls.h>
+#include <asterisk/translate.h>
 #include <asterisk/utils.h>
 #include <asterisk/uuid.h>
 

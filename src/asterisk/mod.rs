@@ -12,7 +12,7 @@
 //! | `call_report`, `totals` | what is known about a call and about the module, as named metrics |
 //! | `cli`, `debug`, `build` | where an operator sees it, asks for more, and which build runs |
 //! | `ami`, `notifications`, `notifier`, `prometheus` | what AMI, ARI and Prometheus ask and are told |
-//! | `channel`, `format`, `frame`, `json`, `ao2`, `stream`, `wall_clock`, `websocket_clients`, `config_file`, `substitution`, `log`, `music` | one newtype or service each |
+//! | `channel`, `format`, `frame`, `json`, `ao2`, `silence`, `stream`, `wall_clock`, `websocket_clients`, `config_file`, `substitution`, `log`, `music` | one newtype or service each |
 //! | `guard`, `sys`, `symbol` | the edge itself: panic guard, bindings, functions that may be missing |
 
 mod access;
@@ -45,6 +45,7 @@ mod notifier;
 mod outgoing;
 mod prometheus;
 mod request;
+mod silence;
 mod stream;
 mod substitution;
 mod symbol;

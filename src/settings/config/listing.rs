@@ -31,6 +31,7 @@ impl Settings {
             ("enable_pingpongs", self.pings.as_ref().map_or_else(|| yes(false), pings)),
             ("enable_tcp_keepalives", self.tcp_keepalives.as_ref().map_or_else(|| yes(false), keepalives)),
             ("music_on_hold", yes(self.music_on_hold)),
+            ("silence_fill", yes(self.silence_fill)),
             ("manager_events", self.manager_events.to_string()),
             ("user_events", self.user_events.to_string()),
             ("reactor_threads", self.reactor_threads.to_string()),

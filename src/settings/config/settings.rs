@@ -56,6 +56,8 @@ pub struct Settings {
     pub tcp_keepalives: Option<TcpKeepalives>,
     /// Whether an app that is on hold hears music.
     pub music_on_hold: bool,
+    /// Whether silence goes to the core while there is nothing to play.
+    pub silence_fill: bool,
     /// Events for AMI.
     pub manager_events: NotificationClasses,
     /// Events for ARI, and for AMI as UserEvent.
@@ -118,6 +120,7 @@ impl Default for Settings {
             tcp_keepalives: None,
             // A bot would transcribe it.
             music_on_hold: false,
+            silence_fill: false,
             // Clients of AMI pass over events that they do not know; every version of Asterisk has new ones.
             manager_events: NotificationClasses::ALL,
             user_events: NotificationClasses::NONE,

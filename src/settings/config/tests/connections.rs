@@ -28,6 +28,7 @@ fn every_connection_option_is_taken() {
         ("handshake_timeout", "900"),
         ("write_timeout", "800"),
         ("music_on_hold", "yes"),
+        ("silence_fill", "yes"),
         ("queue_overflow", "wait"),
         ("max_latency", "0"),
         ("queue_bytes", "65536"),
@@ -64,6 +65,7 @@ fn every_connection_option_is_taken() {
             queue_overflow: Some(QueueOverflow::Wait),
             max_latency: Some(Duration::ZERO),
             music_on_hold: Some(true),
+            silence_fill: Some(true),
         },
     };
     assert_eq!(config.connections["conn1"], expected);
