@@ -16,8 +16,9 @@ use crate::playout::silence::SilenceFrame;
 /// By name of the format. What a translator has made once stays right, whatever becomes of its module.
 static MADE: Mutex<BTreeMap<String, SilenceFrame>> = Mutex::new(BTreeMap::new());
 
-/// Encoders that look ahead swallow some frames before they give one. This is a second of them.
-const MAX_FRAMES_IN: usize = 50;
+/// A second of silence goes in before a frame is taken. An encoder that adapts (g722) is not silent before: its first frame,
+/// repeated, is a hum of -38 dBov.
+const FRAMES_IN: usize = 50;
 
 /// A frame of silence in `format`; `None` if this Asterisk cannot translate to it. No lock held.
 pub(super) fn frame_of(format: &Format, facts: &MediaFormat) -> Option<SilenceFrame> {
@@ -38,7 +39,7 @@ fn make(format: &Format, facts: &MediaFormat) -> Option<SilenceFrame> {
     let (payload, samples) = if unsafe { linear.matches(format.as_ptr()) } {
         (silence, samples)
     } else {
-        Translator::new(format, &linear)?.first_frame(silence, samples)?
+        Translator::new(format, &linear)?.last_frame(silence, samples)?
     };
     let duration = facts.duration_of(samples);
     let is_one = !payload.is_empty() && !duration.is_zero();
@@ -64,8 +65,8 @@ impl<'a> Translator<'a> {
         NonNull::new(path).map(|path| Self { path, linear })
     }
 
-    /// The first frame that comes out when frames of these bytes go in, and its samples.
-    fn first_frame(&self, mut bytes: Vec<u8>, samples: u32) -> Option<(Vec<u8>, u32)> {
+    /// The last frame that comes out when frames of these bytes go in, and its samples.
+    fn last_frame(&self, mut bytes: Vec<u8>, samples: u32) -> Option<(Vec<u8>, u32)> {
         // SAFETY: all-zero is a valid frame; plain data.
         let mut frame: sys::ast_frame = unsafe { std::mem::zeroed() };
         frame.frametype = sys::ast_frame_type::AST_FRAME_VOICE;
@@ -73,7 +74,7 @@ impl<'a> Translator<'a> {
         frame.datalen = i32::try_from(bytes.len()).ok()?;
         frame.samples = i32::try_from(samples).ok()?;
         frame.data.ptr = bytes.as_mut_ptr().cast();
-        (0..MAX_FRAMES_IN).find_map(|_| self.translate(&mut frame))
+        (0..FRAMES_IN).filter_map(|_| self.translate(&mut frame)).last()
     }
 
     fn translate(&self, frame: &mut sys::ast_frame) -> Option<(Vec<u8>, u32)> {

@@ -56,6 +56,7 @@ mod playback;
 mod prometheus;
 mod protocol;
 mod rfc6455;
+mod silence;
 mod snapshots;
 mod soak;
 mod surroundings;
@@ -102,6 +103,7 @@ fn main() -> ExitCode {
     prometheus::tests(&mut suite);
     protocol::tests(&mut suite);
     rfc6455::tests(&mut suite);
+    silence::tests(&mut suite);
     snapshots::tests(&mut suite);
     soak::tests(&mut suite);
     versions::tests(&mut suite);
