@@ -57,6 +57,16 @@ surroundings: setup build faults ## Run the ordinary scenarios with everything o
 	HOST_SURROUNDINGS=1 HOST_PATIENCE=4 $(CARGO) test $(NO_MODULE) --test host -- $(TEST) \
 		$(foreach part,clients/ comparing/ connect/many examples/ hostile/ life/ pace/ rfc6455/ soak/ surroundings/,--skip $(part))
 
+.PHONY: bridgetest
+bridgetest: setup clients build faults ## Run the ordinary scenarios with direct_bridge = no, and many calls that end just after their bridge began; CALLS=<number>, TEST=<name>
+	@# Those of bridge/ are about direct bridges themselves; what measures or has a target of its own is left out.
+	HOST_DIRECT_BRIDGE=no $(CARGO) test $(NO_MODULE) --test host -- $(TEST) \
+		$(foreach part,bridge/ clients/ comparing/ connect/many examples/ hostile/ life/ pace/ rfc6455/ soak/ surroundings/,--skip $(part))
+	HOST_DIRECT_BRIDGE=no $(CARGO) test $(NO_MODULE) --test host -- life/moved
+	HOST_DIRECT_BRIDGE=no $(CARGO) test $(NO_MODULE) --test host -- life/hold
+	HOST_DIRECT_BRIDGE=no $(CARGO) test $(NO_MODULE) --test host -- life/music
+	HOST_BRIDGE_CALLS=$(or $(CALLS),10000) $(CARGO) test $(NO_MODULE) --test host -- bridge/hangups
+
 .PHONY: churn
 churn: setup build ## Set ten thousand calls up and tear them down in all ways at once, load and unload a thousand times; CALLS=<number>
 	HOST_CHURN=$(or $(CALLS),10000) $(CARGO) test $(NO_MODULE) --test host -- --nocapture life/churn

@@ -125,6 +125,7 @@ mod module {
         "cw_module_self",
         "cw_substitute",
         "cw_wizard_name",
+        "cw_bridge_.*",
         "ast_get_version",
         "ast_get_build_opts",
         // log
@@ -169,6 +170,10 @@ mod module {
         "ast_check_realtime",
         "ast_moh_start",
         "ast_moh_stop",
+        "ast_channel_(rawwriteformat|generator|audiohooks|framehooks|fout|fout_set|get_bridge)",
+        "ast_framehook_list_contains_no_active_of_type",
+        "__ast_bridge_technology_register",
+        "ast_bridge_technology_unregister",
         "ast_queue_control",
         "ast_queue_hangup_with_cause",
         "pbx_builtin_setvar_helper",
@@ -240,6 +245,7 @@ mod module {
 
     const TYPES: &[&str] = &[
         "ast_channel_tech",
+        "ast_bridge_technology",
         "ast_frame",
         "ast_frame_type",
         "ast_http_uri",
@@ -284,5 +290,6 @@ mod module {
         "message",
         "ast_str",
         "ast_trans_pvt",
+        "ast_generator",
     ];
 }

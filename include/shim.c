@@ -11,6 +11,9 @@
 
 #include <stddef.h>
 
+#include <asterisk/bridge.h>
+#include <asterisk/bridge_channel.h>
+#include <asterisk/bridge_technology.h>
 #include <asterisk/channel.h>
 #include <asterisk/cli.h>
 #include <asterisk/frame.h>
@@ -41,8 +44,29 @@ LAYOUT(offsetof(struct ast_variable, name) == 0);
 LAYOUT(offsetof(struct ast_variable, value) == 8);
 LAYOUT(offsetof(struct ast_variable, next) == 16);
 LAYOUT(offsetof(struct ast_sorcery_wizard, name) == 0);
+LAYOUT(sizeof(struct ast_bridge_technology) == 136);
+/* ast_bridge grows at its end in some versions; we never make one. */
+LAYOUT(offsetof(struct ast_bridge, technology) == 16);
+LAYOUT(offsetof(struct ast_bridge, channels) == 48);
+LAYOUT(offsetof(struct ast_bridge, num_channels) == 152);
+LAYOUT(sizeof(struct ast_bridge_channel) == 336);
+LAYOUT(offsetof(struct ast_bridge_channel, state) == 48);
+LAYOUT(offsetof(struct ast_bridge_channel, chan) == 56);
+LAYOUT(offsetof(struct ast_bridge_channel, tech_pvt) == 88);
+/* Between these two stand the bits in_bridge, just_joined, suspended and others. */
+LAYOUT(offsetof(struct ast_bridge_channel, thread) == 96);
+LAYOUT(offsetof(struct ast_bridge_channel, features) == 112);
+LAYOUT(offsetof(struct ast_bridge_channel, entry) == 168);
+LAYOUT(offsetof(struct ast_bridge_channel, wr_queue) == 176);
+LAYOUT(offsetof(struct ast_bridge_channel, activity) == 216);
+LAYOUT(offsetof(struct ast_bridge_channel, stream_map) == 288);
 
 _Static_assert(AST_FLAG_DISABLE_DEVSTATE_CACHE == 1 << 21, "see src/asterisk/channel.rs");
+_Static_assert(AST_FLAG_ZOMBIE == 1 << 4, "see src/asterisk/bridge/direct.rs");
+_Static_assert(AST_OPT_FLAG_GENERIC_PLC == 1 << 30, "see src/asterisk/bridge/direct.rs");
+_Static_assert(DEBUGCHAN_FLAG == 0x80000000, "see src/asterisk/bridge/direct.rs");
+_Static_assert(AST_BRIDGE_CAPABILITY_NATIVE == 1 << 2, "see src/asterisk/bridge/technology.rs");
+_Static_assert(AST_BRIDGE_CAPABILITY_1TO1MIX == 1 << 3, "see src/asterisk/bridge/technology.rs");
 
 static enum ast_module_load_result load(void)
 {
@@ -71,6 +95,78 @@ struct ast_module *cw_module_self(void)
 const char *cw_wizard_name(const struct ast_sorcery_wizard *wizard)
 {
 	return wizard->name;
+}
+
+const struct ast_bridge_technology *cw_bridge_technology(const struct ast_bridge *bridge)
+{
+	return bridge->technology;
+}
+
+int cw_bridge_pair(const struct ast_bridge *bridge, struct ast_bridge_channel **one, struct ast_bridge_channel **other)
+{
+	*one = AST_LIST_FIRST(&bridge->channels);
+	*other = AST_LIST_LAST(&bridge->channels);
+	return bridge->num_channels == 2 && *one && *other && *one != *other;
+}
+
+struct ast_channel *cw_bridge_channel_chan(const struct ast_bridge_channel *bridge_channel)
+{
+	return bridge_channel->chan;
+}
+
+int cw_bridge_channel_is_present(const struct ast_bridge_channel *bridge_channel)
+{
+	return bridge_channel->state == BRIDGE_CHANNEL_STATE_WAIT && bridge_channel->in_bridge
+		&& !bridge_channel->just_joined && !bridge_channel->suspended;
+}
+
+int cw_bridge_channel_is_idle(const struct ast_bridge_channel *bridge_channel)
+{
+	return AST_LIST_EMPTY(&bridge_channel->wr_queue)
+		&& bridge_channel->activity == BRIDGE_CHANNEL_THREAD_IDLE;
+}
+
+int cw_bridge_channel_is_quiet(const struct ast_bridge_channel *bridge_channel)
+{
+	return AST_LIST_EMPTY(&bridge_channel->wr_queue)
+		&& bridge_channel->activity != BRIDGE_CHANNEL_THREAD_SIMPLE;
+}
+
+/* What the technology's private pointer is when the note is true. */
+static char noted;
+
+int cw_bridge_channel_note(const struct ast_bridge_channel *bridge_channel)
+{
+	return bridge_channel->tech_pvt == &noted;
+}
+
+void cw_bridge_channel_set_note(struct ast_bridge_channel *bridge_channel, int note)
+{
+	bridge_channel->tech_pvt = note ? &noted : NULL;
+}
+
+void cw_bridge_clear_notes(struct ast_bridge *bridge, const struct ast_bridge_channel *except)
+{
+	struct ast_bridge_channel *bridge_channel;
+
+	AST_LIST_TRAVERSE(&bridge->channels, bridge_channel, entry) {
+		if (bridge_channel != except) {
+			cw_bridge_channel_set_note(bridge_channel, 0);
+		}
+	}
+}
+
+int cw_bridge_technology_is_suspended(const struct ast_bridge_technology *technology)
+{
+	return technology->suspended;
+}
+
+int cw_bridge_channel_stream(const struct ast_bridge_channel *bridge_channel, int stream_num)
+{
+	if (stream_num < 0 || stream_num >= (int) AST_VECTOR_SIZE(&bridge_channel->stream_map.to_channel)) {
+		return -1;
+	}
+	return AST_VECTOR_GET(&bridge_channel->stream_map.to_channel, stream_num);
 }
 
 char *cw_substitute(struct ast_channel *channel, const char *text)

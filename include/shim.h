@@ -5,6 +5,9 @@
 #ifndef CHAN_WEBSOCKET_SHIM_H
 #define CHAN_WEBSOCKET_SHIM_H
 
+struct ast_bridge;
+struct ast_bridge_channel;
+struct ast_bridge_technology;
 struct ast_channel;
 struct ast_module;
 struct ast_sorcery_wizard;
@@ -19,6 +22,39 @@ struct ast_module *cw_module_self(void);
 
 /* A sorcery wizard's name, which lives as long as the wizard. Of its fields only this one is looked at. */
 const char *cw_wizard_name(const struct ast_sorcery_wizard *wizard);
+
+/* The bridge's technology, or NULL while it is being made. The bridge is locked, or its technology is being chosen. */
+const struct ast_bridge_technology *cw_bridge_technology(const struct ast_bridge *bridge);
+
+/* The two channels of a bridge that has exactly two; else 0. As above. */
+int cw_bridge_pair(const struct ast_bridge *bridge, struct ast_bridge_channel **one, struct ast_bridge_channel **other);
+
+/* The Asterisk channel, which stays as long as it is in the bridge. The bridge is locked, or as above. */
+struct ast_channel *cw_bridge_channel_chan(const struct ast_bridge_channel *bridge_channel);
+
+/* Whether frames that are written to the bridge reach this channel: it has joined, is not suspended and not leaving. The
+ * bridge and the bridge channel are locked. */
+int cw_bridge_channel_is_present(const struct ast_bridge_channel *bridge_channel);
+
+/* Whether no frame waits for this channel's thread and it handles none. The bridge channel is locked. */
+int cw_bridge_channel_is_idle(const struct ast_bridge_channel *bridge_channel);
+
+/* Whether no frame waits for this channel's thread and it writes none to the channel; one that it has taken and not yet
+ * begun to write does not count. The bridge channel is locked. */
+int cw_bridge_channel_is_quiet(const struct ast_bridge_channel *bridge_channel);
+
+/* Our technology's one note about a channel, false when it has joined. The bridge is locked. */
+int cw_bridge_channel_note(const struct ast_bridge_channel *bridge_channel);
+void cw_bridge_channel_set_note(struct ast_bridge_channel *bridge_channel, int note);
+
+/* Makes the note false for all channels but this one. The bridge is locked. */
+void cw_bridge_clear_notes(struct ast_bridge *bridge, const struct ast_bridge_channel *except);
+
+/* Whether an operator keeps the technology from being chosen. It is registered. */
+int cw_bridge_technology_is_suspended(const struct ast_bridge_technology *technology);
+
+/* The stream of the channel that a frame of this stream of the bridge goes to; -1: none. The bridge channel is locked. */
+int cw_bridge_channel_stream(const struct ast_bridge_channel *bridge_channel, int stream_num);
 
 /* What a text with ${...} comes to on a channel that the caller has not locked: a C string for cw_free, NULL if memory is
  * out. In C, for the string that grows is made by inline functions. */

@@ -11,6 +11,7 @@
 #include <asterisk/app.h>
 #include <asterisk/ast_version.h>
 #include <asterisk/astobj2.h>
+#include <asterisk/bridge_technology.h>
 #include <asterisk/causes.h>
 #include <asterisk/channel.h>
 #include <asterisk/cli.h>
@@ -20,6 +21,7 @@
 #include <asterisk/format_cache.h>
 #include <asterisk/format_cap.h>
 #include <asterisk/frame.h>
+#include <asterisk/framehook.h>
 #include <asterisk/http.h>
 #include <asterisk/iostream.h>
 #include <asterisk/json.h>

@@ -187,7 +187,8 @@ impl Rig {
         originate(&mut self.ari, &self.asterisk, &connector, &Call { way, options, extension, id: &id })
     }
 
-    fn wait_for_apps(&mut self, count: usize) -> Result<()> {
+    /// Waits until so many apps are up.
+    pub fn wait_for_apps(&mut self, count: usize) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while self.apps.len() < count {
             if let Some(event) = self.generator.event(deadline) {
@@ -301,7 +302,7 @@ impl Rig {
         notes
     }
 
-    /// For the scenario that makes calls in several threads.
+    /// For the scenarios whose apps do not just speak.
     pub fn set_life(&self, life: Life) {
         self.generator.set_life(life);
     }

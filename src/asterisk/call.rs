@@ -51,6 +51,7 @@ use crate::playout::media_format::MediaFormat;
 use crate::playout::session::{MediaMode, Session};
 use crate::protocol::command::ControlMessageFormat;
 use crate::report::call_record::CallRecord;
+use crate::report::direct_bridge::DirectCounters;
 use crate::settings::config::Settings;
 
 /// How long a call waits for another connection when it has lost one: it ends.
@@ -126,6 +127,8 @@ pub(crate) struct Call {
     answer_asked: AtomicBool,
     pub(super) link: Link<Connection, ConnectHandle>,
     media_out: MediaOut,
+    /// Its frames in direct bridges.
+    pub(super) direct: DirectCounters,
     wrong_format_frames: AtomicU64,
     pub(crate) record: CallRecord,
     pub(crate) notifications: Notifications,
@@ -177,6 +180,7 @@ impl Call {
             answer_asked: AtomicBool::new(false),
             link: Link::new(RECONNECT),
             media_out: MediaOut::default(),
+            direct: DirectCounters::default(),
             wrong_format_frames: AtomicU64::new(0),
             record: CallRecord::default(),
             notifications: Notifications::default(),

@@ -46,15 +46,8 @@ impl Channel {
 
     /// Takes the channel lock if it is free.
     pub(crate) fn try_lock(&self) -> Option<ChannelGuard<'_>> {
-        let (file, line, function) = here!();
         // SAFETY: as in `lock`.
-        let busy =
-            unsafe { sys::__ao2_trylock(self.0.as_ptr().cast(), 0, file, function, line, c"chan".as_ptr()) };
-        if busy != 0 {
-            return None;
-        }
-        // SAFETY: locked by this thread, and alive through our reference.
-        unsafe { Locked::new(self.0.as_ptr()) }.map(ChannelGuard)
+        unsafe { ChannelGuard::try_lock_borrowed(self.0.as_ptr()) }
     }
 
     /// The name of the one other channel in its bridge, if there is one and no third. Waits for the channel's and the
@@ -92,6 +85,20 @@ impl ChannelGuard<'_> {
         // SAFETY: the caller's promise; locking counts no reference.
         unsafe { lock(chan.as_ptr()) };
         Some(ChannelGuard(Locked(chan, PhantomData)))
+    }
+
+    /// The same, if nobody has the lock.
+    ///
+    /// # Safety
+    /// As for [`lock_borrowed`](Self::lock_borrowed).
+    pub(crate) unsafe fn try_lock_borrowed<'a>(chan: *mut sys::ast_channel) -> Option<ChannelGuard<'a>> {
+        let chan = NonNull::new(chan)?;
+        let (file, line, function) = here!();
+        // SAFETY: the caller's promise.
+        let busy =
+            unsafe { sys::__ao2_trylock(chan.as_ptr().cast(), 0, file, function, line, c"chan".as_ptr()) };
+        // Not `then_some`: a guard that is made unlocks when it is dropped.
+        (busy == 0).then(|| ChannelGuard(Locked(chan, PhantomData)))
     }
 
     /// The channel, for what needs its lock.

@@ -17,6 +17,7 @@ use crate::net::connector::Connector;
 use crate::net::reactor::Reactors;
 use crate::net::watchdog::{Patience, Watchdog};
 use crate::playout::overflow::QueuedBytes;
+use crate::report::direct_bridge::NotDirect;
 use crate::settings::config::{AclRule, AclSense, Config};
 use crate::tls::OpenSslConnector;
 
@@ -46,6 +47,8 @@ pub(crate) struct Driver {
     requests_failed: AtomicU64,
     /// What waits on all calls whose media is not dropped.
     pub(crate) queued_bytes: Arc<QueuedBytes>,
+    /// Frames of direct bridges that met a channel's lock, so that it is not known whose they were.
+    frames_locked: AtomicU64,
     /// What `websocket set debug` asked for.
     pub(crate) debug: DebugSettings,
 }
@@ -97,6 +100,7 @@ impl Driver {
             refusals: Refusals::default(),
             requests_failed: AtomicU64::new(0),
             queued_bytes: Arc::default(),
+            frames_locked: AtomicU64::new(0),
             debug: DebugSettings::default(),
         });
         *DRIVER.write() = Some(driver.clone());
@@ -174,6 +178,11 @@ impl Driver {
         self.requests_failed.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A frame of a direct bridge went by way of its channel's thread, for the channel was locked.
+    pub(crate) fn count_locked_frame(&self) {
+        self.frames_locked.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A call's WebSocket has come up.
     pub(crate) fn count_connected(&self, role: CallRole) {
         self.books.lock().totals.connected.count(role);
@@ -185,6 +194,7 @@ impl Driver {
             let books = self.books.lock();
             (books.calls.values().cloned().collect::<Vec<_>>(), books.totals.clone())
         };
+        totals.traffic.count_not_direct(NotDirect::Locked, self.frames_locked.load(Ordering::Relaxed));
         let (mut up, mut up_connected) = (PerRole::default(), PerRole::default());
         for call in calls {
             let view = call.report();

@@ -5,6 +5,7 @@
 //! | `module` | load, reload, unload |
 //! | `driver` | what lives from load to unload |
 //! | `tech` | the channel tech's callbacks |
+//! | `bridge` | the bridge technology: frames of a bridge that skip the channel's thread |
 //! | `request`, `outgoing`, `http`, `established` | how a call comes up: asked for, connecting, being connected to, connected |
 //! | `access`, `acl_change` | who may connect |
 //! | `call` | one call: session, connection and channel together |
@@ -19,6 +20,7 @@ mod access;
 mod acl_change;
 mod ami;
 mod ao2;
+mod bridge;
 mod build;
 mod call;
 mod channel;

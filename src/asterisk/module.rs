@@ -7,7 +7,7 @@ use super::build::{self, BUILD};
 use super::channel::owned_string;
 use super::driver::Driver;
 use super::guard::{guard, here, trampoline};
-use super::{acl_change, ami, cli, config_file, fault, http, log as host_log, prometheus, sys, tech};
+use super::{acl_change, ami, bridge, cli, config_file, fault, http, log as host_log, prometheus, sys, tech};
 use crate::settings::asterisk_version::{self, SUPPORTED_VERSIONS};
 
 const SUCCESS: c_int = sys::ast_module_load_result::AST_MODULE_LOAD_SUCCESS as c_int;
@@ -58,8 +58,9 @@ struct Registration {
 }
 
 /// In the order in which they are made: the tech first, for it is the one that another module may have.
-static REGISTRATIONS: [Registration; 6] = [
+static REGISTRATIONS: [Registration; 7] = [
     Registration { point: "load_tech", register: register_tech, take_back: tech::unregister },
+    Registration { point: "load_bridge", register: bridge::register, take_back: bridge::unregister },
     Registration {
         point: "load_acl_change",
         register: || {

@@ -9,6 +9,7 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
+use std::ptr;
 use std::sync::Arc;
 
 use super::call::Call;
@@ -78,6 +79,17 @@ pub(crate) fn table() -> *const sys::ast_channel_tech {
 fn call_of(channel: Locked<'_>) -> Option<&Call> {
     // SAFETY: `tech_pvt` is NULL or what `give_call` put there; `hangup`, which takes it away, needs the same lock.
     unsafe { channel.tech_pvt().cast::<Call>().as_ref() }
+}
+
+/// Whether a channel has our tech. Without its lock that is what it was a moment ago.
+pub(super) fn is_ours(chan: *mut sys::ast_channel) -> bool {
+    // SAFETY: a plain getter of a channel that the caller keeps alive.
+    ptr::eq(unsafe { sys::ast_channel_tech(chan) }, table())
+}
+
+/// The call of a locked channel that may be any driver's.
+pub(super) fn call_if_ours(channel: Locked<'_>) -> Option<&Call> {
+    if is_ours(channel.as_ptr()) { call_of(channel) } else { None }
 }
 
 /// Gives the channel its references to the call and to the module, which its hangup gives back. Until the result is
@@ -204,8 +216,8 @@ trampoline! {
     }
 }
 
-/// Only voice goes to the application; comfort noise, text, video and the like end here.
-fn write_frame(channel: Locked<'_>, call: &Call, frame: &sys::ast_frame) {
+/// Only voice goes to the application; comfort noise, text, video and the like end here. Never waits.
+pub(super) fn write_frame(channel: Locked<'_>, call: &Call, frame: &sys::ast_frame) {
     if frame.frametype != sys::ast_frame_type::AST_FRAME_VOICE {
         return;
     }

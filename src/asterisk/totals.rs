@@ -10,6 +10,7 @@ use super::call::CallRole;
 use super::call_report::{CallReport, METRICS, Metric};
 use crate::net::connector::ConnectorStats;
 use crate::report::call_record::{EndedBy, Ending};
+use crate::report::direct_bridge::{ByReason, NotDirect};
 use crate::report::metric::{Histogram, Kind, Unit, Value};
 
 /// Close codes of an application's own are counted together per thousand from here on, so that no application can
@@ -21,6 +22,8 @@ const OWN_CLOSE_CODES: u16 = 3000;
 pub(crate) struct Traffic {
     /// One for each of a call's metrics that has a total, in their order.
     sums: Vec<Value>,
+    /// Frames of direct bridges that went by way of a channel's thread.
+    not_direct: ByReason,
     pub(crate) queue_wait: Histogram,
     pub(crate) lateness: Histogram,
     pub(crate) first_media: Histogram,
@@ -35,7 +38,7 @@ impl Default for Traffic {
         };
         let sums = summed().map(|(metric, _)| nothing(metric)).collect();
         let (queue_wait, lateness, first_media, ping_rtt) = Default::default();
-        Self { sums, queue_wait, lateness, first_media, ping_rtt }
+        Self { sums, not_direct: ByReason::default(), queue_wait, lateness, first_media, ping_rtt }
     }
 }
 
@@ -49,10 +52,18 @@ impl Traffic {
         }
         Self {
             sums: summed().map(|(metric, _)| (metric.get)(call)).collect(),
+            not_direct: call.call.direct.not_direct(),
             queue_wait: call.stats.queue_wait,
             lateness: call.stats.lateness,
             first_media,
             ping_rtt: record.round_trips(),
+        }
+    }
+
+    /// Adds frames of calls that are not known.
+    pub(crate) fn count_not_direct(&mut self, reason: NotDirect, frames: u64) {
+        if let Some(count) = self.not_direct.get_mut(reason as usize) {
+            *count += frames;
         }
     }
 }
@@ -61,6 +72,9 @@ impl AddAssign for Traffic {
     fn add_assign(&mut self, other: Self) {
         for (sum, more) in self.sums.iter_mut().zip(other.sums) {
             *sum += more;
+        }
+        for (count, more) in self.not_direct.iter_mut().zip(other.not_direct) {
+            *count += more;
         }
         self.queue_wait += other.queue_wait;
         self.lateness += other.lateness;
@@ -279,6 +293,14 @@ impl ModuleReport {
         for ((metric, help), sum) in summed().zip(&self.totals.traffic.sums) {
             list.one(metric.name, metric.kind, metric.unit, help, sum.clone());
         }
+        let counts = NotDirect::ALL.into_iter().zip(self.totals.traffic.not_direct);
+        list.labelled(
+            "frames_not_direct",
+            Kind::Counter,
+            "Frames of direct bridges that did not skip the channel's thread",
+            "reason",
+            counts.map(|(reason, count)| (reason.as_str().to_owned(), count)),
+        );
     }
 }
 

@@ -1,6 +1,7 @@
-//! A call's state that needs no Asterisk: its connection's, and how the call ends.
+//! A call's state that needs no Asterisk: its connection's, how the call ends, and when a bridge sends its frames directly.
 
 #![forbid(unsafe_code)]
 
+pub mod direct;
 pub mod ending;
 pub mod link;

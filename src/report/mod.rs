@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod call_record;
+pub mod direct_bridge;
 pub mod log_limit;
 pub mod metric;
 pub mod notification;

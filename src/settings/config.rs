@@ -1,7 +1,8 @@
 //! chan_websocket.conf: its options, their units, ranges and defaults.
 //!
 //! Reading the file is the host's business, at load and on reload. All settings are for calls made after a reload,
-//! except [`Settings::reactor_threads`] and [`Settings::coalesce_reads`], which are taken at load only. Called from the
+//! except [`Settings::reactor_threads`] and [`Settings::coalesce_reads`], which are taken at load only, and
+//! [`Settings::direct_bridge`], which is for bridges that are made or change after it. Called from the
 //! thread that loads or reloads the module.
 
 mod config_error;

@@ -37,6 +37,16 @@ pub fn tests(suite: &mut Suite) {
             })
             .private_with(InstanceConfig::new().fault(point));
     }
+    suite
+        .ours("fault/write_in_bridge", "no fault can be put into the C module", |t| {
+            for text in ["internal error", "fault in chan_websocket"] {
+                t.allow_log(text);
+            }
+            bridged(t);
+            t.wait_log(&["ERROR", "internal error", "injected at write"]);
+            works_and_unloads(t);
+        })
+        .private_with(InstanceConfig::new().fault("write"));
     for point in LOAD_POINTS {
         suite
             .ours(format!("fault/{point}"), "no fault can be put into the C module", load)
@@ -45,8 +55,16 @@ pub fn tests(suite: &mut Suite) {
 }
 
 /// Between the steps of loading the module, and behind the last one.
-const LOAD_POINTS: &[&str] =
-    &["load_driver", "load_tech", "load_acl_change", "load_http", "load_cli", "load_ami", "load_prometheus"];
+const LOAD_POINTS: &[&str] = &[
+    "load_driver",
+    "load_tech",
+    "load_bridge",
+    "load_acl_change",
+    "load_http",
+    "load_cli",
+    "load_ami",
+    "load_prometheus",
+];
 
 /// How many descriptors of the kinds that our threads wait on there are.
 fn descriptors(t: &Context) -> usize {
@@ -71,6 +89,8 @@ fn load(t: &Context) {
     assert!(!types.contains("WebSocket"), "{types}");
     assert_ne!(t.call("WebSocket/INCOMING/c(ulaw)").try_originate().status, 200);
     assert_eq!(t.send(&t.upgrade("anything")).status, 404);
+    let technologies = t.asterisk.cli("bridge technology show");
+    assert!(!technologies.contains("websocket"), "{technologies}");
     let uris = t.asterisk.cli("http show status");
     assert!(!uris.contains("/media"), "{uris}");
     let commands = t.asterisk.cli("websocket show stats");
@@ -101,6 +121,19 @@ fn media(t: &Context, code: u16) {
     app.send_media(&[0x55; 160]);
     let _ = call.ending();
     assert_eq!(app.expect_close(), code);
+}
+
+/// The other channel's thread meets the fault, under the locks of a direct bridge: the application that the frame is for
+/// loses its call, and the one that has sent it keeps its own.
+fn bridged(t: &Context) {
+    let [(ending, hears), (speaking, speaks)] = t.bridged("c(ulaw)", "c(ulaw)");
+    speaks.send_media(&[0x55; 160]);
+    let _ = ending.ending();
+    assert_eq!(hears.expect_close(), 1000);
+    speaks.command("GET_STATUS");
+    speaks.expect_event("STATUS");
+    speaks.command("HANGUP");
+    assert_eq!(speaking.ending().cause, 16);
 }
 
 fn command(t: &Context) {

@@ -10,6 +10,8 @@
 //! | `HOST_BESIDE` | set, and `HOST_MODULES` not `ours`: run tests that assert what ours does on the C module too, and print both results |
 //! | `RFC6455_ALL` | set: run the RFC 6455 cases in every way, not only the quick ones |
 //! | `HOST_SURROUNDINGS` | set: run all tests with everything on that makes the core call the module at odd times (harness/surroundings.rs), on ours alone |
+//! | `HOST_DIRECT_BRIDGE` | `no`: run all tests with `direct_bridge = no` (`make bridgetest`) |
+//! | `HOST_BRIDGE_CALLS` | how many calls bridge/hangups makes (60) |
 //! | `HOST_TABLE` | set: print how the modules compare, test by test |
 //! | `HOSTILE_SECONDS` | run the long forms of `hostile`, up to so long (`make hostile`) |
 //! | `HOST_CHURN`, `HOST_CYCLES` | how many calls life/churn makes (400), how often module/cycles loads and unloads (100) |
@@ -28,6 +30,7 @@
 mod access;
 mod acl_change;
 mod ami;
+mod bridge;
 mod cli;
 mod clients;
 mod commands;
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
     acl_change::tests(&mut suite);
     unreadable_config::tests(&mut suite);
     ami::tests(&mut suite);
+    bridge::tests(&mut suite);
     cli::tests(&mut suite);
     commands::tests(&mut suite);
     comparing::tests(&mut suite);
@@ -109,5 +113,6 @@ fn main() -> ExitCode {
     versions::tests(&mut suite);
     surroundings::tests(&mut suite);
     whisper::tests(&mut suite);
+    bridge::without(&mut suite);
     suite.run()
 }

@@ -16,6 +16,8 @@ pub enum Life {
     Long,
     /// Speaks at once, and hangs up when it hears itself.
     OneFrame,
+    /// Says what it hears, whatever it is.
+    Echo,
 }
 
 /// What an app does at a certain time.
@@ -203,6 +205,12 @@ impl App {
     ) {
         if let Some(flushed) = &mut self.flushed {
             flushed.last_media = Some(now);
+        }
+        if self.life == Life::Echo {
+            self.totals.received += 1;
+            window.received += 1;
+            output.message(opcode::BINARY, payload);
+            return;
         }
         let Some(stamp) = Stamp::read(payload) else {
             self.totals.corrupt += 1;

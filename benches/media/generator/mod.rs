@@ -53,7 +53,7 @@ impl Handle {
 struct Shared {
     workers: Vec<Handle>,
     next: AtomicU32,
-    one_frame: AtomicBool,
+    life: Mutex<Life>,
     ending: AtomicBool,
     tls: Tls,
     /// Handshakes that failed, and why.
@@ -64,7 +64,7 @@ impl Shared {
     /// Gives a connection to a worker.
     fn adopt(&self, stream: Stream, role: Role, leftover: Vec<u8>) -> Result<()> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let life = if self.one_frame.load(Ordering::Relaxed) { Life::OneFrame } else { Life::Long };
+        let life = *self.life.lock();
         let connection = Connection::new(stream, role, leftover, App::new(id, life))?;
         let worker = self.workers.get(id as usize % self.workers.len()).ok_or("no worker")?;
         worker.tell(Command::Add(Box::new(connection)));
@@ -115,7 +115,7 @@ impl Generator {
         let shared = Arc::new(Shared {
             workers: handles,
             next: AtomicU32::new(0),
-            one_frame: AtomicBool::new(false),
+            life: Mutex::new(Life::Long),
             ending: AtomicBool::new(false),
             tls: Tls::new(),
             refused: Mutex::default(),
@@ -131,9 +131,9 @@ impl Generator {
         Ok(Self { address, tls_address, shared, events, threads })
     }
 
-    /// From now on, apps of new connections live for one frame, or not.
+    /// From now on, apps of new connections live like this.
     pub fn set_life(&self, life: Life) {
-        self.shared.one_frame.store(life == Life::OneFrame, Ordering::Relaxed);
+        *self.shared.life.lock() = life;
     }
 
     /// For connecting to Asterisk.

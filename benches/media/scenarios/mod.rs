@@ -4,6 +4,7 @@ mod bulk;
 mod ingest;
 mod media;
 mod phone;
+mod phone_calls;
 mod saturation;
 mod setup;
 mod slow;
@@ -89,6 +90,46 @@ pub static ALL: &[Scenario] = &[
         run: media::pair,
     },
     Scenario {
+        name: "phone-out",
+        about: "an RTP phone and a bot that echoes in one ARI bridge, Asterisk connects; figures per call",
+        channels: &[50],
+        quick: &[25],
+        quick_repeats: true,
+        run: phone_calls::outgoing,
+    },
+    Scenario {
+        name: "phone-in",
+        about: "the same, the bot connects",
+        channels: &[50],
+        quick: &[],
+        quick_repeats: true,
+        run: phone_calls::incoming,
+    },
+    Scenario {
+        name: "phone-u",
+        about: "phone-out, unbuffered",
+        channels: &[50],
+        quick: &[],
+        quick_repeats: true,
+        run: phone_calls::unbuffered,
+    },
+    Scenario {
+        name: "phone-slin16",
+        about: "phone-out, the bot with slin16, the phone with ulaw",
+        channels: &[50],
+        quick: &[],
+        quick_repeats: true,
+        run: phone_calls::slin16,
+    },
+    Scenario {
+        name: "phone-three",
+        about: "phone-out with a third channel that listens: softmix",
+        channels: &[50],
+        quick: &[],
+        quick_repeats: true,
+        run: phone_calls::three,
+    },
+    Scenario {
         name: "echo-out-wss",
         about: "echo-out with TLS",
         channels: &[100],
@@ -135,6 +176,14 @@ pub static ALL: &[Scenario] = &[
         quick: &[],
         quick_repeats: false,
         run: syscalls::pair,
+    },
+    Scenario {
+        name: "syscalls-phone",
+        about: "phone-out under strace",
+        channels: &[10],
+        quick: &[],
+        quick_repeats: false,
+        run: phone_calls::syscalls,
     },
     Scenario {
         name: "ingest",

@@ -1,15 +1,15 @@
-//! A telephone, so to speak: hears RTP and notes when each frame came, and with which timestamp.
+//! Telephones, so to speak: they say RTP, hear it, and note when each frame came, and with which timestamp.
 
 use std::collections::HashMap;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::clock;
-use crate::generator::pattern::Stamp;
+use crate::generator::pattern::{FRAME_BYTES, Stamp};
 use crate::generator::speech::PTIME;
 use crate::generator::stats::Point;
 
@@ -47,6 +47,58 @@ impl Heard {
         let frames = f64::from(last.stamp.sequence.wrapping_sub(first.stamp.sequence));
         Some(timestamps - frames * PTIME.as_secs_f64() * 1e3)
     }
+}
+
+/// Telephones that talk: a frame every 20 ms to each of these addresses. They end when they are dropped.
+#[derive(Debug)]
+pub(super) struct Talkers {
+    ending: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+impl Talkers {
+    /// Begins to talk out of `socket`.
+    pub(super) fn talk(socket: UdpSocket, to: Vec<SocketAddr>) -> Result<Self> {
+        let ending = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&ending);
+        let thread =
+            thread::Builder::new().name("talkers".into()).spawn(move || talk(&socket, &to, &ended))?;
+        Ok(Self { ending, thread: Some(thread) })
+    }
+}
+
+impl Drop for Talkers {
+    fn drop(&mut self) {
+        self.ending.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Calls are spread evenly over the 20 ms.
+fn talk(socket: &UdpSocket, to: &[SocketAddr], ended: &AtomicBool) -> Result<()> {
+    let (begin, mut packet) = (Instant::now(), Vec::new());
+    for sequence in 0_u32.. {
+        for (source, address) in (0_u32..).zip(to) {
+            let phase = PTIME.mul_f64(f64::from(source) / to.len() as f64);
+            let due = begin + PTIME * sequence + phase;
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            if ended.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            packet.clear();
+            let [_, _, number @ ..] = sequence.to_be_bytes();
+            // Version 2, ulaw.
+            packet.extend_from_slice(&[0x80, 0]);
+            packet.extend_from_slice(&number);
+            packet.extend_from_slice(&sequence.wrapping_mul(FRAME_BYTES as u32).to_be_bytes());
+            packet.extend_from_slice(&source.to_be_bytes());
+            Stamp { source, sequence, sent: clock::now() }.write(&mut packet, FRAME_BYTES);
+            socket.send_to(&packet, address)?;
+        }
+    }
+    Ok(())
 }
 
 /// The telephone. It ends when it hangs up or is dropped.

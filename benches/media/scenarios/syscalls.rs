@@ -15,6 +15,7 @@ use crate::figures::{self, Outcome};
 use crate::generator::speech::PTIME;
 use crate::harness::process;
 use crate::procfs;
+use crate::rig::Rig;
 
 pub(super) fn echo_out(setting: &Setting<'_>) -> Result<Outcome> {
     run(setting, Load::ECHO_OUT)
@@ -40,6 +41,15 @@ fn run(setting: &Setting<'_>, load: Load) -> Result<Outcome> {
     }
     let mut rig = load.start(setting)?;
     load.speak(&rig);
+    count(&mut outcome, &rig, setting, load.manner.is_some())?;
+    rig.end_calls()?;
+    outcome.notes.extend(rig.finish());
+    Ok(outcome)
+}
+
+/// Counts while the calls go on. `heard`: per frame that the apps hear, for strace can slow Asterisk down; else per channel
+/// and 20 ms.
+pub(super) fn count(outcome: &mut Outcome, rig: &Rig, setting: &Setting<'_>, heard: bool) -> Result<()> {
     let report = rig.asterisk.folder().join("strace");
     let strace = attach(rig.pid(), &report)?;
     rig.generator.open_window();
@@ -48,22 +58,20 @@ fn run(setting: &Setting<'_>, load: Load) -> Result<Outcome> {
     let elapsed = begin.elapsed();
     let window = rig.generator.close_window()?;
     detach(strace)?;
-    // Frames that really came; strace can slow Asterisk down.
-    let frames = match load.manner {
-        Some(_) => window.received as f64,
-        None => elapsed.as_secs_f64() / PTIME.as_secs_f64() * setting.channels as f64,
+    let frames = if heard {
+        window.received as f64
+    } else {
+        elapsed.as_secs_f64() / PTIME.as_secs_f64() * setting.channels as f64
     };
     let calls = parse(&fs::read_to_string(&report)?);
     outcome.set(&figures::SYSCALLS, calls.iter().map(|(_, count)| *count as f64).sum::<f64>() / frames);
     for (name, count) in calls {
         outcome.details.insert(name, (count as f64 / frames).into());
     }
-    rig.end_calls()?;
-    outcome.notes.extend(rig.finish());
-    Ok(outcome)
+    Ok(())
 }
 
-fn is_installed() -> bool {
+pub(super) fn is_installed() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join("strace").exists())
 }

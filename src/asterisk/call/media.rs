@@ -59,7 +59,7 @@ impl Call {
         unsafe { self.frame.fill(frame, &self.format) }
     }
 
-    /// The core writes a voice frame (channel locked, its thread). Never waits.
+    /// The core or a bridge of ours writes a voice frame (channel locked, any thread). Never waits.
     pub(crate) fn write_voice(&self, _channel: Locked<'_>, payload: &[u8], samples: u32) {
         fault::point("write");
         if !self.sends_media.load(Ordering::Relaxed) || payload.is_empty() {

@@ -19,7 +19,7 @@ impl MediaOut {
     /// The newest connection of `link`: an atomic load, but for the first time after it came up.
     ///
     /// # Safety
-    /// The caller is the channel's `write` and holds the channel lock until it is done with what it gets. (A masquerade
+    /// The caller writes to the channel and holds the channel lock until it is done with what it gets. (A masquerade
     /// holds the locks of both channels when it moves a call from one to the other.)
     pub(super) unsafe fn connection(&self, link: &Link<Connection, ConnectHandle>) -> Option<&Connection> {
         // SAFETY: exclusive by the caller's promise.

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 
 use super::Section::{Call, Connection, FromApplication, ToApplication};
 use super::{CallReport, Metric, Section};
+use crate::report::direct_bridge;
 use crate::report::metric::Kind::{self, Counter, Gauge, Info};
 use crate::report::metric::Unit::{self, Bytes, Frames, Milliseconds, Seconds};
 use crate::report::metric::Value;
@@ -260,6 +261,23 @@ pub(crate) static METRICS: &[Metric] = &[
         v.out_count(|out| &out.media_messages).into()
     })
     .of_all("Frames to applications"),
+    metric(
+        ToApplication,
+        "frames_direct",
+        Counter,
+        Frames,
+        "Frames of a direct bridge that skipped the channel's thread",
+        |v| v.call.direct.direct().into(),
+    )
+    .of_all("Frames of direct bridges that skipped the channel's thread"),
+    metric(
+        ToApplication,
+        "frames_not_direct",
+        Info,
+        NONE,
+        "Frames of a direct bridge that did not, by reason",
+        |v| direct_bridge::listing(&v.call.direct.not_direct()).map(Value::Text).into(),
+    ),
     metric(ToApplication, "bytes_out", Counter, Bytes, "Bytes in them", |v| {
         v.out_count(|out| &out.media_bytes).into()
     })

@@ -23,7 +23,7 @@ const QUEUE_BYTES_TOTAL: RangeInclusive<u64> = *QUEUE_BYTES.start()..=1 << 40;
 const ALLOW_UNTESTED_VERSION: &str = "allow_untested_version";
 
 /// The options of `[global]` alone.
-static OPTIONS: [ConfigOption<Settings>; 23] = [
+static OPTIONS: [ConfigOption<Settings>; 24] = [
     option("control_message_format", |s, v| put(&mut s.control_message_format, control_message_format(v))),
     option("write_timeout", |s, v| put(&mut s.write_timeout, millis(v, TIMEOUT_MS))),
     option("handshake_timeout", |s, v| put(&mut s.handshake_timeout, millis(v, TIMEOUT_MS))),
@@ -53,6 +53,7 @@ static OPTIONS: [ConfigOption<Settings>; 23] = [
     option("user_events", |s, v| put(&mut s.user_events, notice_classes(v))),
     option("reactor_threads", |s, v| put(&mut s.reactor_threads, size(v, 0..=64, "threads"))),
     option("coalesce_reads", |s, v| put(&mut s.coalesce_reads, boolean(v))),
+    option("direct_bridge", |s, v| put(&mut s.direct_bridge, boolean(v))),
     option(ALLOW_UNTESTED_VERSION, |s, v| put(&mut s.allow_untested_version, boolean(v))),
 ];
 

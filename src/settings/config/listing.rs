@@ -36,6 +36,7 @@ impl Settings {
             ("user_events", self.user_events.to_string()),
             ("reactor_threads", self.reactor_threads.to_string()),
             ("coalesce_reads", yes(self.coalesce_reads)),
+            ("direct_bridge", yes(self.direct_bridge)),
             ("allow_untested_version", yes(self.allow_untested_version)),
         ]
     }
@@ -50,7 +51,8 @@ impl Settings {
     /// Of [`Self::listing`], what matters to a call that is up.
     pub fn of_calls(&self) -> Vec<(&'static str, String)> {
         let only_new = |name: &str| {
-            name.starts_with("incoming") || matches!(name, "reactor_threads" | "allow_untested_version")
+            name.starts_with("incoming")
+                || matches!(name, "reactor_threads" | "direct_bridge" | "allow_untested_version")
         };
         self.listing().into_iter().filter(|(name, _)| !only_new(name)).collect()
     }

@@ -66,6 +66,8 @@ pub struct Settings {
     pub reactor_threads: usize,
     /// Whether a reactor with much to do reads all sockets at once every few milliseconds. Taken at load only.
     pub coalesce_reads: bool,
+    /// Whether bridges may be direct. For bridges that are made or change after a reload.
+    pub direct_bridge: bool,
     /// Whether an Asterisk is put up with that [`version::check`](crate::settings::asterisk_version::check) does not. The host looks at
     /// it before all else at load.
     pub allow_untested_version: bool,
@@ -126,6 +128,7 @@ impl Default for Settings {
             user_events: NotificationClasses::NONE,
             reactor_threads: 0,
             coalesce_reads: true,
+            direct_bridge: false,
             allow_untested_version: false,
         }
     }

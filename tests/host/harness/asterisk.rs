@@ -60,6 +60,8 @@ pub struct Asterisk {
     pub https: SocketAddr,
     /// Where AMI listens, if it does.
     pub ami: Option<SocketAddr>,
+    /// Whether our module may have direct bridges there.
+    pub has_direct_bridge: bool,
     /// Its log.
     pub log: Log,
     http_root: String,
@@ -127,6 +129,7 @@ impl Asterisk {
             http: (Ipv4Addr::LOCALHOST, http).into(),
             https: (Ipv4Addr::LOCALHOST, https).into(),
             ami: ami.map(|port| (Ipv4Addr::LOCALHOST, port).into()),
+            has_direct_bridge: config.has_direct_bridge(),
             log: Log::new(log),
             http_root: config.http_root(),
             folder,

@@ -128,6 +128,7 @@ pub struct InstanceConfig {
     ami_channelvars: String,
     debug: u8,
     surrounded: bool,
+    direct_bridge: bool,
     http_prefix: Option<String>,
     http_address: &'static str,
 }
@@ -150,6 +151,7 @@ impl Default for InstanceConfig {
             ami_channelvars: String::new(),
             debug: 0,
             surrounded: false,
+            direct_bridge: true,
             http_prefix: None,
             http_address: "127.0.0.1",
         }
@@ -258,6 +260,16 @@ impl InstanceConfig {
         self
     }
 
+    /// Our module leaves bridges to simple_bridge.
+    pub(super) fn without_direct_bridge(mut self) -> Self {
+        self.direct_bridge = false;
+        self
+    }
+
+    pub(super) fn has_direct_bridge(&self) -> bool {
+        self.direct_bridge
+    }
+
     /// Switches everything on that makes the core call the driver at odd times: see [`super::surroundings`].
     pub(super) fn surrounded(mut self) -> Self {
         for (name, text) in surroundings::FILES {
@@ -336,6 +348,15 @@ impl InstanceConfig {
         let mut files = self.files.clone();
         if module == Module::Ours {
             files.extend(self.ours.clone());
+            if self.direct_bridge {
+                let own = files.remove("chan_websocket.conf").unwrap_or_default();
+                let (section, option) = ("[global]\n", "direct_bridge = yes\n");
+                let text = match own.split_once(section) {
+                    Some((before, after)) => format!("{before}{section}{option}{after}"),
+                    None => format!("{section}{option}{own}"),
+                };
+                files.insert("chan_websocket.conf".into(), text);
+            }
         }
         let own = files.remove("extensions.conf").unwrap_or_default();
         files.insert("extensions.conf".into(), format!("{DIALPLAN}{own}"));

@@ -38,8 +38,8 @@ enum Kind {
 
 type Key = (Module, &'static str, Sharing);
 
-/// Whether it is in the surroundings counts, too.
-type AtOnceKey = (Module, &'static str, bool);
+/// Whether it is in the surroundings counts, too, and whether it has direct bridges.
+type AtOnceKey = (Module, &'static str, bool, bool);
 
 type Slot = Arc<Mutex<Option<Arc<Asterisk>>>>;
 
@@ -54,7 +54,9 @@ impl Lease {
         match &test.instance {
             Instance::Private(config) => Self::own(module, &test.dressed(config())),
             Instance::Shared(name, config) if sharing == Sharing::AtOnce => Self {
-                asterisk: at_once((module, name, test.surrounded), || test.dressed(config())),
+                asterisk: at_once((module, name, test.surrounded, test.direct_bridge), || {
+                    test.dressed(config())
+                }),
                 kind: Kind::AtOnce,
             },
             Instance::Shared(name, config) => {

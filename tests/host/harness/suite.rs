@@ -1,5 +1,6 @@
 //! The list of tests, and what each says about the two modules.
 
+use std::env;
 use std::panic;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,6 +16,9 @@ use super::{beside, compare, golden, lease, oracle, panics, sandbox, surrounding
 
 /// A test's body. It panics when something is wrong.
 pub(super) type Body = Arc<dyn Fn(&Context) + Send + Sync>;
+
+/// What the names of tests begin with that are run with `direct_bridge = no` once more.
+const QUEUED: &str = "queued/";
 
 /// What a test says about the two modules.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +46,8 @@ pub struct Test {
     pub(super) may_ruin_oracle: bool,
     /// See [`Suite::surround`].
     pub(super) surrounded: bool,
+    /// See [`Suite::without_direct_bridge`].
+    pub(super) direct_bridge: bool,
     /// See [`Test::only_alone`].
     only_alone: Option<&'static str>,
 }
@@ -66,6 +72,7 @@ impl Test {
             spares_oracle: None,
             may_ruin_oracle: false,
             surrounded: false,
+            direct_bridge: true,
             only_alone: None,
         }
     }
@@ -81,9 +88,9 @@ impl Test {
     }
 
     /// Whether it runs on the C module, where that is wanted. That knows no figures, so in the
-    /// [surroundings](super::surroundings) its kept trace stands for it.
+    /// [surroundings](super::surroundings) its kept trace stands for it, and without direct bridges, which it never has.
     pub(super) fn runs_on_oracle(&self) -> bool {
-        !self.surrounded && !matches!(self.on, On::Ours(_) | On::Beside)
+        !self.surrounded && self.direct_bridge && !matches!(self.on, On::Ours(_) | On::Beside)
     }
 
     /// The kept trace that it is compared with: in the surroundings it is the same.
@@ -92,7 +99,8 @@ impl Test {
     }
 
     fn golden_name(&self) -> &str {
-        self.name.strip_prefix(surroundings::PREFIX).unwrap_or(&self.name)
+        let prefixes = [surroundings::PREFIX, QUEUED];
+        prefixes.iter().find_map(|prefix| self.name.strip_prefix(prefix)).unwrap_or(&self.name)
     }
 
     /// Gives the test an instance of its own: because it changes what others rely on, or may bring it down.
@@ -135,6 +143,7 @@ impl Test {
 
     /// What distinguishes an instance: its configuration, with what surrounds it.
     pub(super) fn dressed(&self, config: InstanceConfig) -> InstanceConfig {
+        let config = if self.direct_bridge { config } else { config.without_direct_bridge() };
         if self.surrounded { config.surrounded() } else { config }
     }
 
@@ -203,6 +212,17 @@ impl Suite {
         }
     }
 
+    /// Runs these tests once more, as `queued/<name>`, with `direct_bridge = no`.
+    pub fn without_direct_bridge(&mut self, names: &[&str]) {
+        for name in names {
+            let found = self.tests.iter().find(|test| test.name == *name);
+            let mut test = found.unwrap_or_else(|| panic!("no test is called {name}")).clone();
+            test.name = format!("{QUEUED}{name}");
+            test.direct_bridge = false;
+            self.tests.push(test);
+        }
+    }
+
     /// A test of the harness itself. It is in no table, for it says nothing about the modules.
     pub fn of_harness(&mut self, name: &'static str, body: fn()) {
         self.of_harness.push((name, body));
@@ -256,8 +276,10 @@ impl Suite {
             .into_iter()
             .map(|(name, body)| Trial::test(name, move || Ok(panics::in_thread(name, body)?)));
         let everywhere = surroundings::are_everywhere();
+        let directly = env::var("HOST_DIRECT_BRIDGE").map_or(true, |value| value != "no");
         let trials = self.tests.into_iter().map(|mut test| {
             test.surrounded |= everywhere;
+            test.direct_bridge &= directly;
             let skipped = !test.runs_on_oracle() && !chosen.ours || everywhere && test.only_alone.is_some();
             Trial::test(test.name.clone(), move || compare::run(&test, chosen)).with_ignored_flag(skipped)
         });

@@ -26,7 +26,8 @@ struct control {
     int64_t failed;  /* allocations that failed */
     int64_t polls_denied; /* so many descriptors more are refused by the module's reactors' epoll */
     int64_t locks_busy;   /* so many locks more that the job thread tries are taken by somebody */
-    int64_t locks_foreign; /* locks that the job thread gave back without having them */
+    int64_t locks_foreign; /* locks that a thread gave back without having them */
+    int64_t locks_busy_elsewhere; /* so many locks more that threads of Asterisk's try are taken by somebody */
 };
 
 static struct control *control;
@@ -189,6 +190,10 @@ int pthread_mutex_trylock(pthread_mutex_t *mutex)
         __atomic_sub_fetch(&control->locks_busy, 1, __ATOMIC_SEQ_CST);
         return EBUSY;
     }
+    if (control && control->locks_busy_elsewhere > 0 && in_thread("asterisk")) {
+        __atomic_sub_fetch(&control->locks_busy_elsewhere, 1, __ATOMIC_SEQ_CST);
+        return EBUSY;
+    }
     return real_mutex_trylock(mutex);
 }
 
@@ -197,7 +202,7 @@ int pthread_mutex_unlock(pthread_mutex_t *mutex)
     /* Others need their locks before the constructor has run. */
     int result = real_mutex_unlock ? real_mutex_unlock(mutex) : 0;
 
-    if (result == EPERM && control && in_thread("ws-jobs")) {
+    if (result == EPERM && control) {
         __atomic_add_fetch(&control->locks_foreign, 1, __ATOMIC_SEQ_CST);
     }
     return result;

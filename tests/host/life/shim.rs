@@ -20,9 +20,10 @@ pub enum Field {
     PollsDenied = 6,
     LocksBusy = 7,
     LocksForeign = 8,
+    LocksBusyElsewhere = 9,
 }
 
-const CONTROL_BYTES: u64 = 72;
+const CONTROL_BYTES: u64 = 80;
 
 /// The library, as a path inside the sandbox.
 static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {

@@ -33,23 +33,23 @@ pub fn tests(suite: &mut Suite) {
 /// Puts descriptors on a channel.
 type Put = fn(&Call<'_>);
 
-const FRAME: usize = 160;
+pub const FRAME: usize = 160;
 
 /// Two tones of ulaw for each frame, which differ from frame to frame and come back from signed linear as they are.
-fn numbered(frames: usize) -> Vec<u8> {
+pub fn numbered(frames: usize) -> Vec<u8> {
     let tone = |digit: usize| [0x10 + u8::try_from(digit % 64).expect("small"); FRAME / 2];
     (0..frames).flat_map(|number| [tone(number / 64), tone(number)]).flatten().collect()
 }
 
 /// Which frames arrived, for a message.
-fn numbers(media: &[u8]) -> Vec<usize> {
+pub fn numbers(media: &[u8]) -> Vec<usize> {
     let number = |frame: &[u8]| usize::from(frame[0] - 0x10) * 64 + usize::from(frame[FRAME - 1] - 0x10);
     media.chunks_exact(FRAME).map(number).collect()
 }
 
 /// What one app plays the other hears: all of it, in its order. There may be a whisper's silence in between.
 #[track_caller]
-fn expect_all(from: &App, to: &App, frames: usize) {
+pub fn expect_all(from: &App, to: &App, frames: usize) {
     let media = numbered(frames);
     play(from, &media);
     let deadline = Instant::now() + Duration::from_millis(20) * frames as u32 + PATIENCE;
@@ -66,7 +66,7 @@ fn expect_all(from: &App, to: &App, frames: usize) {
 }
 
 /// In messages that the C module takes.
-fn play(app: &App, media: &[u8]) {
+pub fn play(app: &App, media: &[u8]) {
     media.chunks(FRAME * 100).for_each(|message| app.send_media(message));
 }
 

@@ -220,7 +220,7 @@ fn a_connection_may_not_let_more_wait_than_all_together() {
         [
             "chan_websocket.conf: Invalid queue_bytes 100001 in [conn1]. Must be at most queue_bytes_total, which is \
              100000 (bytes)",
-            "chan_websocket.conf: [conn1] is refused because of these errors; the connection is used without it",
+            "chan_websocket.conf: [conn1] is refused because of these errors; its client cannot be called",
         ]
     );
     assert!(config.connections.is_empty());

@@ -108,6 +108,7 @@ fn every_global_option_is_taken() {
         ),
         (&[("reactor_threads", "4")], |s| s.reactor_threads = 4),
         (&[("coalesce_reads", "no")], |s| s.coalesce_reads = false),
+        (&[("direct_bridge", "no")], |s| s.direct_bridge = false),
         (&[("allow_untested_version", "yes")], |s| s.allow_untested_version = true),
         (&[("write_timeout", "1"), ("write_timeout", "2")], |s| s.write_timeout = Duration::from_millis(2)),
     ];
@@ -145,6 +146,7 @@ fn values_that_do_not_fit_are_refused_by_name() {
         ("incoming_permit", "", "addresses, with or without a mask"),
         ("incoming_require_tls", "maybe", "yes or no"),
         ("coalesce_reads", "5", "yes or no"),
+        ("direct_bridge", "sometimes", "yes or no"),
         ("music_on_hold", "default", "yes or no"),
         ("silence_fill", "comfort", "yes or no"),
         ("queue_overflow", "block", "'drop' or 'wait'"),

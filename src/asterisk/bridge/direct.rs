@@ -1,0 +1,160 @@
+//! A frame for a WebSocket channel goes to its application at once, by the thread that brought it to the bridge: the channel's
+//! own thread sleeps on. The core's way is the one it would take otherwise (`ast_write_stream` in main/channel.c), without
+//! what the conditions of [`Facts`] rule out.
+
+use super::super::call::Call;
+use super::super::channel::{ChannelGuard, Locked};
+use super::super::driver::Driver;
+use super::super::guard::guard;
+use super::super::{sys, tech};
+use super::view::{Bridge, End, LockedEnd};
+use crate::call::direct::Facts;
+
+/// AST_FLAG_ZOMBIE (asterisk/channel.h); include/shim.c checks the value.
+const ZOMBIE: u32 = 1 << 4;
+/// AST_OPT_FLAG_GENERIC_PLC (asterisk/options.h); include/shim.c checks the value.
+const GENERIC_PLC: u64 = 1 << 30;
+/// DEBUGCHAN_FLAG (asterisk/channel.h); include/shim.c checks the value.
+const DEBUGCHAN_FLAG: u32 = 0x8000_0000;
+/// The format in which the core conceals loss, and no other.
+const CONCEALED_FORMAT: &str = "slin";
+
+/// What a frame is to the driver.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It goes to the application.
+    Voice,
+    /// The driver drops it, so its thread need not be woken for it.
+    Meaningless,
+}
+
+impl Kind {
+    /// `None`: for simple_bridge to see to.
+    fn of(frame: &sys::ast_frame) -> Option<Self> {
+        match frame.frametype {
+            sys::ast_frame_type::AST_FRAME_VOICE => Some(Self::Voice),
+            sys::ast_frame_type::AST_FRAME_VIDEO
+            | sys::ast_frame_type::AST_FRAME_RTCP
+            | sys::ast_frame_type::AST_FRAME_CNG => Some(Self::Meaningless),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the frame that `from` has brought is done with. If not, it is simple_bridge's. Never waits.
+pub(super) fn deliver(
+    bridge: Bridge<'_>,
+    from: *const sys::ast_bridge_channel,
+    frame: &sys::ast_frame,
+) -> bool {
+    let Some(kind) = Kind::of(frame) else { return false };
+    let Some(end) = bridge.peer(from) else { return false };
+    // A glance, so that frames for others cost no lock.
+    if !tech::is_ours(end.chan()) {
+        return false;
+    }
+    let Some((locked_end, channel)) = try_lock(end) else {
+        count_locked(kind);
+        return false;
+    };
+    let channel = channel.locked();
+    tech::call_if_ours(channel).is_some_and(|call| deliver_to(locked_end, channel, call, kind, frame))
+}
+
+/// The locks of a bridge channel and of its channel, in the core's order.
+fn try_lock(end: End<'_>) -> Option<(LockedEnd<'_>, ChannelGuard<'_>)> {
+    let locked_end = end.try_lock()?;
+    // SAFETY: the channel stays as long as the bridge is locked, which is longer than the guard lives.
+    let channel = unsafe { ChannelGuard::try_lock_borrowed(end.chan()) }?;
+    Some((locked_end, channel))
+}
+
+fn count_locked(kind: Kind) {
+    if kind == Kind::Voice
+        && let Some(driver) = Driver::current()
+    {
+        driver.count_locked_frame();
+    }
+}
+
+fn deliver_to(
+    end: LockedEnd<'_>,
+    channel: Locked<'_>,
+    call: &Call,
+    kind: Kind,
+    frame: &sys::ast_frame,
+) -> bool {
+    let facts = facts(&end, channel, call, kind, frame);
+    let done = match kind {
+        Kind::Voice => call.direct.count(facts.may_send()),
+        Kind::Meaningless => facts.may_drop().is_ok(),
+    };
+    if done {
+        // Nothing of the bridge can come in between: the bridge is locked.
+        drop(end);
+        if kind == Kind::Voice {
+            write(channel, call, frame);
+        }
+        count_frame_out(channel);
+    }
+    done
+}
+
+/// What [`Facts`] asks for. Getters of the core on a channel that is locked; none of them waits.
+fn facts(end: &LockedEnd<'_>, channel: Locked<'_>, call: &Call, kind: Kind, frame: &sys::ast_frame) -> Facts {
+    let chan = channel.as_ptr();
+    // SAFETY: the channel is locked, and its hooks with it; options are only read.
+    unsafe {
+        let hooks = sys::ast_channel_framehooks(chan);
+        Facts {
+            is_present: end.is_present(),
+            is_next: end.is_next(),
+            is_ending: (*sys::ast_channel_flags(chan)).flags & ZOMBIE != 0
+                || sys::ast_check_hangup(chan) != 0,
+            // Its data is NULL while it runs unlocked, the generator itself is not.
+            has_generator: !sys::ast_channel_generator(chan).is_null(),
+            has_audiohooks: !sys::ast_channel_audiohooks(chan).is_null(),
+            has_framehook: !hooks.is_null()
+                && sys::ast_framehook_list_contains_no_active_of_type(hooks, frame.frametype) == 0,
+            is_raw: kind == Kind::Voice && is_raw(channel, frame),
+            is_of_stream: end.takes_stream(frame.stream_num),
+            is_debugged: sys::ast_channel_fout(chan) & DEBUGCHAN_FLAG != 0,
+            conceals_loss: sys::ast_options.flags & GENERIC_PLC != 0
+                && call.media_format.name == CONCEALED_FORMAT,
+        }
+    }
+}
+
+/// Whether the core would hand a voice frame to the driver as it is. (What the driver takes was told to the core when the
+/// channel was made, and another end of a bridge changes the format before the translation only.)
+fn is_raw(channel: Locked<'_>, frame: &sys::ast_frame) -> bool {
+    // SAFETY: a voice frame's subclass is its format; the channel is locked. The comparison takes no lock.
+    unsafe {
+        sys::ast_format_cmp(
+            frame.subclass.__bindgen_anon_1.format,
+            sys::ast_channel_rawwriteformat(channel.as_ptr()),
+        ) == sys::ast_format_cmp_res::AST_FORMAT_CMP_EQUAL
+    }
+}
+
+/// As the core has the driver's `write` called; a panic ends the call that met it, as there.
+fn write(channel: Locked<'_>, call: &Call, frame: &sys::ast_frame) {
+    let is_whole = guard("write", false, || {
+        tech::write_frame(channel, call, frame);
+        true
+    });
+    if !is_whole {
+        channel.queue_hangup(None);
+    }
+}
+
+/// The core counts a channel's frames, and marks in the same number what it shows of them (FRAMECOUNT_INC in
+/// asterisk/channel.h). The mark is off here.
+fn count_frame_out(channel: Locked<'_>) {
+    let chan = channel.as_ptr();
+    // SAFETY: a getter and a setter under the channel lock.
+    unsafe {
+        let count = sys::ast_channel_fout(chan).wrapping_add(1) & !DEBUGCHAN_FLAG;
+        sys::ast_channel_fout_set(chan, count);
+    }
+}

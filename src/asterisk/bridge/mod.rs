@@ -1,0 +1,23 @@
+//! A bridge technology of our own, `websocket`, for two channels of which one at least is a WebSocket (docs/bridge.md).
+//!
+//! | file | concern |
+//! | --- | --- |
+//! | `technology` | the technology's table, its callbacks, registration |
+//! | `simple` | `simple_bridge`, to which goes all that is not ours |
+//! | `direct` | a frame that goes to the application at once, by the thread that brought it |
+//! | `view` | bridges and bridge channels as the technology sees them |
+//! | `describe` | what `websocket show channel` says of it |
+//!
+//! When a frame may go directly is [`crate::call::direct`]'s to say.
+//!
+//! Lock order: bridge, bridge channel, channel, then ours. The core holds the bridge in every callback. Per frame a bridge
+//! channel and a channel are only tried.
+
+mod describe;
+mod direct;
+mod simple;
+mod technology;
+mod view;
+
+pub(crate) use self::describe::describe;
+pub(crate) use self::technology::{register, unregister};

@@ -1,0 +1,146 @@
+//! When a bridge may send a frame at once, by the thread that brought it: decided for every frame, so that nothing has to
+//! be undone when a recording, a whisper or a hold begins. The one place that says so; docs/bridge.md has the reasons.
+
+use crate::report::direct_bridge::NotDirect;
+
+/// What is known of a frame and of the channel that it is for, under the locks of the bridge, the bridge channel and the
+/// channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// The channel takes part in the bridge: it has joined, is not suspended and not leaving.
+    pub is_present: bool,
+    /// No earlier frame is on its way to the channel.
+    pub is_next: bool,
+    /// The channel is being hung up, or is what a masquerade left.
+    pub is_ending: bool,
+    /// Music or a tone plays to it.
+    pub has_generator: bool,
+    /// Something listens to it, speaks to it or mutes it.
+    pub has_audiohooks: bool,
+    /// A framehook of the channel wants frames of this kind.
+    pub has_framehook: bool,
+    /// The frame is in the format that the driver takes.
+    pub is_raw: bool,
+    /// The frame is of the channel's one stream.
+    pub is_of_stream: bool,
+    /// The core shows the channel's frames at the console.
+    pub is_debugged: bool,
+    /// The core puts something into gaps before it writes.
+    pub conceals_loss: bool,
+}
+
+impl Facts {
+    /// Whether a voice frame may go to the application at once.
+    ///
+    /// # Errors
+    /// Why not: it goes by way of the channel's thread.
+    pub fn may_send(&self) -> Result<(), NotDirect> {
+        self.may_skip_thread()?;
+        let conditions = [
+            (!self.has_generator, NotDirect::Generator),
+            (!self.has_audiohooks, NotDirect::Audiohook),
+            (self.is_raw, NotDirect::Format),
+            (self.is_of_stream, NotDirect::Stream),
+            (!self.conceals_loss, NotDirect::Plc),
+        ];
+        all(&conditions)
+    }
+
+    /// Whether a frame that means nothing to the driver may be dropped at once, as the driver would drop it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_drop(&self) -> Result<(), NotDirect> {
+        self.may_skip_thread()
+    }
+
+    fn may_skip_thread(&self) -> Result<(), NotDirect> {
+        let conditions = [
+            (!self.is_ending, NotDirect::Ending),
+            (self.is_present, NotDirect::Absent),
+            (self.is_next, NotDirect::Order),
+            (!self.has_framehook, NotDirect::Framehook),
+            (!self.is_debugged, NotDirect::Debug),
+        ];
+        all(&conditions)
+    }
+}
+
+/// The reason beside the first condition that does not hold.
+fn all(conditions: &[(bool, NotDirect)]) -> Result<(), NotDirect> {
+    conditions.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, reason)| Err(*reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Facts = Facts {
+        is_present: true,
+        is_next: true,
+        is_ending: false,
+        has_generator: false,
+        has_audiohooks: false,
+        has_framehook: false,
+        is_raw: true,
+        is_of_stream: true,
+        is_debugged: false,
+        conceals_loss: false,
+    };
+
+    type Change = fn(&mut Facts);
+
+    const BOTH: [(NotDirect, Change); 5] = [
+        (NotDirect::Absent, |facts| facts.is_present = false),
+        (NotDirect::Order, |facts| facts.is_next = false),
+        (NotDirect::Ending, |facts| facts.is_ending = true),
+        (NotDirect::Framehook, |facts| facts.has_framehook = true),
+        (NotDirect::Debug, |facts| facts.is_debugged = true),
+    ];
+
+    const VOICE: [(NotDirect, Change); 5] = [
+        (NotDirect::Generator, |facts| facts.has_generator = true),
+        (NotDirect::Audiohook, |facts| facts.has_audiohooks = true),
+        (NotDirect::Format, |facts| facts.is_raw = false),
+        (NotDirect::Stream, |facts| facts.is_of_stream = false),
+        (NotDirect::Plc, |facts| facts.conceals_loss = true),
+    ];
+
+    fn with(change: Change) -> Facts {
+        let mut facts = PLAIN;
+        change(&mut facts);
+        facts
+    }
+
+    #[test]
+    fn a_plain_call_is_direct() {
+        assert_eq!(PLAIN.may_send(), Ok(()));
+        assert_eq!(PLAIN.may_drop(), Ok(()));
+    }
+
+    #[test]
+    fn each_condition_alone_keeps_a_voice_frame_from_it() {
+        for (reason, change) in BOTH.into_iter().chain(VOICE) {
+            assert_eq!(with(change).may_send(), Err(reason));
+        }
+    }
+
+    #[test]
+    fn what_is_about_voice_keeps_no_other_frame() {
+        for (reason, change) in BOTH {
+            assert_eq!(with(change).may_drop(), Err(reason));
+        }
+        for (reason, change) in VOICE {
+            assert_eq!(with(change).may_drop(), Ok(()), "{reason:?}");
+        }
+    }
+
+    /// All reasons but the locks themselves, which are not among the facts.
+    #[test]
+    fn every_reason_has_its_condition() {
+        let mut known: Vec<NotDirect> = BOTH.iter().chain(&VOICE).map(|(reason, _)| *reason).collect();
+        known.push(NotDirect::Locked);
+        assert!(NotDirect::ALL.iter().all(|reason| known.contains(reason)), "{known:?}");
+        assert_eq!(known.len(), NotDirect::ALL.len());
+    }
+}
