@@ -4,6 +4,7 @@ mod clock;
 mod commands;
 mod directions;
 mod dropping;
+mod filling;
 mod flow_control;
 mod flushing;
 mod framing;
