@@ -124,8 +124,8 @@ mod module {
         "cw_free",
         "cw_module_self",
         "cw_substitute",
-        "cw_wizard_name",
         "cw_bridge_.*",
+        "cw_(wizard_name|connected_name|connected_number|blob_snapshot|blob_json|str_text)",
         "ast_get_version",
         "ast_get_build_opts",
         // log
@@ -138,6 +138,7 @@ mod module {
         "__ao2_lock",
         "__ao2_trylock",
         "__ao2_unlock",
+        "__ao2_callback",
         // channel
         "ast_channel_register",
         "ast_channel_unregister",
@@ -170,11 +171,12 @@ mod module {
         "ast_check_realtime",
         "ast_moh_start",
         "ast_moh_stop",
-        "ast_channel_(rawwriteformat|generator|audiohooks|framehooks|fout|fout_set|get_bridge)",
+        "ast_channel_(rawwriteformat|generator|audiohooks|framehooks|fout|fout_set|connected|hold_state|topic|get_bridge)",
         "ast_framehook_list_contains_no_active_of_type",
         "__ast_bridge_technology_register",
         "ast_bridge_technology_unregister",
         "ast_queue_control",
+        "ast_queue_frame",
         "ast_queue_hangup_with_cause",
         "pbx_builtin_setvar_helper",
         // formats
@@ -219,6 +221,12 @@ mod module {
         "ast_security_topic",
         "__stasis_subscribe_pool",
         "stasis_(message_type|subscription_accept_message_type|subscription_set_filter|unsubscribe_and_join)",
+        "stasis_(unsubscribe|publish|message_data|message_timestamp|message_type_create)",
+        "stasis_subscription_(change_type|final_message)",
+        "ast_(channel_snapshot_type|bridge_snapshot_type|channel_blob_create|channel_snapshot_to_json)",
+        // bridges and the dialplan
+        "ast_bridge_(topic|peers_nolock|transfer_blind)",
+        "ast_exists_extension",
         // strings, JSON
         "ast_uuid_generate_str",
         "ast_json_channel_vars",
@@ -226,12 +234,14 @@ mod module {
         "ast_json_free",
         "ast_json_unref",
         "ast_json_load_string",
+        "ast_json_(ref|timeval|object_create|object_get|object_set|string_create|string_get)",
         "ast_cause2str",
         // CLI
         "__ast_cli_register_multiple",
         "ast_cli_unregister_multiple",
         "ast_cli",
         "__ast_strdup",
+        "__ast_free",
         "__ast_str_helper2",
         // AMI, ARI
         "ast_manager_register2",
@@ -241,6 +251,8 @@ mod module {
         "ast_(manager|webmanager)_check_enabled",
         "ast_multi_object_blob_single_channel_publish",
         "ast_multi_user_event_type",
+        "ast_manager_build_channel_state_string",
+        "ast_manager_event_blob_create",
     ];
 
     const TYPES: &[&str] = &[
@@ -262,6 +274,10 @@ mod module {
         "ast_acl_sense",
         "ast_assigned_ids",
         "prometheus_callback",
+        "search_flags",
+        "ast_transfer_result",
+        "stasis_message_vtable",
+        "stasis_message_type_result",
         "stasis_subscription_message_filter",
     ];
 
@@ -291,5 +307,12 @@ mod module {
         "ast_str",
         "ast_trans_pvt",
         "ast_generator",
+        "ast_bridge",
+        "ast_channel_blob",
+        "ast_channel_snapshot",
+        "ast_party_connected_line",
+        "ast_manager_event_blob",
+        "stasis_message_sanitizer",
+        "transfer_channel_data",
     ];
 }

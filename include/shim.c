@@ -21,6 +21,8 @@
 #include <asterisk/module.h>
 #include <asterisk/pbx.h>
 #include <asterisk/sorcery.h>
+#include <asterisk/stasis.h>
+#include <asterisk/stasis_channels.h>
 #include <asterisk/strings.h>
 #include <asterisk/tcptls.h>
 
@@ -62,11 +64,20 @@ LAYOUT(offsetof(struct ast_bridge_channel, activity) == 216);
 LAYOUT(offsetof(struct ast_bridge_channel, stream_map) == 288);
 
 _Static_assert(AST_FLAG_DISABLE_DEVSTATE_CACHE == 1 << 21, "see src/asterisk/channel.rs");
-_Static_assert(AST_FLAG_ZOMBIE == 1 << 4, "see src/asterisk/bridge/direct.rs");
-_Static_assert(AST_OPT_FLAG_GENERIC_PLC == 1 << 30, "see src/asterisk/bridge/direct.rs");
-_Static_assert(DEBUGCHAN_FLAG == 0x80000000, "see src/asterisk/bridge/direct.rs");
-_Static_assert(AST_BRIDGE_CAPABILITY_NATIVE == 1 << 2, "see src/asterisk/bridge/technology.rs");
-_Static_assert(AST_BRIDGE_CAPABILITY_1TO1MIX == 1 << 3, "see src/asterisk/bridge/technology.rs");
+_Static_assert(AST_FLAG_ZOMBIE == 1 << 4, "see src/asterisk/bridge_technology/direct.rs");
+_Static_assert(AST_OPT_FLAG_GENERIC_PLC == 1 << 30, "see src/asterisk/bridge_technology/direct.rs");
+_Static_assert(DEBUGCHAN_FLAG == 0x80000000, "see src/asterisk/bridge_technology/direct.rs");
+_Static_assert(AST_BRIDGE_CAPABILITY_NATIVE == 1 << 2, "see src/asterisk/bridge_technology/technology.rs");
+_Static_assert(AST_BRIDGE_CAPABILITY_1TO1MIX == 1 << 3, "see src/asterisk/bridge_technology/technology.rs");
+LAYOUT(sizeof(struct stasis_message_vtable) == 24);
+LAYOUT(sizeof(struct ast_channel_blob) == 16);
+LAYOUT(offsetof(struct ast_channel_blob, blob) == 8);
+LAYOUT(offsetof(struct ast_bridge, uniqueid) == 200);
+LAYOUT(sizeof(struct ast_party_name) == 24);
+LAYOUT(offsetof(struct ast_party_id, number) == 24);
+LAYOUT(sizeof(struct ast_party_number) == 24);
+LAYOUT(offsetof(struct ast_party_connected_line, id) == 0);
+_Static_assert(AST_CHAN_TP_INTERNAL == 1 << 2, "see src/asterisk/channel.rs");
 
 static enum ast_module_load_result load(void)
 {
@@ -167,6 +178,36 @@ int cw_bridge_channel_stream(const struct ast_bridge_channel *bridge_channel, in
 		return -1;
 	}
 	return AST_VECTOR_GET(&bridge_channel->stream_map.to_channel, stream_num);
+}
+
+const char *cw_bridge_id(const struct ast_bridge *bridge)
+{
+	return bridge->uniqueid;
+}
+
+const char *cw_connected_name(const struct ast_party_connected_line *connected)
+{
+	return connected->id.name.valid ? connected->id.name.str : NULL;
+}
+
+const char *cw_connected_number(const struct ast_party_connected_line *connected)
+{
+	return connected->id.number.valid ? connected->id.number.str : NULL;
+}
+
+struct ast_channel_snapshot *cw_blob_snapshot(const struct ast_channel_blob *blob)
+{
+	return blob->snapshot;
+}
+
+struct ast_json *cw_blob_json(const struct ast_channel_blob *blob)
+{
+	return blob->blob;
+}
+
+const char *cw_str_text(const struct ast_str *text)
+{
+	return ast_str_buffer(text);
 }
 
 char *cw_substitute(struct ast_channel *channel, const char *text)

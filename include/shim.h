@@ -9,8 +9,13 @@ struct ast_bridge;
 struct ast_bridge_channel;
 struct ast_bridge_technology;
 struct ast_channel;
+struct ast_channel_blob;
+struct ast_channel_snapshot;
+struct ast_json;
 struct ast_module;
+struct ast_party_connected_line;
 struct ast_sorcery_wizard;
+struct ast_str;
 
 /* Called by Asterisk's loader with its list of modules locked; implemented in src/asterisk/module.rs. */
 int cw_module_load(void);
@@ -55,6 +60,19 @@ int cw_bridge_technology_is_suspended(const struct ast_bridge_technology *techno
 
 /* The stream of the channel that a frame of this stream of the bridge goes to; -1: none. The bridge channel is locked. */
 int cw_bridge_channel_stream(const struct ast_bridge_channel *bridge_channel, int stream_num);
+/* A bridge's unique id, which lives as long as the bridge. */
+const char *cw_bridge_id(const struct ast_bridge *bridge);
+
+/* Who is at the other end, NULL where that is not known; valid while the channel is locked. */
+const char *cw_connected_name(const struct ast_party_connected_line *connected);
+const char *cw_connected_number(const struct ast_party_connected_line *connected);
+
+/* What a message about a channel holds; both live as long as the message. */
+struct ast_channel_snapshot *cw_blob_snapshot(const struct ast_channel_blob *blob);
+struct ast_json *cw_blob_json(const struct ast_channel_blob *blob);
+
+/* A text of the core's, which lives as long as it. */
+const char *cw_str_text(const struct ast_str *text);
 
 /* What a text with ${...} comes to on a channel that the caller has not locked: a C string for cw_free, NULL if memory is
  * out. In C, for the string that grows is made by inline functions. */

@@ -11,6 +11,7 @@
 #include <asterisk/app.h>
 #include <asterisk/ast_version.h>
 #include <asterisk/astobj2.h>
+#include <asterisk/bridge.h>
 #include <asterisk/bridge_technology.h>
 #include <asterisk/causes.h>
 #include <asterisk/channel.h>
@@ -37,6 +38,8 @@
 #include <asterisk/security_events.h>
 #include <asterisk/sorcery.h>
 #include <asterisk/stasis.h>
+#include <asterisk/stasis_bridges.h>
+#include <asterisk/stasis_channels.h>
 #include <asterisk/strings.h>
 #include <asterisk/tcptls.h>
 #include <asterisk/translate.h>

@@ -28,6 +28,7 @@ const KNOWN: &[(&str, usize)] = &[
     ("ast_tcptls_session_instance", 176),
     ("ast_variable", 72),
     ("prometheus_callback", 16),
+    ("stasis_message_vtable", 24),
     // libc's.
     ("timeval", 16),
 ];

@@ -9,6 +9,9 @@ use crate::protocol::event::Event;
 
 const MAX_BYTES: usize = 2048;
 
+/// The commands that plain text does not have.
+const ADDED: [&str; 4] = ["SUBSCRIBE", "SEND_TEXT", "SEND_EVENT", "TRANSFER"];
+
 /// The first byte chooses the format, the others are the message.
 pub fn command(bytes: &[u8]) {
     let Some((first, message)) = bytes.split_first() else { return };
@@ -49,12 +52,19 @@ fn expected_plain_text(text: &str) -> Result<Command, CommandError> {
         "REPORT_QUEUE_DRAINED" => Command::ReportQueueDrained,
         "GET_STATUS" => Command::GetStatus,
         "SET_MEDIA_DIRECTION" => Command::SetMediaDirection(Err(DirectionError::PlainText)),
-        "SUBSCRIBE" => {
-            let error_text = "SUBSCRIBE only supports JSON format.".to_owned();
-            let error = RequestError { command: "SUBSCRIBE", correlation_id: None, error_text };
-            return Err(CommandError::Request(Box::new(error)));
+        other => {
+            return Err(match ADDED.into_iter().find(|added| *added == other) {
+                Some(command) => {
+                    let error_text = format!("{command} only supports JSON format.");
+                    CommandError::Request(Box::new(RequestError {
+                        command,
+                        correlation_id: None,
+                        error_text,
+                    }))
+                }
+                None => CommandError::Unknown(other.to_owned()),
+            });
         }
-        other => return Err(CommandError::Unknown(other.to_owned())),
     })
 }
 
@@ -62,7 +72,7 @@ fn json_text(text: &str) {
     let parsed = parse(text, ControlMessageFormat::Json, MAX_BYTES);
     if let Ok(command) = &parsed {
         // What it says, written anew, says the same.
-        let again = rewritten(command).to_string();
+        let again = rewritten(command);
         assert_eq!(parse(&again, ControlMessageFormat::Json, usize::MAX).as_ref(), Ok(command), "{text:?}");
         let object: Value = serde_json::from_str(text.trim_matches(|c| c <= ' ')).unwrap();
         assert_eq!(object["command"], json!(command.name()), "{text:?}");
@@ -76,7 +86,7 @@ fn json_text(text: &str) {
     check_answer(&parsed);
 }
 
-fn rewritten(command: &Command) -> Value {
+fn rewritten(command: &Command) -> String {
     let mut object = json!({ "command": command.name() });
     match command {
         Command::MarkMedia { correlation_id: Some(id) }
@@ -102,9 +112,33 @@ fn rewritten(command: &Command) -> Value {
                 object["correlation_id"] = json!(id);
             }
         }
+        Command::SendText(request) => {
+            object["text"] = json!(request.text);
+            set_id(&mut object, request.correlation_id.as_ref());
+        }
+        Command::SendEvent(request) => {
+            object["name"] = json!(request.name);
+            set_id(&mut object, request.correlation_id.as_ref());
+            // As it was written.
+            let text = object.to_string();
+            return format!("{},\"data\":{}}}", text.trim_end_matches('}'), request.data);
+        }
+        Command::Transfer(request) => {
+            object["exten"] = json!(request.exten);
+            if let Some(context) = &request.context {
+                object["context"] = json!(context);
+            }
+            set_id(&mut object, request.correlation_id.as_ref());
+        }
         _ => {}
     }
-    object
+    object.to_string()
+}
+
+fn set_id(object: &mut Value, id: Option<&String>) {
+    if let Some(id) = id {
+        object["correlation_id"] = json!(id);
+    }
 }
 
 /// What the application is told arrives as it was meant.

@@ -7,6 +7,7 @@
 //! | `media` | the session at work: media both ways, commands, the clock |
 //! | `handler` | what the connection's reactor tells |
 //! | `hold` | music on hold |
+//! | `around`, `transfer` | the call around the media: states, texts, events; transfer |
 //! | `ending` | what is done when a call ends |
 //! | `media_stop` | the last message to the application |
 //! | `media_out` | the connection, as the thread that sends media has it |
@@ -17,6 +18,7 @@
 //! Lock order: the channel lock first, then any lock in here; no lock in here is held across a call into Asterisk or
 //! across a syscall.
 
+mod around;
 mod ending;
 mod handler;
 mod hold;
@@ -25,6 +27,7 @@ mod media;
 mod media_out;
 mod media_stop;
 mod report;
+mod transfer;
 
 use std::ffi::CString;
 use std::os::fd::AsRawFd;
@@ -34,9 +37,12 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use self::around::Watch;
 use self::hold::Hold;
 pub(super) use self::link::Connection;
 use self::media_out::MediaOut;
+use self::transfer::Pending;
+pub(super) use self::transfer::THREAD as TRANSFER_THREAD;
 use super::channel::{Channel, Locked};
 use super::driver::Driver;
 use super::format::Format;
@@ -45,6 +51,7 @@ use super::jobs::Job;
 use super::notifications::Notifications;
 use super::sys;
 use crate::call::link::Link;
+use crate::call::permissions::EventRate;
 use crate::net::clock::Clock;
 use crate::net::connector::ConnectHandle;
 use crate::playout::media_format::MediaFormat;
@@ -136,6 +143,9 @@ pub(crate) struct Call {
     debug: AtomicBool,
     totals_left: AtomicBool,
     hold: Mutex<Hold>,
+    watch: Watch,
+    event_rate: Mutex<EventRate>,
+    transfer: Mutex<Pending>,
 }
 
 /// Name and unique id of the channel at its creation: what the application knows the call by, also after a
@@ -187,6 +197,9 @@ impl Call {
             debug: AtomicBool::new(false),
             totals_left: AtomicBool::new(false),
             hold: Mutex::default(),
+            watch: Watch::default(),
+            event_rate: Mutex::default(),
+            transfer: Mutex::default(),
         })
     }
 
@@ -260,6 +273,7 @@ impl Call {
             drop(owner);
             drop(replaced);
             self.forget_hold();
+            self.look_again();
         }
     }
 

@@ -161,9 +161,10 @@ impl Locked<'_> {
 
     /// The channel's variables as a JSON object, in the core's order.
     pub(crate) fn variables(self) -> String {
-        // SAFETY: the channel is locked, which is what walking its variables takes; json.h.
-        let json = unsafe { sys::ast_json_channel_vars(sys::ast_channel_varshead(self.as_ptr())) };
-        super::json::into_text(json)
+        // SAFETY: the channel is locked, which is what walking its variables takes; json.h. The result is ours.
+        unsafe {
+            super::json::into_text(sys::ast_json_channel_vars(sys::ast_channel_varshead(self.as_ptr())))
+        }
     }
 
     /// Sets the hangup cause, and the driver's own cause if there is one.
@@ -254,6 +255,58 @@ impl Locked<'_> {
         let Ok(value) = CString::new(value) else { return };
         // SAFETY: copies both strings; takes the recursive channel lock itself.
         unsafe { sys::pbx_builtin_setvar_helper(self.as_ptr(), name.as_ptr(), value.as_ptr()) };
+    }
+
+    /// Whether it is up.
+    pub(crate) fn is_up(self) -> bool {
+        // SAFETY: a plain getter under the channel lock.
+        unsafe { sys::ast_channel_state(self.as_ptr()) == sys::ast_channel_state::AST_STATE_UP }
+    }
+
+    /// Whether the far end has put it on hold, as it was indicated last.
+    pub(crate) fn is_held(self) -> bool {
+        // SAFETY: a plain getter under the channel lock.
+        unsafe {
+            sys::ast_channel_hold_state(self.as_ptr())
+                == sys::ast_control_frame_type::AST_CONTROL_HOLD as c_int
+        }
+    }
+
+    /// Whether it is one of the core's own, that no user knows of.
+    pub(crate) fn is_internal(self) -> bool {
+        // SAFETY: a getter under the channel lock; a channel's tech is a static table, or NULL.
+        let tech = unsafe { sys::ast_channel_tech(self.as_ptr()).as_ref() };
+        tech.is_some_and(|tech| tech.properties & TP_INTERNAL != 0)
+    }
+
+    /// Name and number of who is at the other end; what is not known is empty.
+    pub(crate) fn connected_line(self) -> (String, String) {
+        // SAFETY: a getter under the channel lock, under which alone what it points to changes; the strings are copied.
+        unsafe {
+            let connected = sys::ast_channel_connected(self.as_ptr());
+            (
+                owned_string(sys::cw_connected_name(connected)),
+                owned_string(sys::cw_connected_number(connected)),
+            )
+        }
+    }
+
+    /// Gives the core a text of the far end's.
+    pub(crate) fn queue_text(self, text: &CStr) {
+        // SAFETY: all-zero is a valid frame; plain data.
+        let mut frame: sys::ast_frame = unsafe { std::mem::zeroed() };
+        frame.frametype = sys::ast_frame_type::AST_FRAME_TEXT;
+        let bytes = text.to_bytes_with_nul();
+        frame.datalen = c_int::try_from(bytes.len()).unwrap_or(0);
+        frame.data.ptr = bytes.as_ptr().cast_mut().cast();
+        // SAFETY: copies the frame with its text; takes the recursive channel lock itself.
+        unsafe { sys::ast_queue_frame(self.as_ptr(), &raw mut frame) };
+    }
+
+    /// Changes the callbacks that the core knows.
+    pub(crate) fn set_tech(self, tech: *const sys::ast_channel_tech) {
+        // SAFETY: the channel is locked; the table is one of ours, static.
+        unsafe { sys::ast_channel_tech_set(self.as_ptr(), tech) };
     }
 
     /// Makes `format` the channel's one format, both ways. False if the core is out of memory.
@@ -373,6 +426,9 @@ impl Drop for ChannelSetup {
 
 /// AST_FLAG_DISABLE_DEVSTATE_CACHE (channel.h); include/shim.c checks the value.
 const DISABLE_DEVSTATE_CACHE: u32 = 1 << 21;
+
+/// AST_CHAN_TP_INTERNAL (channel.h); include/shim.c checks the value.
+const TP_INTERNAL: c_int = 1 << 2;
 
 /// Takes a channel's lock, a recursive mutex, waiting for it.
 ///

@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 
 use super::access::Acl;
-use super::call::{Call, CallRole};
+use super::call::{Call, CallRole, TRANSFER_THREAD};
 use super::debug::DebugSettings;
 use super::jobs::JobQueue;
 use super::notifier::Notifier;
 use super::totals::{ModuleReport, PerRole, Refusals, Totals, Traffic};
 use crate::net::connector::Connector;
+use crate::net::helpers::Helpers;
 use crate::net::reactor::Reactors;
 use crate::net::watchdog::{Patience, Watchdog};
 use crate::playout::overflow::QueuedBytes;
@@ -24,6 +26,11 @@ use crate::tls::OpenSslConnector;
 /// More reactors than this have nothing to do on the machines that carry calls.
 const MAX_DEFAULT_REACTORS: usize = 4;
 
+/// So many transfers run at once; more wait. One takes a moment, unless a lock of the core's is stuck.
+const MAX_TRANSFERS: usize = 16;
+/// How long the end of the module waits for them. There are none then, for each keeps the module loaded.
+const TRANSFERS_END: Duration = Duration::from_secs(1);
+
 static DRIVER: RwLock<Option<Arc<Driver>>> = RwLock::new(None);
 
 /// The running module.
@@ -32,6 +39,8 @@ pub(crate) struct Driver {
     pub(crate) connector: Connector,
     pub(crate) jobs: JobQueue,
     pub(crate) notifier: Notifier,
+    /// Threads for transfers, each of which may wait for locks of the core's.
+    pub(crate) transfers: Helpers,
     watchdog: Watchdog,
     /// Trust stores and certificates for outgoing calls.
     pub(crate) tls: Arc<OpenSslConnector>,
@@ -91,6 +100,7 @@ impl Driver {
             connector,
             jobs,
             notifier,
+            transfers: Helpers::new(TRANSFER_THREAD, MAX_TRANSFERS),
             tls: Arc::default(),
             acl: RwLock::new(CurrentAcl { number: 0, acl: Arc::new(Acl::new(&config.settings)) }),
             acls: AtomicU64::new(0),
@@ -118,6 +128,7 @@ impl Driver {
         if let Some(driver) = driver {
             // Each after those that give it something to do.
             driver.watchdog.stop();
+            driver.transfers.close(Instant::now() + TRANSFERS_END);
             driver.connector.stop();
             driver.reactors.stop();
             driver.jobs.stop();

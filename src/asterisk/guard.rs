@@ -15,9 +15,9 @@ pub(crate) fn guard<T>(callback: &'static str, fail: T, body: impl FnOnce() -> T
 /// Defines a function that C calls: decodes, calls safe code under [`guard`], encodes. There is no other way in
 /// (tests/trampolines.rs).
 macro_rules! trampoline {
-    ($(#[$meta:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) -> $ret:ty, fail $fail:expr, $body:expr) => {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) -> $ret:ty, fail $fail:expr, $body:expr) => {
         $(#[$meta])*
-        unsafe extern "C" fn $name($($arg: $ty),*) -> $ret {
+        $vis unsafe extern "C" fn $name($($arg: $ty),*) -> $ret {
             $crate::asterisk::guard::guard(stringify!($name), $fail, || $body)
         }
     };

@@ -4,8 +4,11 @@
 //! thread is enough, as nothing in here blocks: so little that the connector's thread tries an outgoing call's first job
 //! itself.
 
+use std::ffi::CString;
 use std::sync::Arc;
+use std::time::Instant;
 
+use super::app_event::AppEvent;
 use super::call::Call;
 use super::channel::Locked;
 use super::established::{self, Established};
@@ -13,6 +16,7 @@ use super::guard::guard;
 use super::notifications;
 use crate::net::task_thread::{Task, TaskThread};
 use crate::net::watchdog::Watched;
+use crate::protocol::command::SendText;
 
 /// Something to do with a call's channel.
 pub(crate) enum Job {
@@ -22,6 +26,16 @@ pub(crate) enum Job {
     Answer { call: Arc<Call> },
     /// A call that is on hold has begun to receive media, or does so no more.
     Music { call: Arc<Call> },
+    /// The application has subscribed to other events than before.
+    Subscribed { call: Arc<Call> },
+    /// Something has happened to the channel or in its bridge: look.
+    Look { call: Arc<Call> },
+    /// The application has a text for the core.
+    SendText { call: Arc<Call>, request: Box<SendText> },
+    /// The application has an event for ARI and AMI.
+    SendEvent { call: Arc<Call>, event: AppEvent, correlation_id: Option<String> },
+    /// The connection of a call that the core has hung up waits for a transfer's result no longer.
+    AbandonTransfer { call: Arc<Call> },
     /// The connection has ended. `hang_up`: and the call is to end with it, which does not end already.
     Disconnected { call: Arc<Call>, hang_up: bool },
     /// The call is over.
@@ -38,6 +52,11 @@ impl Job {
             Job::Start { call, .. }
             | Job::Answer { call }
             | Job::Music { call }
+            | Job::Subscribed { call }
+            | Job::Look { call }
+            | Job::SendText { call, .. }
+            | Job::SendEvent { call, .. }
+            | Job::AbandonTransfer { call }
             | Job::Disconnected { call, .. }
             | Job::Hangup { call }
             | Job::Fault { call }
@@ -51,9 +70,9 @@ impl Task for Job {
         attempt(self)
     }
 
-    /// A call's jobs stay in order.
+    /// A call's jobs stay in order. But none waits for a look, which needs the locks of others.
     fn follows(&self, other: &Self) -> bool {
-        Arc::ptr_eq(self.call(), other.call())
+        Arc::ptr_eq(self.call(), other.call()) && !matches!(other, Job::Look { .. })
     }
 }
 
@@ -97,6 +116,12 @@ impl JobQueue {
         if let Some(key) = call.incoming_deadline() {
             self.0.cancel(key);
         }
+    }
+
+    /// Ends the wait for a transfer of the call at this time.
+    pub(crate) fn abandon_transfer_at(&self, time: Instant, call: &Call) {
+        let me = call.me().map(|call| Arc::downgrade(&call)).unwrap_or_default();
+        self.0.post_at((time, call.number), move || me.upgrade().map(|call| Job::AbandonTransfer { call }));
     }
 
     /// Jobs that are not done: queued, taken, or for later.
@@ -148,6 +173,34 @@ fn run_job(job: Job, call: Arc<Call>) -> Option<Job> {
         Job::Music { .. } => {
             with_channel(&call, |channel| call.settle_music(channel)).is_none().then_some(Job::Music { call })
         }
+        Job::Subscribed { .. } => match with_channel(&call, |channel| call.settle_subscriptions(channel)) {
+            Some(()) => attempt(Job::Look { call }),
+            None => Some(Job::Subscribed { call }),
+        },
+        Job::Look { .. } => {
+            let is_busy = with_channel(&call, |channel| !call.look(channel)).unwrap_or(true);
+            is_busy.then_some(Job::Look { call })
+        }
+        Job::SendText { request, .. } => match with_channel(&call, |channel| queue_text(channel, &request)) {
+            Some(()) => {
+                call.text_sent(request.correlation_id);
+                None
+            }
+            None => Some(Job::SendText { call, request }),
+        },
+        Job::SendEvent { event, correlation_id, .. } => {
+            match with_channel(&call, |channel| event.publish(channel)) {
+                Some(told) => {
+                    call.event_sent(correlation_id, told);
+                    None
+                }
+                None => Some(Job::SendEvent { call, event, correlation_id }),
+            }
+        }
+        Job::AbandonTransfer { .. } => {
+            call.abandon_transfer();
+            None
+        }
         Job::Disconnected { hang_up, .. } => {
             match with_channel(&call, |channel| disconnected(&call, channel)) {
                 // Another job: it needs the lock again, which somebody may have taken meanwhile.
@@ -170,6 +223,13 @@ fn run_job(job: Job, call: Arc<Call>) -> Option<Job> {
         Job::IncomingTimeout { .. } => {
             call.incoming_timed_out().then(|| Job::Hangup { call }).and_then(attempt)
         }
+    }
+}
+
+fn queue_text(channel: Locked<'_>, request: &SendText) {
+    // The command has none with a NUL.
+    if let Ok(text) = CString::new(request.text.as_str()) {
+        channel.queue_text(&text);
     }
 }
 

@@ -13,14 +13,18 @@
 //! | `call_report`, `totals` | what is known about a call and about the module, as named metrics |
 //! | `cli`, `debug`, `build` | where an operator sees it, asks for more, and which build runs |
 //! | `ami`, `notifications`, `notifier`, `prometheus` | what AMI, ARI and Prometheus ask and are told |
-//! | `channel`, `format`, `frame`, `json`, `ao2`, `silence`, `stream`, `wall_clock`, `websocket_clients`, `config_file`, `substitution`, `log`, `music` | one newtype or service each |
+//! | `app_event` | an application's events for ARI and AMI |
+//! | `topics`, `bridge` | what the core publishes about a channel and its bridge; who is in that; transfers |
+//! | `channel`, `format`, `frame`, `json`, `ao2`, `silence`, `stream`, `wall_clock`, `websocket_clients`, `config_file`, `substitution`, `log`, `music`, `threads` | one newtype or service each |
 //! | `guard`, `sys`, `symbol` | the edge itself: panic guard, bindings, functions that may be missing |
 
 mod access;
 mod acl_change;
 mod ami;
 mod ao2;
+mod app_event;
 mod bridge;
+mod bridge_technology;
 mod build;
 mod call;
 mod channel;
@@ -53,4 +57,6 @@ mod substitution;
 mod symbol;
 mod sys;
 mod tech;
+mod threads;
+mod topics;
 mod totals;

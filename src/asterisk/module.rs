@@ -1,13 +1,16 @@
 //! Load, reload, unload, and the references that keep the module in memory (asterisk/module.h).
 
 use std::ffi::{CStr, CString, c_char, c_int};
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::ManuallyDrop;
 
 use super::build::{self, BUILD};
 use super::channel::owned_string;
 use super::driver::Driver;
 use super::guard::{guard, here, trampoline};
-use super::{acl_change, ami, bridge, cli, config_file, fault, http, log as host_log, prometheus, sys, tech};
+use super::{
+    acl_change, ami, bridge_technology, cli, config_file, fault, http, log as host_log, prometheus, sys,
+    tech, threads,
+};
 use crate::settings::asterisk_version::{self, SUPPORTED_VERSIONS};
 
 const SUCCESS: c_int = sys::ast_module_load_result::AST_MODULE_LOAD_SUCCESS as c_int;
@@ -60,7 +63,11 @@ struct Registration {
 /// In the order in which they are made: the tech first, for it is the one that another module may have.
 static REGISTRATIONS: [Registration; 7] = [
     Registration { point: "load_tech", register: register_tech, take_back: tech::unregister },
-    Registration { point: "load_bridge", register: bridge::register, take_back: bridge::unregister },
+    Registration {
+        point: "load_bridge",
+        register: bridge_technology::register,
+        take_back: bridge_technology::unregister,
+    },
     Registration {
         point: "load_acl_change",
         register: || {
@@ -149,7 +156,7 @@ fn load() -> Result<(), String> {
     let mut loading = Loading::begin();
     {
         // Threads inherit the mask: Asterisk's signals are for Asterisk's threads.
-        let _blocked = SignalsBlocked::new();
+        let _blocked = threads::SignalsBlocked::new();
         Driver::start(config).map_err(|error| format!("cannot start its threads: {error}"))?;
     }
     fault::point("load_driver");
@@ -246,27 +253,4 @@ pub(crate) fn core_string(text: &str) -> *mut c_char {
     let (file, line, function) = here!();
     // SAFETY: copies the string; astmm.h.
     unsafe { sys::__ast_strdup(text.as_ptr(), file, line, function) }
-}
-
-/// Blocks every signal of this thread while it lives.
-struct SignalsBlocked(libc::sigset_t);
-
-impl SignalsBlocked {
-    fn new() -> Self {
-        let mut old = MaybeUninit::uninit();
-        let mut all = MaybeUninit::uninit();
-        // SAFETY: both sets are initialised by the calls before they are read.
-        unsafe {
-            libc::sigfillset(all.as_mut_ptr());
-            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), old.as_mut_ptr());
-            Self(old.assume_init())
-        }
-    }
-}
-
-impl Drop for SignalsBlocked {
-    fn drop(&mut self) {
-        // SAFETY: the mask that this thread had before.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut()) };
-    }
 }

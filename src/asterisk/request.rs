@@ -246,7 +246,7 @@ fn create_channel(request: &Request, dial: &DialString, call: Arc<Call>) -> Opti
         name: &name,
         assigned_ids: request.assigned_ids,
         requestor: request.requestor,
-        tech: tech::table(),
+        tech: tech::Extras::default().table(),
     };
     // SAFETY: the core's own pointers from the requester's arguments, and our static table.
     let Some(setup) = (unsafe { ChannelSetup::new(&new) }) else {

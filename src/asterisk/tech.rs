@@ -2,78 +2,32 @@
 //!
 //! Which lock the core holds in which callback: asterisk/channel.h, struct ast_channel_tech.
 //!
+//! | file | concern |
+//! | --- | --- |
+//! | here | asking for channels, media, hangup, masquerade, what the core asks of a channel |
+//! | `indications` | digits, texts and indications to the far end |
+//! | `tables` | the tables of callbacks |
+//!
 //! Two of them run in the channel's destructor too, where nobody holds a reference any more: `func_channel_read` and
 //! `get_pvt_uniqueid`. It publishes a last snapshot (`ast_channel_publish_final_snapshot`), which has the driver's
 //! unique id and the `channelvars` of ari.conf and manager.conf, functions included. They may take no reference to the
 //! channel, for giving it back would run the destructor again. All others are called by one who holds a reference.
 
-use std::cell::UnsafeCell;
-use std::ffi::{CString, c_char, c_int, c_uint, c_void};
-use std::ptr;
+mod indications;
+mod tables;
+
+use std::ffi::{c_char, c_int};
 use std::sync::Arc;
 
 use super::call::Call;
 use super::channel::{Channel, ChannelGuard, Locked, owned_string};
-use super::format::{Capabilities, Format};
+use super::format::Format;
 use super::guard::{guard, trampoline};
 use super::request::{self, Request};
 use super::{call_report, module, sys};
 use crate::call::ending::CLOSE_NORMAL;
 
-/// The tech table in memory that never moves; the core keeps a pointer to it from register to unregister.
-struct Tech(UnsafeCell<sys::ast_channel_tech>);
-
-// SAFETY: written by `register` before the core knows it and by `unregister` when it knows it no more; read between.
-unsafe impl Sync for Tech {}
-
-static TECH: Tech = Tech(UnsafeCell::new(sys::ast_channel_tech {
-    type_: c"WebSocket".as_ptr(),
-    description: c"Media over WebSocket Channel Driver".as_ptr(),
-    requester: Some(requester),
-    call: Some(call),
-    read: Some(read),
-    exception: Some(read),
-    write: Some(write),
-    hangup: Some(hangup),
-    fixup: Some(fixup),
-    indicate: Some(indicate),
-    send_digit_end: Some(send_digit_end),
-    func_channel_read: Some(func_channel_read),
-    get_pvt_uniqueid: Some(get_pvt_uniqueid),
-    // SAFETY: all-zero is a valid table: no callback, no capability.
-    ..unsafe { std::mem::zeroed() }
-}));
-
-/// Registers the tech `WebSocket`; false if another module has it.
-pub(crate) fn register() -> bool {
-    let Some(capabilities) = Capabilities::of_every_format() else { return false };
-    // SAFETY: nobody knows the table now: load and unload do not run at the same time.
-    unsafe { (*TECH.0.get()).capabilities = capabilities.leak() };
-    // SAFETY: a static table; channel.h.
-    let registered = unsafe { sys::ast_channel_register(table()) == 0 };
-    if !registered {
-        take_capabilities();
-    }
-    registered
-}
-
-/// Takes the tech back; no new channel is asked for afterwards.
-pub(crate) fn unregister() {
-    // SAFETY: as for `register`; unregistering what is not registered does nothing.
-    unsafe { sys::ast_channel_unregister(table()) };
-    take_capabilities();
-}
-
-/// Takes back what `register` put into the table.
-fn take_capabilities() {
-    // SAFETY: nobody knows the table now; the pointer is the one that `register` leaked.
-    drop(unsafe { Capabilities::reclaim(std::mem::take(&mut (*TECH.0.get()).capabilities)) });
-}
-
-/// The table, for new channels.
-pub(crate) fn table() -> *const sys::ast_channel_tech {
-    TECH.0.get()
-}
+pub(crate) use self::tables::{Extras, register, unregister};
 
 /// The call of a locked channel. The reference in `tech_pvt` keeps it alive as long as the channel is locked.
 fn call_of(channel: Locked<'_>) -> Option<&Call> {
@@ -84,7 +38,7 @@ fn call_of(channel: Locked<'_>) -> Option<&Call> {
 /// Whether a channel has our tech. Without its lock that is what it was a moment ago.
 pub(super) fn is_ours(chan: *mut sys::ast_channel) -> bool {
     // SAFETY: a plain getter of a channel that the caller keeps alive.
-    ptr::eq(unsafe { sys::ast_channel_tech(chan) }, table())
+    Extras::any_has(unsafe { sys::ast_channel_tech(chan) })
 }
 
 /// The call of a locked channel that may be any driver's.
@@ -277,64 +231,6 @@ trampoline! {
             _ => -1,
         }
     }
-}
-
-trampoline! {
-    /// Channel locked. Only hold is indicated by us, where `music_on_hold` says so; -1: the core does what it does for a
-    /// driver that indicates nothing. So it plays ring, busy and congestion tones to the application itself, as it does
-    /// with the C module; outbound bots listen for them.
-    fn indicate(
-        chan: *mut sys::ast_channel, condition: c_int, data: *const c_void, len: usize,
-    ) -> c_int, fail -1, {
-        // SAFETY: locked by the core for this callback.
-        let channel = unsafe { Locked::new(chan) };
-        let Some((channel, call)) = channel.and_then(|channel| Some((channel, call_of(channel)?))) else { return -1 };
-        let done = match condition {
-            HOLD => {
-                // SAFETY: what comes with HOLD is a class of music of `len` bytes, or NULL; it lives across the callback.
-                call.hold(channel, unsafe { class_of_hold(data, len) })
-            }
-            UNHOLD => call.unhold(channel),
-            _ => false,
-        };
-        if done { 0 } else { -1 }
-    }
-}
-
-const HOLD: c_int = sys::ast_control_frame_type::AST_CONTROL_HOLD as c_int;
-const UNHOLD: c_int = sys::ast_control_frame_type::AST_CONTROL_UNHOLD as c_int;
-
-/// The class of music that a hold names, if it names one.
-///
-/// # Safety
-/// `data` is NULL, or points to `len` bytes.
-unsafe fn class_of_hold(data: *const c_void, len: usize) -> Option<CString> {
-    if data.is_null() {
-        return None;
-    }
-    // SAFETY: the caller's promise.
-    let bytes = unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) };
-    let name = bytes.split(|byte| *byte == 0).next().filter(|name| !name.is_empty())?;
-    CString::new(name).ok()
-}
-
-trampoline! {
-    /// Not locked, but never in the destructor. The digit has ended.
-    fn send_digit_end(chan: *mut sys::ast_channel, digit: c_char, duration: c_uint) -> c_int, fail -1, {
-        match call_of_unlocked(chan) {
-            Some(call) => {
-                call.send_digit(digit_of(digit), duration);
-                0
-            }
-            None => -1,
-        }
-    }
-}
-
-/// A digit as a character. Whether a C `char` is signed depends on the machine.
-fn digit_of(digit: c_char) -> char {
-    let [byte] = digit.to_ne_bytes();
-    char::from(byte)
 }
 
 trampoline! {

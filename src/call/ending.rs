@@ -75,6 +75,8 @@ impl End {
             }
             Happening::HangupCommand => (EndedBy::HangupCommand, NormalClearing, Some(CLOSE_NORMAL), none()),
             Happening::Operator => (EndedBy::Operator, NormalClearing, Some(CLOSE_NORMAL), none()),
+            // As where the core hangs the channel up itself.
+            Happening::Transferred => (EndedBy::Core, NormalClearing, Some(CLOSE_NORMAL), none()),
             Happening::IncomingTimeout => (EndedBy::IncomingTimeout, NoAnswer, None, none()),
             Happening::Fault => (EndedBy::InternalError, NetworkOutOfOrder, None, none()),
         };
@@ -126,6 +128,7 @@ mod tests {
         vec![
             (Happening::HangupCommand, EndedBy::HangupCommand, Some(16), Some(1000), Some(1000), ""),
             (Happening::Operator, EndedBy::Operator, Some(16), Some(1000), Some(1000), ""),
+            (Happening::Transferred, EndedBy::Core, Some(16), Some(1000), Some(1000), ""),
             (Happening::IncomingTimeout, EndedBy::IncomingTimeout, Some(19), None, None, ""),
             (Happening::Fault, EndedBy::InternalError, Some(38), None, None, ""),
             (failed, EndedBy::NotConnected, Some(3), None, None, "refused"),

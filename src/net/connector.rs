@@ -17,7 +17,6 @@ mod budget;
 mod cancelled_attempt;
 mod connect_error;
 mod counters;
-mod helpers;
 mod lookup;
 mod opening;
 mod partial_write;
@@ -41,12 +40,12 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use self::helpers::Helpers;
 use self::lookup::Lookups;
 use self::promise::Settled;
 use self::scheduler::{JobId, Mailbox, News, Scheduler};
 use super::transport::Transport;
 use super::watchdog::Watched;
+use crate::net::helpers::Helpers;
 use crate::settings::client::{ClientSettings, TargetUri};
 
 pub use self::connect_error::{ConnectError, Failure, Phase};

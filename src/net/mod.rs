@@ -9,6 +9,7 @@ pub mod connector;
 pub(crate) mod contain;
 mod frame_reader;
 pub mod heartbeat;
+pub(crate) mod helpers;
 mod mask;
 pub mod outbound;
 pub mod reactor;

@@ -18,7 +18,9 @@
 //! | `clock_setting` | when the channel wants to be read |
 //! | `position` | where playback is |
 //! | `subscriptions` | the added events that the app has asked for |
+//! | `around` | what the app is told of the call around its media |
 
+mod around;
 mod clock_setting;
 mod commands;
 mod dropping;
@@ -49,9 +51,11 @@ use super::reframing::Reframer;
 use super::sample_counter::SampleCounter;
 use super::silence::SilenceFrame;
 use crate::mono_time::MonoTime;
-use crate::protocol::command::{ControlMessageFormat, MediaDirection};
-use crate::protocol::event::{Event, Status};
+use crate::protocol::command::{ControlMessageFormat, MediaDirection, SendEvent, SendText, Transfer};
+use crate::protocol::event::{AddedEvent, Event, Status};
 
+use self::around::Told;
+pub use self::around::{Indication, SeenBridge, SeenCall};
 pub use self::clock_setting::ClockSetting;
 use self::dropping::Drops;
 pub use self::playing::MediaFrame;
@@ -70,8 +74,22 @@ pub enum Action {
     Answer,
     /// Hang the channel up, cause normal.
     Hangup,
+    /// The app has subscribed to other events than before: look at the channel, and go on looking or not.
+    Subscribed,
+    /// Give the core this text.
+    SendText(Box<SendText>),
+    /// Tell ARI and AMI, if that is permitted.
+    SendEvent(Box<SendEvent>),
+    /// Transfer the bridge's other side, if that is permitted.
+    Transfer(Box<Transfer>),
     /// Read from the app again: it had to wait, see [`Session::holds`].
     ReadOn,
+}
+
+impl Action {
+    fn send_added(event: AddedEvent) -> Self {
+        Self::Send(Event::Added(Box::new(event)))
+    }
 }
 
 /// Where the first answer to a call is.
@@ -120,6 +138,7 @@ pub struct Session {
     trailing_tick: bool,
     stats: SessionStats,
     subscriptions: Subscriptions,
+    told: Told,
     connection_limits: ConnectionLimits,
 }
 
@@ -160,6 +179,7 @@ impl Session {
             trailing_tick: false,
             stats: SessionStats::default(),
             subscriptions: Subscriptions::default(),
+            told: Told::default(),
             connection_limits: config.connection_limits,
         }
     }

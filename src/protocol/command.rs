@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::report::table::shortened;
 
 pub use self::added::{
-    DEFAULT_POSITION_INTERVAL_MS, Flush, FlushExtent, MAX_FADE_MS, RequestError, Subscribe,
+    DEFAULT_POSITION_INTERVAL_MS, Flush, FlushExtent, MAX_FADE_MS, RequestError, SendEvent, SendText,
+    Subscribe, Transfer,
 };
 
 /// How control messages (commands and events) are written on one call.
@@ -118,6 +119,12 @@ pub enum Command {
     SetMediaDirection(Result<MediaDirection, DirectionError>),
     /// Send added events.
     Subscribe(Box<Subscribe>),
+    /// Give the core a text.
+    SendText(Box<SendText>),
+    /// Tell ARI and AMI something.
+    SendEvent(Box<SendEvent>),
+    /// Transfer the bridge's other side.
+    Transfer(Box<Transfer>),
 }
 
 impl Command {
@@ -136,6 +143,9 @@ impl Command {
             Self::GetStatus => "GET_STATUS",
             Self::SetMediaDirection(_) => SET_MEDIA_DIRECTION,
             Self::Subscribe(_) => added::SUBSCRIBE,
+            Self::SendText(_) => added::SEND_TEXT,
+            Self::SendEvent(_) => added::SEND_EVENT,
+            Self::Transfer(_) => added::TRANSFER,
         }
     }
 }
@@ -233,7 +243,7 @@ fn parse_json(text: &str) -> Result<Command, CommandError> {
     let object = value.as_object().ok_or(CommandError::NotAnObject)?;
     let string = |key: &str| object.get(key).and_then(Value::as_str);
     let name = string("command").ok_or(CommandError::NoCommand)?;
-    if let Some(added) = added::parse(name, object) {
+    if let Some(added) = added::parse(name, object, text) {
         return added;
     }
     from_parts(name, string("correlation_id"), || {

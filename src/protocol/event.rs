@@ -5,8 +5,9 @@
 use super::command::{ControlMessageFormat, RequestError};
 
 pub use self::added::{
-    AddedEvent, DropReason, Limits, MediaDropped, MediaFlushed, MediaPosition, MediaStop, MediaTimes,
-    Subscribed, whole_ms,
+    AddedEvent, CallState, ConnectedLine, DropReason, DtmfBegin, EventSent, Limits, MediaDropped,
+    MediaFlushed, MediaPosition, MediaStop, MediaTimes, Subscribed, Text, TextSent, TransferResult,
+    Transferred, whole_ms,
 };
 
 /// Something that the app is told, as one text message.

@@ -12,11 +12,28 @@ pub enum Topic {
     MediaDropped,
     /// The last message before our close frame.
     MediaStop,
+    /// The core begins a digit.
+    DtmfBegin,
+    /// What becomes of the call: it rings, is answered, bridged, held.
+    CallState,
+    /// Who is at the other end.
+    ConnectedLine,
+    /// A text from the core.
+    Text,
 }
 
 impl Topic {
     /// All of them, in their order.
-    pub const ALL: [Self; 4] = [Self::MediaPosition, Self::MediaFlushed, Self::MediaDropped, Self::MediaStop];
+    pub const ALL: [Self; 8] = [
+        Self::MediaPosition,
+        Self::MediaFlushed,
+        Self::MediaDropped,
+        Self::MediaStop,
+        Self::DtmfBegin,
+        Self::CallState,
+        Self::ConnectedLine,
+        Self::Text,
+    ];
 
     /// The event's name on the wire.
     pub const fn name(self) -> &'static str {
@@ -25,6 +42,10 @@ impl Topic {
             Self::MediaFlushed => "MEDIA_FLUSHED",
             Self::MediaDropped => "MEDIA_DROPPED",
             Self::MediaStop => "MEDIA_STOP",
+            Self::DtmfBegin => "DTMF_BEGIN",
+            Self::CallState => "CALL_STATE",
+            Self::ConnectedLine => "CONNECTED_LINE",
+            Self::Text => "TEXT",
         }
     }
 

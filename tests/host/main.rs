@@ -30,6 +30,7 @@
 mod access;
 mod acl_change;
 mod ami;
+mod around;
 mod bridge;
 mod cli;
 mod clients;
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
     acl_change::tests(&mut suite);
     unreadable_config::tests(&mut suite);
     ami::tests(&mut suite);
+    around::tests(&mut suite);
     bridge::tests(&mut suite);
     cli::tests(&mut suite);
     commands::tests(&mut suite);

@@ -10,6 +10,7 @@ use crate::call::ending::{Cause, HangupCause};
 use crate::call::link::{Happening, NotConnected, State, Todo};
 use crate::net::connection::Closed;
 use crate::net::connector::{ConnectError, ConnectHandle};
+use crate::playout::session::Session;
 
 // One numbering.
 const _: () = assert!(
@@ -33,7 +34,7 @@ impl Call {
     }
 
     /// Cancels the attempt and closes the connection that are to go.
-    fn leave(&self, todo: Todo<Connection, ConnectHandle>) {
+    pub(super) fn leave(&self, todo: Todo<Connection, ConnectHandle>) {
         if let Some(attempt) = todo.cancel {
             attempt.cancel();
         }
@@ -58,7 +59,7 @@ impl Call {
         self.happen_and_hang_up(Happening::Operator);
     }
 
-    fn happen_and_hang_up(&self, happening: Happening<Connection>) {
+    pub(super) fn happen_and_hang_up(&self, happening: Happening<Connection>) {
         if self.happen(happening).is_some() {
             self.post(|call| Job::Hangup { call });
         }
@@ -140,6 +141,7 @@ impl Call {
 
     /// The core hangs up with `cause`. Closes the connection, cancels an attempt, lets go of the channel.
     pub(crate) fn hangup(&self, _channel: Locked<'_>, close_code: u16, cause: u32) {
+        self.with_session(Session::hung_up);
         let todo = self.link.happen(Happening::Hangup { close_code });
         self.settle_end(true);
         self.driver.forget(self);
@@ -147,9 +149,10 @@ impl Call {
         let channel = self.owner.lock().take();
         let channel = channel.filter(|_| self.link.connection().is_some());
         notifications::hung_up(self, cause, channel);
+        self.unwatch();
         self.abandon_media();
         // Last: the event that the connection has ended needs what is set above.
-        self.leave(todo);
+        self.leave_after_transfer(todo);
     }
 
     /// Whether the call still wants a connection that it is about to get.

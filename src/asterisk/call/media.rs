@@ -162,6 +162,10 @@ impl Call {
                 Action::Send(_) => {}
                 Action::Answer => self.ask_for_answer(),
                 Action::Hangup => self.hang_up_by_command(),
+                Action::Subscribed => self.subscribed(),
+                Action::SendText(request) => self.post(|call| Job::SendText { call, request }),
+                Action::SendEvent(request) => self.ask_for_event(*request),
+                Action::Transfer(request) => self.ask_for_transfer(*request),
                 Action::ReadOn => self.read_on(),
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Call;
-use crate::asterisk::bridge;
+use crate::asterisk::bridge_technology;
 use crate::asterisk::call_report::CallReport;
 use crate::asterisk::channel::Locked;
 use crate::asterisk::log as host_log;
@@ -42,7 +42,7 @@ impl Call {
             facts.push(("channel_now".to_owned(), name));
         }
         facts.push(("bridged_with".to_owned(), channel.bridge_peer().unwrap_or_else(|| "-".to_owned())));
-        facts.push(("bridge".to_owned(), bridge::describe(&channel, self)));
+        facts.push(("bridge".to_owned(), bridge_technology::describe(&channel, self)));
         facts
     }
 

@@ -26,6 +26,8 @@ pub enum Happening<C> {
     HangupCommand,
     /// Somebody at a console or a manager ends the call.
     Operator,
+    /// The bridge's other side has been transferred.
+    Transferred,
     /// No application has come within `incoming_timeout`.
     IncomingTimeout,
     /// The deadline of [`State::Lost`] is over.
@@ -58,6 +60,7 @@ pub(super) enum Kind {
     Hangup,
     HangupCommand,
     Operator,
+    Transferred,
     IncomingTimeout,
     LostDeadline,
     Fault,
@@ -78,6 +81,7 @@ impl<C> Happening<C> {
             Self::Hangup { .. } => Kind::Hangup,
             Self::HangupCommand => Kind::HangupCommand,
             Self::Operator => Kind::Operator,
+            Self::Transferred => Kind::Transferred,
             Self::IncomingTimeout => Kind::IncomingTimeout,
             Self::LostDeadline => Kind::LostDeadline,
             Self::Fault => Kind::Fault,

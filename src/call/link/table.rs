@@ -116,6 +116,7 @@ const fn row(kind: Kind) -> [Step; 6] {
         Kind::Hangup =>          [END,        CANCEL,    CLOSE,  CLOSE_ENDED, END,        STAY],
         Kind::HangupCommand =>   [STAY,       STAY,      END_UP, STAY,        STAY,       STAY],
         Kind::Operator =>        [END,        CANCEL,    END_UP, STAY,        END,        STAY],
+        Kind::Transferred =>     [END,        CANCEL,    END_UP, STAY,        END,        STAY],
         Kind::IncomingTimeout => [END,        STAY,      STAY,   STAY,        STAY,       STAY],
         Kind::LostDeadline =>    [STAY,       LAST,      STAY,   STAY,        END,        STAY],
         Kind::Fault =>           [END,        CANCEL,    END_UP, STAY,        END,        STAY],

@@ -6,9 +6,9 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use super::helpers::{Helpers, Ticket};
 use super::scheduler::{JobId, Mailbox, News};
 use crate::net::contain::catch;
+use crate::net::helpers::{Helpers, Ticket};
 
 /// Finds the addresses of a name.
 pub trait Resolve: Send + Sync {

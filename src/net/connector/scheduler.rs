@@ -17,13 +17,13 @@ use super::attempts::{Attempts, Context, Next};
 use super::cancelled_attempt::CancelledAttempt;
 use super::connect_error::{ConnectError, Failure};
 use super::counters::Counters;
-use super::helpers::{Helpers, Ticket};
 use super::lookup::{Found, LookupId, Lookups};
 use super::opening::Plan;
 use super::promise::{Promise, Settled};
 use super::{ConnectJob, ConnectSettings, Connected, TlsConnector};
 use crate::net::contain::{catch, contained, contained_round};
 use crate::net::heartbeat::Heartbeat;
+use crate::net::helpers::{Helpers, Ticket};
 use crate::net::watchdog::Watched;
 use crate::settings::per_call::Secret;
 
@@ -405,6 +405,7 @@ impl Scheduler {
                 connected
             }
         };
+        contained("Forgetting a call", || drop(course)); // and the TLS that it was to use
         let counters = &self.mailbox.counters;
         Counters::count(if result.is_ok() { &counters.connected } else { &counters.failed });
         if let Some(unwanted) = promise.keep(result) {

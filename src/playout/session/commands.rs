@@ -58,6 +58,9 @@ impl Session {
                 );
             }
             Command::Subscribe(request) => self.subscribe(*request, actions),
+            Command::SendText(request) => actions.push(Action::SendText(request)),
+            Command::SendEvent(request) => actions.push(Action::SendEvent(request)),
+            Command::Transfer(request) => actions.push(Action::Transfer(request)),
             Command::FlushMedia(flush) => self.flush_media(flush, now, actions),
             Command::PauseMedia => self.paused = true,
             Command::ContinueMedia => self.paused = false,
@@ -71,10 +74,13 @@ impl Session {
     fn refusal(&self, command: &Command) -> Option<String> {
         use Command::{
             Answer, ContinueMedia, FlushMedia, GetStatus, Hangup, MarkMedia, PauseMedia, ReportQueueDrained,
-            SetMediaDirection, StartMediaBuffering, StopMediaBuffering, Subscribe,
+            SendEvent, SendText, SetMediaDirection, StartMediaBuffering, StopMediaBuffering, Subscribe,
+            Transfer,
         };
         let (in_passthrough, in_direction_in) = match command {
-            Answer | Hangup | GetStatus | Subscribe(_) => (true, true),
+            Answer | Hangup | GetStatus | Subscribe(_) | SendText(_) | SendEvent(_) | Transfer(_) => {
+                (true, true)
+            }
             // DIVERGES: the C module refuses these two lines' in passthrough, newer ones all but MARK_MEDIA.
             StartMediaBuffering
             | StopMediaBuffering { .. }
@@ -99,8 +105,9 @@ impl Session {
         send_error(actions, error_text);
     }
 
-    /// Refuses an added command, with an ERROR that says which.
-    pub(super) fn refuse_request(&mut self, actions: &mut Vec<Action>, error: Box<RequestError>) {
+    /// Refuses an added command, with an ERROR that says which. Also for the caller, who finds out what is wrong with one
+    /// when it does the command's action.
+    pub fn refuse_request(&mut self, actions: &mut Vec<Action>, error: Box<RequestError>) {
         self.stats.commands_refused += 1;
         actions.push(Action::Send(Event::RequestRefused(error)));
     }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::position::PositionReports;
-use super::{Action, Session};
+use super::{Action, Session, Told};
 use crate::protocol::command::Subscribe;
-use crate::protocol::event::{AddedEvent, Event, Limits, Subscribed, whole_ms};
+use crate::protocol::event::{AddedEvent, Limits, Subscribed, whole_ms};
 use crate::protocol::topic::{Topic, Topics};
 
 /// The added events that the application wants.
@@ -32,6 +32,7 @@ impl Session {
         let interval = Duration::from_millis(request.position_interval_ms);
         let position = PositionReports::each(interval, self.stats.media_played);
         self.subscriptions = Subscriptions { topics: request.topics, position, asked: true };
+        self.told = Told::default();
         let subscribed = Subscribed {
             correlation_id: request.correlation_id.unwrap_or_default(),
             events: request.topics.names(),
@@ -39,7 +40,8 @@ impl Session {
             version: env!("CARGO_PKG_VERSION"),
             limits: self.limits_told(),
         };
-        actions.push(Action::Send(Event::Added(Box::new(AddedEvent::Subscribed(subscribed)))));
+        actions.push(Action::send_added(AddedEvent::Subscribed(subscribed)));
+        actions.push(Action::Subscribed);
     }
 
     fn limits_told(&self) -> Limits {

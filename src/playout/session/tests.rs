@@ -1,5 +1,6 @@
 //! Scripts against one session on a clock of their own, and what comes of them, as a transcript.
 
+mod around;
 mod clock;
 mod commands;
 mod directions;

@@ -5,7 +5,12 @@
 
 mod fields;
 mod flush;
+mod send_event;
+mod send_text;
 mod subscribe;
+mod transfer;
+
+use std::fmt::Display;
 
 use serde_json::{Map, Value};
 
@@ -13,13 +18,24 @@ use self::fields::{FieldError, Fields};
 use super::{Command, CommandError};
 
 pub use self::flush::{Flush, FlushExtent, MAX_FADE_MS};
+pub(super) use self::send_event::NAME as SEND_EVENT;
+pub use self::send_event::SendEvent;
+pub(super) use self::send_text::NAME as SEND_TEXT;
+pub use self::send_text::SendText;
 pub(super) use self::subscribe::NAME as SUBSCRIBE;
 pub use self::subscribe::{DEFAULT_POSITION_INTERVAL_MS, Subscribe};
+pub(super) use self::transfer::NAME as TRANSFER;
+pub use self::transfer::Transfer;
 
 type Parse = fn(&Fields<'_>, Option<String>) -> Result<Command, FieldError>;
 
 /// The added commands: name, and how its fields are read.
-const ADDED: &[(&str, Parse)] = &[(SUBSCRIBE, subscribe::parse)];
+const ADDED: &[(&str, Parse)] = &[
+    (SUBSCRIBE, subscribe::parse),
+    (SEND_TEXT, send_text::parse),
+    (SEND_EVENT, send_event::parse),
+    (TRANSFER, transfer::parse),
+];
 
 /// An added command that is refused. Displays as the ERROR event's `error_text`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +49,13 @@ pub struct RequestError {
     pub error_text: String,
 }
 
+impl RequestError {
+    /// `command` is refused, and why.
+    pub fn new(command: &'static str, correlation_id: Option<String>, why: impl Display) -> Self {
+        Self { command, correlation_id, error_text: format!("{command}: {why}") }
+    }
+}
+
 /// What is said of an added command on a call whose control messages are plain text; `None` if `name` is none.
 pub(super) fn in_plain_text(name: &str) -> Option<CommandError> {
     let (command, _) = *ADDED.iter().find(|(added, _)| *added == name)?;
@@ -40,17 +63,20 @@ pub(super) fn in_plain_text(name: &str) -> Option<CommandError> {
     Some(CommandError::Request(Box::new(RequestError { command, correlation_id: None, error_text })))
 }
 
-/// The command in `object`, if `name` is an added one or one that uses an addition.
-pub(super) fn parse(name: &str, object: &Map<String, Value>) -> Option<Result<Command, CommandError>> {
-    let fields = Fields(object);
+/// The command in `object`, which was parsed from `text`, if `name` is an added one or one that uses an addition.
+pub(super) fn parse(
+    name: &str,
+    object: &Map<String, Value>,
+    text: &str,
+) -> Option<Result<Command, CommandError>> {
+    let fields = Fields { object, text };
     let (command, parse) = match ADDED.iter().find(|(added, _)| *added == name) {
         Some(row) => *row,
         None if name == flush::NAME && flush::uses_addition(&fields) => (flush::NAME, flush::parse as Parse),
         None => return None,
     };
     let refused = |correlation_id, error: FieldError| {
-        let error_text = format!("{command}: {error}");
-        CommandError::Request(Box::new(RequestError { command, correlation_id, error_text }))
+        CommandError::Request(Box::new(RequestError::new(command, correlation_id, error)))
     };
     Some(match fields.correlation_id() {
         Ok(id) => parse(&fields, id.clone()).map_err(|error| refused(id, error)),

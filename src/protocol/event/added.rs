@@ -3,6 +3,7 @@
 //!
 //! A further event is a struct with its keys in their order, and a variant of [`AddedEvent`].
 
+mod call;
 mod media;
 mod subscribed;
 
@@ -10,6 +11,9 @@ use serde::Serialize;
 
 use crate::protocol::topic::Topic;
 
+pub use self::call::{
+    CallState, ConnectedLine, DtmfBegin, EventSent, Text, TextSent, TransferResult, Transferred,
+};
 pub use self::media::{
     DropReason, MediaDropped, MediaFlushed, MediaPosition, MediaStop, MediaTimes, whole_ms,
 };
@@ -21,6 +25,20 @@ pub use self::subscribed::{Limits, Subscribed};
 pub enum AddedEvent {
     /// The answer to SUBSCRIBE.
     Subscribed(Subscribed),
+    /// The core begins a digit.
+    DtmfBegin(DtmfBegin),
+    /// What becomes of the call.
+    CallState(CallState),
+    /// Who is at the other end now.
+    ConnectedLine(ConnectedLine),
+    /// A text from the core.
+    Text(Text),
+    /// The answer to SEND_TEXT.
+    TextSent(TextSent),
+    /// The answer to SEND_EVENT.
+    EventSent(EventSent),
+    /// The answer to TRANSFER.
+    Transferred(Transferred),
     /// The answer to FLUSH_MEDIA.
     MediaFlushed(MediaFlushed),
     /// Where playback is.
@@ -36,6 +54,13 @@ impl AddedEvent {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Subscribed(_) => "SUBSCRIBED",
+            Self::DtmfBegin(_) => Topic::DtmfBegin.name(),
+            Self::CallState(_) => Topic::CallState.name(),
+            Self::ConnectedLine(_) => Topic::ConnectedLine.name(),
+            Self::Text(_) => Topic::Text.name(),
+            Self::TextSent(_) => "TEXT_SENT",
+            Self::EventSent(_) => "EVENT_SENT",
+            Self::Transferred(_) => "TRANSFERRED",
             Self::MediaFlushed(_) => Topic::MediaFlushed.name(),
             Self::MediaPosition(_) => Topic::MediaPosition.name(),
             Self::MediaDropped(_) => Topic::MediaDropped.name(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::liveness::{LIVENESS, LivenessOptions};
 use super::media_options::{MEDIA, MediaOptions};
 use super::option::{ConfigOption, Fault, names, option, put, set};
-use super::value::{QUEUE_BYTES, TIMEOUT_MS, millis, size, text};
+use super::value::{QUEUE_BYTES, TIMEOUT_MS, boolean, contexts, events_per_second, millis, size, text};
 use crate::settings::client::{PROXY_HOST, parse_proxy_host};
 use crate::settings::per_call::{
     Bearer, Evaluate, FillError, Filled, HEADER, HOSTS, Header, Hosts, TOKEN, URI, UriTemplate, parse_token,
@@ -43,6 +43,12 @@ pub struct ConnectionSettings {
     pub queue_bytes: Option<usize>,
     /// Settings of calls' media.
     pub media: MediaOptions,
+    /// Instead of [`Settings::app_events`](super::Settings::app_events).
+    pub app_events: Option<bool>,
+    /// Instead of [`Settings::app_events_per_second`](super::Settings::app_events_per_second).
+    pub app_events_per_second: Option<u32>,
+    /// Instead of [`Settings::transfer_contexts`](super::Settings::transfer_contexts).
+    pub transfer_contexts: Option<Vec<String>>,
 }
 
 impl fmt::Debug for ConnectionSettings {
@@ -62,12 +68,15 @@ impl fmt::Debug for ConnectionSettings {
             .field("write_timeout", &self.write_timeout)
             .field("queue_bytes", &self.queue_bytes)
             .field("media", &self.media)
+            .field("app_events", &self.app_events)
+            .field("app_events_per_second", &self.app_events_per_second)
+            .field("transfer_contexts", &self.transfer_contexts)
             .finish()
     }
 }
 
 /// The options of such a section alone.
-static OPTIONS: [ConfigOption<ConnectionSettings>; 12] = [
+static OPTIONS: [ConfigOption<ConnectionSettings>; 15] = [
     option("header", |s, v| {
         s.headers.push(Header::parse(v).ok_or_else(|| invalid(HEADER))?);
         Ok(())
@@ -88,6 +97,9 @@ static OPTIONS: [ConfigOption<ConnectionSettings>; 12] = [
     option("handshake_timeout", |s, v| put(&mut s.handshake_timeout, millis(v, TIMEOUT_MS).map(Some))),
     option("write_timeout", |s, v| put(&mut s.write_timeout, millis(v, TIMEOUT_MS).map(Some))),
     option("queue_bytes", |s, v| put(&mut s.queue_bytes, size(v, QUEUE_BYTES, "bytes").map(Some))),
+    option("app_events", |s, v| put(&mut s.app_events, boolean(v).map(Some))),
+    option("app_events_per_second", |s, v| put(&mut s.app_events_per_second, events_per_second(v).map(Some))),
+    option("transfer_contexts", |s, v| put(&mut s.transfer_contexts, contexts(v).map(Some))),
 ];
 
 /// The options of a section with `type = connection`.

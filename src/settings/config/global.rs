@@ -9,7 +9,9 @@ use super::media_options::{MEDIA, MediaOptions};
 use super::option::{ConfigOption, Fault, names, option, put, set};
 use super::section::SectionReader;
 use super::settings::{AclRule, AclSense, Settings};
-use super::value::{QUEUE_BYTES, TIMEOUT_MS, boolean, millis, parse_boolean, seconds, size, text};
+use super::value::{
+    QUEUE_BYTES, TIMEOUT_MS, boolean, contexts, events_per_second, millis, parse_boolean, seconds, size, text,
+};
 use crate::protocol::command::{CONTROL_MESSAGE_FORMATS, ControlMessageFormat};
 use crate::report::notification::{NOTICE_CLASSES, NotificationClasses};
 
@@ -23,7 +25,7 @@ const QUEUE_BYTES_TOTAL: RangeInclusive<u64> = *QUEUE_BYTES.start()..=1 << 40;
 const ALLOW_UNTESTED_VERSION: &str = "allow_untested_version";
 
 /// The options of `[global]` alone.
-static OPTIONS: [ConfigOption<Settings>; 24] = [
+static OPTIONS: [ConfigOption<Settings>; 27] = [
     option("control_message_format", |s, v| put(&mut s.control_message_format, control_message_format(v))),
     option("write_timeout", |s, v| put(&mut s.write_timeout, millis(v, TIMEOUT_MS))),
     option("handshake_timeout", |s, v| put(&mut s.handshake_timeout, millis(v, TIMEOUT_MS))),
@@ -49,6 +51,9 @@ static OPTIONS: [ConfigOption<Settings>; 24] = [
     option("incoming_deny", |s, v| add_acl_rule(s, AclSense::Deny, v)),
     option("incoming_require_tls", |s, v| put(&mut s.incoming_require_tls, boolean(v))),
     option("incoming_origins", |s, v| put(&mut s.incoming_origins, Ok(origins(v)))),
+    option("app_events", |s, v| put(&mut s.app_events, boolean(v))),
+    option("app_events_per_second", |s, v| put(&mut s.app_events_per_second, events_per_second(v))),
+    option("transfer_contexts", |s, v| put(&mut s.transfer_contexts, contexts(v))),
     option("manager_events", |s, v| put(&mut s.manager_events, notice_classes(v))),
     option("user_events", |s, v| put(&mut s.user_events, notice_classes(v))),
     option("reactor_threads", |s, v| put(&mut s.reactor_threads, size(v, 0..=64, "threads"))),

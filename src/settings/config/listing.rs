@@ -32,6 +32,9 @@ impl Settings {
             ("enable_tcp_keepalives", self.tcp_keepalives.as_ref().map_or_else(|| yes(false), keepalives)),
             ("music_on_hold", yes(self.music_on_hold)),
             ("silence_fill", yes(self.silence_fill)),
+            ("app_events", yes(self.app_events)),
+            ("app_events_per_second", self.app_events_per_second.to_string()),
+            ("transfer_contexts", contexts(&self.transfer_contexts)),
             ("manager_events", self.manager_events.to_string()),
             ("user_events", self.user_events.to_string()),
             ("reactor_threads", self.reactor_threads.to_string()),
@@ -56,6 +59,10 @@ impl Settings {
         };
         self.listing().into_iter().filter(|(name, _)| !only_new(name)).collect()
     }
+}
+
+fn contexts(contexts: &[String]) -> String {
+    if contexts.is_empty() { "none".to_owned() } else { contexts.join(", ") }
 }
 
 fn ms(time: Duration) -> String {

@@ -58,6 +58,12 @@ pub struct Settings {
     pub music_on_hold: bool,
     /// Whether silence goes to the core while there is nothing to play.
     pub silence_fill: bool,
+    /// Whether an app may send events to ARI and AMI.
+    pub app_events: bool,
+    /// How many of them in a second.
+    pub app_events_per_second: u32,
+    /// The contexts that an app may transfer calls to, each once, in the order of the file.
+    pub transfer_contexts: Vec<String>,
     /// Events for AMI.
     pub manager_events: NotificationClasses,
     /// Events for ARI, and for AMI as UserEvent.
@@ -80,6 +86,10 @@ impl Settings {
         if let Some(own) = connection {
             own.media.apply_to(&mut settings);
             settings.queue_bytes = own.queue_bytes.unwrap_or(settings.queue_bytes);
+            settings.app_events = own.app_events.unwrap_or(self.app_events);
+            settings.app_events_per_second = own.app_events_per_second.unwrap_or(self.app_events_per_second);
+            settings.transfer_contexts =
+                own.transfer_contexts.clone().unwrap_or_else(|| self.transfer_contexts.clone());
         }
         dialled.apply_to(&mut settings);
         settings
@@ -123,6 +133,9 @@ impl Default for Settings {
             // A bot would transcribe it.
             music_on_hold: false,
             silence_fill: false,
+            app_events: false,
+            app_events_per_second: 20,
+            transfer_contexts: Vec::new(),
             // Clients of AMI pass over events that they do not know; every version of Asterisk has new ones.
             manager_events: NotificationClasses::ALL,
             user_events: NotificationClasses::NONE,

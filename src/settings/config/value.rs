@@ -32,6 +32,28 @@ pub(super) fn count(value: &str, range: RangeInclusive<u64>) -> Result<u32, Faul
     number(value, range, "probes").map(|number| u32::try_from(number).unwrap_or(u32::MAX))
 }
 
+/// Events that an app may send in a second.
+pub(super) fn events_per_second(value: &str) -> Result<u32, Fault> {
+    number(value, 1..=1000, "events").map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+/// Names of contexts of the dialplan, separated by commas, each once; none is allowed.
+pub(super) fn contexts(value: &str) -> Result<Vec<String>, Fault> {
+    const MAX_BYTES: usize = 79;
+    let mut contexts: Vec<String> = Vec::new();
+    for name in value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        if name.len() > MAX_BYTES {
+            return Err(Fault::Invalid(format!(
+                "names of contexts of at most {MAX_BYTES} bytes, separated by commas"
+            )));
+        }
+        if !contexts.iter().any(|known| known == name) {
+            contexts.push(name.to_owned());
+        }
+    }
+    Ok(contexts)
+}
+
 pub(super) fn millis(value: &str, range: RangeInclusive<u64>) -> Result<Duration, Fault> {
     number(value, range, "milliseconds").map(Duration::from_millis)
 }

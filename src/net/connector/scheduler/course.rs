@@ -51,8 +51,9 @@ impl Course {
     }
 
     /// The error of the last one.
-    pub(super) fn over(self, error: ConnectError) -> ConnectError {
-        ConnectError { fallback: (self.turn > 0).then_some(self.client.into_boxed_str()), ..error }
+    pub(super) fn over(&mut self, error: ConnectError) -> ConnectError {
+        let last = std::mem::take(&mut self.client).into_boxed_str();
+        ConnectError { fallback: (self.turn > 0).then_some(last), ..error }
     }
 
     /// A fallback is connected.

@@ -64,6 +64,7 @@ impl Model {
                 out_queue: 0,
             },
         }));
+        self.actions.push(Action::Subscribed);
     }
 
     pub(super) fn flush(&mut self, flush: &FlushOp, id: &str, now: u64) {

@@ -31,12 +31,17 @@ fn it_is_answered_with_what_the_application_gets_and_with_the_limits() {
             r#""MEDIA_POSITION","MEDIA_STOP""#,
             r#""X","Y""#,
         ),
-        (r#""events":["*"]"#, "", r#""MEDIA_POSITION","MEDIA_FLUSHED","MEDIA_DROPPED","MEDIA_STOP""#, ""),
+        (
+            r#""events":["*"]"#,
+            "",
+            r#""MEDIA_POSITION","MEDIA_FLUSHED","MEDIA_DROPPED","MEDIA_STOP","DTMF_BEGIN","CALL_STATE","CONNECTED_LINE","TEXT""#,
+            "",
+        ),
         (r#""events":[],"correlation_id":"end""#, "end", "", ""),
     ] {
         call.command(&format!(r#"{{"command":"SUBSCRIBE",{fields}}}"#)).expect(&[&format!(
             r#"1000 {{"event":"SUBSCRIBED","channel_id":"1.1","correlation_id":"{id}","events":[{events}],"unknown":[{unknown}],"version":"{version}",{limits}}}"#
-        )]);
+        ), "1000 Subscribed"]);
     }
 }
 

@@ -1,8 +1,11 @@
 //! The fields of an added command: their types and ranges, and what is said about a wrong one.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::report::table::shortened;
@@ -26,12 +29,23 @@ pub(super) enum FieldError {
     Together { field: &'static str, other: &'static str },
 }
 
+/// An object among the fields, and how it is written.
+pub(super) struct WrittenObject<'a> {
+    pub(super) object: &'a Map<String, Value>,
+    /// With its keys in their order, and its numbers to the last digit.
+    pub(super) text: String,
+}
+
 /// A command's JSON object. `null` is a wrong type, and not absence.
-pub(super) struct Fields<'a>(pub(super) &'a Map<String, Value>);
+pub(super) struct Fields<'a> {
+    pub(super) object: &'a Map<String, Value>,
+    /// What it was parsed from.
+    pub(super) text: &'a str,
+}
 
 impl<'a> Fields<'a> {
     pub(super) fn has(&self, field: &str) -> bool {
-        self.0.contains_key(field)
+        self.object.contains_key(field)
     }
 
     /// `correlation_id`, if there is one: an empty one is none, as ever.
@@ -65,6 +79,42 @@ impl<'a> Fields<'a> {
         self.read(field, Value::as_str, allowed)
     }
 
+    /// A string of 1 to `max_bytes` bytes that `allows` accepts.
+    pub(super) fn short_string(
+        &self,
+        field: &'static str,
+        max_bytes: usize,
+        allowed: impl Display,
+        allows: impl FnOnce(&str) -> bool,
+    ) -> Result<Option<&'a str>, FieldError> {
+        let text = self.read(
+            field,
+            |value| {
+                value.as_str().filter(|text| !text.is_empty() && (text.len() > max_bytes || allows(text)))
+            },
+            allowed,
+        )?;
+        match text.filter(|text| text.len() > max_bytes) {
+            Some(text) => Err(FieldError::TooLong { field, len_bytes: text.len(), max_bytes }),
+            None => Ok(text),
+        }
+    }
+
+    /// An object.
+    pub(super) fn object(
+        &self,
+        field: &'static str,
+        allowed: impl Display,
+    ) -> Result<Option<WrittenObject<'a>>, FieldError> {
+        let object = self.read(field, Value::as_object, allowed)?;
+        Ok(object.map(|object| WrittenObject { object, text: self.as_written(field).unwrap_or_default() }))
+    }
+
+    fn as_written(&self, field: &str) -> Option<String> {
+        let fields: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(self.text).ok()?;
+        Some(fields.get(field)?.get().to_owned())
+    }
+
     /// An array of strings.
     pub(super) fn strings(
         &self,
@@ -80,7 +130,7 @@ impl<'a> Fields<'a> {
         read: impl FnOnce(&'a Value) -> Option<T>,
         allowed: impl Display,
     ) -> Result<Option<T>, FieldError> {
-        let Some(value) = self.0.get(field) else { return Ok(None) };
+        let Some(value) = self.object.get(field) else { return Ok(None) };
         match read(value) {
             Some(read) => Ok(Some(read)),
             None => {

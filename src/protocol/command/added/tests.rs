@@ -52,6 +52,44 @@ fn what_is_right_is_understood() {
 }
 
 #[test]
+fn what_is_right_around_the_media_is_understood() {
+    let text = |id: Option<&str>, text: &str| {
+        Command::SendText(Box::new(SendText { correlation_id: id.map(str::to_owned), text: text.into() }))
+    };
+    let event = |name: &str, data: &str| {
+        let (correlation_id, name, data) = (None, name.to_owned(), data.to_owned());
+        Command::SendEvent(Box::new(SendEvent { correlation_id, name, data }))
+    };
+    let transfer = |exten: &str, context: Option<&str>| {
+        let (correlation_id, exten) = (Some("t".to_owned()), exten.to_owned());
+        Command::Transfer(Box::new(Transfer { correlation_id, exten, context: context.map(str::to_owned) }))
+    };
+    let name = "n".repeat(128);
+    let exten = "1".repeat(79);
+    for (json_text, command) in [
+        (r#"{"command":"SEND_TEXT","text":"a\r\n\u00e9"}"#.to_owned(), text(None, "a\r\n\u{e9}")),
+        (r#"{"command":"SEND_TEXT","text":" ","correlation_id":""}"#.into(), text(None, " ")),
+        (format!(r#"{{"command":"SEND_EVENT","name":"{name}"}}"#), event(&name, "{}")),
+        // As it is written: the order of keys, each digit, and of two equal keys the last.
+        (
+            r#"{"data":{},"command":"SEND_EVENT","name":"e","data":{"z":[1 ],"a":12345678901234567890123,"z":1.50}}"#
+                .into(),
+            event("e", r#"{"z":[1 ],"a":12345678901234567890123,"z":1.50}"#),
+        ),
+        (
+            r#"{"command":"TRANSFER","exten":"*7 #","correlation_id":"t"}"#.into(),
+            transfer("*7 #", None),
+        ),
+        (
+            format!(r#"{{"command":"TRANSFER","exten":"{exten}","context":"{exten}","correlation_id":"t"}}"#),
+            transfer(&exten, Some(&exten)),
+        ),
+    ] {
+        assert_eq!(json(&json_text), Ok(command), "{json_text}");
+    }
+}
+
+#[test]
 fn an_id_has_at_most_1024_bytes() {
     for (len, fits) in [(1024, true), (1025, false), (60_000, false)] {
         for command in [r#""SUBSCRIBE","events":[]"#, r#""FLUSH_MEDIA""#] {
@@ -72,7 +110,7 @@ fn an_id_has_at_most_1024_bytes() {
 
 #[test]
 fn what_is_wrong_is_named_with_its_value_and_what_is_allowed() {
-    const EVENTS: &str = "allowed: an array of strings, of MEDIA_POSITION, MEDIA_FLUSHED, MEDIA_DROPPED, MEDIA_STOP, or \"*\" for all";
+    const EVENTS: &str = "allowed: an array of strings, of MEDIA_POSITION, MEDIA_FLUSHED, MEDIA_DROPPED, MEDIA_STOP, DTMF_BEGIN, CALL_STATE, CONNECTED_LINE, TEXT, or \"*\" for all";
     const INTERVAL: &str = "allowed: whole numbers from 100 to 60000";
     const FADE: &str = "allowed: whole numbers from 0 to 500";
     const AFTER: &str = "allowed: the id of a MARK_MEDIA, a string that is not empty";

@@ -29,6 +29,9 @@ fn every_connection_option_is_taken() {
         ("write_timeout", "800"),
         ("music_on_hold", "yes"),
         ("silence_fill", "yes"),
+        ("app_events", "yes"),
+        ("app_events_per_second", "1000"),
+        ("transfer_contexts", "agents, queues,agents,"),
         ("queue_overflow", "wait"),
         ("max_latency", "0"),
         ("queue_bytes", "65536"),
@@ -67,6 +70,9 @@ fn every_connection_option_is_taken() {
             music_on_hold: Some(true),
             silence_fill: Some(true),
         },
+        app_events: Some(true),
+        app_events_per_second: Some(1000),
+        transfer_contexts: Some(vec!["agents".into(), "queues".into()]),
     };
     assert_eq!(config.connections["conn1"], expected);
     assert!(!format!("{config:?}").contains("secret"));

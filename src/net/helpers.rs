@@ -14,15 +14,15 @@ use crate::net::contain::contained;
 const IDLE: Duration = Duration::from_secs(5);
 
 /// Something that may block. It owns all that it touches, for it may have to be abandoned.
-pub(super) type Task = Box<dyn FnOnce() + Send>;
+pub(crate) type Task = Box<dyn FnOnce() + Send>;
 
 /// Names one task for [`Helpers::forget`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Ticket(u64);
+pub(crate) struct Ticket(u64);
 
 /// A pool of threads. Clones share it.
 #[derive(Clone)]
-pub(super) struct Helpers(Arc<Inner>);
+pub(crate) struct Helpers(Arc<Inner>);
 
 struct Inner {
     thread_name: &'static str,
@@ -43,7 +43,7 @@ struct State {
 }
 
 impl Helpers {
-    pub(super) fn new(thread_name: &'static str, max_threads: usize) -> Self {
+    pub(crate) fn new(thread_name: &'static str, max_threads: usize) -> Self {
         let (state, work, ended) = (Mutex::default(), Condvar::new(), Condvar::new());
         Self(Arc::new(Inner { thread_name, max_threads, state, work, ended }))
     }
@@ -52,7 +52,7 @@ impl Helpers {
     ///
     /// # Errors
     /// There is no thread and none can be started, or the pool is closed.
-    pub(super) fn run(&self, task: Task) -> io::Result<Ticket> {
+    pub(crate) fn run(&self, task: Task) -> io::Result<Ticket> {
         let mut state = self.0.state.lock();
         if state.closed {
             return Err(io::Error::other("the thread pool is closed"));
@@ -86,12 +86,12 @@ impl Helpers {
     }
 
     /// Threads that there are now.
-    pub(super) fn live(&self) -> usize {
+    pub(crate) fn live(&self) -> usize {
         self.0.state.lock().live
     }
 
     /// Drops a task that no thread has begun yet. `false`: it has begun, or is done.
-    pub(super) fn forget(&self, ticket: Ticket) -> bool {
+    pub(crate) fn forget(&self, ticket: Ticket) -> bool {
         let mut state = self.0.state.lock();
         let at = state.queue.iter().position(|(queued, _)| *queued == ticket);
         let task = at.and_then(|at| state.queue.remove(at));
@@ -101,7 +101,7 @@ impl Helpers {
 
     /// Drops what has not begun and joins the threads. Those still at work at `deadline` are left alone and counted:
     /// they end by themselves behind their task.
-    pub(super) fn close(&self, deadline: Instant) -> usize {
+    pub(crate) fn close(&self, deadline: Instant) -> usize {
         let mut state = self.0.state.lock();
         state.closed = true;
         let dropped = std::mem::take(&mut state.queue);

@@ -1,0 +1,185 @@
+//! The call around the media: what the application is told of digits, texts, states and who is at the other end, and the texts and
+//! events that it sends.
+//!
+//! The core calls when it begins a digit, has a text, or indicates something. Of the channel's state and its bridge it publishes
+//! messages; each of them only wakes the job thread, which looks at channel and bridge, so that what the application is told is true
+//! whatever was lost or came late. Only calls whose application asks for such events are subscribed to anything.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use super::Call;
+use crate::asterisk::app_event::AppEvent;
+use crate::asterisk::bridge::Bridge;
+use crate::asterisk::channel::Locked;
+use crate::asterisk::jobs::Job;
+use crate::asterisk::tech::Extras;
+use crate::asterisk::topics::Subscription;
+use crate::net::clock;
+use crate::playout::session::{Indication, SeenBridge, SeenCall};
+use crate::protocol::command::{RequestError, SendEvent};
+use crate::protocol::event::{AddedEvent, ConnectedLine, Event, EventSent, TextSent};
+use crate::protocol::topic::Topic;
+
+/// What a call watches.
+#[derive(Default)]
+pub(super) struct Watch {
+    topics: Mutex<Topics>,
+    /// A look is on its way.
+    is_posted: AtomicBool,
+}
+
+#[derive(Default)]
+struct Topics {
+    channel: Option<Subscription>,
+    /// That of the bridge with this id.
+    bridge: Option<(String, Subscription)>,
+}
+
+impl Call {
+    /// The core begins a digit. Any thread, no lock of ours held, as with all that the core tells here.
+    pub(crate) fn digit_begins(&self, digit: char) {
+        self.with_session(|session, actions| session.digit_begins(digit, actions));
+    }
+
+    /// The core has a text for the application.
+    pub(crate) fn take_text(&self, text: String) {
+        self.with_session(|session, actions| session.text(text, actions));
+    }
+
+    /// The core indicates something to the channel, which is locked.
+    pub(crate) fn indicated(&self, indication: Indication) {
+        self.with_session(|session, actions| session.indicated(indication, actions));
+    }
+
+    /// The core has another party at the other end of the channel.
+    pub(crate) fn connected_line(&self, channel: Locked<'_>) {
+        self.with_session(|session, actions| session.connected(connected_line(channel), actions));
+    }
+
+    /// The application has sent SUBSCRIBE.
+    pub(super) fn subscribed(&self) {
+        self.post(|call| Job::Subscribed { call });
+    }
+
+    /// Has the core tell what the application wants to know, and nothing else. Channel locked.
+    pub(crate) fn settle_subscriptions(&self, channel: Locked<'_>) {
+        let (extras, watches) = {
+            let session = self.session.lock();
+            let (digit_begins, texts) = (session.wants(Topic::DtmfBegin), session.wants(Topic::Text));
+            let watches = session.wants(Topic::CallState) || session.wants(Topic::ConnectedLine);
+            (Extras { digit_begins, texts }, watches)
+        };
+        channel.set_tech(extras.table());
+        if !watches {
+            return self.unwatch();
+        }
+        if self.watch.topics.lock().channel.is_none() {
+            let subscription = Subscription::to_channel(channel, self.me.clone());
+            // Dropped without the lock, if another one should be there.
+            let _other = std::mem::replace(&mut self.watch.topics.lock().channel, subscription);
+        }
+    }
+
+    /// Something has happened to the channel or in its bridge. Any thread.
+    pub(crate) fn look_again(&self) {
+        if !self.watch.is_posted.swap(true, Ordering::AcqRel) {
+            self.post(|call| Job::Look { call });
+        }
+    }
+
+    /// Looks at the channel, which is locked, and at its bridge, and tells the news. False if the lock of the bridge or of somebody
+    /// in it is taken: try again.
+    pub(crate) fn look(&self, channel: Locked<'_>) -> bool {
+        // Before anything is looked at: what happens from now on asks for another look.
+        self.watch.is_posted.store(false, Ordering::Release);
+        let (wants_states, wants_line) = {
+            let session = self.session.lock();
+            (session.wants(Topic::CallState), session.wants(Topic::ConnectedLine))
+        };
+        if !wants_states && !wants_line {
+            return true;
+        }
+        let mut bridge = None;
+        if wants_states {
+            let found = channel.bridge();
+            // Before its members are looked at, so that none is missed.
+            self.follow_bridge(found.as_ref());
+            if let Some(found) = found {
+                let Some(others) = found.others(channel) else { return false };
+                bridge = Some(SeenBridge { id: found.id(), others });
+            }
+        }
+        let (is_up, is_held) = (channel.is_up(), channel.is_held());
+        let seen = SeenCall { is_up, is_held, bridge, connected: connected_line(channel) };
+        self.with_session(|session, actions| session.seen(seen, actions));
+        true
+    }
+
+    /// Watches this bridge, and no other. On the job thread.
+    fn follow_bridge(&self, bridge: Option<&Bridge>) {
+        let id = bridge.map(Bridge::id);
+        let followed = self.watch.topics.lock().bridge.as_ref().map(|(followed, _)| followed.clone());
+        if id == followed {
+            return;
+        }
+        let subscription = bridge.and_then(|bridge| Subscription::to_bridge(bridge, self.me.clone()));
+        let _before = std::mem::replace(&mut self.watch.topics.lock().bridge, id.zip(subscription));
+    }
+
+    /// Watches nothing any more.
+    pub(super) fn unwatch(&self) {
+        let _before = std::mem::take(&mut *self.watch.topics.lock());
+    }
+
+    /// The core has got the application's text.
+    pub(crate) fn text_sent(&self, correlation_id: Option<String>) {
+        if let Some(correlation_id) = correlation_id {
+            self.send_added(AddedEvent::TextSent(TextSent { correlation_id }));
+        }
+    }
+
+    /// The application has an event for ARI and AMI.
+    pub(super) fn ask_for_event(&self, request: SendEvent) {
+        let SendEvent { correlation_id, name, data } = request;
+        let per_second = self.settings.app_events_per_second;
+        let refuse = |why: &str| self.refuse(RequestError::new("SEND_EVENT", correlation_id.clone(), why));
+        if !self.settings.app_events {
+            return refuse("not permitted; the operator permits it with app_events");
+        }
+        if !self.event_rate.lock().admit(clock::now(), per_second) {
+            return refuse(&format!("more than {per_second} events in a second (app_events_per_second)"));
+        }
+        match AppEvent::new(&name, &data) {
+            Some(event) => self.post(|call| Job::SendEvent { call, event, correlation_id }),
+            None => refuse(
+                "'data' does not fit; allowed: objects without NUL in texts, and without whole numbers beyond 64 bits",
+            ),
+        }
+    }
+
+    /// The event has been told, or could not be.
+    pub(crate) fn event_sent(&self, correlation_id: Option<String>, told: bool) {
+        if told {
+            let correlation_id = correlation_id.unwrap_or_default();
+            return self.send_added(AddedEvent::EventSent(EventSent { correlation_id }));
+        }
+        let why = "Asterisk takes no such events (stasis.conf, declined_message_types)";
+        self.refuse(RequestError::new("SEND_EVENT", correlation_id, why));
+    }
+
+    /// Tells the application that its command is refused. Any thread, no lock of ours held.
+    pub(super) fn refuse(&self, error: RequestError) {
+        self.with_session(|session, actions| session.refuse_request(actions, Box::new(error)));
+    }
+
+    pub(super) fn send_added(&self, event: AddedEvent) {
+        self.send_event(|_| Event::Added(Box::new(event)));
+    }
+}
+
+fn connected_line(channel: Locked<'_>) -> ConnectedLine {
+    let (name, number) = channel.connected_line();
+    ConnectedLine { name, number }
+}

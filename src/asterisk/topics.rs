@@ -1,0 +1,93 @@
+//! Subscriptions to the core's topics about a channel and a bridge (asterisk/stasis.h): each message wakes a call, which then
+//! looks what is true.
+
+use std::ffi::c_void;
+use std::ptr::NonNull;
+use std::sync::Weak;
+
+use super::bridge::Bridge;
+use super::call::Call;
+use super::channel::Locked;
+use super::guard::{here, trampoline};
+use super::sys;
+
+/// A subscription, until it is dropped. No lock of ours may be held then.
+pub(crate) struct Subscription(NonNull<sys::stasis_subscription>);
+
+// SAFETY: a counted object of the core's, which any thread may give back.
+unsafe impl Send for Subscription {}
+// SAFETY: nothing is done with it but that.
+unsafe impl Sync for Subscription {}
+
+impl Subscription {
+    /// To what happens to a channel. `None`: the core is out of memory.
+    pub(crate) fn to_channel(channel: Locked<'_>, call: Weak<Call>) -> Option<Self> {
+        // SAFETY: a getter under the channel lock; the topic lives as long as the channel. The types are the core's.
+        unsafe {
+            Self::new(sys::ast_channel_topic(channel.as_ptr()), &[sys::ast_channel_snapshot_type()], call)
+        }
+    }
+
+    /// To who comes into a bridge and leaves it. `None`: the core is out of memory.
+    pub(crate) fn to_bridge(bridge: &Bridge, call: Weak<Call>) -> Option<Self> {
+        // SAFETY: the bridge is alive, and its topic with it, which is never another one. The types are the core's.
+        unsafe { Self::new(sys::ast_bridge_topic(bridge.as_ptr()), &[sys::ast_bridge_snapshot_type()], call) }
+    }
+
+    /// # Safety
+    /// A topic that lives for this call, and message types, or NULL.
+    unsafe fn new(
+        topic: *mut sys::stasis_topic,
+        types: &[*mut sys::stasis_message_type],
+        call: Weak<Call>,
+    ) -> Option<Self> {
+        let data = Box::into_raw(Box::new(call));
+        let (file, line, function) = here!();
+        // SAFETY: the caller's promise; the callback is never unmapped, and gets `data` until the final message.
+        let subscription = unsafe {
+            sys::__stasis_subscribe_pool(topic, Some(published), data.cast(), file, line, function)
+        };
+        let Some(subscription) = NonNull::new(subscription) else {
+            // SAFETY: from `into_raw` above; no callback will come.
+            drop(unsafe { Box::from_raw(data) });
+            return None;
+        };
+        // The final message is told only to those who accept the type that it has.
+        // SAFETY: static types of the core. The filter only saves calls.
+        unsafe {
+            for accepted in types.iter().copied().chain([sys::stasis_subscription_change_type()]) {
+                sys::stasis_subscription_accept_message_type(subscription.as_ptr(), accepted);
+            }
+            sys::stasis_subscription_set_filter(
+                subscription.as_ptr(),
+                sys::stasis_subscription_message_filter::STASIS_SUBSCRIPTION_FILTER_SELECTIVE,
+            );
+        }
+        Some(Self(subscription))
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        // SAFETY: ours, given back once; the callback gets the final message later.
+        unsafe { sys::stasis_unsubscribe(self.0.as_ptr()) };
+    }
+}
+
+trampoline! {
+    /// On a thread of the core's pool, with no lock held, one message after the other; the final one is the last.
+    fn published(
+        data: *mut c_void, subscription: *mut sys::stasis_subscription, message: *mut sys::stasis_message,
+    ) -> (), fail (), {
+        let call = data.cast::<Weak<Call>>();
+        // SAFETY: the core's subscription and message live across the callback.
+        if unsafe { sys::stasis_subscription_final_message(subscription, message) } != 0 {
+            // SAFETY: from `into_raw` in `Subscription::new`; no further callback will come.
+            return drop(unsafe { Box::from_raw(call) });
+        }
+        // SAFETY: as above; it lives until the final message.
+        if let Some(call) = unsafe { call.as_ref() }.and_then(Weak::upgrade) {
+            call.look_again();
+        }
+    }
+}

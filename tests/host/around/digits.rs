@@ -1,0 +1,70 @@
+//! DTMF_BEGIN.
+
+use std::time::{Duration, Instant};
+
+use super::super::harness::{App, Context, Suite};
+use super::{call, goes_on, ours, subscribe};
+
+pub fn tests(suite: &mut Suite) {
+    ours(suite, "digits/begin", begin);
+    ours(suite, "digits/not_asked_any_more", not_asked_any_more);
+}
+
+fn press(t: &Context, channel: &str, digits: &str, duration: &str) {
+    let parameters = [("dtmf", digits), ("duration", duration), ("between", "100")];
+    t.ari().post(&format!("channels/{channel}/dtmf"), &parameters).ok();
+}
+
+#[track_caller]
+fn expect_end(app: &App, digit: &str, at_least_ms: u64) {
+    let end = app.expect_event("DTMF_END");
+    assert_eq!(end.get("digit"), digit);
+    assert!(end.value("duration_ms").as_u64() >= Some(at_least_ms), "{}", end.raw);
+}
+
+/// Each digit begins when the core begins it, and ends when that is over.
+fn begin(t: &Context) {
+    let (call, app) = call(t);
+    subscribe(&app, &["DTMF_BEGIN"]);
+    goes_on(&app);
+    press(t, &call.id, "5#D", "300");
+    for digit in ["5", "#", "D"] {
+        assert_eq!(app.expect_event("DTMF_BEGIN").get("digit"), digit);
+        let begun = Instant::now();
+        expect_end(&app, digit, 300);
+        assert!(begun.elapsed() > Duration::from_millis(150), "{:?}", begun.elapsed());
+    }
+    goes_on(&app);
+    // Nobody plays its tone to the application.
+    assert!(app.collect_media_for(1, Duration::ZERO).is_empty());
+}
+
+/// Without a subscription the core does not hold the digit's end back.
+fn not_asked_any_more(t: &Context) {
+    let (call, app) = call(t);
+    for events in [&["TEXT", "CALL_STATE"][..], &["DTMF_BEGIN"], &[]] {
+        command_without_states(&app, events);
+        let asked = events.contains(&"DTMF_BEGIN");
+        press(t, &call.id, "1", "5000");
+        let pressed = Instant::now();
+        if asked {
+            app.expect_event("DTMF_BEGIN");
+        }
+        expect_end(&app, "1", 5000);
+        assert_eq!(
+            pressed.elapsed() > Duration::from_millis(4000),
+            asked,
+            "{events:?}: {:?}",
+            pressed.elapsed()
+        );
+    }
+}
+
+#[track_caller]
+fn command_without_states(app: &App, events: &[&str]) {
+    subscribe(app, events);
+    if events.contains(&"CALL_STATE") {
+        super::expect_state(app, "answered");
+    }
+    goes_on(app);
+}
