@@ -189,6 +189,9 @@ mod module {
         "ast_format_cmp",
         "ast_codec_samples_count",
         "ast_format_cap_count",
+        "ast_format_cache_get_slin_by_rate",
+        "ast_translat(or_build_path|or_free_path|e|e_path_steps)",
+        "ast_frame_free",
         // HTTP and streams
         "ast_http_uri_link",
         "ast_http_uri_unlink",
@@ -302,6 +305,7 @@ mod module {
         "ast_sorcery_wizard",
         "message",
         "ast_str",
+        "ast_trans_pvt",
         "ast_generator",
         "ast_bridge",
         "ast_channel_blob",

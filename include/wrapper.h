@@ -42,6 +42,7 @@
 #include <asterisk/stasis_channels.h>
 #include <asterisk/strings.h>
 #include <asterisk/tcptls.h>
+#include <asterisk/translate.h>
 #include <asterisk/utils.h>
 #include <asterisk/uuid.h>
 

@@ -59,11 +59,13 @@ fn written(dialled: &DialString) -> String {
 }
 
 fn media_options(media: MediaOptions) -> String {
-    let MediaOptions { queue_overflow, max_latency, music_on_hold } = media;
+    let MediaOptions { queue_overflow, max_latency, music_on_hold, silence_fill } = media;
+    let yes = |on| if on { "yes" } else { "no" };
     let pairs = [
         queue_overflow.map(|overflow| format!("queue_overflow={}", overflow.as_str())),
         max_latency.map(|limit| format!("max_latency={}", limit.as_millis())),
-        music_on_hold.map(|on| format!("music_on_hold={}", if on { "yes" } else { "no" })),
+        music_on_hold.map(|on| format!("music_on_hold={}", yes(on))),
+        silence_fill.map(|on| format!("silence_fill={}", yes(on))),
     ];
     pairs.into_iter().flatten().collect::<Vec<_>>().join(",")
 }

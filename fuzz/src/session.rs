@@ -2,7 +2,7 @@
 
 use super::input::Input;
 use crate::playout::overflow::Overflow;
-use crate::playout::session::fixture::{config, format};
+use crate::playout::session::fixture::{config, filled, format};
 use crate::playout::session::model::bounded::{bounded, wait};
 use crate::playout::session::model::{Both, FlushOp, FlushOpExtent, LIMITS, Op};
 use crate::playout::session::{MediaMode, SessionConfig};
@@ -30,6 +30,7 @@ pub fn session(bytes: &[u8]) {
         ..config()
     };
     let mut both = Both::new(if first >= 128 { with_bounds(config, &mut input) } else { config });
+    both.apply(&Op::Answered);
     for _ in 0..MAX_OPS {
         if input.is_empty() {
             break;
@@ -45,7 +46,8 @@ fn with_bounds(config: SessionConfig, input: &mut Input<'_>) -> SessionConfig {
     let overflow =
         if chosen & 1 == 1 { wait(1000 + chosen * 16, 1000 + (chosen >> 3) * 400) } else { Overflow::Drop };
     let max_latency_ms = (chosen & 6 == 6).then_some(20 + chosen as u64);
-    bounded(config, overflow, max_latency_ms)
+    let config = bounded(config, overflow, max_latency_ms);
+    if chosen & 48 == 48 { filled(config) } else { config }
 }
 
 fn kind(number: u8) -> (&'static str, MediaMode) {

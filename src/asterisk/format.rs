@@ -92,6 +92,12 @@ impl Format {
     }
 }
 
+/// Asterisk's linear format of so many samples per second, else the nearest that it has.
+pub(super) fn slin_of(sample_rate: u32) -> Option<Format> {
+    // SAFETY: returns a format of the cache's, which lives as long as Asterisk, and takes no reference.
+    unsafe { Ao2::from_borrowed(sys::ast_format_cache_get_slin_by_rate(sample_rate)) }.map(Format)
+}
+
 /// A set of formats.
 pub(crate) struct Capabilities(Ao2<sys::ast_format_cap>);
 

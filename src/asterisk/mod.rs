@@ -15,7 +15,7 @@
 //! | `ami`, `notifications`, `notifier`, `prometheus` | what AMI, ARI and Prometheus ask and are told |
 //! | `app_event` | an application's events for ARI and AMI |
 //! | `topics`, `bridge` | what the core publishes about a channel and its bridge; who is in that; transfers |
-//! | `channel`, `format`, `frame`, `json`, `ao2`, `stream`, `wall_clock`, `websocket_clients`, `config_file`, `substitution`, `log`, `music`, `threads` | one newtype or service each |
+//! | `channel`, `format`, `frame`, `json`, `ao2`, `silence`, `stream`, `wall_clock`, `websocket_clients`, `config_file`, `substitution`, `log`, `music`, `threads` | one newtype or service each |
 //! | `guard`, `sys`, `symbol` | the edge itself: panic guard, bindings, functions that may be missing |
 
 mod access;
@@ -51,6 +51,7 @@ mod notifier;
 mod outgoing;
 mod prometheus;
 mod request;
+mod silence;
 mod stream;
 mod substitution;
 mod symbol;

@@ -7,13 +7,14 @@ use super::channel::{ChannelSetup, NewChannel, owned_string};
 use super::driver::Driver;
 use super::format::Format;
 use super::log::call_debug;
-use super::{fault, module, sys, tech, websocket_clients};
+use super::{fault, module, silence, sys, tech, websocket_clients};
 use crate::net::clock::Clock;
 use crate::net::coalescing;
 use crate::playout::media_format::MediaFormat;
 use crate::playout::overflow::{Overflow, WaitLimits};
 use crate::playout::sample_counter;
 use crate::playout::session::{ConnectionLimits, MediaMode, QueueLimits, Session, SessionConfig};
+use crate::playout::silence::SilenceFrame;
 use crate::settings::config::{QueueOverflow, Settings};
 use crate::settings::dial_string::{self, DialString};
 
@@ -134,13 +135,6 @@ fn new_call(
     media_format: MediaFormat,
 ) -> Option<Arc<Call>> {
     let config = driver.config();
-    let clock = match Clock::new() {
-        Ok(clock) => clock,
-        Err(error) => {
-            log::error!("{who}: cannot make a clock for WebSocket/{}: {error}", dial.connection_id);
-            return None;
-        }
-    };
     let (role, connection_id, connection) = if dial.is_incoming() {
         (CallRole::Incoming, module::new_uuid(), None)
     } else {
@@ -151,11 +145,24 @@ fn new_call(
         CallRole::Outgoing => connection.and_then(|own| own.reconnect),
     };
     let settings = Arc::new(config.settings.for_call(connection, dial.options.media));
+    let silence = match settings.silence_fill {
+        true => Some(silence_of(who, dial, &format, &media_format)?),
+        false => None,
+    };
+    let clock = match Clock::new() {
+        Ok(clock) => clock,
+        Err(error) => {
+            log::error!("{who}: cannot make a clock for WebSocket/{}: {error}", dial.connection_id);
+            return None;
+        }
+    };
     let known = sample_counter::by_codec(&media_format);
     let is_known = known.is_some();
     let samples = known.unwrap_or_else(|| sample_counter::by_frame_size(&media_format));
     let overflow = overflow(&driver, &settings);
-    let session = Session::new(session_config(dial, &settings, &media_format, overflow), samples);
+    let session_config =
+        SessionConfig { silence, ..session_config(dial, &settings, &media_format, overflow) };
+    let session = Session::new(session_config, samples);
     Some(Call::new(NewCall {
         driver,
         role,
@@ -170,6 +177,26 @@ fn new_call(
         clock,
         reconnect,
     }))
+}
+
+/// What `silence_fill` fills the call's gaps with. `None`: there is none, and the log says so.
+fn silence_of(
+    who: &str,
+    dial: &DialString,
+    format: &Format,
+    media_format: &MediaFormat,
+) -> Option<SilenceFrame> {
+    let silence = silence::frame_of(format, media_format);
+    if silence.is_none() {
+        log::error!(
+            "{who}: silence_fill = yes is not possible for WebSocket/{} with format '{}': this Asterisk cannot translate \
+             to it, and so does not know what its silence is. Allowed are the formats that 'core show translation paths \
+             slin' leads to, or silence_fill = no",
+            dial.connection_id,
+            media_format.name
+        );
+    }
+    silence
 }
 
 fn overflow(driver: &Driver, settings: &Settings) -> Overflow {
@@ -206,6 +233,7 @@ fn session_config(
         control_message_format: dial.options.format.unwrap_or(settings.control_message_format),
         limits: QueueLimits { max: settings.queue_max, xoff: settings.queue_xoff, xon: settings.queue_xon },
         overflow,
+        silence: None,
         max_latency: settings.max_latency,
         clock_grid: coalescing::TICK,
         connection_limits: ConnectionLimits {

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | [`session`] | one call: what the application's messages do to its media, and what goes to the core when |
 //! | [`framing`], [`reframing`], [`queue`], [`overflow`], [`pacing`], [`delivery`] | its parts: frames out of messages, what waits, how much of it may, when it is due, the times that frames are stamped with |
-//! | [`fade`] | media faded out to silence |
+//! | [`fade`], [`silence`] | media faded out to silence, and silence itself |
 //! | [`media_format`], [`sample_counter`], [`g723`], [`g729`], [`ilbc`], [`opus`], [`speex`] | a codec's frames and their length |
 
 #![forbid(unsafe_code)]
@@ -25,4 +25,5 @@ pub mod queue;
 pub mod reframing;
 pub mod sample_counter;
 pub mod session;
+pub mod silence;
 pub mod speex;

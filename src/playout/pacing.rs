@@ -2,8 +2,11 @@
 //!
 //! Only arithmetic lives here: no queue, no timer. `session` calls it under the session's lock.
 
+mod filling;
+
 use std::time::Duration;
 
+use self::filling::Filling;
 use crate::mono_time::MonoTime;
 
 /// The most of a stall that is ever caught up; a longer one moves the schedule.
@@ -45,6 +48,8 @@ pub struct Schedule {
     not_before: MonoTime,
     /// A frame has been read. Before that nobody listens, and nothing can be late.
     started: bool,
+    /// Silence takes the slots that media leaves.
+    filling: Option<Filling>,
 }
 
 impl Schedule {
@@ -65,9 +70,15 @@ impl Schedule {
     }
 
     /// There is something to play from `now` on, after there was not: a queue that was empty, paused or
-    /// stopped by the direction at its due time is not late.
+    /// stopped by the direction at its due time is not late. Where silence has filled the slots until now, media takes
+    /// the next one.
     pub fn resume(&mut self, now: MonoTime) {
-        if self.next_due.is_none_or(|due| due < now) {
+        let mut kept = Duration::ZERO;
+        if let Some(filling) = &mut self.filling {
+            filling.media_since = now;
+            kept = MAX_CATCH_UP;
+        }
+        if self.next_due.is_none_or(|due| due + kept < now) {
             self.next_due = Some(self.next_on_grid(now));
         }
     }
@@ -88,6 +99,12 @@ impl Schedule {
         let planned = self.next_due.filter(|_| self.started).unwrap_or(now);
         let slot = planned.max(self.not_before);
         self.started = true;
+        if let Some(filling) = &mut self.filling {
+            filling.not_before = now + duration + duration / 2;
+            // The slot's fill would have waited as long, so the frame is not late before it was there.
+            let slot = slot.max(filling.media_since);
+            return self.take_filled(now, pace, duration, planned, slot);
+        }
         if pace == Pace::Unpaced {
             // It takes no time of the schedule, but nothing behind it may be due before it.
             self.next_due = Some(planned.max(now));

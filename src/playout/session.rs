@@ -13,6 +13,7 @@
 //! | `commands` | text messages: what each command does, and when it is refused |
 //! | `flushing` | FLUSH_MEDIA |
 //! | `playing` | which frame goes to the core, when, and the marks between frames |
+//! | `filling` | silence where there is nothing to play |
 //! | `dropping` | media that is not played: the queue is full, or more waits than may |
 //! | `clock_setting` | when the channel wants to be read |
 //! | `position` | where playback is |
@@ -23,6 +24,7 @@ mod around;
 mod clock_setting;
 mod commands;
 mod dropping;
+mod filling;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fixture;
 mod flushing;
@@ -47,6 +49,7 @@ use super::pacing::Schedule;
 use super::queue::FrameQueue;
 use super::reframing::Reframer;
 use super::sample_counter::SampleCounter;
+use super::silence::SilenceFrame;
 use crate::mono_time::MonoTime;
 use crate::protocol::command::{ControlMessageFormat, MediaDirection, SendEvent, SendText, Transfer};
 use crate::protocol::event::{AddedEvent, Event, Status};
@@ -112,6 +115,8 @@ pub struct Session {
     reframer: Option<Reframer>,
     queue: FrameQueue,
     schedule: Schedule,
+    /// What fills the gaps between media; `None`: nothing does.
+    silence: Option<SilenceFrame>,
     deliveries: Deliveries,
     clock: ClockSetting,
     /// Between START_ and STOP_MEDIA_BUFFERING.
@@ -159,6 +164,7 @@ impl Session {
             reframer,
             queue: FrameQueue::new(limits, config.overflow),
             schedule: Schedule::on_grid(config.clock_grid),
+            silence: config.silence,
             deliveries,
             clock: ClockSetting::default(),
             buffering: false,

@@ -68,6 +68,11 @@ const SETTINGS_REFUSED: &[(&str, &str, &str)] = &[
         "music_on_hold=default",
         "'default' for music_on_hold in X() of the 'WebSocket' dial string. Must be yes or no",
     ),
+    (
+        "silence",
+        "silence_fill=comfort",
+        "'comfort' for silence_fill in X() of the 'WebSocket' dial string. Must be yes or no",
+    ),
     ("no_value", "max_latency", "'' for max_latency in X()"),
 ];
 

@@ -61,6 +61,7 @@ mod prometheus;
 mod protocol;
 mod reconnect;
 mod rfc6455;
+mod silence;
 mod snapshots;
 mod soak;
 mod surroundings;
@@ -110,6 +111,7 @@ fn main() -> ExitCode {
     protocol::tests(&mut suite);
     reconnect::tests(&mut suite);
     rfc6455::tests(&mut suite);
+    silence::tests(&mut suite);
     snapshots::tests(&mut suite);
     soak::tests(&mut suite);
     versions::tests(&mut suite);

@@ -175,6 +175,15 @@ pub(crate) static METRICS: &[Metric] = &[
     metric(FromApplication, "played_ms", Counter, Milliseconds, "Media that went to the core", |v| {
         Value::Milliseconds(v.stats.media_played)
     }),
+    metric(
+        FromApplication,
+        "frames_filled",
+        Counter,
+        Frames,
+        "Frames of silence that went to the core (silence_fill)",
+        |v| v.stats.frames_filled.into(),
+    )
+    .of_all("Frames of silence that went to the core"),
     metric(FromApplication, "frames_flushed", Counter, Frames, "Frames dropped by FLUSH_MEDIA", |v| {
         v.stats.frames_flushed.into()
     })

@@ -50,6 +50,10 @@ impl Session {
     }
 
     pub(super) fn wanted_deadline(&self, now: MonoTime) -> Option<MonoTime> {
+        [self.media_deadline(now), self.fill_deadline()].into_iter().flatten().min()
+    }
+
+    fn media_deadline(&self, now: MonoTime) -> Option<MonoTime> {
         if !self.plays() {
             return None;
         }

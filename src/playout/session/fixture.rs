@@ -8,6 +8,7 @@ use super::*;
 use crate::playout::media_format::CodecFacts;
 use crate::playout::overflow::Overflow;
 use crate::playout::sample_counter;
+use crate::playout::silence::SilenceFrame;
 use crate::protocol::command;
 
 /// Opus for tests, whose packets say in their first byte how many ms they last.
@@ -46,9 +47,18 @@ pub(crate) fn config() -> SessionConfig {
         control_message_format: ControlMessageFormat::PlainText,
         limits: QueueLimits::default(),
         overflow: Overflow::Drop,
+        silence: None,
         max_latency: None,
         connection_limits: ConnectionLimits::default(),
     }
+}
+
+/// The same call with its gaps filled, by a frame that is like no media.
+pub(crate) fn filled(config: SessionConfig) -> SessionConfig {
+    let duration = config.format.ptime();
+    let silence =
+        SilenceFrame { payload: "silence".into(), samples: config.format.frame_samples(), duration };
+    SessionConfig { silence: Some(silence), ..config }
 }
 
 /// Gives the session a text message, parsed as the call does it.

@@ -7,6 +7,7 @@
 mod added;
 pub(crate) mod bounded;
 mod cutting;
+mod filling;
 mod plain;
 #[cfg(test)]
 mod properties;
@@ -36,6 +37,8 @@ pub(crate) enum Op {
     Continue,
     Report,
     Status,
+    /// The channel is up.
+    Answered,
     Direction(MediaDirection),
     /// The channel is read whenever its clock fires, or the given time later, while ms pass.
     Run(u64, u64),
@@ -112,7 +115,7 @@ impl Both {
     fn apply_now(&mut self, op: &Op) {
         let mut actions = Vec::new();
         let (now, before) = (self.time(), self.session.clock());
-        if !matches!(op, Op::Run(..) | Op::Stall(_) | Op::Read) {
+        if !matches!(op, Op::Run(..) | Op::Stall(_) | Op::Read | Op::Answered) {
             self.model.notice_stall(before.deadline, self.now);
         }
         let name = match op {
@@ -128,6 +131,11 @@ impl Both {
                 return;
             }
             Op::Read => return self.read(),
+            Op::Answered => {
+                self.model.answered(self.now);
+                self.session.answered(now, &mut actions);
+                return self.compare(actions, before);
+            }
             Op::Start => "START_MEDIA_BUFFERING",
             Op::Stop => "STOP_MEDIA_BUFFERING",
             Op::Mark => "MARK_MEDIA",
@@ -196,13 +204,13 @@ impl Both {
         if let Some((payload, pace, due)) = &expected {
             assert!(*due >= self.last_due && *due <= self.now);
             self.last_due = *due;
-            if *pace != Pace::Unpaced {
+            if matches!(pace, Some(Pace::Live | Pace::Bulk)) {
                 if let Some((read, length)) = self.last_timed {
                     assert!(self.now - read >= length / 2, "two frames in {} ns", self.now - read);
                 }
                 self.last_timed = Some((self.now, self.model.length(payload)));
             }
-            if *pace == Pace::Live {
+            if *pace == Some(Pace::Live) {
                 assert!(self.now - due <= SECOND);
             }
         }
@@ -256,6 +264,7 @@ impl Both {
                 + status.queue_length as u64
         );
         assert_eq!(stats.frames_dropped_late, self.model.late);
+        assert_eq!(stats.frames_filled, self.model.filling.frames);
         assert!(status.queue_full == self.xoff);
 
         let after = self.session.clock();
@@ -314,7 +323,11 @@ impl Both {
             }
         }
         assert_eq!(self.model.waits().map_or(0, |limits| limits.total.get()), 0, "all memory is given back");
-        assert_eq!(self.session.clock().deadline, None, "silence costs nothing");
+        assert_eq!(
+            self.session.clock().deadline.is_some(),
+            self.model.filling.on,
+            "silence costs nothing unasked"
+        );
         assert!(self.session.queue.is_empty(), "nothing is ever left lying");
         assert!(!self.session.report_queue_drained && !self.session.status().queue_full);
     }

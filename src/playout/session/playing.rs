@@ -21,7 +21,7 @@ pub struct MediaFrame {
     /// Samples per channel; 0 where that is unknown.
     pub samples: u32,
     /// When the schedule has it due, at or before the time of the read. Continuous also where late frames are
-    /// caught up.
+    /// caught up with.
     pub due: MonoTime,
     /// The time that it carries for RTP, if it needs one; see [`crate::playout::delivery`].
     pub delivery: Option<MonoTime>,
@@ -50,9 +50,10 @@ impl Session {
             }
             self.settle(now, actions);
         }
+        let frame = frame.map(|(frame, _)| frame).or_else(|| self.take_fill(now));
         // The tick is used up: the clock has to be set again even where the deadline stays what it is.
         self.clock = self.clock.changed_to(self.wanted_deadline(now));
-        frame.map(|(frame, _)| frame)
+        frame
     }
 
     /// The channel is to be answered: media that comes from now on waits for [`Self::answered`]. Whoever waits for
@@ -66,6 +67,7 @@ impl Session {
     /// The answer stands in the channel's own queue, which is read before us. Called on any thread.
     pub fn answered(&mut self, now: MonoTime, actions: &mut Vec<Action>) {
         self.answer = Answering::Done;
+        self.begin_fill(now);
         self.settle(now, actions);
         self.set_clock(now);
     }
@@ -96,13 +98,13 @@ impl Session {
         self.read_on(actions);
         self.tell_position_if_due(actions);
         let delivery = match frame.pace {
-            Pace::Unpaced => {
+            Pace::Unpaced if !self.schedule.is_filled() => {
                 self.deliveries.next_unpaced(now, duration);
                 None
             }
-            Pace::Live | Pace::Bulk => self.deliveries.next(now, slot.due, duration),
+            Pace::Live | Pace::Bulk | Pace::Unpaced => self.deliveries.next(now, slot.due, duration),
         };
-        Some((MediaFrame { payload: frame.payload, samples, due: slot.due, delivery }, frame.pace))
+        Some((MediaFrame { payload: frame.payload, samples, due: slot.due.min(now), delivery }, frame.pace))
     }
 
     fn send_due_marks(&mut self, now: MonoTime, actions: &mut Vec<Action>) {

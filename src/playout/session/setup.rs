@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::playout::media_format::MediaFormat;
 use crate::playout::overflow::Overflow;
 use crate::playout::queue::QueueLimits;
+use crate::playout::silence::SilenceFrame;
 use crate::protocol::command::{ControlMessageFormat, MediaDirection};
 
 /// What a call is set up with; fixed while it lives but for the direction.
@@ -24,6 +25,8 @@ pub struct SessionConfig {
     pub overflow: Overflow,
     /// Live media that may wait before the oldest of it is dropped; `None`: any.
     pub max_latency: Option<Duration>,
+    /// What goes to the core while there is nothing to play; `None`: nothing.
+    pub silence: Option<SilenceFrame>,
     /// Media that begins after silence, does so at a multiple of this on the monotonic clock; zero: at once.
     pub clock_grid: Duration,
     /// Limits of its connection, which the app is told.

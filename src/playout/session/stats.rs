@@ -24,6 +24,8 @@ pub struct SessionStats {
     pub frames_played: u64,
     /// How long they last together.
     pub media_played: Duration,
+    /// Frames of silence that went to the core beside them.
+    pub frames_filled: u64,
     /// Frames that FLUSH_MEDIA dropped.
     pub frames_flushed: u64,
     /// How long they last together.

@@ -5,6 +5,7 @@ mod clock;
 mod commands;
 mod directions;
 mod dropping;
+mod filling;
 mod flooding;
 mod flow_control;
 mod flushing;

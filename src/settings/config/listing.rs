@@ -32,6 +32,7 @@ impl Settings {
             ("enable_pingpongs", self.pings.as_ref().map_or_else(|| yes(false), pings)),
             ("enable_tcp_keepalives", self.tcp_keepalives.as_ref().map_or_else(|| yes(false), keepalives)),
             ("music_on_hold", yes(self.music_on_hold)),
+            ("silence_fill", yes(self.silence_fill)),
             ("app_events", yes(self.app_events)),
             ("app_events_per_second", self.app_events_per_second.to_string()),
             ("transfer_contexts", contexts(&self.transfer_contexts)),

@@ -38,23 +38,27 @@ pub struct MediaOptions {
     pub max_latency: Option<Duration>,
     /// `music_on_hold`.
     pub music_on_hold: Option<bool>,
+    /// `silence_fill`.
+    pub silence_fill: Option<bool>,
 }
 
 /// Their names and values.
-pub(super) static MEDIA: [ConfigOption<MediaOptions>; 3] = [
+pub(super) static MEDIA: [ConfigOption<MediaOptions>; 4] = [
     option("queue_overflow", |o, v| put(&mut o.queue_overflow, queue_overflow(v).map(Some))),
     option("max_latency", |o, v| put(&mut o.max_latency, max_latency(v).map(Some))),
     option("music_on_hold", |o, v| put(&mut o.music_on_hold, boolean(v).map(Some))),
+    option("silence_fill", |o, v| put(&mut o.silence_fill, boolean(v).map(Some))),
 ];
 
 impl MediaOptions {
     /// Puts what is written in the place of what `settings` say.
     pub(super) fn apply_to(self, settings: &mut Settings) {
-        let Self { queue_overflow, max_latency, music_on_hold } = self;
+        let Self { queue_overflow, max_latency, music_on_hold, silence_fill } = self;
         settings.queue_overflow = queue_overflow.unwrap_or(settings.queue_overflow);
         settings.max_latency =
             max_latency.map_or(settings.max_latency, |limit| Some(limit).filter(|limit| !limit.is_zero()));
         settings.music_on_hold = music_on_hold.unwrap_or(settings.music_on_hold);
+        settings.silence_fill = silence_fill.unwrap_or(settings.silence_fill);
     }
 
     /// Takes `name=value,name=value` as `X()` holds it. Of a repeated name the last one counts.

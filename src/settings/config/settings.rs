@@ -58,6 +58,8 @@ pub struct Settings {
     pub tcp_keepalives: Option<TcpKeepalives>,
     /// Whether an app that is on hold hears music.
     pub music_on_hold: bool,
+    /// Whether silence goes to the core while there is nothing to play.
+    pub silence_fill: bool,
     /// Whether an app may send events to ARI and AMI.
     pub app_events: bool,
     /// How many of them in a second.
@@ -133,6 +135,7 @@ impl Default for Settings {
             tcp_keepalives: None,
             // A bot would transcribe it.
             music_on_hold: false,
+            silence_fill: false,
             app_events: false,
             app_events_per_second: 20,
             transfer_contexts: Vec::new(),

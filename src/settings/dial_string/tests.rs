@@ -22,7 +22,11 @@ fn dial_strings_that_make_a_channel() {
     let params = |params: &str| DialOptions { uri_params: Some(params.into()), ..options() };
     let media = |queue_overflow, max_latency: Option<u64>, music_on_hold| {
         let max_latency = max_latency.map(Duration::from_millis);
-        DialOptions { media: MediaOptions { queue_overflow, max_latency, music_on_hold }, ..options() }
+        let silence_fill = None;
+        DialOptions {
+            media: MediaOptions { queue_overflow, max_latency, music_on_hold, silence_fill },
+            ..options()
+        }
     };
     let rows: Vec<Row> = vec![
         ("id only", "conn1", "conn1", options(), 0),
@@ -83,6 +87,16 @@ fn dial_strings_that_make_a_channel() {
             "conn1/X(max_latency=nothing,max_latency=20)",
             "conn1",
             media(None, Some(20), None),
+            0,
+        ),
+        (
+            "settings, silence",
+            "conn1/X(silence_fill=yes)",
+            "conn1",
+            DialOptions {
+                media: MediaOptions { silence_fill: Some(true), ..MediaOptions::default() },
+                ..options()
+            },
             0,
         ),
         ("settings empty", "conn1/X()", "conn1", options(), 0),
@@ -245,7 +259,7 @@ fn dial_strings_that_are_refused() {
 
 #[test]
 fn settings_that_do_not_fit() {
-    let names = "queue_overflow, max_latency or music_on_hold";
+    let names = "queue_overflow, max_latency, music_on_hold or silence_fill";
     let latency = "0 (off), or a number from 20 to 60000 (milliseconds)";
     let unknown =
         |name: &str| format!("Unknown name '{name}' in X() of the 'WebSocket' dial string. Must be {names}");
@@ -275,6 +289,7 @@ fn settings_that_do_not_fit() {
         ("max_latency=00", invalid("00", "max_latency", latency)),
         ("max_latency=20,max_latency=", invalid("", "max_latency", latency)),
         ("music_on_hold=", invalid("", "music_on_hold", "yes or no")),
+        ("silence_fill=20", invalid("20", "silence_fill", "yes or no")),
     ] {
         let error = parse(&format!("conn1/c(ulaw)X({pairs})n")).expect_err(pairs);
         assert_eq!(error.to_string(), expected, "{pairs}");

@@ -123,7 +123,11 @@ impl Model {
     /// Nothing is as it was before the flush, but for what it keeps.
     fn restart(&mut self, now: u64) {
         self.stalled_until = 0;
-        self.free_at = self.free_at.max(now);
+        if self.filling.on {
+            self.move_if_long_over(now);
+        } else {
+            self.free_at = self.free_at.max(now);
+        }
         self.buffering = false;
         self.paused = false;
     }

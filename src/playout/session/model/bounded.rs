@@ -62,7 +62,7 @@ impl Model {
 impl Both {
     /// What the application sends waits outside while it is not read.
     pub(super) fn is_left_unread(&mut self, op: &Op) -> bool {
-        let is_sent = !matches!(op, Op::Run(..) | Op::Stall(_) | Op::Read);
+        let is_sent = !matches!(op, Op::Run(..) | Op::Stall(_) | Op::Read | Op::Answered);
         if is_sent && self.session.holds() {
             self.unread.push_back(op.clone());
         }

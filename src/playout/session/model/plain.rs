@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::added::Wishes;
 use super::cutting::Cutting;
+use super::filling::Filling;
 use super::{LIMITS, Op, SECOND};
 use crate::mono_time::MonoTime;
 use crate::playout::pacing::Pace;
@@ -33,11 +34,12 @@ pub(super) struct Model {
     /// When half of it was over, counted from its read.
     hold: u64,
     /// Since when there has been something to play without a break.
-    playable_since: Option<u64>,
+    pub(super) playable_since: Option<u64>,
     /// What comes before this is late because the process stood still.
     pub(super) stalled_until: u64,
-    anything_read: bool,
+    pub(super) anything_read: bool,
     trailing_tick: bool,
+    pub(super) filling: Filling,
     pub(super) actions: Vec<Action>,
     // What has become of the frames that came.
     pub(super) came: u64,
@@ -79,6 +81,7 @@ impl Model {
             stalled_until: 0,
             anything_read: false,
             trailing_tick: false,
+            filling: Filling::default(),
             actions: Vec::new(),
             came: 0,
             played: 0,
@@ -98,7 +101,7 @@ impl Model {
         !self.paused && self.direction != MediaDirection::In
     }
 
-    fn due(&self) -> u64 {
+    pub(super) fn due(&self) -> u64 {
         self.free_at.max(self.playable_since.unwrap_or(0))
     }
 
@@ -235,7 +238,9 @@ impl Model {
                 media_paused: self.paused,
                 times: self.status_times(),
             }))),
-            Op::Media(_) | Op::Run(..) | Op::Stall(_) | Op::Read => unreachable!("not a command"),
+            Op::Media(_) | Op::Run(..) | Op::Stall(_) | Op::Read | Op::Answered => {
+                unreachable!("not a command")
+            }
         }
         self.settle(now);
     }
@@ -249,9 +254,11 @@ impl Model {
         }
     }
 
-    fn settle(&mut self, now: u64) {
+    pub(super) fn settle(&mut self, now: u64) {
         if self.plays() && self.frames() > 0 {
-            let since = if now < self.stalled_until { 0 } else { now };
+            self.keep_slot(now);
+            let keeps = now < self.stalled_until || self.filling.on;
+            let since = if keeps { 0 } else { now };
             self.playable_since.get_or_insert(since);
         } else {
             self.playable_since = None;
@@ -279,6 +286,10 @@ impl Model {
 
     /// When the channel has to be read next.
     pub(super) fn deadline(&self, now: u64) -> Option<u64> {
+        self.media_deadline(now).into_iter().chain(self.fill_deadline()).min()
+    }
+
+    fn media_deadline(&self, now: u64) -> Option<u64> {
         match self.entries.front() {
             _ if !self.plays() => None,
             Some(Entry::Frame(_, Pace::Unpaced)) => Some(now),
@@ -287,15 +298,19 @@ impl Model {
         }
     }
 
-    /// The deadline has come and the channel is read: payload, pace and due time of the frame.
-    pub(super) fn read(&mut self, now: u64) -> Option<(Vec<u8>, Pace, u64)> {
+    /// The deadline has come and the channel is read: payload, pace (none for silence) and due time of the frame.
+    pub(super) fn read(&mut self, now: u64) -> Option<(Vec<u8>, Option<Pace>, u64)> {
+        if !self.plays() {
+            self.settle(now);
+            return self.fill(now);
+        }
         self.send_marks(now);
         let Some(Entry::Frame(payload, pace)) = self.entries.pop_front() else {
             if std::mem::take(&mut self.trailing_tick) && self.frames() == 0 {
                 self.underrun(now);
             }
             self.settle(now);
-            return None;
+            return self.fill(now);
         };
         self.played += 1;
         self.time.played += self.media_length(&payload, pace);
@@ -305,23 +320,31 @@ impl Model {
         self.trailing_tick = pace != Pace::Unpaced;
         let behind = now.saturating_sub(planned);
         let due = match pace {
+            _ if self.filling.on => planned.max(now.saturating_sub(SECOND)),
             Pace::Unpaced => now,
             Pace::Live if behind > SECOND => now - SECOND,
             Pace::Bulk if behind >= length => now,
             Pace::Live | Pace::Bulk => planned,
         };
-        if pace == Pace::Unpaced {
+        if self.filling.on {
+            self.take_slot(due, now, &payload, pace);
+        } else if pace == Pace::Unpaced {
             self.free_at = planned.max(now);
         } else {
             self.free_at = due + length;
-            self.hold = now + length / 2;
+            self.take_time(now, length);
         }
         self.check_xon();
         self.position_if_due();
         if self.frames() == 0 {
             self.playable_since = None;
         }
-        Some((payload, pace, due))
+        Some((payload, Some(pace), due.min(now)))
+    }
+
+    /// A frame of this length is read now: the next one is not, for half of it.
+    pub(super) fn take_time(&mut self, now: u64, length: u64) {
+        self.hold = now + length / 2;
     }
 
     /// How long a frame lasts, ns.

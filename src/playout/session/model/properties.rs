@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::bounded::{bounded, wait};
 use super::*;
 use crate::playout::overflow::Overflow;
-use crate::playout::session::fixture::{config, format};
+use crate::playout::session::fixture::{config, filled, format};
 use crate::protocol::topic::{Topic, Topics};
 
 fn op() -> impl Strategy<Value = Op> {
@@ -31,6 +31,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (0..2500_u64).prop_map(Op::Stall),
         2 => (0..30_u64).prop_map(Op::Stall),
         2 => Just(Op::Read),
+        2 => Just(Op::Answered),
     ]
 }
 
@@ -69,7 +70,7 @@ fn any_config() -> impl Strategy<Value = SessionConfig> {
         1 => (1000..20_000_usize, 1000..20_000_usize).prop_map(Some),
     ];
     let max_latency = prop_oneof![2 => Just(None), 1 => (20..400_u64).prop_map(Some)];
-    (modes, overflow, max_latency).prop_map(|((name, mode), overflow, max_latency)| {
+    (modes, overflow, max_latency, any::<bool>()).prop_map(|((name, mode), overflow, max_latency, fills)| {
         let config = SessionConfig {
             format: format(name),
             mode,
@@ -78,7 +79,8 @@ fn any_config() -> impl Strategy<Value = SessionConfig> {
             ..config()
         };
         let overflow = overflow.map_or(Overflow::Drop, |(own, total)| wait(own, total));
-        bounded(config, overflow, max_latency)
+        let config = bounded(config, overflow, max_latency);
+        if fills { filled(config) } else { config }
     })
 }
 
@@ -167,7 +169,9 @@ proptest! {
                 stats.frames_played + stats.frames_flushed + stats.frames_dropped_late + status.queue_length as u64
             );
             let plays = !status.media_paused && session.direction() != MediaDirection::In;
-            prop_assert!(status.queue_length == 0 || session.clock().deadline.is_some() == plays);
+            let fills = session.schedule.is_filled();
+            prop_assert!(!fills || session.clock().deadline.is_some());
+            prop_assert!(fills || status.queue_length == 0 || session.clock().deadline.is_some() == plays);
         }
     }
 }

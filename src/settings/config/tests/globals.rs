@@ -24,7 +24,7 @@ fn nothing_is_the_defaults() {
     assert_eq!(settings.out_queue, Duration::from_secs(2));
     assert_eq!(settings.incoming_timeout, None);
     assert_eq!((settings.pings, settings.tcp_keepalives), (None, None));
-    assert!(!settings.music_on_hold);
+    assert!(!settings.music_on_hold && !settings.silence_fill);
     assert_eq!((settings.queue_overflow, settings.max_latency), (QueueOverflow::Drop, None));
     assert_eq!((settings.queue_bytes, settings.queue_bytes_total), (16 << 20, 1 << 30));
 }
@@ -83,6 +83,7 @@ fn every_global_option_is_taken() {
             (s.manager_events, s.user_events) = (NotificationClasses::NONE, NotificationClasses::ALL);
         }),
         (&[("music_on_hold", "yes")], |s| s.music_on_hold = true),
+        (&[("silence_fill", "yes")], |s| s.silence_fill = true),
         (&[("queue_overflow", "Wait")], |s| s.queue_overflow = QueueOverflow::Wait),
         (&[("queue_overflow", "wait"), ("queue_overflow", "drop")], |_| {}),
         (&[("queue_bytes", "1073741824")], |s| s.queue_bytes = 1 << 30),
@@ -150,6 +151,7 @@ fn values_that_do_not_fit_are_refused_by_name() {
         ("coalesce_reads", "5", "yes or no"),
         ("direct_bridge", "sometimes", "yes or no"),
         ("music_on_hold", "default", "yes or no"),
+        ("silence_fill", "comfort", "yes or no"),
         ("queue_overflow", "block", "'drop' or 'wait'"),
         ("queue_overflow", "", "'drop' or 'wait'"),
         ("queue_bytes", "65535", "a number from 65536 to 1073741824 (bytes)"),
