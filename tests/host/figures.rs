@@ -127,7 +127,7 @@ fn connection(t: &Context) {
     call.hangup();
     let event = ami.event("WebSocketDisconnected", &call.id);
     assert_eq!(event.get("FirstMediaMs"), first);
-    let incoming = t.incoming_app("c(ulaw)").0;
+    let (incoming, _app) = t.incoming_app("c(ulaw)");
     assert_eq!(incoming.variable("CHANNEL(websocket,client)").as_deref(), Some(""));
 }
 

@@ -127,6 +127,7 @@ fn closed_by_application(t: &Context) {
     let (_call, app) = WAYS[0].call(t, "c(ulaw)f(json)");
     command(&app, "SUBSCRIBE", r#""events":["*"]"#);
     app.expect_event("SUBSCRIBED");
+    app.expect_event("CALL_STATE");
     app.close(1000);
     assert!(matches!(app.rest()[..], [Item::Close(1000), Item::End(None)]));
 }

@@ -35,6 +35,7 @@ fn subscribe(t: &Context, way: Way) {
         events.starts_with(r#"["MEDIA_POSITION","MEDIA_FLUSHED","MEDIA_DROPPED","MEDIA_STOP""#),
         "{events}"
     );
+    assert_eq!(app.expect_event("CALL_STATE").get("state"), "answered");
     command(&app, "SUBSCRIBE", r#""events":[]"#);
     assert_eq!(app.expect_event("SUBSCRIBED").get("events"), "[]");
 }
@@ -54,6 +55,7 @@ fn in_mode(t: &Context, options: &str) {
     let (_call, app) = WAYS[0].call(t, &format!("c(ulaw)f(json){options}"));
     command(&app, "SUBSCRIBE", r#""events":["*"],"correlation_id":"s""#);
     assert_eq!(app.expect_event("SUBSCRIBED").get("correlation_id"), "s");
+    assert_eq!(app.expect_event("CALL_STATE").get("state"), "answered");
     for (fields, id) in
         [(r#""correlation_id":"f""#, "f"), ("", ""), (r#""fade_ms":0,"correlation_id":"g""#, "g")]
     {
