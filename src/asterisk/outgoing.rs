@@ -1,6 +1,6 @@
 //! Outgoing calls: Asterisk connects to an application's server.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tungstenite::protocol::Role;
@@ -77,8 +77,9 @@ pub(crate) struct Dialled {
     filled: PerClient,
 }
 
-/// What is said to each client's server in this call.
-type PerClient = HashMap<String, Filled>;
+/// What is said to each client's server in this call. Not a HashMap, which needs thread-local data: glibc ends the process
+/// where a new thread of the core's finds no memory for that.
+type PerClient = BTreeMap<String, Filled>;
 
 /// Evaluates the `${…}` of the clients' sections, once per call, with the channel's lock let go: functions may wait, and
 /// lock other channels.
