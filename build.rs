@@ -308,6 +308,7 @@ mod module {
         "ast_trans_pvt",
         "ast_generator",
         "ast_bridge",
+        "ast_bridge_channel.*",
         "ast_channel_blob",
         "ast_channel_snapshot",
         "ast_party_connected_line",
