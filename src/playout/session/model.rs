@@ -298,7 +298,7 @@ impl Both {
         assert_eq!(time.played + self.model.queued() + time.flushed + time.late, time.came);
     }
 
-    /// What waits under `wait` may be minutes long. What is never over is found by the caller.
+    /// Runs until nothing plays any more: with `queue_overflow = wait` that can take minutes. The caller checks that it is over.
     fn run_until_silence(&mut self) {
         const SECONDS: usize = 6000;
         for _ in 0..SECONDS {

@@ -39,8 +39,8 @@ pub fn until(what: &str, mut ready: impl FnMut() -> bool) {
 /// How often a time is measured on a machine that others use too.
 const MEASUREMENTS: usize = 10;
 
-/// Measures a time until one `fits`, and gives that one. Another process may need the processor during a measurement; a
-/// wrong time does not fit in any of them. Fails the test with all of them when none fits.
+/// Measures until a result `fits`, and returns it. A busy machine spoils single measurements; a defect spoils all of
+/// them. Fails the test with all results when none fits.
 #[track_caller]
 pub fn until_fits<T: Debug>(what: &str, mut measure: impl FnMut() -> T, fits: impl Fn(&T) -> bool) -> T {
     let mut measured = Vec::new();
