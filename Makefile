@@ -9,14 +9,14 @@ NO_MODULE = --no-default-features --locked
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: ## Install what this machine lacks and make the sandbox, a private Asterisk for tests and demo
+setup: ## Install missing Debian packages and make the sandbox, a private Asterisk for tests and demo
 	@scripts/setup
 
 .PHONY: clients
-clients: ## Install the WebSocket libraries for Python and Node that tests use, into target/clients
+clients: ## Install the Python and Node libraries that tests use into target/clients
 	@scripts/clients
 
 .PHONY: headers
@@ -28,7 +28,7 @@ build: ## Build the module: target/release/chan_websocket.so
 	@scripts/build
 
 .PHONY: demo
-demo: setup build ## Run two calls through the module in the sandbox's Asterisk and report
+demo: setup build ## Run two calls through the module in the sandbox's Asterisk and draw their timeline
 	$(CARGO) run --release $(NO_MODULE) --example demo
 
 .PHONY: test
@@ -40,7 +40,7 @@ test: setup clients build faults ## Set up, build and run every test
 	scripts/models
 
 .PHONY: faults
-faults: ## Build the module once more, with places that a test can make panic
+faults: ## Build a second module with fault injection, for the host tests fault/
 	CARGO_TARGET_DIR=target/faults $(CARGO) build --locked --features fault-injection
 
 .PHONY: unittest
@@ -48,60 +48,61 @@ unittest: ## Run the tests that need no Asterisk
 	$(CARGO) test $(NO_MODULE) --lib
 
 .PHONY: hosttest
-hosttest: setup clients build faults ## Run the tests in a real Asterisk; TEST=<name> for some of them
+hosttest: setup clients build faults ## Run the tests in a real Asterisk; TEST=<part of a name> selects
 	$(CARGO) test $(NO_MODULE) --test host $(TEST)
 
 .PHONY: surroundings
-surroundings: setup build faults ## Run the ordinary scenarios with everything on that makes the core call the module at odd times; TEST=<name>
-	@# Left out: what measures times or counts threads and files, or has a target of its own.
+surroundings: setup build faults ## Run the ordinary host tests with recording, spying, AMI, CEL and CDR on every channel; TEST=<name>
+	@# Without tests that measure times, that count threads and files, or that have a target of their own.
 	HOST_SURROUNDINGS=1 HOST_PATIENCE=4 $(CARGO) test $(NO_MODULE) --test host -- $(TEST) \
 		$(foreach part,clients/ comparing/ connect/many examples/ hostile/ life/ pace/ rfc6455/ soak/ surroundings/,--skip $(part))
 
 .PHONY: bridgetest
-bridgetest: setup clients build faults ## Run the ordinary scenarios with direct_bridge = no, and many calls that end just after their bridge began; CALLS=<number>, TEST=<name>
-	@# Those of bridge/ are about direct bridges themselves; what measures or has a target of its own is left out.
+bridgetest: setup clients build faults ## Run the ordinary host tests with direct_bridge = no, and calls that end within 50 ms of their bridge; CALLS=<number>, TEST=<name>
+	@# Without bridge/, which tests direct bridges themselves, and without tests that measure or have a target of their own.
 	HOST_DIRECT_BRIDGE=no $(CARGO) test $(NO_MODULE) --test host -- $(TEST) \
 		$(foreach part,bridge/ clients/ comparing/ connect/many examples/ hostile/ life/ pace/ rfc6455/ soak/ surroundings/,--skip $(part))
 	HOST_DIRECT_BRIDGE=no $(CARGO) test $(NO_MODULE) --test host -- life/moved
 	HOST_DIRECT_BRIDGE=no $(CARGO) test $(NO_MODULE) --test host -- life/hold
 	HOST_DIRECT_BRIDGE=no $(CARGO) test $(NO_MODULE) --test host -- life/music
+	HOST_DIRECT_BRIDGE=no $(CARGO) test $(NO_MODULE) --test host -- bridge/phones
 	HOST_BRIDGE_CALLS=$(or $(CALLS),10000) $(CARGO) test $(NO_MODULE) --test host -- bridge/hangups
 
 .PHONY: churn
-churn: setup build ## Set ten thousand calls up and tear them down in all ways at once, load and unload a thousand times; CALLS=<number>
+churn: setup build ## Set up and end 10,000 calls in all ways at once, load and unload 1,000 times; CALLS=<number>
 	HOST_CHURN=$(or $(CALLS),10000) $(CARGO) test $(NO_MODULE) --test host -- --nocapture life/churn
 	HOST_CYCLES=1000 $(CARGO) test $(NO_MODULE) --test host -- module/cycles
 
 .PHONY: rfc6455
-rfc6455: setup build ## Run every RFC 6455 case in both roles, plain and by TLS, on both modules, and print the table
+rfc6455: setup build ## Run every RFC 6455 case in both roles, with and without TLS, on both modules, and print the table
 	RFC6455_ALL=1 HOST_BESIDE=1 $(CARGO) test $(NO_MODULE) --test host -- rfc6455/
 
 .PHONY: bench
-bench: setup build ## Measure the C module and ours under the same load (an hour); BENCH="--help" for choices
+bench: setup build ## Measure the C module and this one under the same load (an hour); BENCH="--help" lists the choices
 	$(CARGO) bench $(NO_MODULE) --bench media -- $(BENCH)
 
 .PHONY: bench-quick
-bench-quick: setup build ## The same, but little of everything (three minutes)
+bench-quick: setup build ## A short form of the benchmark (three minutes)
 	$(CARGO) bench $(NO_MODULE) --bench media -- --quick
 
 .PHONY: difftest
-difftest: setup clients build faults ## Run every test on Debian's C module too and print how the two compare; HOST_RECORD=1 keeps its traces
+difftest: setup clients build faults ## Run the host tests on both modules and print a comparison; HOST_RECORD=1 records the C module's traces
 	HOST_MODULES=both HOST_TABLE=1 $(CARGO) test $(NO_MODULE) --test host -- $(TEST) --skip connect/many --skip soak/
 
 .PHONY: fuzz
-fuzz: ## Fuzz what peers and people can write, each target for FUZZ_SECONDS (60)
+fuzz: ## Run each fuzz target for FUZZ_SECONDS (60)
 	@scripts/fuzz
 
 .PHONY: soak
-soak: setup build ## Calls of all kinds with faults, reloads and floods, for MINUTES (30), and what must hold
+soak: setup build ## Run random calls with faults, reloads and floods for MINUTES (30), and check what must hold
 	HOST_MODULES=ours HOST_SOAK_SECONDS=$$(($(or $(MINUTES),30) * 60)) $(CARGO) test $(NO_MODULE) --test host -- soak/ --nocapture
 
 .PHONY: memcheck
-memcheck: setup build ## A soak with Asterisk under valgrind's memcheck
+memcheck: setup build ## Run a soak with Asterisk under valgrind's memcheck
 	@scripts/valgrind memcheck
 
 .PHONY: helgrind
-helgrind: setup build ## A soak with Asterisk under valgrind's helgrind: the order of locks
+helgrind: setup build ## Run a soak with Asterisk under valgrind's helgrind: the order of locks
 	@scripts/valgrind helgrind
 
 .PHONY: asan
@@ -109,23 +110,23 @@ asan: ## Run the tests that need no Asterisk under AddressSanitizer
 	@scripts/sanitize address
 
 .PHONY: asan-asterisk
-asan-asterisk: setup build ## A soak with Asterisk and a module under AddressSanitizer
+asan-asterisk: setup build ## Run a soak with Asterisk and the module under AddressSanitizer
 	@scripts/sanitize asterisk
 
 .PHONY: tsan
-tsan: ## Run the tests of threads under ThreadSanitizer, where the toolchain has what that needs
+tsan: ## Run the tests of threads under ThreadSanitizer, if the toolchain supports it
 	@scripts/sanitize thread
 
 .PHONY: miri
-miri: ## Run the unit tests of what knows no socket in Miri, where the toolchain has it
+miri: ## Run the unit tests without sockets in Miri, if the toolchain has it
 	@scripts/sanitize miri
 
 .PHONY: loom
-loom: ## Run what threads hand to each other in every order that they can get into
+loom: ## Run the models of what threads share in every order, with loom
 	@scripts/models
 
 .PHONY: hostile
-hostile: setup build ## Applications that stall, flood and vanish, the long form on both modules, with figures (13 minutes); TEST=<name>
+hostile: setup build ## Run applications that stall, flood and vanish, in the long form, on both modules (13 minutes); TEST=<name>
 	HOST_TABLE=1 HOST_BESIDE=1 HOSTILE_SECONDS=150 $(CARGO) test $(NO_MODULE) --test host -- --test-threads 4 hostile/$(TEST)
 
 .PHONY: fmt-check
@@ -133,29 +134,30 @@ fmt-check: ## Check the formatting
 	$(CARGO) fmt --check
 
 .PHONY: lint
-lint: ## Run clippy with warnings denied, with and without the Asterisk side, and check the Containerfiles
+lint: ## Run clippy with warnings denied, with and without the Asterisk side; check Containerfiles, spelling and prose
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy $(NO_MODULE) --all-targets -- -D warnings
 	@scripts/lint-containers
+	@scripts/lint-prose
 
 .PHONY: licences
 licences: ## Check that every dependency's licence goes with GPL-2.0-only (deny.toml)
 	$(CARGO) test $(NO_MODULE) --test licences
 
 .PHONY: advisories
-advisories: ## Look for known vulnerabilities in the crates; says so where the database cannot be had
+advisories: ## Look for known vulnerabilities in the crates; reports if the database is out of reach
 	@scripts/advisories
 
 .PHONY: install
-install: ## Install the built module where Asterisk looks for modules; DESTDIR, MODULES_DIR, ASTETCDIR, ASTDATADIR
+install: ## Install the module that was built; DESTDIR, MODULES_DIR, ASTETCDIR, ASTDATADIR
 	@scripts/install
 
 .PHONY: uninstall
-uninstall: ## Remove it and put the module that was there before back
+uninstall: ## Remove the module and restore the one that was there before
 	@scripts/uninstall
 
 .PHONY: deb
-deb: build ## Make a Debian package of the module, and one with its debugging symbols, in target/debian
+deb: build ## Make a Debian package, and one with debugging symbols, in target/debian
 	@scripts/deb
 
 .PHONY: dist
@@ -164,8 +166,16 @@ dist: build ## Make a tarball for any Linux with Asterisk, and an RPM package, i
 	@scripts/rpm
 
 .PHONY: versiontest
-versiontest: setup clients build faults ## Run the module in the Asterisk that Debian prepares in experimental (minutes)
-	@scripts/versiontest $(TEST)
+versiontest: $(if $(ASTERISK),build faults,setup clients build faults) ## Run the module in the Asterisk installed in ASTERISK, or in that of Debian's experimental; TEST=<name>
+	@ASTERISK=$(ASTERISK) scripts/versiontest $(TEST)
+
+.PHONY: arm64
+arm64: setup ## Cross-build the module for arm64, and its Debian packages, in a Debian root: target/arm64
+	@scripts/arm64 build
+
+.PHONY: arm64test
+arm64test: arm64 ## Run the packed module in Debian's arm64 Asterisk, emulated by qemu; TEST=<name>
+	@scripts/arm64 test $(TEST)
 
 .PHONY: clean
 clean: ## Remove what was built
@@ -179,4 +189,4 @@ distclean: clean ## Remove what was built and the fetched headers
 .PHONY: clean-sandbox
 clean-sandbox: ## Remove the sandbox, which all checkouts share
 	@scripts/sandbox remove
-	rm -rf "$$(scripts/sandbox path)-next"
+	rm -rf "$$(scripts/sandbox path)-next" "$$(scripts/sandbox path)-arm64-cross" "$$(scripts/sandbox path)-arm64"

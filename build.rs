@@ -87,6 +87,10 @@ mod module {
         for name in OPAQUE {
             builder = builder.opaque_type(name);
         }
+        // Not even its size is the same in all versions; the shim looks into it.
+        builder = builder.opaque_type("ast_bridge").blocklist_type("ast_bridge(__bindgen_ty_.*)?").raw_line(
+            "#[repr(C)]\n#[derive(Copy, Clone)]\npub struct ast_bridge {\n    _unused: [u8; 0],\n}",
+        );
         let bindings = builder.generate().unwrap_or_else(|error| panic!("bindgen: {error}"));
         bindings.write_to_file(&out).unwrap_or_else(|error| panic!("{}: {error}", out.display()));
     }
@@ -103,7 +107,7 @@ mod module {
             .cargo_metadata(false)
             .compile("cw_shim");
         let out = env::var("OUT_DIR").unwrap_or_default();
-        // The constructor in the shim is referenced by nobody: without whole-archive the linker drops it silently.
+        // The constructor in the shim is not referenced: without whole-archive the linker drops it silently.
         println!("cargo::rustc-link-search=native={out}");
         println!("cargo::rustc-link-lib=static:+whole-archive=cw_shim");
     }
@@ -125,6 +129,7 @@ mod module {
         "cw_module_self",
         "cw_substitute",
         "cw_bridge_.*",
+        "cw_channel_has_queued_frames",
         "cw_(wizard_name|connected_name|connected_number|blob_snapshot|blob_json|str_text)",
         "ast_get_version",
         "ast_get_build_opts",
@@ -171,7 +176,7 @@ mod module {
         "ast_check_realtime",
         "ast_moh_start",
         "ast_moh_stop",
-        "ast_channel_(rawwriteformat|generator|audiohooks|framehooks|fout|fout_set|connected|hold_state|topic|get_bridge)",
+        "ast_channel_(rawwriteformat|rawreadformat|readtrans|fin|fin_set|has_hook_requiring_audio|generator|audiohooks|framehooks|fout|fout_set|connected|hold_state|topic|get_bridge)",
         "ast_framehook_list_contains_no_active_of_type",
         "__ast_bridge_technology_register",
         "ast_bridge_technology_unregister",
@@ -206,7 +211,8 @@ mod module {
         "ast_category_browse",
         "ast_variable_browse",
         "ast_variables_destroy",
-        "ast_sorcery_retrieve_by_id",
+        "ast_sorcery_retrieve_by_(id|fields)",
+        "ast_sorcery_object_get_id",
         "ast_sorcery_retrieve_by_module_name",
         "ast_sorcery_objectset_create2",
         "ast_sorcery_get_wizard_mapping",
@@ -275,6 +281,7 @@ mod module {
         "ast_assigned_ids",
         "prometheus_callback",
         "search_flags",
+        "ast_sorcery_retrieve_flags",
         "ast_transfer_result",
         "stasis_message_vtable",
         "stasis_message_type_result",
@@ -284,6 +291,7 @@ mod module {
     const VARS: &[&str] = &[
         "ast_null_frame",
         "ast_config_AST_CONFIG_DIR",
+        "ast_config_AST_CONFIG_FILE",
         "option_debug",
         "ast_options",
         "AST_CAUSE_.*",
@@ -307,7 +315,6 @@ mod module {
         "ast_str",
         "ast_trans_pvt",
         "ast_generator",
-        "ast_bridge",
         "ast_bridge_channel.*",
         "ast_channel_blob",
         "ast_channel_snapshot",

@@ -10,7 +10,7 @@ const SOURCES: [&str; 6] = ["src", "include", "build.rs", "build_name.rs", "Carg
 /// What of git's own changes with the commit that is checked out.
 const GIT_FILES: [&str; 3] = ["HEAD", "refs/heads", "packed-refs"];
 
-/// The build's name, for sources in `root`: `0.1.0-g0123456789ab`; with `-dirty` where a file that git knows is another
+/// The build's name, for sources in `root`: `0.2.0-g0123456789ab`; with `-dirty` where a file that git knows is another
 /// than in that commit; the version alone where git knows nothing of `root`.
 pub(crate) fn of(root: &Path, version: &str) -> String {
     let Some(commit) = commit(root) else { return version.to_owned() };

@@ -65,6 +65,8 @@ LAYOUT(offsetof(struct ast_bridge_channel, stream_map) == 288);
 
 _Static_assert(AST_FLAG_DISABLE_DEVSTATE_CACHE == 1 << 21, "see src/asterisk/channel.rs");
 _Static_assert(AST_FLAG_ZOMBIE == 1 << 4, "see src/asterisk/bridge_technology/direct.rs");
+_Static_assert((AST_FLAG_IN_DTMF | AST_FLAG_EMULATE_DTMF | AST_FLAG_DEFER_DTMF) == (1 << 12 | 1 << 13 | 1 << 1),
+	"see src/asterisk/bridge_technology/player.rs");
 _Static_assert(AST_OPT_FLAG_GENERIC_PLC == 1 << 30, "see src/asterisk/bridge_technology/direct.rs");
 _Static_assert(DEBUGCHAN_FLAG == 0x80000000, "see src/asterisk/bridge_technology/direct.rs");
 _Static_assert(AST_BRIDGE_CAPABILITY_NATIVE == 1 << 2, "see src/asterisk/bridge_technology/technology.rs");
@@ -141,6 +143,16 @@ int cw_bridge_channel_is_quiet(const struct ast_bridge_channel *bridge_channel)
 {
 	return AST_LIST_EMPTY(&bridge_channel->wr_queue)
 		&& bridge_channel->activity != BRIDGE_CHANNEL_THREAD_SIMPLE;
+}
+
+int cw_bridge_channel_is_muted(const struct ast_bridge_channel *bridge_channel)
+{
+	return bridge_channel->features->mute;
+}
+
+int cw_channel_has_queued_frames(struct ast_channel *channel)
+{
+	return !AST_LIST_EMPTY(ast_channel_readq(channel));
 }
 
 /* What the technology's private pointer is when the note is true. */

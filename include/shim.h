@@ -1,6 +1,6 @@
 /*
  * The parts that must be C: the module's registration, and fields of structures that the bindings do not know. The
- * registration's data lives in writable memory, for the loader writes the module's own pointer into it.
+ * registration's data lives in writable memory, because the loader writes the module's own pointer into it.
  */
 #ifndef CHAN_WEBSOCKET_SHIM_H
 #define CHAN_WEBSOCKET_SHIM_H
@@ -48,6 +48,12 @@ int cw_bridge_channel_is_idle(const struct ast_bridge_channel *bridge_channel);
  * begun to write does not count. The bridge channel is locked. */
 int cw_bridge_channel_is_quiet(const struct ast_bridge_channel *bridge_channel);
 
+/* Whether the bridge drops what the channel says. The bridge channel is locked. */
+int cw_bridge_channel_is_muted(const struct ast_bridge_channel *bridge_channel);
+
+/* Whether frames wait in the channel that are read before the driver's. The channel is locked. */
+int cw_channel_has_queued_frames(struct ast_channel *channel);
+
 /* Our technology's one note about a channel, false when it has joined. The bridge is locked. */
 int cw_bridge_channel_note(const struct ast_bridge_channel *bridge_channel);
 void cw_bridge_channel_set_note(struct ast_bridge_channel *bridge_channel, int note);
@@ -75,7 +81,7 @@ struct ast_json *cw_blob_json(const struct ast_channel_blob *blob);
 const char *cw_str_text(const struct ast_str *text);
 
 /* What a text with ${...} comes to on a channel that the caller has not locked: a C string for cw_free, NULL if memory is
- * out. In C, for the string that grows is made by inline functions. */
+ * out. In C, because inline functions make the string that grows. */
 char *cw_substitute(struct ast_channel *channel, const char *text);
 void cw_free(char *text);
 

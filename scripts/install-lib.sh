@@ -123,7 +123,7 @@ sample=$repo/configs/chan_websocket.conf.sample
 documentation=${data_dir:+$prefix$data_dir/documentation/thirdparty/chan_websocket-en_US.xml}
 our_documentation=$repo/docs/chan_websocket-en_US.xml
 
-# Its first line tells it from a file of somebody else.
+# Its first line tells it from another file.
 is_our_sample() { [ "$(head -n 1 "$1" 2>/dev/null)" = "$(head -n 1 "$sample")" ]; }
 
 has_dpkg() {
@@ -137,7 +137,7 @@ owner() {
         sed -n '/^diversion by\|^local diversion/d; s/: .*//p' | head -n 1
 }
 
-# Who has diverted the file name: LOCAL (this script, or the administrator), a package, or nobody.
+# Prints the owner of the diversion of the file name: LOCAL (this script, or the administrator), a package, or nothing.
 diverted_by() {
     ! has_dpkg || dpkg-divert --root "${DPKG_ROOT:-/}" --listpackage "$name"
 }

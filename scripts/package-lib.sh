@@ -24,12 +24,16 @@ set_source_date() {
     find "$1" -newermt "@$SOURCE_DATE_EPOCH" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 }
 
-# Takes out of the module $1 what only a debugger needs.
-strip_module() { objcopy --strip-unneeded --remove-section=.comment "$1"; }
+# The one that knows the module's architecture.
+objcopy=${OBJCOPY:-objcopy}
 
-# Puts README, docs and example applications into the folder $1.
+# Takes out of the module $1 what only a debugger needs.
+strip_module() { "$objcopy" --strip-unneeded --remove-section=.comment "$1"; }
+
+# Puts the documentation and the example applications into the folder $1.
 copy_documentation() {
-    for file in README.md docs examples/app.rs examples/python examples/node examples/asterisk; do
+    for file in README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs examples/app.rs examples/python examples/node \
+        examples/asterisk examples/grafana examples/prometheus; do
         mkdir -p "$1/$(dirname "$file")"
         cp -RL "$repo/$file" "$1/$(dirname "$file")"
     done

@@ -8,24 +8,24 @@ mod injected {
     use std::time::Duration;
 
     /// A point to fail at, and how.
-    struct Fault {
+    struct InjectedFault {
         point: String,
         /// Stand still for so long; panic if `None`.
         pause: Option<Duration>,
     }
 
     /// From the environment variable `CHAN_WEBSOCKET_FAULT`: `<point>` panics, `<point>=<ms>` stands still.
-    static FAULT: LazyLock<Option<Fault>> = LazyLock::new(|| {
+    static FAULT: LazyLock<Option<InjectedFault>> = LazyLock::new(|| {
         let text = std::env::var("CHAN_WEBSOCKET_FAULT").ok()?;
         let (point, pause_ms) = text.split_once('=').map_or((&*text, None), |(point, ms)| (point, Some(ms)));
         let pause = pause_ms.and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
-        Some(Fault { point: point.to_owned(), pause })
+        Some(InjectedFault { point: point.to_owned(), pause })
     });
     static DONE: AtomicBool = AtomicBool::new(false);
 
     #[allow(clippy::panic, reason = "that is what it is for")]
     pub(crate) fn point(name: &str) {
-        let Some(Fault { point, pause }) = &*FAULT else { return };
+        let Some(InjectedFault { point, pause }) = &*FAULT else { return };
         if point != name || DONE.swap(true, Ordering::Relaxed) {
             return;
         }

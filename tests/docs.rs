@@ -1,4 +1,4 @@
-//! What docs and README quote is what the module says.
+//! The documentation: what it quotes is what the module says, and its links lead somewhere.
 
 // A test says by a panic what is wrong.
 #![allow(clippy::expect_used, clippy::panic)]
@@ -66,17 +66,17 @@ fn troubleshooting_quotes_the_log_as_it_is() {
     assert!(count > 40, "only {count} were looked at");
 }
 
-/// The figures that troubleshooting and scaling look at are those of `websocket show channel`.
+/// The metrics that troubleshooting and scaling look at are those of `websocket show channel`.
 #[test]
-fn figures_are_called_as_in_the_cli() {
-    let view = read("src/asterisk/call_report/metrics.rs");
+fn metrics_are_called_as_in_the_cli() {
+    let metrics = read("src/call/report/metrics.rs");
     let text = read("docs/troubleshooting.md");
-    let figures = ["_in", "_out", "_unwanted", "_off", "_reads", "_stall", "_time", "underruns"];
+    let endings = ["_in", "_out", "_unwanted", "_off", "_reads", "_stall", "_time", "underruns"];
     let cells = text.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
     let mut count = 0;
     for name in cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)) {
-        if figures.iter().any(|end| name.ends_with(end)) && !name.contains(' ') {
-            assert!(view.contains(&format!("\"{name}\"")), "there is no figure {name}");
+        if endings.iter().any(|end| name.ends_with(end)) && !name.contains(' ') {
+            assert!(metrics.contains(&format!("\"{name}\"")), "there is no metric {name}");
             count += 1;
         }
     }
@@ -84,8 +84,8 @@ fn figures_are_called_as_in_the_cli() {
 }
 
 #[test]
-fn every_option_of_the_sample_is_in_the_readme() {
-    let readme = read("README.md");
+fn every_option_of_the_sample_is_in_the_configuration_page() {
+    let page = read("docs/configuration.md");
     let sample = read("configs/chan_websocket.conf.sample");
     let options: Vec<&str> = sample
         .lines()
@@ -95,16 +95,52 @@ fn every_option_of_the_sample_is_in_the_readme() {
         .collect();
     assert!(options.len() > 20, "{options:?}");
     for option in options {
-        assert!(readme.contains(&format!("`{option}`")), "{option} is not in the README");
+        assert!(page.contains(&format!("`{option}`")), "{option} is not in docs/configuration.md");
     }
 }
 
-/// Files that the README and the docs lead to are there.
+/// Every page that people read.
+fn pages() -> Vec<String> {
+    let docs = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).expect("docs");
+    let docs = docs.map(|page| format!("docs/{}", page.expect("page").file_name().to_string_lossy()));
+    let others = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(str::to_owned);
+    docs.filter(|page| page.ends_with(".md")).chain(others).collect()
+}
+
+/// A reader comes to the end of the README, and from there to every page.
+#[test]
+fn the_readme_is_short_and_leads_to_every_page() {
+    let readme = read("README.md");
+    assert!(readme.lines().count() <= 150, "the README has {} lines", readme.lines().count());
+    for page in pages().iter().filter(|page| *page != "README.md") {
+        assert!(readme.contains(&format!("]({page})")), "the README does not lead to {page}");
+    }
+}
+
+/// Rows of the table of differences have the numbers by which tests and the comparison name them.
+#[test]
+fn differences_are_numbered_in_order() {
+    let page = read("docs/differences.md");
+    let numbers: Vec<usize> =
+        page.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" |")?.0.parse().ok()).collect();
+    assert!(numbers.len() >= 55, "{numbers:?}");
+    assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>());
+}
+
+/// No page has what a merge left undone.
+#[test]
+fn no_page_has_marks_of_a_merge() {
+    for page in pages() {
+        for mark in ["<<<<<<< ", "=======", ">>>>>>> "] {
+            assert!(!read(&page).lines().any(|line| line.starts_with(mark)), "{page} has {mark}");
+        }
+    }
+}
+
+/// Files and headings that the pages lead to are there.
 #[test]
 fn links_lead_somewhere() {
-    let pages = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).expect("docs");
-    let pages = pages.map(|page| format!("docs/{}", page.expect("page").file_name().to_string_lossy()));
-    for file in pages.filter(|page| page.ends_with(".md")).chain(["README.md".to_owned()]) {
+    for file in pages() {
         let folder = if file.starts_with("docs/") { "docs/" } else { "" };
         // Every other part is a block of code, where brackets mean something else.
         let prose: String = read(&file).split("```").step_by(2).collect();

@@ -1,4 +1,4 @@
-//! chan_websocket.conf's options: the driver, the sample file, Asterisk's own help and the README know the same ones.
+//! chan_websocket.conf's options: the driver, the sample file, Asterisk's own help and the configuration page know the same ones.
 
 // A test says by a panic what is wrong.
 #![allow(clippy::expect_used, clippy::panic)]
@@ -9,7 +9,7 @@ use chan_websocket::settings::config::{connection_options, global_options};
 
 const SAMPLE: &str = include_str!("../configs/chan_websocket.conf.sample");
 const HELP: &str = include_str!("../docs/chan_websocket-en_US.xml");
-const README: &str = include_str!("../README.md");
+const PAGE: &str = include_str!("../docs/configuration.md");
 
 /// Options and the defaults that are written beside them.
 type Options<'a> = BTreeMap<&'a str, &'a str>;
@@ -67,8 +67,8 @@ fn the_help_and_the_sample_agree_on_defaults() {
 }
 
 #[test]
-fn the_readme_has_every_option() {
+fn the_configuration_page_has_every_option() {
     for name in global_options().chain(connection_options()) {
-        assert!(README.contains(&format!("`{name}`")), "{name}");
+        assert!(PAGE.contains(&format!("`{name}`")), "{name}");
     }
 }

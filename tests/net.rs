@@ -69,7 +69,7 @@ struct Call {
 }
 
 impl Handler for Call {
-    fn on_text(&self, text: &str) {
+    fn on_text(&self, text: &str) -> Wants {
         assert!(text != "panic", "as the test asked for");
         self.told.lock().send(Told::Text(text.into())).unwrap();
         if text == "sleep" {
@@ -88,11 +88,13 @@ impl Handler for Call {
         if let Some(time_ms) = text.strip_prefix("sleep ") {
             std::thread::sleep(Duration::from_millis(time_ms.parse().unwrap()));
         }
+        Wants::default()
     }
     fn on_binary(&self, message: Bytes) -> Wants {
         let wants = Wants {
             no_more: message.starts_with(b"enough"),
             call_back: message.starts_with(b"call back").then_some(Duration::from_millis(50)),
+            was_media: true,
         };
         self.out.get().unwrap().send_media(&message, Duration::from_millis(20));
         self.told.lock().send(Told::Binary(message)).unwrap();

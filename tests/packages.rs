@@ -130,15 +130,15 @@ fn its_version_follows_the_history() {
     assert!(name.starts_with(&format!("{NAME}_{}", env!("CARGO_PKG_VERSION"))), "{name}");
     // Sorts as dpkg does: before the release, after an earlier commit's.
     for (one, relation, other) in [
-        ("0.1.0~git20261123092818.8e79b36", "lt", "0.1.0"),
-        ("0.1.0~git20261123092818.8e79b36", "lt", "0.1.0~git20261123100000.000000a"),
-        ("0.1.0~git20261123092818.8e79b36", "gt", "0.0.9"),
+        ("0.2.0~git20261123092818.8e79b36", "lt", "0.2.0"),
+        ("0.2.0~git20261123092818.8e79b36", "lt", "0.2.0~git20261123100000.000000a"),
+        ("0.2.0~git20261123092818.8e79b36", "gt", "0.1.0"),
     ] {
         run(Command::new("dpkg").args(["--compare-versions", one, relation, other]));
     }
 }
 
-/// What somebody new does, by the README alone.
+/// A stranger's test: what the README alone leads to.
 #[test]
 fn install_call_look_and_remove_by_the_readme() {
     let machine = Machine::start();

@@ -27,9 +27,10 @@ struct Call {
 }
 
 impl Handler for Call {
-    fn on_text(&self, text: &str) {
+    fn on_text(&self, text: &str) -> Wants {
         self.commands.fetch_add(1, Ordering::Relaxed);
         self.out.get().unwrap().send_text(text);
+        Wants::default()
     }
     fn on_binary(&self, _: Bytes) -> Wants {
         Wants::default()

@@ -48,7 +48,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Keeps copies of the builds of ours that are measured, for the whole run: somebody may build meanwhile.
+    /// Keeps copies of the builds of ours that are measured, for the whole run: a build may run meanwhile.
     pub fn keep_builds(&mut self) -> Result<()> {
         for variant in self.variants.iter_mut().filter(|variant| variant.is_ours()) {
             let file = variant.file.clone().unwrap_or_else(sandbox::our_module);

@@ -202,7 +202,7 @@ pub fn machine_cpu() -> Result<Duration> {
 
 fn process_ticks(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name, in parentheses, may hold anything; utime and stime are the 12th and 13th field behind it.
+    // The name, in parentheses, may hold anything; utime and stime are the 12th and 13th field after it.
     let fields = stat.rsplit_once(')').map(|(_, fields)| fields).ok_or("no fields in stat")?;
     let ticks: u64 =
         fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();

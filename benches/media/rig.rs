@@ -123,10 +123,16 @@ impl Rig {
         let mut config = InstanceConfig::new()
             .file("websocket_client.conf", &format!("{plain}{tls}"))
             .file("chan_websocket.conf", &variant.config())
+            .without_direct_bridge()
             .dialplan(&format!("[globals]\nPHONE_PORT = {}\n{DIALPLAN}", phone_port.unwrap_or(9)));
         if phone_port.is_some() {
             config = config.file("rtp.conf", "[general]\n").file("pjproject.conf", "");
-            for module in ["res_pjproject", "res_rtp_asterisk", "res_rtp_multicast", "chan_rtp"] {
+            // AudioSocket is what phones are bridged to instead of ours.
+            let rivals = ["res_audiosocket", "chan_audiosocket"];
+            for module in ["res_pjproject", "res_rtp_asterisk", "res_rtp_multicast", "chan_rtp"]
+                .into_iter()
+                .chain(rivals)
+            {
                 config = config.module(module);
             }
         }

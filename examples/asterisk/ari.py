@@ -115,7 +115,7 @@ async def main(*arguments):
                     task = asyncio.create_task(calls.end(id))
                 case _:
                     continue
-            # A task that nobody holds may be collected.
+            # A task without a reference may be collected.
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 

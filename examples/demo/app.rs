@@ -1,4 +1,4 @@
-//! The application of the demo's two calls: `examples/app.rs`, with somebody who watches. It plays a recording to the
+//! The application of the demo's two calls: `examples/app.rs`, with an observer. It plays a recording to the
 //! caller and records what the caller says. The caller's keys steer it: 1 plays the recording, # hangs up, any other
 //! key stops what is being played.
 

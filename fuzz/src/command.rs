@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::protocol::command::{
-    Command, CommandError, ControlMessageFormat, DirectionError, Flush, FlushExtent, RequestError, parse,
+    Command, CommandError, DirectionError, Flush, FlushExtent, RequestError, Spelling, parse,
 };
 use crate::protocol::event::Event;
 
 const MAX_BYTES: usize = 2048;
 
 /// The commands that plain text does not have.
-const ADDED: [&str; 4] = ["SUBSCRIBE", "SEND_TEXT", "SEND_EVENT", "TRANSFER"];
+const ADDED: [&str; 5] = ["SUBSCRIBE", "SEND_DTMF", "SEND_TEXT", "SEND_EVENT", "TRANSFER"];
 
 /// The first byte chooses the format, the others are the message.
 pub fn command(bytes: &[u8]) {
@@ -24,7 +24,7 @@ pub fn command(bytes: &[u8]) {
 }
 
 fn plain_text(text: &str) {
-    let parsed = parse(text, ControlMessageFormat::PlainText, MAX_BYTES);
+    let parsed = parse(text, Spelling::PlainText, MAX_BYTES);
     assert_eq!(parsed, expected_plain_text(text), "{text:?}");
     check_answer(&parsed);
 }
@@ -69,11 +69,11 @@ fn expected_plain_text(text: &str) -> Result<Command, CommandError> {
 }
 
 fn json_text(text: &str) {
-    let parsed = parse(text, ControlMessageFormat::Json, MAX_BYTES);
+    let parsed = parse(text, Spelling::Json, MAX_BYTES);
     if let Ok(command) = &parsed {
         // What it says, written anew, says the same.
         let again = rewritten(command);
-        assert_eq!(parse(&again, ControlMessageFormat::Json, usize::MAX).as_ref(), Ok(command), "{text:?}");
+        assert_eq!(parse(&again, Spelling::Json, usize::MAX).as_ref(), Ok(command), "{text:?}");
         let object: Value = serde_json::from_str(text.trim_matches(|c| c <= ' ')).unwrap();
         assert_eq!(object["command"], json!(command.name()), "{text:?}");
         if let Command::MarkMedia { correlation_id } | Command::StopMediaBuffering { correlation_id } =
@@ -112,6 +112,12 @@ fn rewritten(command: &Command) -> String {
                 object["correlation_id"] = json!(id);
             }
         }
+        Command::SendDtmf(request) => {
+            object["digits"] = json!(request.digits);
+            object["duration"] = json!(request.duration_ms);
+            object["pause"] = json!(request.pause_ms);
+            set_id(&mut object, request.correlation_id.as_ref());
+        }
         Command::SendText(request) => {
             object["text"] = json!(request.text);
             set_id(&mut object, request.correlation_id.as_ref());
@@ -147,12 +153,12 @@ fn check_answer(parsed: &Result<Command, CommandError>) {
         Ok(Command::MarkMedia { correlation_id } | Command::StopMediaBuffering { correlation_id }) => {
             let event = Event::MediaMarkProcessed { correlation_id: correlation_id.clone(), played_ms: None };
             let id = correlation_id.as_deref().unwrap_or_default();
-            let read: Value = serde_json::from_str(&event.render(ControlMessageFormat::Json, "1.1")).unwrap();
+            let read: Value = serde_json::from_str(&event.render(Spelling::Json, "1.1")).unwrap();
             assert_eq!(
                 read,
                 json!({ "event": "MEDIA_MARK_PROCESSED", "channel_id": "1.1", "correlation_id": id })
             );
-            let plain = event.render(ControlMessageFormat::PlainText, "1.1");
+            let plain = event.render(Spelling::PlainText, "1.1");
             assert_eq!(
                 plain,
                 format!("MEDIA_MARK_PROCESSED {id}").trim_end_matches(' ').to_owned() + trailing(id)
@@ -163,7 +169,7 @@ fn check_answer(parsed: &Result<Command, CommandError>) {
             let error_text = error.to_string();
             assert!(!error_text.contains(char::is_control) && error_text.chars().count() < 1000);
             let event = Event::Error { error_text: error_text.clone() };
-            let read: Value = serde_json::from_str(&event.render(ControlMessageFormat::Json, "1.1")).unwrap();
+            let read: Value = serde_json::from_str(&event.render(Spelling::Json, "1.1")).unwrap();
             assert_eq!(read, json!({ "event": "ERROR", "channel_id": "1.1", "error_text": error_text }));
             if let CommandError::Request(error) = error {
                 check_refusal(error);
@@ -176,7 +182,7 @@ fn check_answer(parsed: &Result<Command, CommandError>) {
 fn check_refusal(error: &RequestError) {
     assert!(error.correlation_id.as_ref().is_none_or(|id| (1..=1024).contains(&id.len())));
     let event = Event::RequestRefused(Box::new(error.clone()));
-    let read: Value = serde_json::from_str(&event.render(ControlMessageFormat::Json, "1.1")).unwrap();
+    let read: Value = serde_json::from_str(&event.render(Spelling::Json, "1.1")).unwrap();
     assert_eq!(read["command"], json!(error.command));
     assert_eq!(read.get("correlation_id").and_then(Value::as_str), error.correlation_id.as_deref());
 }

@@ -1,6 +1,7 @@
 //! Dial strings.
 
 use super::input::text;
+use crate::protocol::dialect::ControlMessageFormat;
 use crate::settings::config::MediaOptions;
 use crate::settings::dial_string::{DialOptions, DialString, parse};
 use crate::settings::secrets::dialled_for_log;
@@ -14,7 +15,8 @@ pub fn dial_string(bytes: &[u8]) {
     };
     assert!(!dialled.connection_id.is_empty());
     if let Some(params) = &dialled.options.uri_params {
-        assert!(!dialled.is_incoming());
+        assert!(!dialled.is_incoming() || dialled.check(ControlMessageFormat::Json).is_err());
+        dialled.options.parameters();
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.+%=&".contains(c);
         assert!(!params.is_empty() && params.chars().all(allowed), "{data:?}");
         check_hidden(&data, params);

@@ -36,7 +36,7 @@ impl<'a> Input<'a> {
         lengths
     }
 
-    /// The rest behind some lengths and a zero, in pieces of these lengths; the last piece is what they leave.
+    /// The rest after some lengths and a zero, in pieces of these lengths; the last piece is what they leave.
     pub(super) fn pieces(mut self) -> (&'a [u8], Vec<&'a [u8]>) {
         let lengths = self.lengths();
         let all = self.rest;

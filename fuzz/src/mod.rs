@@ -8,6 +8,7 @@
 mod command;
 mod config;
 mod dial_string;
+mod dialect;
 mod handshake;
 mod input;
 mod proxy_response;
@@ -18,6 +19,7 @@ mod stream;
 pub use self::command::command;
 pub use self::config::config;
 pub use self::dial_string::dial_string;
+pub use self::dialect::dialect;
 pub use self::handshake::{upgrade_request, upgrade_response};
 pub use self::proxy_response::proxy_response;
 pub use self::session::session;
@@ -27,9 +29,10 @@ pub use self::stream::stream;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is also that of their folder in `fuzz/corpus`.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("command", command),
     ("config", config),
+    ("dialect", dialect),
     ("dial_string", dial_string),
     ("proxy_response", proxy_response),
     ("session", session),

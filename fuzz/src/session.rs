@@ -6,7 +6,8 @@ use crate::playout::session::fixture::{config, filled, format};
 use crate::playout::session::model::bounded::{bounded, wait};
 use crate::playout::session::model::{Both, FlushOp, FlushOpExtent, LIMITS, Op};
 use crate::playout::session::{MediaMode, SessionConfig};
-use crate::protocol::command::{ControlMessageFormat, MediaDirection};
+use crate::protocol::command::MediaDirection;
+use crate::protocol::dialect::ControlMessageFormat;
 use crate::protocol::topic::{Topic, Topics};
 
 /// More make a run slow and find nothing new.

@@ -66,7 +66,7 @@ fn check(seen: &Seen, expected: &Expected, all: &[u8]) {
     for pong in &seen.pongs {
         assert!(pings.any(|ping| ping == pong), "a pong without its ping: {all:02x?}");
     }
-    // Who has sent a close frame is owed none.
+    // A peer that has sent a close frame gets none.
     if !expected.has_close {
         assert_eq!(seen.pongs.last(), expected.pings.last(), "{all:02x?}");
     }
@@ -88,11 +88,11 @@ struct Seen {
 
 /// How a connection gets what is sent to it.
 struct Delivery {
-    /// The first piece came behind the handshake.
+    /// The first piece came after the handshake.
     leftover_first: bool,
     /// How much is read at once.
     scratch_len: usize,
-    /// TCP ends right behind the last piece, and poll says so with it.
+    /// TCP ends right after the last piece, and poll says so with it.
     end_with_last: bool,
 }
 
@@ -204,7 +204,7 @@ impl Transport for Pipe {
     }
 }
 
-/// A reactor that is asked for a flush by nobody: every turn flushes.
+/// A reactor without a request for a flush: every turn flushes.
 struct Nobody;
 
 impl Wake for Nobody {
@@ -219,9 +219,10 @@ struct Call {
 }
 
 impl Handler for Call {
-    fn on_text(&self, text: &str) {
+    fn on_text(&self, text: &str) -> Wants {
         self.told.lock().push(Told::Text(text.to_owned()));
         self.out.get().unwrap().send_text(text);
+        Wants::default()
     }
 
     fn on_binary(&self, message: Bytes) -> Wants {

@@ -75,7 +75,7 @@ impl Drop for Acl {
 }
 
 /// Why a peer is refused.
-pub(crate) struct Refusal {
+pub(crate) struct AccessRefusal {
     /// Of the HTTP answer: all that the peer learns.
     pub(crate) status: u16,
     /// For the log.
@@ -94,13 +94,13 @@ pub(crate) unsafe fn refusal(
     settings: &Settings,
     session: *const sys::ast_tcptls_session_instance,
     headers: &[(String, String)],
-) -> Option<Refusal> {
+) -> Option<AccessRefusal> {
     if settings.incoming_closed {
         let why = "it is not known who may: chan_websocket.conf, or a rule in it, could not be read";
-        return Some(Refusal { status: 503, why: why.to_owned() });
+        return Some(AccessRefusal { status: 503, why: why.to_owned() });
     }
     // SAFETY: the caller's promise.
-    unsafe { forbidden(acl, settings, session, headers) }.map(|why| Refusal { status: 403, why })
+    unsafe { forbidden(acl, settings, session, headers) }.map(|why| AccessRefusal { status: 403, why })
 }
 
 /// # Safety

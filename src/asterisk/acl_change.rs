@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::driver::Driver;
+use super::driver;
 use super::guard::{here, trampoline};
 use super::sys;
 
@@ -19,7 +19,7 @@ trampoline! {
     ) -> (), fail (), {
         // SAFETY: the core's message lives across the callback; the type is a static object of the core's, or NULL.
         let is_change = unsafe { sys::stasis_message_type(message) == sys::ast_named_acl_change_type() };
-        if is_change && let Some(driver) = Driver::current() {
+        if is_change && let Some(driver) = driver::current() {
             driver.named_acls_changed();
         }
     }

@@ -1,13 +1,13 @@
-//! AMI: the action WebSocketShowChannels, and raising events (asterisk/manager.h).
+//! AMI: the action WebSocketShowChannels (asterisk/manager.h).
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 
-use super::call_report::{CallReport, METRICS};
-use super::channel::owned_string;
-use super::driver::Driver;
-use super::guard::{here, trampoline};
+use super::driver;
+use super::guard::trampoline;
+use super::text::owned_string;
 use super::{symbol, sys};
-use crate::report::notification::{Fields, Notification, header_name};
+use crate::call::event_fields::all_metrics;
+use crate::report::notification::EventFields;
 
 const ACTION: &CStr = c"WebSocketShowChannels";
 const LIST_COMPLETE: &CStr = c"WebSocketShowChannelsComplete";
@@ -79,48 +79,39 @@ trampoline! {
             let header = |name: &CStr| owned_string(sys::astman_get_header(message, name.as_ptr().cast_mut()));
             (header(c"ActionID"), header(c"Channel"))
         };
-        answer(&Session { session, message }, &action_id, &channel);
+        answer(&ManagerSession { session, message }, &action_id, &channel);
         0
     }
 }
 
 /// An AMI session and what it asks, for one action.
-struct Session {
+struct ManagerSession {
     session: *mut sys::mansession,
     message: *const sys::message,
 }
 
-fn answer(session: &Session, action_id: &str, channel: &str) {
-    let Some(driver) = Driver::current() else { return session.refuse(c"The module is being unloaded") };
+fn answer(session: &ManagerSession, action_id: &str, channel: &str) {
+    let Some(driver) = driver::current() else { return session.refuse(c"The module is being unloaded") };
     let calls = if channel.is_empty() {
-        driver.calls()
+        driver.books.calls()
     } else {
-        match driver.call_by_name(channel) {
+        match driver.books.call_by_name(channel) {
             Some(call) => vec![call],
             None => return session.refuse(c"No such WebSocket channel"),
         }
     };
     session.begin_list();
     for call in &calls {
-        let mut event = Fields::default().with("Event", "WebSocketShowChannel");
+        let mut event = EventFields::default().with("Event", "WebSocketShowChannel");
         if !action_id.is_empty() {
             event.push("ActionID", action_id);
         }
-        session.append(&format!("{}\r\n", event.and(metrics(&call.report())).headers()));
+        session.append(&format!("{}\r\n", event.and(all_metrics(&call.report())).headers()));
     }
     session.end_list(calls.len());
 }
 
-/// Every metric of a call.
-pub(crate) fn metrics(view: &CallReport<'_>) -> Fields {
-    let mut fields = Fields::default();
-    for metric in METRICS {
-        fields.push(&header_name(metric.name), (metric.get)(view));
-    }
-    fields
-}
-
-impl Session {
+impl ManagerSession {
     fn refuse(&self, why: &CStr) {
         // SAFETY: the callback's own session and message; the text is only read.
         unsafe { sys::astman_send_error(self.session, self.message, why.as_ptr().cast_mut()) };
@@ -152,35 +143,5 @@ impl Session {
             sys::astman_send_list_complete_start(self.session, self.message, LIST_COMPLETE.as_ptr(), count);
             sys::astman_send_list_complete_end(self.session);
         }
-    }
-}
-
-/// Whether AMI is on: somebody may listen.
-pub(crate) fn is_enabled() -> bool {
-    // SAFETY: both only read a setting.
-    unsafe { sys::ast_manager_check_enabled() != 0 || sys::ast_webmanager_check_enabled() != 0 }
-}
-
-/// Raises an event of class call for whoever listens. On the notifier's thread, no lock held.
-pub(crate) fn raise(notification: &Notification) {
-    let (Ok(name), Ok(headers)) =
-        (CString::new(notification.kind.name()), CString::new(notification.fields.headers()))
-    else {
-        return;
-    };
-    let (file, line, function) = here!();
-    // SAFETY: no channel is named; the format is ours and takes one string; all pointers live across the call.
-    unsafe {
-        sys::__ast_manager_event_multichan(
-            sys::EVENT_FLAG_CALL as c_int,
-            name.as_ptr(),
-            0,
-            std::ptr::null_mut(),
-            file,
-            line,
-            function,
-            c"%s".as_ptr(),
-            headers.as_ptr(),
-        );
     }
 }

@@ -1,8 +1,8 @@
 //! Asterisk's reference-counted objects (asterisk/astobj2.h).
 
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
 use std::fmt;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use super::guard::here;
 use super::sys;
@@ -38,6 +38,11 @@ impl<T> Ao2<T> {
     pub(crate) fn as_ptr(&self) -> *mut T {
         self.0.as_ptr()
     }
+
+    /// The same, which is never NULL.
+    pub(crate) fn as_non_null(&self) -> NonNull<T> {
+        self.0
+    }
 }
 
 impl<T> Clone for Ao2<T> {
@@ -70,5 +75,34 @@ fn add_reference<T>(object: NonNull<T>, delta: i32) {
     // SAFETY: every Ao2 stands for one counted reference, so the object is alive here. astobj2.h: any thread.
     unsafe {
         sys::__ao2_ref(object.as_ptr().cast::<c_void>(), delta, c"".as_ptr(), file, line, function);
+    }
+}
+
+/// What `ao2_callback` calls for each object of a container: object, argument, flags; 0: no match, go on.
+pub(crate) type Callback = unsafe extern "C" fn(*mut c_void, *mut c_void, c_int) -> c_int;
+
+/// Calls `callback` for each object of a container, with its lock held, on this thread.
+///
+/// # Safety
+/// `argument` is what `callback` expects, and lives across this call.
+pub(crate) unsafe fn for_each(
+    container: &Ao2<sys::ao2_container>,
+    callback: Callback,
+    argument: *mut c_void,
+) {
+    let (file, line, function) = here!();
+    let flags = sys::search_flags::OBJ_MULTIPLE | sys::search_flags::OBJ_NODATA;
+    // SAFETY: the container is alive through our reference; the rest is the caller's promise.
+    unsafe {
+        sys::__ao2_callback(
+            container.as_ptr(),
+            flags,
+            Some(callback),
+            argument,
+            ptr::null(),
+            file,
+            line,
+            function,
+        );
     }
 }

@@ -7,10 +7,11 @@ use std::ptr;
 use std::sync::OnceLock;
 
 use super::ao2::Ao2;
-use super::channel::{Locked, owned_string};
+use super::channel::Locked;
 use super::guard::trampoline;
-use super::json::Json;
+use super::json::CoreJson;
 use super::sys;
+use super::text::owned_string;
 
 // The keys of a message's JSON.
 const NAME: &CStr = c"name";
@@ -47,18 +48,18 @@ fn message_type() -> Option<&'static MessageType> {
 }
 
 /// An event, ready to be told.
-pub(crate) struct AppEvent(Json);
+pub(crate) struct AppEvent(CoreJson);
 
 impl AppEvent {
     /// An event of this name; `data` is a JSON object without a key `eventname`. `None`: the core's JSON cannot have it: it has no
     /// NUL in texts, and no whole numbers beyond 64 bits.
     pub(crate) fn new(name: &str, data: &str) -> Option<Self> {
-        let event = Json::object()?;
-        let user_event = Json::parse(data)?;
-        event.set(DATA, Json::string(&user_event.to_text())?);
-        user_event.set(c"eventname", Json::string(name)?);
+        let event = CoreJson::object()?;
+        let user_event = CoreJson::parse(data)?;
+        event.set(DATA, CoreJson::string(&user_event.to_text())?);
+        user_event.set(c"eventname", CoreJson::string(name)?);
         event.set(USER_EVENT, user_event);
-        event.set(NAME, Json::string(name)?);
+        event.set(NAME, CoreJson::string(name)?);
         Some(Self(event))
     }
 
@@ -80,11 +81,11 @@ impl AppEvent {
 ///
 /// # Safety
 /// A message that lives for `'a`.
-unsafe fn content<'a>(message: *mut sys::stasis_message) -> Option<(&'a sys::ast_channel_blob, Json)> {
+unsafe fn content<'a>(message: *mut sys::stasis_message) -> Option<(&'a sys::ast_channel_blob, CoreJson)> {
     // SAFETY: the caller's promise; messages of our type are made by `publish` alone, with this content.
     unsafe {
         let blob = sys::stasis_message_data(message).cast::<sys::ast_channel_blob>().as_ref()?;
-        Some((blob, Json::of_borrowed(sys::cw_blob_json(blob))?))
+        Some((blob, CoreJson::of_borrowed(sys::cw_blob_json(blob))?))
     }
 }
 
@@ -106,17 +107,17 @@ trampoline! {
 unsafe fn ari_event(
     message: *mut sys::stasis_message,
     sanitize: *const sys::stasis_message_sanitizer,
-) -> Option<Json> {
+) -> Option<CoreJson> {
     // SAFETY: the caller's promise.
     let (blob, content) = unsafe { content(message) }?;
-    let event = Json::object()?;
-    event.set(c"type", Json::string("ChannelUserevent")?);
+    let event = CoreJson::object()?;
+    event.set(c"type", CoreJson::string("ChannelUserevent")?);
     // SAFETY: as above; the results are references of ours, or NULL.
     let (timestamp, channel) = unsafe {
         let time = *sys::stasis_message_timestamp(message).as_ref()?;
         (
-            Json::from_raw(sys::ast_json_timeval(time, ptr::null())),
-            Json::from_raw(sys::ast_channel_snapshot_to_json(sys::cw_blob_snapshot(blob), sanitize)),
+            CoreJson::from_raw(sys::ast_json_timeval(time, ptr::null())),
+            CoreJson::from_raw(sys::ast_channel_snapshot_to_json(sys::cw_blob_snapshot(blob), sanitize)),
         )
     };
     event.set(c"timestamp", timestamp?);

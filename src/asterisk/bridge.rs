@@ -3,10 +3,11 @@
 use std::ffi::{CString, c_int, c_void};
 use std::ptr;
 
-use super::ao2::Ao2;
-use super::channel::{Channel, Locked, owned_string};
+use super::ao2::{Ao2, for_each};
+use super::channel::{Channel, Locked};
 use super::guard::{here, trampoline};
 use super::sys;
+use super::text::owned_string;
 use crate::protocol::event::TransferResult;
 
 /// A counted reference to a bridge.
@@ -60,20 +61,8 @@ impl Bridge {
         unsafe { sys::__ao2_unlock(bridge, file, function, line, c"bridge".as_ptr()) };
         let mut members = Vec::new();
         if let Some(container) = container {
-            let flags = sys::search_flags::OBJ_MULTIPLE | sys::search_flags::OBJ_NODATA;
             // SAFETY: the container is ours alone; `collect` gets `members`, which lives across the call.
-            unsafe {
-                sys::__ao2_callback(
-                    container.as_ptr(),
-                    flags,
-                    Some(collect),
-                    (&raw mut members).cast(),
-                    ptr::null(),
-                    file,
-                    line,
-                    function,
-                );
-            }
+            unsafe { for_each(&container, collect, (&raw mut members).cast()) };
         }
         Some(members)
     }

@@ -1,9 +1,11 @@
-//! One call: what hangs on a channel. Ties the session, the connection and the channel together.
+//! One call on its channel: what the core, the connection and the job thread do with it. [`CallData`] is all of it that needs no
+//! channel; what can be decided without one is decided in [`crate::call`].
 //!
 //! | file | concern |
 //! | --- | --- |
-//! | here | what a call is made of, and its channel |
-//! | `link` | the connection id's claim, the connection, events |
+//! | here | the call and its channel |
+//! | `connecting` | the connection id's claim, attempts, a connection that comes up |
+//! | `events` | events to the application |
 //! | `media` | the session at work: media both ways, commands, the clock |
 //! | `handler` | what the connection's reactor tells |
 //! | `hold` | music on hold |
@@ -12,203 +14,120 @@
 //! | `media_stop` | the last message to the application |
 //! | `media_out` | the connection, as the thread that sends media has it |
 //! | `reconnect` | what is done while a connection that was lost is missing |
+//! | `notifications` | which events AMI and ARI are told |
 //! | `report` | what people see of it |
-//!
-//! Which connection a call has, and what ends it, is [`crate::call`]'s to say.
 //!
 //! Lock order: the channel lock first, then any lock in here; no lock in here is held across a call into Asterisk or
 //! across a syscall.
 
 mod around;
+mod connecting;
 mod ending;
+mod events;
 mod handler;
 mod hold;
-mod link;
 mod media;
 mod media_out;
 mod media_stop;
+mod notifications;
 mod reconnect;
 mod report;
 mod transfer;
 
 use std::ffi::CString;
+use std::ops::Deref;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use self::around::Watch;
 pub(super) use self::handler::Serving;
-use self::hold::Hold;
-pub(super) use self::link::Connection;
 use self::media_out::MediaOut;
-use self::reconnect::Waits;
-use self::transfer::Pending;
-pub(super) use self::transfer::THREAD as TRANSFER_THREAD;
 use super::channel::{Channel, Locked};
-use super::driver::Driver;
 use super::format::Format;
 use super::frame::FrameSlot;
-use super::jobs::Job;
-use super::notifications::Notifications;
-use super::outgoing::Dialled;
+use super::services::Services;
 use super::sys;
-use crate::call::link::Link;
+use super::topics::Survey as _;
+use super::watch::Watch;
+use crate::call::connection::CallConnection;
+use crate::call::data::{CallData, NewCall};
+use crate::call::dialled::Dialled;
+use crate::call::hold::Hold;
+use crate::call::jobs::Job;
+use crate::call::link::Todo;
 use crate::call::permissions::EventRate;
-use crate::net::clock::Clock;
+use crate::call::reconnecting::Waits;
+use crate::call::told::ToldEvents;
+use crate::call::transfer::Transferring;
 use crate::net::connector::ConnectHandle;
-use crate::playout::media_format::MediaFormat;
-use crate::playout::session::{MediaMode, Session};
-use crate::protocol::command::ControlMessageFormat;
-use crate::report::call_record::CallRecord;
-use crate::report::direct_bridge::DirectCounters;
-use crate::settings::config::Settings;
 
-/// Calls that were ever made.
-static CALLS: AtomicU64 = AtomicU64::new(0);
-
-/// Who connects to whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CallRole {
-    /// The application connects to Asterisk's HTTP server.
-    Incoming,
-    /// Asterisk connects to the websocket_client that the dial string names.
-    Outgoing,
-}
-
-impl CallRole {
-    /// The word for it.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Incoming => "incoming",
-            Self::Outgoing => "outgoing",
-        }
-    }
-}
-
-/// What a call is made of; see [`Call::new`].
-pub(crate) struct NewCall {
-    pub(crate) driver: Arc<Driver>,
-    pub(crate) role: CallRole,
-    pub(crate) connection_id: String,
-    pub(crate) uri_params: Option<String>,
-    pub(crate) auto_answer: bool,
-    pub(crate) format: Format,
-    pub(crate) media_format: MediaFormat,
-    pub(crate) session: Session,
-    /// Asterisk counts the samples of a message, which is a frame: no rule of its codec is known.
-    pub(crate) counts_messages: bool,
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) clock: Clock,
-    /// How long it outlives a connection; `None`: not at all.
-    pub(crate) reconnect: Option<Duration>,
-}
+/// What is to be done about a call's connection.
+type ToDo = Todo<CallConnection, ConnectHandle>;
 
 /// One call. The channel owns one reference (its `tech_pvt`), the connection another.
 pub(crate) struct Call {
     me: Weak<Call>,
-    /// Unique in the process.
-    pub(crate) number: u64,
-    pub(super) since: Instant,
-    pub(crate) driver: Arc<Driver>,
-    pub(crate) role: CallRole,
-    pub(crate) connection_id: String,
+    data: CallData,
+    pub(crate) driver: Arc<Services<Call>>,
     connection_id_c: CString,
-    pub(crate) uri_params: Option<String>,
-    pub(crate) auto_answer: bool,
-    pub(crate) settings: Arc<Settings>,
     format: Format,
-    pub(super) media_format: MediaFormat,
-    pub(super) control_message_format: ControlMessageFormat,
-    pub(super) mode: MediaMode,
-    /// See [`NewCall::counts_messages`].
+    /// Asterisk counts the samples of a message, which is a frame: no rule of its codec is known.
     counts_messages: bool,
-    identity: OnceLock<Identity>,
-    /// For log lines; 0 before the channel has one.
-    callid: AtomicU32,
     /// The channel as it is now; `fixup` changes it, hangup takes it away.
     owner: Mutex<Option<Channel>>,
-    session: Mutex<Session>,
-    /// Mirrors `Session::sends_media`, to see it without the lock.
-    sends_media: AtomicBool,
-    clock: Clock,
     frame: FrameSlot,
-    answer_asked: AtomicBool,
-    pub(super) link: Link<Connection, ConnectHandle>,
-    waits: Mutex<Waits>,
+    media_out: MediaOut,
+    waits: Waits,
     /// Only where the call may have to connect again.
     dialled: OnceLock<Arc<Dialled>>,
-    media_out: MediaOut,
-    /// Its frames in direct bridges.
-    pub(super) direct: DirectCounters,
-    wrong_format_frames: AtomicU64,
-    pub(crate) record: CallRecord,
-    pub(crate) notifications: Notifications,
-    /// `websocket set debug` asked for this call's control messages.
-    debug: AtomicBool,
-    totals_left: AtomicBool,
-    hold: Mutex<Hold>,
+    told: ToldEvents<Channel>,
+    hold: Hold,
     watch: Watch,
     event_rate: Mutex<EventRate>,
-    transfer: Mutex<Pending>,
+    transfer: Transferring<ToDo>,
 }
 
-/// Name and unique id of the channel at its creation: what the application knows the call by, also after a
-/// masquerade.
-struct Identity {
-    name: String,
-    uniqueid: String,
+impl Deref for Call {
+    type Target = CallData;
+
+    /// All of the call that needs no channel.
+    fn deref(&self) -> &CallData {
+        &self.data
+    }
 }
 
 impl std::fmt::Debug for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Call").field("connection_id", &self.connection_id).finish_non_exhaustive()
+        f.debug_struct("Call").field("data", &self.data).finish_non_exhaustive()
     }
 }
 
 impl Call {
-    /// A call without a channel yet.
-    pub(crate) fn new(new: NewCall) -> Arc<Self> {
+    /// A call without a channel yet. `counts_messages`: Asterisk counts the samples of a message, which is a frame.
+    pub(crate) fn new(
+        new: NewCall,
+        driver: Arc<Services<Call>>,
+        format: Format,
+        counts_messages: bool,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
-            number: CALLS.fetch_add(1, Ordering::Relaxed) + 1,
-            since: Instant::now(),
-            driver: new.driver,
-            role: new.role,
+            driver,
             connection_id_c: CString::new(new.connection_id.as_str()).unwrap_or_default(),
-            connection_id: new.connection_id,
-            uri_params: new.uri_params,
-            auto_answer: new.auto_answer,
-            settings: new.settings,
-            format: new.format,
-            media_format: new.media_format,
-            control_message_format: new.session.control_message_format(),
-            mode: new.session.mode(),
-            counts_messages: new.counts_messages,
-            identity: OnceLock::new(),
-            callid: AtomicU32::new(0),
+            format,
+            counts_messages,
+            data: CallData::new(new),
             owner: Mutex::new(None),
-            sends_media: AtomicBool::new(new.session.sends_media()),
-            session: Mutex::new(new.session),
-            clock: new.clock,
             frame: FrameSlot::new(),
-            answer_asked: AtomicBool::new(false),
-            link: Link::new(new.reconnect),
-            waits: Mutex::default(),
-            dialled: OnceLock::new(),
             media_out: MediaOut::default(),
-            direct: DirectCounters::default(),
-            wrong_format_frames: AtomicU64::new(0),
-            record: CallRecord::default(),
-            notifications: Notifications::default(),
-            debug: AtomicBool::new(false),
-            totals_left: AtomicBool::new(false),
-            hold: Mutex::default(),
+            waits: Waits::default(),
+            dialled: OnceLock::new(),
+            told: ToldEvents::default(),
+            hold: Hold::default(),
             watch: Watch::default(),
             event_rate: Mutex::default(),
-            transfer: Mutex::default(),
+            transfer: Transferring::default(),
         })
     }
 
@@ -224,7 +143,7 @@ impl Call {
 
     /// Ties the call to its channel, which is locked and being set up.
     pub(crate) fn attach(&self, channel: Channel, locked: Locked<'_>) -> bool {
-        let _ = self.identity.set(Identity { name: locked.name(), uniqueid: locked.uniqueid() });
+        self.identify(locked.name(), locked.uniqueid());
         self.adopt_callid(locked);
         locked.set_variable(
             c"MEDIA_WEBSOCKET_OPTIMAL_FRAME_SIZE",
@@ -234,29 +153,14 @@ impl Call {
         if !locked.set_format(&self.format) {
             return false;
         }
-        locked.set_clock_fd(Some(self.clock.as_raw_fd()));
+        locked.set_clock_fd(Some(self.playout.sinks.descriptor.as_raw_fd()));
         *self.owner.lock() = Some(channel);
         true
     }
 
     /// The channel may get its call id after it was made.
     pub(crate) fn adopt_callid(&self, channel: Locked<'_>) {
-        self.callid.store(channel.callid(), Ordering::Relaxed);
-    }
-
-    /// The call id for log lines; 0 if there is none.
-    pub(crate) fn callid(&self) -> u32 {
-        self.callid.load(Ordering::Relaxed)
-    }
-
-    /// The channel's name, for log lines.
-    pub(crate) fn name(&self) -> &str {
-        self.identity.get().map_or("<unknown>", |identity| &identity.name)
-    }
-
-    /// The channel's unique id, as the application knows it.
-    pub(crate) fn uniqueid(&self) -> &str {
-        self.identity.get().map_or("", |identity| &identity.uniqueid)
+        self.set_callid(channel.callid());
     }
 
     /// The connection id as a C string that lives as long as the call.
@@ -286,13 +190,14 @@ impl Call {
             let replaced = owner.replace(new);
             drop(owner);
             drop(replaced);
-            self.forget_hold();
-            self.look_again();
+            // Hold and music have stayed behind.
+            self.hold.forget();
+            self.survey_again();
         }
     }
 
     /// Queues what needs the channel's lock.
-    fn post(&self, job: impl FnOnce(Arc<Call>) -> Job) {
+    fn post(&self, job: impl FnOnce(Arc<Call>) -> Job<Call>) {
         if let Some(call) = self.me.upgrade() {
             self.driver.jobs.post(job(call));
         }

@@ -9,6 +9,7 @@ use super::ao2::Ao2;
 use super::format::{Capabilities, Format};
 use super::guard::here;
 use super::sys;
+use super::text::owned_string;
 
 /// Where our clock sits among a channel's descriptors: above those that the core uses itself, and above the first that
 /// others add (`ast_channel_fd_add` takes the lowest free place; from Asterisk 20.21, 22.11 and 23.5 on, each whisper adds a
@@ -133,6 +134,12 @@ impl Locked<'_> {
 
     pub(crate) fn as_ptr(self) -> *mut sys::ast_channel {
         self.0.as_ptr()
+    }
+
+    /// Whether frames wait that are read before the driver's.
+    pub(crate) fn has_queued_frames(self) -> bool {
+        // SAFETY: a getter on a channel that is locked.
+        unsafe { sys::cw_channel_has_queued_frames(self.as_ptr()) != 0 }
     }
 
     /// Name, e.g. `WebSocket/INCOMING/0x2a`.
@@ -334,18 +341,6 @@ impl Locked<'_> {
         // SAFETY: a plain setter under the channel lock.
         unsafe { sys::ast_channel_tech_pvt_set(self.as_ptr(), pvt) };
     }
-}
-
-/// Copies a C string; "" for NULL. Bytes that are not UTF-8 become U+FFFD.
-///
-/// # Safety
-/// `text` is NULL or a C string that lives for this call.
-pub(crate) unsafe fn owned_string(text: *const std::ffi::c_char) -> String {
-    if text.is_null() {
-        return String::new();
-    }
-    // SAFETY: the caller's promise.
-    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
 
 /// What a new channel is made of.

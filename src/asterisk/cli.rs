@@ -1,15 +1,18 @@
 //! The CLI commands `websocket …`: how the core calls them (asterisk/cli.h). What they print is in [`commands`].
 
+mod channel_facts;
+mod command;
 mod commands;
 
 use std::cell::UnsafeCell;
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CString, c_char, c_int};
 
+use self::command::{CliCommand, Outcome};
 use self::commands::COMMANDS;
-use super::channel::owned_string;
-use super::driver::Driver;
+use super::driver;
 use super::guard::trampoline;
-use super::{module, sys};
+use super::text::owned_string;
+use super::{sys, text};
 use crate::report::table::ascii;
 
 /// What the core asks a handler for, and its answers (the enum and macros of cli.h).
@@ -19,35 +22,13 @@ const CLI_SUCCESS: *mut c_char = std::ptr::null_mut();
 const CLI_SHOWUSAGE: *mut c_char = std::ptr::without_provenance_mut(1);
 const CLI_FAILURE: *mut c_char = std::ptr::without_provenance_mut(2);
 
-/// One command: what it is called, what it prints.
-struct Command {
-    /// As the core matches it: `{a|b}` is one of these words, which it completes itself.
-    command: &'static CStr,
-    summary: &'static CStr,
-    usage: &'static CStr,
-    /// Words before the arguments.
-    words: usize,
-    run: fn(&Driver, &[String]) -> Outcome,
-    /// What the word behind these arguments may be; the third is what is there of it. The caller filters.
-    complete: fn(&Driver, &[String], &str) -> Vec<String>,
-}
-
-/// What came of a command.
-enum Outcome {
-    Text(String),
-    /// Printed, too.
-    Failure(String),
-    /// The arguments are none of this command's.
-    Usage,
-}
-
 /// The entries that the core links into its list.
-struct Entries(UnsafeCell<Option<[sys::ast_cli_entry; COMMANDS.len()]>>);
+struct CliEntries(UnsafeCell<Option<[sys::ast_cli_entry; COMMANDS.len()]>>);
 
 // SAFETY: written by `register` before the core knows them; then the core's, under its own lock.
-unsafe impl Sync for Entries {}
+unsafe impl Sync for CliEntries {}
 
-static ENTRIES: Entries = Entries(UnsafeCell::new(None));
+static ENTRIES: CliEntries = CliEntries(UnsafeCell::new(None));
 
 /// Adds the commands.
 pub(crate) fn register() {
@@ -102,7 +83,7 @@ trampoline! {
 
 /// # Safety
 /// `entry` is one of `ENTRIES`.
-unsafe fn command_of(entry: *const sys::ast_cli_entry) -> Option<&'static Command> {
+unsafe fn command_of(entry: *const sys::ast_cli_entry) -> Option<&'static CliCommand> {
     // SAFETY: the entries are static and not replaced while they are registered.
     let entries = unsafe { (*ENTRIES.0.get()).as_ref() }?;
     let number = entries.iter().position(|other| std::ptr::eq(other, entry))?;
@@ -111,8 +92,8 @@ unsafe fn command_of(entry: *const sys::ast_cli_entry) -> Option<&'static Comman
 
 /// # Safety
 /// `args` are the core's, for one call.
-unsafe fn run(command: &Command, args: &sys::ast_cli_args) -> *mut c_char {
-    let Some(driver) = Driver::current() else { return CLI_FAILURE };
+unsafe fn run(command: &CliCommand, args: &sys::ast_cli_args) -> *mut c_char {
+    let Some(driver) = driver::current() else { return CLI_FAILURE };
     // SAFETY: the caller's promise; argv has argc strings.
     let arguments = unsafe { arguments(command, args, usize::try_from(args.argc).unwrap_or(0)) };
     let (text, result) = match (command.run)(&driver, &arguments) {
@@ -132,7 +113,7 @@ unsafe fn run(command: &Command, args: &sys::ast_cli_args) -> *mut c_char {
 ///
 /// # Safety
 /// `args` are the core's, for one call, and have at least `end` words or a NULL before that.
-unsafe fn arguments(command: &Command, args: &sys::ast_cli_args, end: usize) -> Vec<String> {
+unsafe fn arguments(command: &CliCommand, args: &sys::ast_cli_args, end: usize) -> Vec<String> {
     let mut arguments = Vec::new();
     for number in command.words..end {
         // SAFETY: the caller's promise.
@@ -150,10 +131,10 @@ unsafe fn arguments(command: &Command, args: &sys::ast_cli_args, end: usize) -> 
 ///
 /// # Safety
 /// As for `run`.
-unsafe fn completion(command: &Command, args: &sys::ast_cli_args) -> *mut c_char {
+unsafe fn completion(command: &CliCommand, args: &sys::ast_cli_args) -> *mut c_char {
     let position = usize::try_from(args.pos).unwrap_or(0);
     let known = position.min(usize::try_from(args.argc).unwrap_or(0));
-    let Some(driver) = Driver::current().filter(|_| position >= command.words) else {
+    let Some(driver) = driver::current().filter(|_| position >= command.words) else {
         return std::ptr::null_mut();
     };
     // SAFETY: the core's string lives across the call; argv has argc strings.
@@ -165,5 +146,5 @@ unsafe fn completion(command: &Command, args: &sys::ast_cli_args) -> *mut c_char
     let candidates = (command.complete)(&driver, &arguments, &word);
     let nth =
         candidates.iter().filter(|candidate| begins(candidate)).nth(usize::try_from(args.n).unwrap_or(0));
-    nth.map_or(std::ptr::null_mut(), |name| module::core_string(name))
+    nth.map_or(std::ptr::null_mut(), |name| text::core_string(name))
 }

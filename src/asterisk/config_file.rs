@@ -6,9 +6,11 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::ptr::{self, NonNull};
+use std::time::Duration;
 
-use super::channel::owned_string;
 use super::sys;
+use super::text::owned_string;
+use crate::playout::digits::DEFAULT_SHORTEST_DIGIT;
 use crate::settings::config::{self, Config, ConfigFile, Section};
 
 const FILE: &CStr = c"chan_websocket.conf";
@@ -49,11 +51,33 @@ pub(crate) fn allows_untested_version() -> bool {
     })
 }
 
+/// The shortest digit that the core gives on (`mindtmfduration` in asterisk.conf; 80 ms where nothing can be read there, as in
+/// the core).
+pub(crate) fn shortest_digit() -> Duration {
+    // SAFETY: a static string of the core.
+    let file = unsafe { CStr::from_ptr(sys::ast_config_AST_CONFIG_FILE) };
+    let loaded = Loaded::new(file).ok().flatten();
+    let value = loaded.and_then(|loaded| loaded.value(c"options", c"mindtmfduration"));
+    let milliseconds = value.and_then(|value| value.trim().parse::<u32>().ok());
+    milliseconds.map_or(DEFAULT_SHORTEST_DIGIT, |ms| Duration::from_millis(ms.into()))
+}
+
 /// What the section `client` of websocket_client.conf says of `option` itself; `None` for nothing, and where there is no
 /// such file to be read. Reads the file: not for a channel's thread.
 pub(crate) fn written_in_client(client: &str, option: &CStr) -> Option<String> {
     let client = CString::new(client).ok()?;
     Loaded::new(CLIENTS).ok()??.value(&client, option)
+}
+
+/// The sections of websocket_client.conf, as the file has them now: their names, and whether each is meant to be a client.
+/// None where there is no such file to be read. Templates are no sections.
+pub(crate) fn client_sections() -> Vec<(String, bool)> {
+    let Ok(Some(loaded)) = Loaded::new(CLIENTS) else { return Vec::new() };
+    let is_client = |section: &Section| {
+        let mut types = section.variables.iter().filter(|(name, _)| name == "type");
+        types.next_back().is_some_and(|(_, value)| value == "websocket_client")
+    };
+    loaded.sections().into_iter().map(|section| (section.name.clone(), is_client(&section))).collect()
 }
 
 /// A file as Asterisk has read it.

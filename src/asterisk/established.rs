@@ -3,34 +3,16 @@
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tungstenite::protocol::Role;
-
-use super::call::{self, Call, Serving};
+use super::call::{Call, Serving};
 use super::fault;
 use super::log::{call_debug, call_warn};
+use crate::call::connection::{CallConnection, Established};
 use crate::call::ending::CLOSE_NORMAL;
 use crate::net::connection::{Connection, ConnectionConfig};
 use crate::net::outbound::{Dropped, Outbound};
 use crate::net::reactor::Slot;
-use crate::net::transport::Transport;
-use crate::settings::config::Pings;
-
-/// A connection whose handshake is done, either way.
-pub(crate) struct Established {
-    pub(crate) transport: Arc<dyn Transport>,
-    /// What arrived right behind the handshake.
-    pub(crate) leftover: Vec<u8>,
-    /// Our role in the WebSocket.
-    pub(crate) role: Role,
-    /// The application's address, for people to read.
-    pub(crate) peer: String,
-    /// The websocket_client that Asterisk has connected to.
-    pub(crate) client: Option<String>,
-    pub(crate) write_timeout: Duration,
-    pub(crate) pings: Option<Pings>,
-}
+use crate::protocol::dialect::shown;
 
 /// Sends MEDIA_START, opens the call for events and media, and hands the connection to a reactor. Called with no lock
 /// held, by the job thread or the connector's. DIVERGES: the C module can send media before MEDIA_START.
@@ -41,20 +23,22 @@ pub(crate) fn start(call: &Arc<Call>, link: Established, variables: String) {
     if let Err(error) = limit_unsent(link.transport.as_raw_fd()) {
         call_warn!(call, "the kernel may keep more media for an application that reads slowly: {error}");
     }
-    let before = call.connection();
+    let before = call.link.connection();
     let out = Arc::new(way_out(call, &link, slot.clone(), before.as_deref()));
     let (mut number, mut dropped) = (None, Dropped::default());
     let is_wanted = call.is_connecting();
     fault::point("open");
     if is_wanted {
         let lost = call.link.lost_since().map(|since| since.elapsed());
-        let text = call.media_start(variables, lost);
+        let texts = call.media_start(variables, lost);
         if call.driver.debug.wants_peer(&link.peer) {
             call.set_debug(true);
         }
-        call_debug!(call, 2, "sent {text}");
-        call.show(format_args!("event to {}: {text}", link.peer));
-        out.queue_text(&text);
+        for text in texts {
+            call_debug!(call, 2, "sent {}", shown(&text));
+            call.show(format_args!("event to {}: {}", link.peer, shown(&text)));
+            out.queue_text(&text);
+        }
         if let Some(before) = before {
             dropped = before.out.hand_over(&out);
         }
@@ -76,14 +60,15 @@ pub(crate) fn start(call: &Arc<Call>, link: Established, variables: String) {
         None => connection,
     });
     // A hangup that came before had no connection to close, or one that the reactor did not know.
-    if let Some(code) = call.closes_with().or(number.is_none().then_some(CLOSE_NORMAL)) {
+    if let Some(code) = call.link.closes_with().or(number.is_none().then_some(CLOSE_NORMAL)) {
         slot.close(code);
     }
 }
 
 /// The way out of a connection that comes after `before`.
-fn way_out(call: &Call, link: &Established, slot: Slot, before: Option<&call::Connection>) -> Outbound {
+fn way_out(call: &Call, link: &Established, slot: Slot, before: Option<&CallConnection>) -> Outbound {
     let out = Outbound::new(link.transport.clone(), link.role, call.settings.out_queue, Box::new(slot));
+    let out = out.speaking(call.dialect.wire_writer());
     let out = if call.link.reconnect().is_some() { out.outlived() } else { out };
     match before {
         Some(before) => out.counting_on(&before.out),

@@ -1,11 +1,12 @@
-//! The one frame that a channel's `read` hands to the core: no allocation per frame.
+//! The one frame that a channel's `read`, or a player in its place, hands to the core: no allocation per frame.
 
 use std::cell::UnsafeCell;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_long};
 
 use super::format::Format;
 use super::{sys, wall_clock};
 use crate::mono_time::MonoTime;
+use crate::playout::digits::DigitFrame;
 use crate::playout::session::MediaFrame;
 
 /// Room before the payload, where RTP writes its header in place (AST_FRIENDLY_OFFSET in frame.h).
@@ -15,17 +16,19 @@ const SLACK_BYTES: usize = 8;
 
 /// A frame header and its payload. The core may use both until the channel's next `read`; whoever keeps a frame
 /// longer duplicates it, for the header says that nothing in it was allocated (`mallocd` 0).
-pub(crate) struct FrameSlot(UnsafeCell<Inner>);
+pub(crate) struct FrameSlot(UnsafeCell<SlotContent>);
 
-struct Inner {
+struct SlotContent {
     header: sys::ast_frame,
+    /// A digit's. Its fields mean otherwise, and the core writes into them.
+    digit: sys::ast_frame,
     bytes: Vec<u8>,
     /// What makes wall-clock time of the monotonic; one for frames in a row that carry a time, so that they stay as far
     /// apart as they are.
     wall_offset_ns: Option<i64>,
 }
 
-impl Inner {
+impl SlotContent {
     /// A frame's `delivery`: zero stands for none.
     fn wall_time(&mut self, delivery: Option<MonoTime>) -> sys::timeval {
         let Some(at) = delivery else {
@@ -44,7 +47,7 @@ impl Inner {
 const NANOS_PER_SEC: i64 = 1_000_000_000;
 const NANOS_PER_USEC: i64 = 1000;
 
-// SAFETY: the content is only touched through `fill`, whose caller holds the channel lock.
+// SAFETY: the content is only touched through `fill` and `fill_digit`, whose callers hold the channel lock.
 unsafe impl Send for FrameSlot {}
 // SAFETY: as above.
 unsafe impl Sync for FrameSlot {}
@@ -54,13 +57,33 @@ impl FrameSlot {
     pub(crate) fn new() -> Self {
         // SAFETY: all-zero is a valid frame; plain data.
         let header: sys::ast_frame = unsafe { std::mem::zeroed() };
-        Self(UnsafeCell::new(Inner { header, bytes: Vec::new(), wall_offset_ns: None }))
+        Self(UnsafeCell::new(SlotContent { header, digit: header, bytes: Vec::new(), wall_offset_ns: None }))
+    }
+
+    /// Fills the slot with a digit's begin or end and returns the header for the core.
+    ///
+    /// # Safety
+    /// As for [`fill`](Self::fill).
+    pub(crate) unsafe fn fill_digit(&self, frame: DigitFrame) -> *mut sys::ast_frame {
+        // SAFETY: exclusive by the caller's promise.
+        let inner = unsafe { &mut *self.0.get() };
+        // SAFETY: all-zero is a valid frame; plain data.
+        inner.digit = unsafe { std::mem::zeroed() };
+        let (kind, digit) = match frame {
+            DigitFrame::Begin(digit) => (sys::ast_frame_type::AST_FRAME_DTMF_BEGIN, digit),
+            DigitFrame::End { digit, .. } => (sys::ast_frame_type::AST_FRAME_DTMF_END, digit),
+        };
+        inner.digit.frametype = kind;
+        inner.digit.subclass.integer = c_int::try_from(u32::from(digit)).unwrap_or(0);
+        inner.digit.len = c_long::try_from(frame.length_ms()).unwrap_or(0);
+        &raw mut inner.digit
     }
 
     /// Fills the slot with `frame` of `format` and returns the header for the core.
     ///
     /// # Safety
-    /// The caller is the channel's `read` and holds the channel lock: the core is done with the frame before.
+    /// The caller holds the channel lock, and the core is done with the frame before: it is the channel's `read`, or a player
+    /// that has found the channel's thread at rest and keeps it from reading until its frame is passed on.
     pub(crate) unsafe fn fill(&self, frame: &MediaFrame, format: &Format) -> *mut sys::ast_frame {
         // SAFETY: exclusive by the caller's promise.
         let inner = unsafe { &mut *self.0.get() };

@@ -6,9 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 ///
 /// The panic itself is logged by the hook that [`crate::asterisk::log::install`] sets.
 pub(crate) fn guard<T>(callback: &'static str, fail: T, body: impl FnOnce() -> T) -> T {
+    guard_or(callback, || fail, body)
+}
+
+/// The same, but the result after a panic comes from `fail`, which runs only then. It must not panic itself.
+pub(crate) fn guard_or<T>(callback: &'static str, fail: impl FnOnce() -> T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
         log::error!("{callback}: a fault in chan_websocket was contained; the call that met it ends");
-        fail
+        fail()
     })
 }
 
@@ -18,7 +23,7 @@ macro_rules! trampoline {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) -> $ret:ty, fail $fail:expr, $body:expr) => {
         $(#[$meta])*
         $vis unsafe extern "C" fn $name($($arg: $ty),*) -> $ret {
-            $crate::asterisk::guard::guard(stringify!($name), $fail, || $body)
+            $crate::asterisk::guard::guard_or(stringify!($name), || $fail, || $body)
         }
     };
 }

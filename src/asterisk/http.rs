@@ -10,18 +10,19 @@ use std::sync::Arc;
 use tungstenite::protocol::Role;
 
 use super::call::Call;
-use super::channel::owned_string;
-use super::driver::Driver;
-use super::established::Established;
+use super::driver;
 use super::guard::trampoline;
-use super::jobs::Job;
+use super::held::Held;
 use super::log::{call_debug, call_warn, warn_limited};
 use super::stream::IoStream;
-use super::{access, fault, module, sys};
+use super::text::owned_string;
+use super::{access, fault, sys};
+use crate::call::connection::Established;
+use crate::call::jobs::Job;
 use crate::call::link::ClaimRefused;
 use crate::net::connector::set_tcp_keepalives;
 use crate::net::transport::Transport;
-use crate::net::upgrade::{self, Refusal};
+use crate::net::upgrade::{self, UpgradeRefusal};
 use crate::report::log_limit::LogLimit;
 
 /// The one subprotocol that is spoken.
@@ -77,7 +78,7 @@ trampoline! {
         session: *mut sys::ast_tcptls_session_instance, _urih: *const sys::ast_http_uri, uri: *const c_char,
         method: sys::ast_http_method::Type, _params: *mut sys::ast_variable, headers: *mut sys::ast_variable,
     ) -> c_int, fail -1, {
-        let _held = module::Held::new();
+        let _held = Held::new();
         // SAFETY: the core's pointers live across the callback.
         let request = unsafe {
             HttpRequest {
@@ -102,24 +103,24 @@ struct HttpRequest {
 fn answer(request: &HttpRequest) -> c_int {
     fault::point("http");
     let id = &request.connection_id;
-    let Some(driver) = Driver::current() else {
+    let Some(driver) = driver::current() else {
         return refuse(request, 404, c"Not found", c"WebSocket instance not found");
     };
     // SAFETY: this callback's session.
     let forbidden = unsafe {
         access::refusal(&driver.acl(), &driver.config().settings, request.session, &request.headers)
     };
-    if let Some(access::Refusal { status, why }) = forbidden {
+    if let Some(access::AccessRefusal { status, why }) = forbidden {
         // SAFETY: as above.
         let peer = unsafe { address(&raw const (*request.session).remote_address) };
         warn_limited!(FORBIDDEN, "refused {peer} to connect to an INCOMING channel: {why}");
         let title = if status == 403 { c"Forbidden" } else { c"Service Unavailable" };
         return refuse(request, status, title, c"Access denied");
     }
-    let Some(call) = driver.find(id) else {
+    let Some(call) = driver.books.find(id) else {
         return unknown(request);
     };
-    if let Err(refused) = call.claimable() {
+    if let Err(refused) = call.link.claimable() {
         return refuse_claim(request, &call, refused);
     }
     let accept = match upgrade::check_request(request.is_get, &request.headers, SUBPROTOCOL) {
@@ -223,7 +224,7 @@ fn conflict(request: &HttpRequest, call: &Call) -> c_int {
 }
 
 fn refuse(request: &HttpRequest, status: u16, title: &std::ffi::CStr, text: &std::ffi::CStr) -> c_int {
-    if let Some(driver) = Driver::current() {
+    if let Some(driver) = driver::current() {
         driver.refusals.count(status);
     }
     // SAFETY: the session is this callback's; the strings live across the call.
@@ -232,7 +233,7 @@ fn refuse(request: &HttpRequest, status: u16, title: &std::ffi::CStr, text: &std
 }
 
 /// 400s carry the versions that are spoken, which the core's own error pages cannot.
-fn refuse_upgrade(request: &HttpRequest, call: &Call, refusal: &Refusal) -> c_int {
+fn refuse_upgrade(request: &HttpRequest, call: &Call, refusal: &UpgradeRefusal) -> c_int {
     warn_limited!(
         NO_UPGRADE,
         "{}: refused the application's upgrade with {}: {}",

@@ -1,260 +1,130 @@
-//! The job thread: what needs a channel's lock, done in order per call, without ever waiting for that lock.
-//!
-//! A job whose channel is locked by somebody is put aside and tried again shortly; jobs of other calls go on. One
-//! thread is enough, as nothing in here blocks: so little that the connector's thread tries an outgoing call's first job
-//! itself.
+//! What each job does with its call's channel. Which jobs there are, and their order, is in [`crate::call::jobs`].
 
 use std::ffi::CString;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::app_event::AppEvent;
 use super::call::Call;
 use super::channel::Locked;
-use super::established::{self, Established};
 use super::guard::guard;
-use super::{notifications, outgoing};
-use crate::net::task_thread::{Task, TaskThread, TimerKey};
-use crate::net::watchdog::Watched;
+use super::{established, outgoing, tech};
+use crate::call::connection::Established;
+use crate::call::jobs::{HasJobs, Job};
 use crate::protocol::command::SendText;
 
-/// Something to do with a call's channel.
-pub(crate) enum Job {
-    /// The WebSocket handshake is done: send MEDIA_START, start reading, answer unless option `n` says otherwise.
-    Start { call: Arc<Call>, link: Box<Established> },
-    /// The application has answered.
-    Answer { call: Arc<Call> },
-    /// A call that is on hold has begun to receive media, or does so no more.
-    Music { call: Arc<Call> },
-    /// The application has subscribed to other events than before.
-    Subscribed { call: Arc<Call> },
-    /// Something has happened to the channel or in its bridge: look.
-    Look { call: Arc<Call> },
-    /// The application has a text for the core.
-    SendText { call: Arc<Call>, request: Box<SendText> },
-    /// The application has an event for ARI and AMI.
-    SendEvent { call: Arc<Call>, event: AppEvent, correlation_id: Option<String> },
-    /// The connection of a call that the core has hung up waits for a transfer's result no longer.
-    AbandonTransfer { call: Arc<Call> },
-    /// The connection has ended. `hang_up`: and the call is to end with it, which does not end already.
-    Disconnected { call: Arc<Call>, hang_up: bool },
-    /// The call is over.
-    Hangup { call: Arc<Call> },
-    /// A panic was contained in another job of the call, which ends.
-    Fault { call: Arc<Call> },
-    /// Hang an INCOMING channel up if no application has connected by now.
-    IncomingTimeout { call: Arc<Call> },
-    /// The connection is lost: connect to the application again.
-    Reconnect { call: Arc<Call> },
-    /// The call has waited for another connection until then; it ends if none has come.
-    ReconnectTimeout { call: Arc<Call>, until: Instant },
-}
+impl HasJobs for Call {
+    type Event = AppEvent;
 
-impl Job {
-    fn call(&self) -> &Arc<Call> {
-        match self {
-            Job::Start { call, .. }
-            | Job::Answer { call }
-            | Job::Music { call }
-            | Job::Subscribed { call }
-            | Job::Look { call }
-            | Job::SendText { call, .. }
-            | Job::SendEvent { call, .. }
-            | Job::AbandonTransfer { call }
-            | Job::Disconnected { call, .. }
-            | Job::Hangup { call }
-            | Job::Fault { call }
-            | Job::IncomingTimeout { call }
-            | Job::Reconnect { call }
-            | Job::ReconnectTimeout { call, .. } => call,
-        }
+    /// A fault in it ends its call.
+    fn run(job: Job<Self>) -> Option<Job<Self>> {
+        let call = job.call().clone();
+        let on_fault = match job {
+            Job::Hangup(_) => None,
+            _ => Some(Job::Fault(call)),
+        };
+        guard("jobs", on_fault, || run(job))
     }
 }
 
-impl Task for Job {
-    fn attempt(self) -> Option<Self> {
-        attempt(self)
-    }
-
-    /// A call's jobs stay in order. But none waits for a look, which needs the locks of others.
-    fn follows(&self, other: &Self) -> bool {
-        Arc::ptr_eq(self.call(), other.call()) && !matches!(other, Job::Look { .. })
-    }
-}
-
-/// The thread and its queue.
-pub(crate) struct JobQueue(TaskThread<Job>);
-
-impl JobQueue {
-    /// Starts the thread.
-    ///
-    /// # Errors
-    /// Out of threads.
-    pub(crate) fn start() -> std::io::Result<Self> {
-        TaskThread::start("ws-jobs", "jobs for calls").map(Self)
-    }
-
-    /// Starts a connection whose handshake is done: here and now, for that saves waking the thread, or by a job if the
-    /// channel is locked by somebody. No other job of the call that may wait depends on it. For the connector's thread, with
-    /// no lock held; never waits.
-    pub(crate) fn start_link(&self, call: Arc<Call>, link: Established) {
-        if let Some(job) = attempt(Job::Start { call, link: Box::new(link) }) {
-            self.post(job);
-        }
-    }
-
-    /// Queues a job. Any thread, any lock held; never waits.
-    pub(crate) fn post(&self, job: Job) {
-        self.0.post(job);
-    }
-
-    /// Hangs an INCOMING channel up when its `incoming_timeout` is over, unless that is cancelled before. Keeps no reference
-    /// to the call: one that waits here would keep its clock's descriptor.
-    pub(crate) fn watch_incoming(&self, call: &Arc<Call>) {
-        if let Some(key) = call.incoming_deadline() {
-            let call = Arc::downgrade(call);
-            self.0.post_at(key, move || call.upgrade().map(|call| Job::IncomingTimeout { call }));
-        }
-    }
-
-    /// The application has come, or the call is over.
-    pub(crate) fn unwatch_incoming(&self, call: &Call) {
-        if let Some(key) = call.incoming_deadline() {
-            self.0.cancel(key);
-        }
-    }
-
-    /// Ends the wait for a transfer of the call at this time.
-    pub(crate) fn abandon_transfer_at(&self, time: Instant, call: &Call) {
-        let me = call.me().map(|call| Arc::downgrade(&call)).unwrap_or_default();
-        self.0.post_at((time, call.number), move || me.upgrade().map(|call| Job::AbandonTransfer { call }));
-    }
-
-    /// Has an outgoing call connect to its application again at this time. Keeps no reference to the call.
-    pub(crate) fn reconnect_at(&self, call: &Call, key: TimerKey) {
-        let call = call.weak();
-        self.0.post_at(key, move || call.upgrade().map(|call| Job::Reconnect { call }));
-    }
-
-    /// Ends a call at this time that has no other connection `until` then. Keeps no reference to the call.
-    pub(crate) fn watch_loss(&self, call: &Call, key: TimerKey, until: Instant) {
-        let call = call.weak();
-        self.0.post_at(key, move || call.upgrade().map(|call| Job::ReconnectTimeout { call, until }));
-    }
-
-    /// What was to be done at this time is not to be done any more.
-    pub(crate) fn unwatch(&self, key: TimerKey) {
-        self.0.cancel(key);
-    }
-
-    /// Jobs that are not done: queued, taken, or for later.
-    pub(crate) fn waiting(&self) -> usize {
-        self.0.waiting()
-    }
-
-    /// For the watchdog.
-    pub(crate) fn watched(&self) -> Arc<dyn Watched> {
-        self.0.watched()
-    }
-
-    /// Stops the thread when it has tried what is queued. A second call does nothing more.
-    pub(crate) fn stop(&self) {
-        self.0.stop();
-    }
-}
-
-/// Does a job; gives it back if its channel is locked by somebody. A fault in it ends its call.
-fn attempt(job: Job) -> Option<Job> {
-    let call = job.call().clone();
-    let on_fault = match job {
-        Job::Hangup { .. } => None,
-        _ => Some(Job::Fault { call: call.clone() }),
-    };
-    guard("jobs", on_fault, || run_job(job, call))
-}
-
-fn run_job(job: Job, call: Arc<Call>) -> Option<Job> {
+/// Does a job; gives it back if its channel is locked by somebody. What needs the lock again, which somebody may have taken
+/// meanwhile, is a job of its own.
+fn run(job: Job<Call>) -> Option<Job<Call>> {
     match job {
-        Job::Start { link, .. } => match with_channel(&call, |channel| variables_for(&call, channel)) {
-            Some(variables) => {
-                let answers = call.auto_answer && call.link.connections() == 0;
-                if answers {
-                    call.answering();
-                }
-                established::start(&call, *link, variables);
-                // Answering needs the lock again, which somebody may have taken meanwhile: a job of its own.
-                if answers { attempt(Job::Answer { call }) } else { None }
-            }
-            None => Some(Job::Start { call, link }),
+        Job::Start { call, link } => start(call, link),
+        Job::Answer(call) => answer(call),
+        Job::Music(call) => {
+            with_channel(&call, |channel| call.settle_music(channel)).is_none().then_some(Job::Music(call))
+        }
+        Job::Subscribed(call) => match with_channel(&call, |channel| settle_subscriptions(&call, channel)) {
+            Some(()) => Call::run(Job::Survey(call)),
+            None => Some(Job::Subscribed(call)),
         },
-        Job::Answer { .. } => {
-            if with_channel(&call, |channel| channel.queue_answer()).is_none() {
-                return Some(Job::Answer { call });
-            }
-            call.answered();
-            None
+        Job::Survey(call) => {
+            let is_busy = with_channel(&call, |channel| !call.survey(channel)).unwrap_or(true);
+            is_busy.then_some(Job::Survey(call))
         }
-        Job::Music { .. } => {
-            with_channel(&call, |channel| call.settle_music(channel)).is_none().then_some(Job::Music { call })
-        }
-        Job::Subscribed { .. } => match with_channel(&call, |channel| call.settle_subscriptions(channel)) {
-            Some(()) => attempt(Job::Look { call }),
-            None => Some(Job::Subscribed { call }),
-        },
-        Job::Look { .. } => {
-            let is_busy = with_channel(&call, |channel| !call.look(channel)).unwrap_or(true);
-            is_busy.then_some(Job::Look { call })
-        }
-        Job::SendText { request, .. } => match with_channel(&call, |channel| queue_text(channel, &request)) {
-            Some(()) => {
-                call.text_sent(request.correlation_id);
-                None
-            }
-            None => Some(Job::SendText { call, request }),
-        },
-        Job::SendEvent { event, correlation_id, .. } => {
-            match with_channel(&call, |channel| event.publish(channel)) {
-                Some(told) => {
-                    call.event_sent(correlation_id, told);
-                    None
-                }
-                None => Some(Job::SendEvent { call, event, correlation_id }),
-            }
-        }
-        Job::AbandonTransfer { .. } => {
+        Job::SendText { call, request } => send_text(call, request),
+        Job::SendEvent { call, event, correlation_id } => send_event(call, event, correlation_id),
+        Job::AbandonTransfer(call) => {
             call.abandon_transfer();
             None
         }
-        Job::Disconnected { hang_up, .. } => {
-            match with_channel(&call, |channel| disconnected(&call, channel)) {
-                // Another job: it needs the lock again, which somebody may have taken meanwhile.
-                Some(true) => hang_up.then(|| Job::Hangup { call }).and_then(attempt),
-                // The core has hung up meanwhile.
-                Some(false) => {
-                    notifications::disconnected(&call, None);
-                    None
-                }
-                None => Some(Job::Disconnected { call, hang_up }),
-            }
+        Job::Disconnected { call, hang_up } => end_with_connection(call, hang_up),
+        Job::Hangup(call) => {
+            with_channel(&call, |channel| hang_up(&call, channel)).is_none().then_some(Job::Hangup(call))
         }
-        Job::Hangup { .. } => {
-            with_channel(&call, |channel| hang_up(&call, channel)).is_none().then_some(Job::Hangup { call })
-        }
-        Job::Fault { .. } => {
+        Job::Fault(call) => {
             call.fault_in_job();
-            attempt(Job::Hangup { call })
+            Call::run(Job::Hangup(call))
         }
-        Job::IncomingTimeout { .. } => {
-            call.incoming_timed_out().then(|| Job::Hangup { call }).and_then(attempt)
+        Job::IncomingTimeout(call) => {
+            call.incoming_timed_out().then_some(Job::Hangup(call)).and_then(Call::run)
         }
-        Job::Reconnect { .. } => {
+        Job::Reconnect(call) => {
             outgoing::reconnect(&call);
             None
         }
-        Job::ReconnectTimeout { until, .. } => {
+        Job::ReconnectTimeout { call, until } => {
             let ends = call.reconnect_timed_out(until);
-            ends.then(|| Job::Disconnected { call, hang_up: true }).and_then(attempt)
+            ends.then_some(Job::Disconnected { call, hang_up: true }).and_then(Call::run)
         }
+    }
+}
+
+fn start(call: Arc<Call>, link: Box<Established>) -> Option<Job<Call>> {
+    let Some(variables) = with_channel(&call, |channel| variables_for(&call, channel)) else {
+        return Some(Job::Start { call, link });
+    };
+    let answers = call.auto_answer && call.link.connections() == 0;
+    if answers {
+        call.answering();
+    }
+    established::start(&call, *link, variables);
+    if answers { Call::run(Job::Answer(call)) } else { None }
+}
+
+fn answer(call: Arc<Call>) -> Option<Job<Call>> {
+    if with_channel(&call, |channel| channel.queue_answer()).is_none() {
+        return Some(Job::Answer(call));
+    }
+    call.answered();
+    None
+}
+
+fn settle_subscriptions(call: &Call, channel: Locked<'_>) {
+    channel.set_tech(tech::table(call.wanted_extras()));
+    call.settle_subscriptions(channel);
+}
+
+fn send_text(call: Arc<Call>, request: Box<SendText>) -> Option<Job<Call>> {
+    match with_channel(&call, |channel| queue_text(channel, &request)) {
+        Some(()) => {
+            call.text_sent(request.correlation_id);
+            None
+        }
+        None => Some(Job::SendText { call, request }),
+    }
+}
+
+fn send_event(call: Arc<Call>, event: AppEvent, correlation_id: Option<String>) -> Option<Job<Call>> {
+    match with_channel(&call, |channel| event.publish(channel)) {
+        Some(told) => {
+            call.event_sent(correlation_id, told);
+            None
+        }
+        None => Some(Job::SendEvent { call, event, correlation_id }),
+    }
+}
+
+fn end_with_connection(call: Arc<Call>, hang_up: bool) -> Option<Job<Call>> {
+    match with_channel(&call, |channel| disconnected(&call, channel)) {
+        Some(true) => hang_up.then_some(Job::Hangup(call)).and_then(Call::run),
+        // The core has hung up meanwhile.
+        Some(false) => {
+            call.notify_disconnected(None);
+            None
+        }
+        None => Some(Job::Disconnected { call, hang_up }),
     }
 }
 
@@ -272,10 +142,10 @@ fn variables_for(call: &Call, channel: Locked<'_>) -> String {
 
 /// Tells that the connection has ended, and with which cause the channel will. True, for there is a channel.
 fn disconnected(call: &Call, channel: Locked<'_>) -> bool {
-    let core_first = call.settle_end(channel.is_hung_up_with_cause());
+    let core_first = call.link.settle(channel.is_hung_up_with_cause());
     let cores = || u32::try_from(channel.hangup_cause()).unwrap_or(0);
-    let ours = call.hangup_cause().filter(|_| !core_first).map(|hangup| hangup.cause.number());
-    notifications::disconnected(call, Some(ours.unwrap_or_else(cores)));
+    let ours = call.link.hangup().filter(|_| !core_first).map(|hangup| hangup.cause.number());
+    call.notify_disconnected(Some(ours.unwrap_or_else(cores)));
     true
 }
 
@@ -283,9 +153,9 @@ fn disconnected(call: &Call, channel: Locked<'_>) -> bool {
 /// cause to that frame, so that ARI reports 0. Of two who hang up the first one's cause stands.
 fn hang_up(call: &Call, channel: Locked<'_>) {
     let is_hung_up = channel.is_hung_up_with_cause();
-    call.settle_end(is_hung_up);
+    call.link.settle(is_hung_up);
     call.leave_totals(channel);
-    let Some(hangup) = call.hangup_cause().filter(|_| !is_hung_up) else {
+    let Some(hangup) = call.link.hangup().filter(|_| !is_hung_up) else {
         return channel.queue_hangup(None);
     };
     let code = i32::try_from(hangup.cause.number()).unwrap_or(0);

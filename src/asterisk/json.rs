@@ -4,16 +4,16 @@ use std::ffi::{CStr, CString};
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
-use super::channel::owned_string;
 use super::sys;
+use super::text::owned_string;
 
 /// One counted reference to a JSON value.
-pub(crate) struct Json(NonNull<sys::ast_json>);
+pub(crate) struct CoreJson(NonNull<sys::ast_json>);
 
 // SAFETY: the core counts references atomically; a value is changed only while it is one thread's.
-unsafe impl Send for Json {}
+unsafe impl Send for CoreJson {}
 
-impl Json {
+impl CoreJson {
     /// Takes over a reference that the caller owns; `None` for NULL.
     ///
     /// # Safety
@@ -52,13 +52,13 @@ impl Json {
     }
 
     /// Sets a member of an object.
-    pub(crate) fn set(&self, key: &CStr, value: Json) {
+    pub(crate) fn set(&self, key: &CStr, value: CoreJson) {
         // SAFETY: both are alive; the value's reference goes to the object, also if that fails.
         unsafe { sys::ast_json_object_set(self.as_ptr(), key.as_ptr(), value.into_raw()) };
     }
 
     /// A member of an object.
-    pub(crate) fn get(&self, key: &CStr) -> Option<Json> {
+    pub(crate) fn get(&self, key: &CStr) -> Option<CoreJson> {
         // SAFETY: the object holds the member across this.
         unsafe { Self::of_borrowed(sys::ast_json_object_get(self.as_ptr(), key.as_ptr())) }
     }
@@ -86,7 +86,7 @@ impl Json {
     }
 }
 
-impl Drop for Json {
+impl Drop for CoreJson {
     fn drop(&mut self) {
         // SAFETY: our one reference.
         unsafe { sys::ast_json_unref(self.as_ptr()) };
@@ -97,8 +97,8 @@ impl Drop for Json {
 /// object.
 ///
 /// # Safety
-/// As for [`Json::from_raw`].
+/// As for [`CoreJson::from_raw`].
 pub(crate) unsafe fn into_text(object: *mut sys::ast_json) -> String {
     // SAFETY: the caller's promise.
-    unsafe { Json::from_raw(object) }.map_or_else(|| "{}".to_owned(), |object| object.to_text())
+    unsafe { CoreJson::from_raw(object) }.map_or_else(|| "{}".to_owned(), |object| object.to_text())
 }

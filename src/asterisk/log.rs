@@ -16,9 +16,9 @@ use std::fmt;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use super::call::Call;
 use super::guard::here;
 use super::sys;
+use crate::call::data::CallData;
 use crate::report::table::one_line;
 
 pub(crate) const LOG_DEBUG: c_int = 0;
@@ -93,7 +93,7 @@ pub(crate) use call_debug;
 
 /// A line about a call: behind its call id and its name.
 #[cold]
-pub(crate) fn about(call: &Call, level: c_int, file: &str, line: u32, text: fmt::Arguments<'_>) {
+pub(crate) fn about(call: &CallData, level: c_int, file: &str, line: u32, text: fmt::Arguments<'_>) {
     write_line(level, call.callid(), file, line, &format!("{}: {text}", call.name()));
 }
 

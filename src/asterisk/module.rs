@@ -1,12 +1,11 @@
-//! Load, reload, unload, and the references that keep the module in memory (asterisk/module.h).
+//! Load, reload, unload (asterisk/module.h).
 
-use std::ffi::{CStr, CString, c_char, c_int};
-use std::mem::ManuallyDrop;
+use std::ffi::c_int;
 
 use super::build::{self, BUILD};
-use super::channel::owned_string;
-use super::driver::Driver;
-use super::guard::{guard, here, trampoline};
+use super::driver;
+use super::guard::{guard, trampoline};
+use super::text::owned_string;
 use super::{
     acl_change, ami, bridge_technology, cli, config_file, fault, http, log as host_log, prometheus, sys,
     tech, threads,
@@ -32,7 +31,7 @@ trampoline! {
     /// Called by the loader. 0 is success.
     #[unsafe(no_mangle)]
     fn cw_module_reload() -> c_int, fail -1, {
-        if let Some(driver) = Driver::current() {
+        if let Some(driver) = driver::current() {
             let config = config_file::load(Some(&driver.config()));
             driver.set_config(config);
         }
@@ -122,7 +121,7 @@ fn take_back(registrations: &[Registration]) {
     for registration in registrations.iter().rev() {
         guard("take_back", (), registration.take_back);
     }
-    guard("stop", (), Driver::stop);
+    guard("stop", (), driver::stop);
 }
 
 /// A load under way. Dropped before it is done, also by a panic, it takes back what was begun, so that the module can be
@@ -157,7 +156,8 @@ fn load() -> Result<(), String> {
     {
         // Threads inherit the mask: Asterisk's signals are for Asterisk's threads.
         let _blocked = threads::SignalsBlocked::new();
-        Driver::start(config).map_err(|error| format!("cannot start its threads: {error}"))?;
+        driver::start(config, bridge_technology::take_turn)
+            .map_err(|error| format!("cannot start its threads: {error}"))?;
     }
     fault::point("load_driver");
     for registration in &REGISTRATIONS {
@@ -205,52 +205,4 @@ fn check_build_options() -> Result<(), String> {
         return Ok(());
     }
     Err(format!("Asterisk {version} is built with {}, which changes the module interface", found.join(", ")))
-}
-
-/// A reference that keeps the module in memory: one for each channel, and one for each HTTP request.
-pub(crate) struct Held(());
-
-impl Held {
-    pub(crate) fn new() -> Self {
-        let (file, line, function) = here!();
-        // SAFETY: our own module, registered and running.
-        unsafe { sys::__ast_module_ref(sys::cw_module_self(), file, line, function) };
-        Self(())
-    }
-
-    /// Leaves the reference to a channel, whose hangup takes it back with [`Held::of_channel`].
-    pub(crate) fn leave_to_channel(self) {
-        let _ = ManuallyDrop::new(self);
-    }
-
-    /// The reference that [`Held::leave_to_channel`] left, once for each.
-    pub(crate) fn of_channel() -> Self {
-        Self(())
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let (file, line, function) = here!();
-        // SAFETY: pairs with `new`.
-        unsafe { sys::__ast_module_unref(sys::cw_module_self(), file, line, function) };
-    }
-}
-
-/// A fresh random UUID, 122 bits of it from the kernel.
-pub(crate) fn new_uuid() -> String {
-    let mut text = [0 as c_char; sys::AST_UUID_STR_LEN as usize];
-    // SAFETY: writes at most the given size, with a NUL.
-    unsafe {
-        sys::ast_uuid_generate_str(text.as_mut_ptr(), text.len());
-        CStr::from_ptr(text.as_ptr()).to_string_lossy().into_owned()
-    }
-}
-
-/// A string in the core's memory, for the core to free.
-pub(crate) fn core_string(text: &str) -> *mut c_char {
-    let Ok(text) = CString::new(text) else { return std::ptr::null_mut() };
-    let (file, line, function) = here!();
-    // SAFETY: copies the string; astmm.h.
-    unsafe { sys::__ast_strdup(text.as_ptr(), file, line, function) }
 }

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::channel::Channel;
 use super::guard::guard;
 use super::log::warn_limited;
-use super::{ami, fault, notifications};
+use super::{announce, fault};
 use crate::net::task_thread::{Task, TaskThread};
-use crate::net::watchdog::Watched;
+use crate::net::watchdog::WatchedThread;
 use crate::report::log_limit::LogLimit;
 use crate::report::notification::{Notification, NotificationKind};
 
@@ -22,14 +22,14 @@ const MAX_WAITING_IN_CALL: usize = 1_000;
 static DROPPED: LogLimit = LogLimit::new();
 
 /// Something to tell.
-pub(crate) enum Message {
+pub(crate) enum Announcement {
     /// To AMI's listeners.
     Manager { notification: Box<Notification> },
     /// To ARI's, by way of the channel, which may have been hung up.
     User { channel: Channel, notification: Box<Notification> },
 }
 
-impl Message {
+impl Announcement {
     fn kind(&self) -> NotificationKind {
         match self {
             Self::Manager { notification } | Self::User { notification, .. } => notification.kind,
@@ -40,18 +40,18 @@ impl Message {
         fault::point("notify");
         match self {
             Self::Manager { notification } => {
-                ami::raise(&notification);
+                announce::raise(&notification);
                 None
             }
             Self::User { channel, notification } => {
-                let told = notifications::publish_user_event(&channel, &notification).is_some();
+                let told = announce::publish_user_event(&channel, &notification).is_some();
                 (!told).then_some(Self::User { channel, notification })
             }
         }
     }
 }
 
-impl Task for Message {
+impl Task for Announcement {
     fn attempt(self) -> Option<Self> {
         guard("notifier", None, || self.tell())
     }
@@ -64,7 +64,7 @@ impl Task for Message {
 
 /// The thread, its queue, and what was not told.
 pub(crate) struct Notifier {
-    thread: TaskThread<Message>,
+    thread: TaskThread<Announcement>,
     dropped: AtomicU64,
     held_back: AtomicU64,
 }
@@ -80,7 +80,7 @@ impl Notifier {
     }
 
     /// Queues a message, or drops it if too many wait. Any thread, any lock held but those of the log; never waits.
-    pub(crate) fn post(&self, message: Message) {
+    pub(crate) fn post(&self, message: Announcement) {
         let kind = message.kind();
         let room = match kind {
             NotificationKind::Stalled
@@ -117,7 +117,7 @@ impl Notifier {
     }
 
     /// For the watchdog.
-    pub(crate) fn watched(&self) -> Arc<dyn Watched> {
+    pub(crate) fn watched(&self) -> Arc<dyn WatchedThread> {
         self.thread.watched()
     }
 

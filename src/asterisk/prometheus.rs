@@ -9,10 +9,10 @@
 use std::cell::UnsafeCell;
 use std::ffi::c_char;
 
-use super::driver::Driver;
+use super::driver;
 use super::guard::trampoline;
 use super::{symbol, sys};
-use crate::report::prometheus_text::Exposition;
+use crate::report::prometheus_text::PrometheusText;
 
 type Register = unsafe extern "C" fn(*mut sys::prometheus_callback) -> std::ffi::c_int;
 type Unregister = unsafe extern "C" fn(*mut sys::prometheus_callback);
@@ -62,13 +62,13 @@ trampoline! {
 
 /// The module's metrics. None of one call: their number has no bound.
 fn metrics() -> String {
-    let Some(driver) = Driver::current() else { return String::new() };
-    let view = driver.report();
-    let mut metrics = Exposition::default();
-    for metric in view.metrics() {
+    let Some(driver) = driver::current() else { return String::new() };
+    let report = driver.report();
+    let mut metrics = PrometheusText::default();
+    for metric in report.metrics() {
         metrics.metric(metric.name, &metric.labels, metric.kind, metric.unit, metric.help, &metric.value);
     }
-    let traffic = &view.totals.traffic;
+    let traffic = &report.calls.totals.traffic;
     metrics.histogram(
         "queue_wait",
         "Time from a frame's coming from the application to its going to the core",

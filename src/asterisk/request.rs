@@ -1,13 +1,19 @@
 //! A channel is asked for: dial string in, channel out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::call::{Call, CallRole, NewCall};
-use super::channel::{ChannelSetup, NewChannel, owned_string};
-use super::driver::Driver;
+use super::call::Call;
+use super::channel::{ChannelSetup, NewChannel};
+use super::driver::{self, Driver};
+use super::extras::Extras;
 use super::format::Format;
+use super::held::Held;
 use super::log::call_debug;
-use super::{fault, module, silence, sys, tech, websocket_clients};
+use super::text::owned_string;
+use super::{fault, silence, sys, tech, text, websocket_clients};
+use crate::call::data::NewCall;
+use crate::call::role::CallRole;
 use crate::net::clock::Clock;
 use crate::net::coalescing;
 use crate::playout::media_format::MediaFormat;
@@ -15,7 +21,8 @@ use crate::playout::overflow::{Overflow, WaitLimits};
 use crate::playout::sample_counter;
 use crate::playout::session::{ConnectionLimits, MediaMode, QueueLimits, Session, SessionConfig};
 use crate::playout::silence::SilenceFrame;
-use crate::settings::config::{QueueOverflow, Settings};
+use crate::protocol::dialect::{CallFacts, ControlMessageFormat};
+use crate::settings::config::{Config, ConnectionSettings, QueueOverflow, Settings};
 use crate::settings::dial_string::{self, DialString};
 
 /// What the core asks for.
@@ -52,7 +59,7 @@ pub(crate) unsafe fn requestor_name(
 /// Makes the channel, unlocked, for the core. `None`: the request failed, the log says why, nothing is left behind.
 pub(crate) fn request(request: &Request) -> Option<*mut sys::ast_channel> {
     fault::point("requester");
-    let driver = Driver::current()?;
+    let driver = driver::current()?;
     let channel = make_channel(request, &driver);
     if channel.is_none() {
         driver.count_failed_request();
@@ -72,7 +79,9 @@ fn make_channel(request: &Request, driver: &Arc<Driver>) -> Option<*mut sys::ast
     for warning in &dial.warnings {
         log::warn!("{who}: {warning}");
     }
-    let (format, media_format) = choose_format(who, &dial, request.offered.as_ref())?;
+    let config = driver.config();
+    let dialect = dialect_of(who, &dial, &config)?;
+    let (format, media_format) = choose_format(who, &dial, dialect, request.offered.as_ref())?;
     if !dial.is_incoming() && !websocket_clients::exists(&dial.connection_id) {
         // res_websocket_client tells nobody but the log what it has refused.
         log::error!(
@@ -84,16 +93,41 @@ fn make_channel(request: &Request, driver: &Arc<Driver>) -> Option<*mut sys::ast
         );
         return None;
     }
-    if let Some(why) = driver.config().refused.get(&dial.connection_id).filter(|_| !dial.is_incoming()) {
+    if let Some(why) = config.refused.get(&dial.connection_id).filter(|_| !dial.is_incoming()) {
         log::error!("{who}: WebSocket client connection '{}' cannot be called: {why}", dial.connection_id);
         return None;
     }
-    let call = new_call(who, driver.clone(), &dial, format, media_format)?;
+    let call = new_call(who, driver.clone(), &config, &dial, dialect, format, media_format)?;
     create_channel(request, &dial, call)
 }
 
-fn choose_format(who: &str, dial: &DialString, offered: Option<&Format>) -> Option<(Format, MediaFormat)> {
-    let format = match &dial.options.codec {
+/// The section of the client that is dialled, if it has one.
+fn section<'a>(dial: &DialString, config: &'a Config) -> Option<&'a ConnectionSettings> {
+    config.connections.get(&dial.connection_id).filter(|_| !dial.is_incoming())
+}
+
+/// How the call speaks: as the dial string says, else its client's section, else `[global]`. `None`: the dial string asks for what
+/// is not possible then, and the log says so.
+fn dialect_of(who: &str, dial: &DialString, config: &Config) -> Option<ControlMessageFormat> {
+    let own = section(dial, config).and_then(|own| own.control_message_format);
+    let dialect = dial.options.format.or(own).unwrap_or(config.settings.control_message_format);
+    match dial.check(dialect) {
+        Ok(()) => Some(dialect),
+        Err(error) => {
+            log::error!("{who}: {error}");
+            None
+        }
+    }
+}
+
+fn choose_format(
+    who: &str,
+    dial: &DialString,
+    dialect: ControlMessageFormat,
+    offered: Option<&Format>,
+) -> Option<(Format, MediaFormat)> {
+    let codecs = dialect.profile().codecs;
+    let format = match dial.options.codec.as_deref().or(codecs.first().copied()) {
         Some(name) => Format::by_name(name),
         None => offered.cloned(),
     };
@@ -107,6 +141,16 @@ fn choose_format(who: &str, dial: &DialString, offered: Option<&Format>) -> Opti
     };
     // DIVERGES: the C module divides by zero on a format that is not audio.
     match MediaFormat::new(&format.facts()) {
+        Ok(media_format) if !codecs.is_empty() && !codecs.contains(&media_format.name.as_str()) => {
+            log::error!(
+                "{who}: format '{}' in c() is not possible with f({}) in WebSocket/{}. Must be {}",
+                media_format.name,
+                dialect.as_str(),
+                dial.connection_id,
+                codecs.join(", ")
+            );
+            None
+        }
         Ok(media_format) => Some((format, media_format)),
         Err(error) => {
             log::error!("{who}: WebSocket/{}: {error}", dial.connection_id);
@@ -130,21 +174,27 @@ fn without_format(codec: Option<&str>) -> String {
 fn new_call(
     who: &str,
     driver: Arc<Driver>,
+    config: &Config,
     dial: &DialString,
+    dialect: ControlMessageFormat,
     format: Format,
     media_format: MediaFormat,
 ) -> Option<Arc<Call>> {
-    let config = driver.config();
-    let (role, connection_id, connection) = if dial.is_incoming() {
-        (CallRole::Incoming, module::new_uuid(), None)
+    let connection = section(dial, config);
+    let (role, connection_id) = if dial.is_incoming() {
+        (CallRole::Incoming, text::new_uuid())
     } else {
-        (CallRole::Outgoing, dial.connection_id.clone(), config.connections.get(&dial.connection_id))
+        (CallRole::Outgoing, dial.connection_id.clone())
     };
     let reconnect = match role {
         CallRole::Incoming => config.settings.incoming_reconnect,
         CallRole::Outgoing => connection.and_then(|own| own.reconnect),
     };
-    let settings = Arc::new(config.settings.for_call(connection, dial.options.media));
+    let mut settings = config.settings.for_call(connection, dial.options.media);
+    settings.queue_overflow.get_or_insert(usual_overflow(dialect));
+    // What the call is shown with.
+    settings.control_message_format = dialect;
+    let settings = Arc::new(settings);
     let silence = match settings.silence_fill {
         true => Some(silence_of(who, dial, &format, &media_format)?),
         false => None,
@@ -160,23 +210,26 @@ fn new_call(
     let is_known = known.is_some();
     let samples = known.unwrap_or_else(|| sample_counter::by_frame_size(&media_format));
     let overflow = overflow(&driver, &settings);
-    let session_config =
-        SessionConfig { silence, ..session_config(dial, &settings, &media_format, overflow) };
+    let session_config = SessionConfig {
+        silence,
+        ..session_config(dial, dialect, &settings, &media_format, overflow, driver.shortest_digit)
+    };
     let session = Session::new(session_config, samples);
-    Some(Call::new(NewCall {
-        driver,
+    let counts_messages = !is_known && session.mode() != MediaMode::Framed;
+    let new = NewCall {
         role,
         connection_id,
-        uri_params: dial.options.uri_params.clone(),
+        dialect: dialect.dialect(&facts_of(dial, dialect, connection, &media_format)),
+        uri_params: dial.options.uri_params.clone().filter(|_| !dialect.profile().carries_parameters),
         auto_answer: !dial.options.no_auto_answer,
-        format,
         media_format,
-        counts_messages: !is_known && session.mode() != MediaMode::Framed,
         session,
         settings,
         clock,
         reconnect,
-    }))
+        debug: driver.debug.clone(),
+    };
+    Some(Call::new(new, driver, format, counts_messages))
 }
 
 /// What `silence_fill` fills the call's gaps with. `None`: there is none, and the log says so.
@@ -199,10 +252,40 @@ fn silence_of(
     silence
 }
 
+/// What the call's dialect is told. A dialect that tells its application no parameters of the call needs none of it.
+fn facts_of(
+    dial: &DialString,
+    dialect: ControlMessageFormat,
+    connection: Option<&ConnectionSettings>,
+    media_format: &MediaFormat,
+) -> CallFacts {
+    if !dialect.profile().carries_parameters {
+        return CallFacts::default();
+    }
+    let mut random = [0; 32];
+    if let Err(error) = getrandom::fill(&mut random) {
+        log::error!("no randomness from the kernel for a call's ids: {error}");
+    }
+    CallFacts {
+        format: media_format.name.clone(),
+        sample_rate: media_format.sample_rate,
+        direction: dial.options.direction,
+        parameters: dial.options.parameters(),
+        account: connection.and_then(|own| own.twilio_account_sid.clone()),
+        system_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        random,
+    }
+}
+
+/// What a full queue does where nobody has said so.
+fn usual_overflow(dialect: ControlMessageFormat) -> QueueOverflow {
+    if dialect.profile().waits { QueueOverflow::Wait } else { QueueOverflow::Drop }
+}
+
 fn overflow(driver: &Driver, settings: &Settings) -> Overflow {
     match settings.queue_overflow {
-        QueueOverflow::Drop => Overflow::Drop,
-        QueueOverflow::Wait => Overflow::Wait(WaitLimits {
+        None | Some(QueueOverflow::Drop) => Overflow::Drop,
+        Some(QueueOverflow::Wait) => Overflow::Wait(WaitLimits {
             queue_bytes: settings.queue_bytes,
             queue_bytes_total: settings.queue_bytes_total,
             total: driver.queued_bytes.clone(),
@@ -212,9 +295,11 @@ fn overflow(driver: &Driver, settings: &Settings) -> Overflow {
 
 fn session_config(
     dial: &DialString,
+    dialect: ControlMessageFormat,
     settings: &Settings,
     format: &MediaFormat,
     overflow: Overflow,
+    shortest_digit: Duration,
 ) -> SessionConfig {
     let mode = if dial.options.passthrough {
         MediaMode::Passthrough
@@ -230,12 +315,15 @@ fn session_config(
         format: format.clone(),
         mode,
         direction: dial.options.direction,
-        control_message_format: dial.options.format.unwrap_or(settings.control_message_format),
+        control_message_format: dialect,
+        joins_media: dialect.profile().joins_media,
+        topics: dialect.profile().topics,
         limits: QueueLimits { max: settings.queue_max, xoff: settings.queue_xoff, xon: settings.queue_xon },
         overflow,
         silence: None,
+        shortest_digit,
         max_latency: settings.max_latency,
-        clock_grid: coalescing::TICK,
+        clock_grid: coalescing::CLOCK_GRID,
         connection_limits: ConnectionLimits {
             max_message_size: settings.max_message_size,
             max_command_size: settings.max_command_size,
@@ -251,7 +339,7 @@ fn create_channel(request: &Request, dial: &DialString, call: Arc<Call>) -> Opti
         name: &name,
         assigned_ids: request.assigned_ids,
         requestor: request.requestor,
-        tech: tech::Extras::default().table(),
+        tech: tech::table(Extras::default()),
     };
     // SAFETY: the core's own pointers from the requester's arguments, and our static table.
     let Some(setup) = (unsafe { ChannelSetup::new(&new) }) else {
@@ -262,11 +350,10 @@ fn create_channel(request: &Request, dial: &DialString, call: Arc<Call>) -> Opti
         log::error!("{}: Unable to set up channel {name}: out of memory", request.requestor_name);
         return None;
     }
-    let held = module::Held::new();
+    let held = Held::new();
     fault::point("create");
     let given = tech::give_call(setup.locked(), call.clone(), held);
     call.driver.enter(&call);
-    call.driver.jobs.watch_incoming(&call);
     fault::point("created");
     call_debug!(&call, 1, "made for {}: {}", request.requestor_name, call.role.as_str());
     given.keep();

@@ -8,10 +8,22 @@ use super::sys;
 /// The value of one `${…}`, braces and all, as bytes: it need not be UTF-8. Empty where Asterisk has none, and it says why
 /// in its log. No lock of the channel's may be held: functions wait, and lock other channels.
 pub(crate) fn value(channel: &Channel, expression: &str) -> Vec<u8> {
+    evaluate(channel.as_ptr(), expression)
+}
+
+/// The same without a channel: global variables have their value, a channel's are empty. Functions are not called, for many
+/// need a channel, and some do something; what has one in it is empty.
+pub(crate) fn value_without_channel(expression: &str) -> Vec<u8> {
+    if expression.contains('(') { Vec::new() } else { evaluate(std::ptr::null_mut(), expression) }
+}
+
+/// `channel` is alive across the call, or NULL.
+fn evaluate(channel: *mut sys::ast_channel, expression: &str) -> Vec<u8> {
     let Ok(expression) = CString::new(expression) else { return Vec::new() };
     let mut value = Vec::new();
-    // SAFETY: the channel is alive through our reference; the result is a string of our own, or NULL.
-    let text = unsafe { sys::cw_substitute(channel.as_ptr(), expression.as_ptr()) };
+    // SAFETY: both callers keep the channel alive, or have none, which the core permits; the result is a string of our own,
+    // or NULL.
+    let text = unsafe { sys::cw_substitute(channel, expression.as_ptr()) };
     if !text.is_null() {
         // SAFETY: a C string, until it is freed below.
         value.extend_from_slice(unsafe { std::ffi::CStr::from_ptr(text) }.to_bytes());

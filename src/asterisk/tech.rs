@@ -20,14 +20,18 @@ use std::ffi::{c_char, c_int};
 use std::sync::Arc;
 
 use super::call::Call;
-use super::channel::{Channel, ChannelGuard, Locked, owned_string};
+use super::channel::{Channel, ChannelGuard, Locked};
 use super::format::Format;
 use super::guard::{guard, trampoline};
+use super::held::Held;
+use super::log::call_warn;
 use super::request::{self, Request};
-use super::{call_report, module, sys};
+use super::sys;
+use super::text::owned_string;
 use crate::call::ending::CLOSE_NORMAL;
+use crate::call::report::{METRICS, metric_of};
 
-pub(crate) use self::tables::{Extras, register, unregister};
+pub(crate) use self::tables::{register, table, unregister};
 
 /// The call of a locked channel. The reference in `tech_pvt` keeps it alive as long as the channel is locked.
 fn call_of(channel: Locked<'_>) -> Option<&Call> {
@@ -38,7 +42,7 @@ fn call_of(channel: Locked<'_>) -> Option<&Call> {
 /// Whether a channel has our tech. Without its lock that is what it was a moment ago.
 pub(super) fn is_ours(chan: *mut sys::ast_channel) -> bool {
     // SAFETY: a plain getter of a channel that the caller keeps alive.
-    Extras::any_has(unsafe { sys::ast_channel_tech(chan) })
+    tables::is_ours(unsafe { sys::ast_channel_tech(chan) })
 }
 
 /// The call of a locked channel that may be any driver's.
@@ -48,7 +52,7 @@ pub(super) fn call_if_ours(channel: Locked<'_>) -> Option<&Call> {
 
 /// Gives the channel its references to the call and to the module, which its hangup gives back. Until the result is
 /// [kept](Given::keep), dropping it does the same: the core does not know the channel yet.
-pub(crate) fn give_call(channel: Locked<'_>, call: Arc<Call>, held: module::Held) -> Given<'_> {
+pub(crate) fn give_call(channel: Locked<'_>, call: Arc<Call>, held: Held) -> Given<'_> {
     channel.set_tech_pvt(Arc::into_raw(call).cast_mut().cast());
     held.leave_to_channel();
     Given(Some(channel))
@@ -92,6 +96,15 @@ fn call_of_unlocked(chan: *mut sys::ast_channel) -> Option<Arc<Call>> {
     // lock itself before and after.
     let guard = unsafe { ChannelGuard::lock_borrowed(chan) }?;
     call_of(guard.locked())?.me()
+}
+
+/// Ends the call of a callback that has met a fault, and returns the callback's `result`. The core does not always end the call
+/// because of that result: a bridge, for example, ignores a frame that cannot be written.
+fn end_after_fault<T>(chan: *mut sys::ast_channel, result: T) -> T {
+    // SAFETY: the caller of the callback holds a reference to the channel. The function takes the (recursive) channel lock, which
+    // the callback holds already or may take.
+    unsafe { sys::ast_queue_hangup_with_cause(chan, -1) };
+    result
 }
 
 trampoline! {
@@ -158,7 +171,9 @@ fn read_frame(channel: Locked<'_>, call: &Call) -> Option<*mut sys::ast_frame> {
 
 trampoline! {
     /// Channel locked. The frame is borrowed for the call. Trouble with a frame never ends the call.
-    fn write(chan: *mut sys::ast_channel, frame: *mut sys::ast_frame) -> c_int, fail -1, {
+    fn write(
+        chan: *mut sys::ast_channel, frame: *mut sys::ast_frame,
+    ) -> c_int, fail end_after_fault(chan, -1), {
         // SAFETY: locked by the core for this callback.
         let Some(channel) = (unsafe { Locked::new(chan) }) else { return -1 };
         let Some(call) = call_of(channel) else { return -1 };
@@ -210,7 +225,7 @@ trampoline! {
 
 fn hang_up(channel: Locked<'_>) {
     let Some(call) = take_call(channel) else { return };
-    let held = module::Held::of_channel();
+    let held = Held::of_channel();
     // Before the clock's descriptor is closed, or the core would poll a stranger's.
     channel.set_clock_fd(None);
     let code = u16::try_from(channel.tech_hangup_cause()).ok().filter(|code| *code != 0);
@@ -241,11 +256,34 @@ trampoline! {
     ) -> c_int, fail -1, {
         // SAFETY: the core's string lives across the callback.
         let item = unsafe { owned_string(data) };
-        match call_report::channel_function(call_of_unlocked(chan).as_deref(), &item) {
+        match channel_function(call_of_unlocked(chan).as_deref(), &item) {
             // SAFETY: the core's buffer of `len` bytes.
             Some(text) => { unsafe { fill(buf, len, &text) }; 0 }
             None => -1,
         }
+    }
+}
+
+/// What `CHANNEL(<item>)` is for `call`, if the item is ours: `websocket,<metric>`. "" if the call is over (`None`), as
+/// in a channel's last snapshot. Says so if there is no such metric.
+fn channel_function(call: Option<&Call>, item: &str) -> Option<String> {
+    let (kind, name) = item.split_once(',').unwrap_or((item, ""));
+    if !kind.trim().eq_ignore_ascii_case("websocket") {
+        return None;
+    }
+    let Some(metric) = metric_of(name.trim()) else {
+        warn_unknown(call, name);
+        return None;
+    };
+    Some(call.map_or_else(String::new, |call| (metric.get)(&call.report()).to_string()))
+}
+
+fn warn_unknown(call: Option<&Call>, name: &str) {
+    let names: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
+    let text = format!("CHANNEL(websocket,{name}) is not known; known are: {}", names.join(", "));
+    match call {
+        Some(call) => call_warn!(call, "{text}"),
+        None => log::warn!("{text}"),
     }
 }
 

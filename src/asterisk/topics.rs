@@ -1,15 +1,24 @@
-//! Subscriptions to the core's topics about a channel and a bridge (asterisk/stasis.h): each message wakes a call, which then
-//! looks what is true.
+//! Subscriptions to the core's topics about a channel and a bridge (asterisk/stasis.h): each message asks for a survey
+//! of what is true then.
 
 use std::ffi::c_void;
 use std::ptr::NonNull;
 use std::sync::Weak;
 
 use super::bridge::Bridge;
-use super::call::Call;
 use super::channel::Locked;
 use super::guard::{here, trampoline};
 use super::sys;
+
+/// What a message asks for.
+pub(crate) trait Survey: Send + Sync + 'static {
+    /// Something has happened to the channel or in its bridge: see what is true now. Any thread, no lock of ours held; never
+    /// waits.
+    fn survey_again(&self);
+}
+
+/// What the core keeps for a subscription.
+type Watcher = Weak<dyn Survey>;
 
 /// A subscription, until it is dropped. No lock of ours may be held then.
 pub(crate) struct Subscription(NonNull<sys::stasis_subscription>);
@@ -21,7 +30,7 @@ unsafe impl Sync for Subscription {}
 
 impl Subscription {
     /// To what happens to a channel. `None`: the core is out of memory.
-    pub(crate) fn to_channel(channel: Locked<'_>, call: Weak<Call>) -> Option<Self> {
+    pub(crate) fn to_channel(channel: Locked<'_>, call: Watcher) -> Option<Self> {
         // SAFETY: a getter under the channel lock; the topic lives as long as the channel. The types are the core's.
         unsafe {
             Self::new(sys::ast_channel_topic(channel.as_ptr()), &[sys::ast_channel_snapshot_type()], call)
@@ -29,7 +38,7 @@ impl Subscription {
     }
 
     /// To who comes into a bridge and leaves it. `None`: the core is out of memory.
-    pub(crate) fn to_bridge(bridge: &Bridge, call: Weak<Call>) -> Option<Self> {
+    pub(crate) fn to_bridge(bridge: &Bridge, call: Watcher) -> Option<Self> {
         // SAFETY: the bridge is alive, and its topic with it, which is never another one. The types are the core's.
         unsafe { Self::new(sys::ast_bridge_topic(bridge.as_ptr()), &[sys::ast_bridge_snapshot_type()], call) }
     }
@@ -39,7 +48,7 @@ impl Subscription {
     unsafe fn new(
         topic: *mut sys::stasis_topic,
         types: &[*mut sys::stasis_message_type],
-        call: Weak<Call>,
+        call: Watcher,
     ) -> Option<Self> {
         let data = Box::into_raw(Box::new(call));
         let (file, line, function) = here!();
@@ -79,7 +88,7 @@ trampoline! {
     fn published(
         data: *mut c_void, subscription: *mut sys::stasis_subscription, message: *mut sys::stasis_message,
     ) -> (), fail (), {
-        let call = data.cast::<Weak<Call>>();
+        let call = data.cast::<Watcher>();
         // SAFETY: the core's subscription and message live across the callback.
         if unsafe { sys::stasis_subscription_final_message(subscription, message) } != 0 {
             // SAFETY: from `into_raw` in `Subscription::new`; no further callback will come.
@@ -87,7 +96,7 @@ trampoline! {
         }
         // SAFETY: as above; it lives until the final message.
         if let Some(call) = unsafe { call.as_ref() }.and_then(Weak::upgrade) {
-            call.look_again();
+            call.survey_again();
         }
     }
 }

@@ -5,12 +5,32 @@
 
 use std::ffi::{CStr, CString, c_int, c_void};
 
-use super::ao2::Ao2;
-use super::config_file::variables;
+use super::ao2::{Ao2, for_each};
+use super::config_file::{self, variables};
+use super::guard::trampoline;
 use super::sys;
+use super::text::owned_string;
+use crate::call::dialled::ClientStore;
 
 /// Sorcery's name for the objects of websocket_client.conf.
 const OBJECT_TYPE: &CStr = c"websocket_client";
+
+/// The objects, for what connects to them.
+pub(crate) struct WebsocketClients;
+
+impl ClientStore for WebsocketClients {
+    fn are_in_memory() -> bool {
+        are_in_memory()
+    }
+
+    fn fields(client: &str) -> Option<Vec<(String, String)>> {
+        fields(client)
+    }
+
+    fn written(client: &str, option: &CStr) -> Option<String> {
+        config_file::written_in_client(client, option)
+    }
+}
 
 /// Whether a client of that name is configured. A look-up may ask a database.
 pub(crate) fn exists(name: &str) -> bool {
@@ -28,6 +48,43 @@ pub(crate) fn fields(name: &str) -> Option<Vec<(String, String)>> {
     // SAFETY: made above, and not used any more.
     unsafe { sys::ast_variables_destroy(first) };
     Some(fields)
+}
+
+/// The names of all clients, in no order. May ask a database.
+pub(crate) fn names() -> Vec<String> {
+    let mut names = Vec::new();
+    let Some(sorcery) = sorcery() else { return names };
+    let all = sys::ast_sorcery_retrieve_flags::AST_RETRIEVE_FLAG_MULTIPLE
+        | sys::ast_sorcery_retrieve_flags::AST_RETRIEVE_FLAG_ALL;
+    // SAFETY: sorcery is alive, the name is a static string; the result is a container of ours, or NULL.
+    let objects = unsafe {
+        let objects = sys::ast_sorcery_retrieve_by_fields(
+            sorcery.as_ptr(),
+            OBJECT_TYPE.as_ptr(),
+            all,
+            std::ptr::null_mut(),
+        );
+        Ao2::from_owned(objects.cast::<sys::ao2_container>())
+    };
+    if let Some(objects) = objects {
+        // SAFETY: `collect` gets `names`, which lives across the call.
+        unsafe { for_each(&objects, collect, (&raw mut names).cast()) };
+    }
+    names
+}
+
+trampoline! {
+    /// On the thread and within the call of `names`. 0: no match, go on.
+    fn collect(object: *mut c_void, names: *mut c_void, _flags: c_int) -> c_int, fail 0, {
+        // SAFETY: the caller's vector, which nobody else uses during the call.
+        let names = unsafe { names.cast::<Vec<String>>().as_mut() };
+        // SAFETY: the container holds sorcery's objects, whose id lives as long as they do.
+        let id = unsafe { owned_string(sys::ast_sorcery_object_get_id(object)) };
+        if let Some(names) = names {
+            names.push(id);
+        }
+        0
+    }
 }
 
 /// Whether every client is in memory, so that a look-up asks no database and no other machine.

@@ -66,6 +66,47 @@ impl Facts {
     }
 }
 
+/// What is known of a channel whose media is about to be played into a bridge, under the same locks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlayFacts {
+    /// See [`Facts::is_ending`].
+    pub is_ending: bool,
+    /// The bridge drops what the channel says.
+    pub is_muted: bool,
+    /// The core has the channel in the middle of a digit.
+    pub is_digit: bool,
+    /// A generator runs on the channel, and may take its time from the frames that are read.
+    pub has_generator: bool,
+    /// See [`Facts::has_audiohooks`].
+    pub has_audiohooks: bool,
+    /// See [`Facts::has_framehook`].
+    pub has_framehook: bool,
+    /// The core hands what the driver reads to the bridge as it is.
+    pub is_raw: bool,
+    /// See [`Facts::is_debugged`].
+    pub is_debugged: bool,
+}
+
+impl PlayFacts {
+    /// Whether a player may take a frame from the application and give it to the bridge.
+    ///
+    /// # Errors
+    /// Why not: the channel's thread reads it.
+    pub fn may_play(&self) -> Result<(), NotDirect> {
+        let conditions = [
+            (!self.is_ending, NotDirect::Ending),
+            (!self.is_muted, NotDirect::Muted),
+            (!self.is_digit, NotDirect::Digit),
+            (!self.has_framehook, NotDirect::Framehook),
+            (!self.has_audiohooks, NotDirect::Audiohook),
+            (!self.has_generator, NotDirect::Generator),
+            (self.is_raw, NotDirect::Format),
+            (!self.is_debugged, NotDirect::Debug),
+        ];
+        all(&conditions)
+    }
+}
+
 /// The reason beside the first condition that does not hold.
 fn all(conditions: &[(bool, NotDirect)]) -> Result<(), NotDirect> {
     conditions.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, reason)| Err(*reason))
@@ -135,10 +176,50 @@ mod tests {
         }
     }
 
+    type PlayChange = fn(&mut PlayFacts);
+
+    const PLAYED: [(NotDirect, PlayChange); 8] = [
+        (NotDirect::Ending, |facts| facts.is_ending = true),
+        (NotDirect::Muted, |facts| facts.is_muted = true),
+        (NotDirect::Digit, |facts| facts.is_digit = true),
+        (NotDirect::Framehook, |facts| facts.has_framehook = true),
+        (NotDirect::Audiohook, |facts| facts.has_audiohooks = true),
+        (NotDirect::Generator, |facts| facts.has_generator = true),
+        (NotDirect::Format, |facts| facts.is_raw = false),
+        (NotDirect::Debug, |facts| facts.is_debugged = true),
+    ];
+
+    #[test]
+    fn each_condition_alone_keeps_a_player_away() {
+        let plain = PlayFacts {
+            is_ending: false,
+            is_muted: false,
+            is_digit: false,
+            has_generator: false,
+            has_audiohooks: false,
+            has_framehook: false,
+            is_raw: true,
+            is_debugged: false,
+        };
+        assert_eq!(plain.may_play(), Ok(()));
+        for (reason, change) in PLAYED {
+            let mut facts = plain;
+            change(&mut facts);
+            assert_eq!(facts.may_play(), Err(reason));
+        }
+    }
+
     /// All reasons but the locks themselves, which are not among the facts.
     #[test]
     fn every_reason_has_its_condition() {
         let mut known: Vec<NotDirect> = BOTH.iter().chain(&VOICE).map(|(reason, _)| *reason).collect();
+        // Those that keep a frame from the application as well stand above.
+        known.extend(
+            PLAYED
+                .map(|(reason, _)| reason)
+                .into_iter()
+                .filter(|reason| matches!(reason, NotDirect::Muted | NotDirect::Digit)),
+        );
         known.push(NotDirect::Locked);
         assert!(NotDirect::ALL.iter().all(|reason| known.contains(reason)), "{known:?}");
         assert_eq!(known.len(), NotDirect::ALL.len());

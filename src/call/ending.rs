@@ -1,8 +1,8 @@
 //! What ends a call, and with which cause: the one place that says so.
 
-use crate::call::link::{Happening, NotConnected};
+use crate::call::link::happening::{Happening, NotConnected};
 use crate::net::connection::Closed;
-use crate::report::call_record::{EndedBy, Ending};
+use crate::report::call_stats::{EndedBy, Ending};
 
 /// Close codes of RFC 6455 section 7.4.1 that serve as the driver's own hangup cause.
 pub const CLOSE_NORMAL: u16 = 1000;

@@ -4,12 +4,13 @@
 //! handed out ([`Todo`]) and done by the caller, with no lock held. The link's own lock is a leaf: a session's may be held
 //! when it is taken, and nothing is called under it. Any thread may call in here.
 
-mod happening;
+pub(super) mod happening;
 mod loss;
 #[cfg(all(test, loom))]
 mod models;
 #[cfg(test)]
 mod properties;
+mod queries;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ use self::loss::Loss;
 use self::table::{Act, CANCEL, Next, REFUSE, STAY, Step, step};
 use super::ending::{CLOSE_NORMAL, End, HangupCause};
 use crate::net::sync::{AtomicUsize, Mutex};
-use crate::report::call_record::{EndedBy, Ending};
+use crate::report::call_stats::{EndedBy, Ending};
 
 pub use self::happening::{Happening, NotConnected};
 pub use self::table::State;
@@ -216,22 +217,6 @@ impl<C, A> Link<C, A> {
         if is_over { ClaimRefused::Over } else { ClaimRefused::Taken }
     }
 
-    /// What the connection is at.
-    pub fn state(&self) -> State {
-        self.inner.lock().state
-    }
-
-    /// The code that a connection is to be closed with that the call does not want any more. `None`: it wants one.
-    pub fn closes_with(&self) -> Option<u16> {
-        let inner = self.inner.lock();
-        (inner.state == State::Closed).then_some(inner.close_code)
-    }
-
-    /// The newest connection, also when it is over.
-    pub fn connection(&self) -> Option<Arc<C>> {
-        self.inner.lock().connection.clone()
-    }
-
     /// The same for a thread that asks often and keeps what it has seen: one atomic load, unless there is a new one.
     pub fn newest<'a>(&self, seen: &'a mut Seen<C>) -> Option<&'a Arc<C>> {
         if self.count.load(Ordering::Acquire) != seen.count {
@@ -244,21 +229,11 @@ impl<C, A> Link<C, A> {
         seen.connection.as_ref()
     }
 
-    /// How the call ends, once that is known: the first end counts.
-    pub fn end(&self) -> Option<&End> {
-        self.ended.get()
-    }
-
     /// Settles who has ended the call, under its channel's lock: the core, if it was hanging up before what has come of
     /// the application. The first answer counts. True if it was the core.
     pub fn settle(&self, core_first: bool) -> bool {
         let by_core = || Some(Ending { by: EndedBy::Core, ..self.ended.get()?.ending.clone() });
         self.settled.get_or_init(|| core_first.then(by_core).flatten()).is_some()
-    }
-
-    /// How the call ended, for people.
-    pub fn ending(&self) -> Option<&Ending> {
-        self.settled.get().and_then(Option::as_ref).or_else(|| Some(&self.ended.get()?.ending))
     }
 }
 
@@ -277,5 +252,10 @@ impl<C, A> Inner<C, A> {
         }
         let (state, ends) = if self.until.is_some() { (State::Lost, false) } else { (State::Closed, true) };
         Step { next: Next::To(state), ends, ..step }
+    }
+
+    /// See [`Link::loss_told`].
+    fn has_untold_loss(&self) -> bool {
+        self.loss.as_ref().is_some_and(|loss| !loss.is_told)
     }
 }

@@ -1,7 +1,7 @@
 //! The common tick: when calls' clocks fire, and when a busy reactor sweeps its sockets.
 //!
 //! Waking a processor that sleeps costs several times what is then done for one call. So all calls' clocks fire at
-//! multiples of [`TICK`], and a reactor with much to do sweeps all its sockets while the channels' threads keep the
+//! multiples of [`CLOCK_GRID`], and a reactor with much to do sweeps all its sockets while the channels' threads keep the
 //! processor awake anyway, instead of waking for every message. Only arithmetic on `CLOCK_MONOTONIC` lives here.
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::mono_time::MonoTime;
 
 /// Clocks fire at multiples of this. A longer one saves hardly more and delays media by up to its length.
-pub const TICK: Duration = Duration::from_millis(5);
+pub const CLOCK_GRID: Duration = Duration::from_millis(5);
 
 /// A busy reactor sweeps so long after a tick. Before the tick it would save half a tick's delay, and cost about as
 /// much as all that this saves: it would wake the processor a second time.
@@ -17,9 +17,9 @@ const SWEEP_LAG: Duration = Duration::from_micros(250);
 
 /// When a busy reactor is to sweep its sockets next, after `now`.
 pub fn next_sweep(now: MonoTime) -> MonoTime {
-    let tick = u64::try_from(TICK.as_nanos()).unwrap_or(u64::MAX);
+    let tick = u64::try_from(CLOCK_GRID.as_nanos()).unwrap_or(u64::MAX);
     let sweep = now - Duration::from_nanos(now.as_nanos() % tick) + SWEEP_LAG;
-    if sweep > now { sweep } else { sweep + TICK }
+    if sweep > now { sweep } else { sweep + CLOCK_GRID }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use bytes::BytesMut;
 use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use self::closing::State;
+use self::closing::CloseState;
 use self::holding::Holding;
 use self::liveness::Ping;
 use self::pongs::Pongs;
@@ -36,17 +36,17 @@ pub use self::handler::{Closed, Handler, Wants};
 pub struct ConnectionConfig {
     /// Longest message from the application, fragments together, bytes.
     pub max_message_size: usize,
-    /// How long it may take nothing at all from us.
+    /// How long the application may read nothing at all.
     pub write_timeout: Duration,
     /// How long to wait for its close frame after ours.
     pub close_timeout: Duration,
     /// Pings, if any.
     pub pings: Option<Pings>,
-    /// Each message is wanted as it comes, also when its reactor has much to do.
+    /// Each message is read as it comes, also when its reactor has much to do.
     pub prompt: bool,
 }
 
-/// What a reactor's turn with a connection came to.
+/// The result of a reactor's turn with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
     /// Wait for the socket.
@@ -68,12 +68,12 @@ pub struct Connection {
     pongs: Pongs,
     role: Role,
     config: ConnectionConfig,
-    state: State,
+    state: CloseState,
     ping: Option<Ping>,
     blocked_since: Option<Instant>,
-    /// The application has stalled, since then, and the call knows.
+    /// The application has stalled since then, and the call has been told.
     stalled_since: Option<Instant>,
-    /// Media dropped when all had last been written.
+    /// The media dropped so far when everything was last written.
     dropped_before: u64,
     told: bool,
     holding: Holding,
@@ -81,7 +81,7 @@ pub struct Connection {
     call_back: Option<Instant>,
     /// Reading stopped because the application does not take our answers.
     congested: bool,
-    /// The stream has ended somewhere, or has urgent data in it: a short read does not mean that the socket is empty.
+    /// The stream has ended, or has urgent data in it: a short read does not mean that the socket is empty.
     short_reads: bool,
     /// A text message has come.
     commanded: bool,
@@ -97,7 +97,7 @@ impl fmt::Debug for Connection {
 }
 
 impl Drop for Connection {
-    /// The call may keep the transport for a while yet; the application should not wait for that. Lost in a panic, the
+    /// The call may keep the transport for a while; the application should not wait for that. Lost in a panic, the
     /// connection still tells its call.
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -109,7 +109,7 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    /// A connection whose handshake is done. `leftover` is what arrived right behind the handshake.
+    /// A connection whose handshake is done. `leftover` is what arrived right after the handshake.
     pub fn new(
         transport: Arc<dyn Transport>,
         out: Arc<Outbound>,
@@ -128,7 +128,7 @@ impl Connection {
             pongs: Pongs::default(),
             role,
             config,
-            state: State::Open,
+            state: CloseState::Open,
             ping: config.pings.map(Ping::new),
             blocked_since: None,
             stalled_since: None,
@@ -149,7 +149,7 @@ impl Connection {
         self
     }
 
-    /// Whether each message is wanted as it comes.
+    /// Whether each message is read as it comes.
     pub fn is_prompt(&self) -> bool {
         self.config.prompt
     }
@@ -174,16 +174,16 @@ impl Connection {
     pub fn on_readable(&mut self, scratch: &mut [u8], short_reads: bool) -> Turn {
         self.short_reads |= short_reads;
         let more = match self.state {
-            State::Open | State::CloseSent { .. } => self.read_messages(scratch),
-            State::Lingering { .. } => self.discard_input(scratch),
-            State::Done => false,
+            CloseState::Open | CloseState::CloseSent { .. } => self.read_messages(scratch),
+            CloseState::Lingering { .. } => self.discard_input(scratch),
+            CloseState::Done => false,
         };
         let turn = self.on_writable();
         if more && turn == Turn::Idle { Turn::StillReadable } else { turn }
     }
 
     /// The socket takes bytes again. Over TLS a read may have waited for that: some messages of the protocol have to be
-    /// answered before what stands behind them can be read.
+    /// answered before what stands after them can be read.
     pub fn on_room(&mut self, scratch: &mut [u8]) -> Turn {
         if self.transport.concurrent() { self.on_writable() } else { self.on_readable(scratch, false) }
     }
@@ -195,7 +195,7 @@ impl Connection {
                 Flushed::Empty(dropped) => {
                     self.blocked_since = None;
                     self.end_stall(dropped);
-                    if dropped.messages > 0 && self.state == State::Open {
+                    if dropped.messages > 0 && self.state == CloseState::Open {
                         self.ask(|handler| handler.on_media_dropped(dropped));
                     }
                     self.linger_once_written();
@@ -211,7 +211,7 @@ impl Connection {
             }
             break;
         }
-        if self.state == State::Done {
+        if self.state == CloseState::Done {
             Turn::Done
         } else if self.release_at_end() {
             Turn::StillReadable
@@ -226,7 +226,7 @@ impl Connection {
     /// Queues pongs that had to wait for room: nothing else would bring them out before the application sends again. True
     /// if there is something to write.
     fn queue_waiting_pongs(&mut self) -> bool {
-        if self.state != State::Open {
+        if self.state != CloseState::Open {
             return false;
         }
         self.pongs.queue(&self.out);
@@ -243,8 +243,8 @@ impl Connection {
         }
     }
 
-    /// Tells the call something, and takes note of what it wants then.
-    fn ask(&mut self, tell: impl FnOnce(&dyn Handler) -> Wants) {
+    /// Tells the call something; notes and returns what the call wants then.
+    fn ask(&mut self, tell: impl FnOnce(&dyn Handler) -> Wants) -> Wants {
         let mut wants = Wants::default();
         self.guarded(|connection| wants = tell(&*connection.handler));
         if wants.no_more {
@@ -252,6 +252,7 @@ impl Connection {
         }
         let at = wants.call_back.map(|after| Instant::now() + after);
         self.call_back = self.call_back.into_iter().chain(at).min();
+        wants
     }
 
     /// Runs a piece of the call's own code; a panic in it ends this connection and nothing else.

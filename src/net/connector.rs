@@ -3,7 +3,7 @@
 //! One thread connects for all calls (`scheduler`): every socket is non-blocking and every wait is a timer, so that
 //! five hundred silent servers cost five hundred timers. What may block runs on helper threads (`helpers`):
 //! settings that are read from a database, the files of TLS, and name look-ups (`lookup`). A call's `attempts` try the
-//! host's addresses in turn; a `opening` is one of those connections, through TCP, `proxy`, `tls` and the upgrade. A call that
+//! host's addresses in turn; an `opening` is one of those connections, through TCP, `proxy`, `tls` and the upgrade. A call that
 //! is cancelled leaves its server in order, see `cancelled_attempt`.
 //!
 //! | bounded by | what |
@@ -15,10 +15,12 @@
 mod attempts;
 mod budget;
 mod cancelled_attempt;
+mod check_report;
 mod connect_error;
 mod counters;
 mod jitter;
 mod lookup;
+mod observer;
 mod opening;
 mod partial_write;
 mod promise;
@@ -45,19 +47,21 @@ use self::lookup::Lookups;
 use self::promise::Settled;
 use self::scheduler::{JobId, Mailbox, News, Scheduler};
 use super::transport::Transport;
-use super::watchdog::Watched;
+use super::watchdog::WatchedThread;
 use crate::net::helpers::Helpers;
 use crate::settings::client::{ClientSettings, TargetUri};
 
+pub use self::check_report::{CheckReport, CheckResult, verdict};
 pub use self::connect_error::{ConnectError, Failure, Phase};
 pub use self::counters::ConnectorStats;
 pub use self::jitter::jitter;
 pub use self::lookup::{Resolve, SystemResolver};
+pub use self::observer::{ConnectStep, OnStep};
 pub use self::opening::set_tcp_keepalives;
 pub use self::proxy::ProxyError;
 pub use self::tls::{TlsConnector, TlsContext, TlsHandshake, TlsProgress};
 
-/// Reading the settings may take this long: a database that does not answer must not hold a call for ever.
+/// Reading the settings may take this long: a database that does not answer must not hold a call forever.
 pub const SETTINGS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Name look-ups at the same time.
@@ -78,7 +82,7 @@ pub struct Destination {
     pub target: TargetUri,
 }
 
-/// How the connector comes by a call's [`Destination`].
+/// How the connector gets a call's [`Destination`].
 pub enum ConnectSettings {
     /// The caller had it in memory; or what is wrong with it, for the log. Costs no helper thread.
     Known(Result<Box<Destination>, String>),
@@ -136,13 +140,16 @@ pub struct ConnectJob {
     pub label: String,
     /// One of many attempts after a loss: what fails is told at the level debug.
     pub again: bool,
+    /// Told each step. Makes the job a check: a WebSocket that opens is closed with 1000 as soon as `on_done` has
+    /// returned, and may not be used; totals do not count it.
+    pub on_step: Option<OnStep>,
 }
 
 /// An open WebSocket.
 pub struct Connected {
     /// The non-blocking stream under it, in no epoll any more. TLS may hold bytes that epoll does not see: read first.
     pub transport: Arc<dyn Transport>,
-    /// What the server sent right behind its 101: the first bytes of the WebSocket.
+    /// What the server sent right after its 101: the first bytes of the WebSocket.
     pub leftover: Vec<u8>,
     /// What the server chose of the offered ones; `None` if nothing.
     pub subprotocol: Option<String>,
@@ -176,7 +183,7 @@ pub struct ConnectHandle {
 }
 
 impl ConnectHandle {
-    /// Ends the job at once, whatever it is doing. The connector's thread takes leave of the server, within a few seconds.
+    /// Ends the job at once, whatever it is doing. The connector's thread closes the connection within a few seconds.
     /// Never blocks.
     ///
     /// `true`: `on_done` has not been called and never will be. `false`: it has been, is being called at this moment,
@@ -268,11 +275,11 @@ impl Connector {
     }
 
     /// For the watchdog.
-    pub fn watched(&self) -> Arc<dyn Watched> {
+    pub fn watched(&self) -> Arc<dyn WatchedThread> {
         self.mailbox.clone()
     }
 
-    /// Ends all jobs with [`Failure::Stopped`] and joins all threads, but for helper threads that still hang after a
+    /// Ends all jobs with [`Failure::Stopped`] and joins all threads, except helper threads that still hang after a
     /// second. Not to be called from `on_done`. A second call does nothing more.
     pub fn stop(&self) -> StopReport {
         self.mailbox.post(News::Stop);

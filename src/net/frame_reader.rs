@@ -31,7 +31,7 @@ pub(super) enum Received {
     /// Its payload is to come back in a pong.
     Ping(Vec<u8>),
     Pong,
-    /// The payload of a close frame: empty, or a code that may be sent and a reason in UTF-8. Nothing behind it matters.
+    /// The payload of a close frame: empty, or a code that may be sent and a reason in UTF-8. Nothing after it matters.
     Close(Vec<u8>),
 }
 

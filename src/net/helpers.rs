@@ -13,7 +13,7 @@ use crate::net::contain::contained;
 /// How long a thread waits for more work before it ends.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// Something that may block. It owns all that it touches, for it may have to be abandoned.
+/// Something that may block. It owns all that it touches, because it may be abandoned.
 pub(crate) type Task = Box<dyn FnOnce() + Send>;
 
 /// Names one task for [`Helpers::forget`].
@@ -22,18 +22,18 @@ pub(crate) struct Ticket(u64);
 
 /// A pool of threads. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Helpers(Arc<Inner>);
+pub(crate) struct Helpers(Arc<Pool>);
 
-struct Inner {
+struct Pool {
     thread_name: &'static str,
     max_threads: usize,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     work: Condvar,
     ended: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct PoolState {
     queue: VecDeque<(Ticket, Task)>,
     tickets: u64,
     idle: usize,
@@ -45,7 +45,7 @@ struct State {
 impl Helpers {
     pub(crate) fn new(thread_name: &'static str, max_threads: usize) -> Self {
         let (state, work, ended) = (Mutex::default(), Condvar::new(), Condvar::new());
-        Self(Arc::new(Inner { thread_name, max_threads, state, work, ended }))
+        Self(Arc::new(Pool { thread_name, max_threads, state, work, ended }))
     }
 
     /// Runs `task` on one of the threads, as soon as one is free.
@@ -74,7 +74,7 @@ impl Helpers {
         Ok(ticket)
     }
 
-    fn spawn(&self, state: &mut State) -> io::Result<()> {
+    fn spawn(&self, state: &mut PoolState) -> io::Result<()> {
         for thread in state.threads.extract_if(.., |thread| thread.is_finished()) {
             let _ = thread.join();
         }
@@ -100,7 +100,7 @@ impl Helpers {
     }
 
     /// Drops what has not begun and joins the threads. Those still at work at `deadline` are left alone and counted:
-    /// they end by themselves behind their task.
+    /// they end by themselves after their task.
     pub(crate) fn close(&self, deadline: Instant) -> usize {
         let mut state = self.0.state.lock();
         state.closed = true;
@@ -111,7 +111,7 @@ impl Helpers {
         let mut threads = std::mem::take(&mut state.threads);
         drop(state);
         drop(dropped);
-        // Whoever is not abandoned has told so with its last breath: wait for that breath.
+        // A thread that is not abandoned has reported its end: wait until it has ended.
         while threads.len() > abandoned {
             for thread in threads.extract_if(.., |thread| thread.is_finished()) {
                 let _ = thread.join();
@@ -122,7 +122,7 @@ impl Helpers {
     }
 }
 
-impl Inner {
+impl Pool {
     fn work(&self) {
         while let Some(task) = self.next_task() {
             contained(self.thread_name, task);

@@ -12,6 +12,7 @@ pub mod heartbeat;
 pub(crate) mod helpers;
 mod mask;
 pub mod outbound;
+pub mod players;
 pub mod reactor;
 pub(crate) mod sync;
 pub mod task_thread;

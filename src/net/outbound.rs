@@ -1,4 +1,4 @@
-//! The way out: encodes WebSocket frames and writes them without waiting, with a bounded queue behind.
+//! The way out: encodes WebSocket frames and writes them without waiting, with a bounded queue for what cannot be written yet.
 //!
 //! Events are queued first, so that their order is the queue's, and then written by the same thread. Media is written
 //! directly when nothing is queued. When something waits, when another thread writes, and over TLS, a message is appended
@@ -18,16 +18,17 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tungstenite::protocol::Role;
-use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tungstenite::protocol::frame::coding::{Control, OpCode};
 
 pub(in crate::net) use self::encode::client_close_frame;
-use self::encode::{encode, next_mask, seeded_rng};
-use self::pending::{Message, Pending};
-use self::waiting::Instead;
+use self::encode::{Encoder, encode, next_mask, seeded_rng};
+use self::pending::{Pending, PendingMessage};
+use self::waiting::Successor;
 use self::writer::Writer;
 use super::frame_reader::MAX_HEADER_BYTES;
 use super::sync::{AtomicBool, AtomicUsize, Mutex};
 use super::transport::Transport;
+use crate::protocol::dialect::WireWriter;
 
 pub use self::counters::{Dropped, OutCounters};
 
@@ -35,6 +36,15 @@ pub use self::counters::{Dropped, OutCounters};
 pub trait Wake: Send + Sync {
     /// Asks for a flush soon.
     fn wake(&self);
+}
+
+/// When one frame of media plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MediaTime {
+    /// How long it lasts.
+    pub duration: Duration,
+    /// Since the stream began, where the call's dialect says that; else nothing.
+    pub at: Duration,
 }
 
 /// What a flush came to.
@@ -89,26 +99,38 @@ impl Outbound {
             media_limit,
             pending: Mutex::default(),
             pending_len: AtomicUsize::new(0),
-            writer: Mutex::new(Writer::new(mask)),
+            writer: Mutex::new(Writer::new(Encoder::new(mask))),
             congested: AtomicBool::new(false),
             outlived: false,
             counters: Arc::default(),
         }
     }
 
+    /// Has messages written in the call's dialect, where that wraps media or numbers messages.
+    #[must_use]
+    pub fn speaking(self, dialect: Option<WireWriter>) -> Self {
+        self.writer.lock().encoder.dialect = dialect;
+        self
+    }
+
     /// Sends one media frame's payload that lasts `duration`. Never waits. Called by the channel's thread.
     pub fn send_media(&self, payload: &[u8], duration: Duration) {
+        self.send_timed_media(payload, MediaTime { duration, at: Duration::ZERO });
+    }
+
+    /// The same for a dialect that says when the frame plays.
+    pub fn send_timed_media(&self, payload: &[u8], time: MediaTime) {
         self.counters.media_messages.fetch_add(1, Ordering::Relaxed);
         self.counters.media_bytes.fetch_add(payload.len() as u64, Ordering::Relaxed);
         if self.transport.concurrent()
             && let Some(writer) = self.writer.try_lock()
             && writer.sent == writer.buf.len()
             && !self.is_waiting()
-            && self.send_directly(writer, payload)
+            && self.send_directly(writer, payload, time)
         {
             return;
         }
-        if self.queue_payload(Data::Binary, payload, Some(duration), false) {
+        if self.queue_payload(payload, Some(time), false) {
             self.wake.wake();
         } else if let Some(heir) = self.heir() {
             heir.wake.wake();
@@ -134,7 +156,7 @@ impl Outbound {
 
     fn queue_event(&self, text: &str, is_passing: bool) {
         self.counters.events.fetch_add(1, Ordering::Relaxed);
-        self.queue_payload(Data::Text, text.as_bytes(), None, is_passing);
+        self.queue_payload(text.as_bytes(), None, is_passing);
     }
 
     /// Writes what is queued, if the socket takes it and no other thread writes; else wakes the reactor for it. Never
@@ -174,7 +196,7 @@ impl Outbound {
         let frame = self.control_frame(control, payload);
         let mut pending = self.pending.lock();
         if !pending.closed {
-            self.append(&mut pending, Message::Encoded(frame));
+            self.append(&mut pending, PendingMessage::Encoded(frame));
         }
     }
 
@@ -188,16 +210,15 @@ impl Outbound {
         }
         if let Some(text) = last {
             self.counters.events.fetch_add(1, Ordering::Relaxed);
-            let message =
-                Message::Payload { opcode: Data::Text, payload: text.into(), media: None, is_passing: false };
+            let message = PendingMessage::Payload { payload: text.into(), media: None, is_passing: false };
             self.append(&mut pending, message);
         }
-        self.append(&mut pending, Message::Encoded(frame));
+        self.append(&mut pending, PendingMessage::Encoded(frame));
     }
 
     fn control_frame(&self, control: Control, payload: &[u8]) -> Vec<u8> {
         let mut frame = Vec::with_capacity(MAX_HEADER_BYTES + payload.len());
-        let mask = self.writer.lock().mask.as_mut().map(next_mask);
+        let mask = self.writer.lock().encoder.mask.as_mut().map(next_mask);
         // Encoding into a Vec cannot fail.
         let _ = encode(&mut frame, OpCode::Control(control), payload, mask);
         frame
@@ -231,7 +252,7 @@ impl Outbound {
     /// Playing time of the media that waits.
     pub fn queued_media(&self) -> Duration {
         match &*self.pending.lock() {
-            Pending { instead: Some(Instead::Kept(kept, _)), .. } => kept.media(),
+            Pending { instead: Some(Successor::Kept(kept, _)), .. } => kept.media(),
             pending => pending.messages.media(),
         }
     }
@@ -256,18 +277,18 @@ impl Outbound {
     }
 
     /// Queues an unencoded message; false if it does not go out here. `media`: how long it plays, if it is media.
-    fn queue_payload(&self, opcode: Data, payload: &[u8], media: Option<Duration>, is_passing: bool) -> bool {
+    fn queue_payload(&self, payload: &[u8], media: Option<MediaTime>, is_passing: bool) -> bool {
         let mut pending = self.pending.lock();
-        let message = || Message::Payload { opcode, payload: payload.to_vec(), media, is_passing };
+        let message = || PendingMessage::Payload { payload: payload.to_vec(), media, is_passing };
         match &mut pending.instead {
-            Some(Instead::Kept(kept, dropped)) => {
+            Some(Successor::Kept(kept, dropped)) => {
                 *dropped += self.keep_more(kept, message());
                 return false;
             }
-            Some(Instead::Heir(heir)) => {
+            Some(Successor::Heir(heir)) => {
                 let heir = heir.upgrade();
                 drop(pending);
-                heir.map(|heir| heir.queue_payload(opcode, payload, media, is_passing));
+                heir.map(|heir| heir.queue_payload(payload, media, is_passing));
                 return false;
             }
             None => {}

@@ -6,9 +6,9 @@
 //! is in the middle of an exchange.
 
 mod inbox;
-mod load;
 #[cfg(all(test, loom))]
 mod models;
+mod readable_rate;
 mod worker;
 
 use std::io;
@@ -18,12 +18,12 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
-use self::inbox::{Command, Inbox};
+use self::inbox::{Inbox, ReactorCommand};
 use self::worker::Worker;
 use super::connection::Connection;
 use super::heartbeat::Heartbeat;
 use super::outbound::Wake;
-use super::watchdog::Watched;
+use super::watchdog::WatchedThread;
 
 /// A reactor has its fill of connections with this many: about a fifth of a core if all of them talk.
 const CONNECTIONS_PER_REACTOR: usize = 200;
@@ -45,7 +45,7 @@ struct Shared {
     heartbeat: Heartbeat,
 }
 
-impl Watched for Shared {
+impl WatchedThread for Shared {
     fn heartbeat(&self) -> &Heartbeat {
         &self.heartbeat
     }
@@ -87,23 +87,23 @@ impl Slot {
     /// Hands the connection over; from now on its reactor reads it.
     pub fn add(&self, connection: Connection) {
         self.reactor.0.connections.fetch_add(1, Ordering::Relaxed);
-        self.reactor.0.inbox.post(Command::Add(self.key, Box::new(connection)));
+        self.reactor.0.inbox.post(ReactorCommand::Add(self.key, Box::new(connection)));
     }
 
     /// Starts the close handshake with `code`. Nothing happens if the connection is gone.
     pub fn close(&self, code: u16) {
-        self.reactor.0.inbox.post(Command::Close(self.key, code));
+        self.reactor.0.inbox.post(ReactorCommand::Close(self.key, code));
     }
 
     /// Has the connection read again whose call had wanted no more.
     pub fn read_on(&self) {
-        self.reactor.0.inbox.post(Command::ReadOn(self.key));
+        self.reactor.0.inbox.post(ReactorCommand::ReadOn(self.key));
     }
 }
 
 impl Wake for Slot {
     fn wake(&self) {
-        self.reactor.0.inbox.post(Command::Flush(self.key));
+        self.reactor.0.inbox.post(ReactorCommand::Flush(self.key));
     }
 }
 
@@ -150,8 +150,8 @@ impl Reactors {
     }
 
     /// For the watchdog.
-    pub fn watched(&self) -> impl Iterator<Item = Arc<dyn Watched>> {
-        self.handles.iter().map(|handle| handle.0.clone() as Arc<dyn Watched>)
+    pub fn watched(&self) -> impl Iterator<Item = Arc<dyn WatchedThread>> {
+        self.handles.iter().map(|handle| handle.0.clone() as Arc<dyn WatchedThread>)
     }
 
     /// Ends every connection at once and joins the threads. Not to be called from a reactor thread. A second call does
@@ -162,7 +162,7 @@ impl Reactors {
             return;
         }
         for handle in &self.handles {
-            handle.0.inbox.post(Command::Stop);
+            handle.0.inbox.post(ReactorCommand::Stop);
         }
         for thread in threads {
             if thread.join().is_err() {

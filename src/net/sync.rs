@@ -4,13 +4,13 @@
 #[cfg(not(all(test, loom)))]
 pub(crate) use {
     parking_lot::{Mutex, MutexGuard},
-    std::sync::atomic::{AtomicBool, AtomicUsize},
+    std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize},
 };
 
 #[cfg(all(test, loom))]
 pub(crate) use {
     loom::sync::MutexGuard,
-    loom::sync::atomic::{AtomicBool, AtomicUsize},
+    loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize},
     modelled::Mutex,
 };
 

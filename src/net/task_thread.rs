@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::contain::contained_round;
 use super::heartbeat::Heartbeat;
-use super::watchdog::Watched;
+use super::watchdog::WatchedThread;
 use crate::fault;
 
 /// How soon a task is tried again that was put aside.
@@ -35,14 +35,14 @@ type MakeTask<T> = Box<dyn FnOnce() -> Option<T> + Send>;
 /// When a task is due, and which of those that are due then it is.
 pub type TimerKey = (Instant, u64);
 
-struct Queue<T> {
+struct TaskQueue<T> {
     tasks: VecDeque<T>,
     timers: BTreeMap<TimerKey, MakeTask<T>>,
     stopping: bool,
 }
 
-struct Shared<T> {
-    queue: Mutex<Queue<T>>,
+struct TaskThreadState<T> {
+    queue: Mutex<TaskQueue<T>>,
     changed: Condvar,
     /// Tasks that the thread has taken and not done yet.
     taken: AtomicUsize,
@@ -50,7 +50,7 @@ struct Shared<T> {
     carries: &'static str,
 }
 
-impl<T: Task> Watched for Shared<T> {
+impl<T: Task> WatchedThread for TaskThreadState<T> {
     fn heartbeat(&self) -> &Heartbeat {
         &self.heartbeat
     }
@@ -67,7 +67,7 @@ impl<T: Task> Watched for Shared<T> {
 
 /// The thread and its queue.
 pub struct TaskThread<T: Task> {
-    shared: Arc<Shared<T>>,
+    shared: Arc<TaskThreadState<T>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -83,8 +83,8 @@ impl<T: Task> TaskThread<T> {
     /// # Errors
     /// Out of threads.
     pub fn start(name: &str, carries: &'static str) -> std::io::Result<Self> {
-        let queue = Queue { tasks: VecDeque::new(), timers: BTreeMap::new(), stopping: false };
-        let shared = Arc::new(Shared {
+        let queue = TaskQueue { tasks: VecDeque::new(), timers: BTreeMap::new(), stopping: false };
+        let shared = Arc::new(TaskThreadState {
             queue: Mutex::new(queue),
             changed: Condvar::new(),
             taken: AtomicUsize::new(0),
@@ -136,7 +136,7 @@ impl<T: Task> TaskThread<T> {
     }
 
     /// For the watchdog.
-    pub fn watched(&self) -> Arc<dyn Watched> {
+    pub fn watched(&self) -> Arc<dyn WatchedThread> {
         self.shared.clone()
     }
 
@@ -172,13 +172,13 @@ impl<T> Taken<T> {
     }
 }
 
-fn run<T: Task>(shared: &Shared<T>) {
+fn run<T: Task>(shared: &TaskThreadState<T>) {
     let mut taken = Taken { aside: VecDeque::new(), to_do: VecDeque::new() };
     while contained_round(shared.heartbeat.name(), || round(shared, &mut taken)).unwrap_or(true) {}
 }
 
 /// Waits for tasks and tries each; false when it is time to end.
-fn round<T: Task>(shared: &Shared<T>, taken: &mut Taken<T>) -> bool {
+fn round<T: Task>(shared: &TaskThreadState<T>, taken: &mut Taken<T>) -> bool {
     let (tasks, stopping) = next_tasks(shared, taken.count() > 0);
     taken.to_do = taken.aside.drain(..).chain(taken.to_do.drain(..)).chain(tasks).collect();
     shared.taken.store(taken.count(), Ordering::Relaxed);
@@ -197,7 +197,7 @@ fn round<T: Task>(shared: &Shared<T>, taken: &mut Taken<T>) -> bool {
 }
 
 /// Waits for tasks. The second is true when they are the last ones.
-fn next_tasks<T: Task>(shared: &Shared<T>, retry: bool) -> (VecDeque<T>, bool) {
+fn next_tasks<T: Task>(shared: &TaskThreadState<T>, retry: bool) -> (VecDeque<T>, bool) {
     shared.heartbeat.waits();
     let mut queue = shared.queue.lock();
     let retry_at = retry.then(|| Instant::now() + RETRY);
@@ -337,7 +337,7 @@ mod tests {
         calls.wait_for(0);
     }
 
-    /// Tasks hold calls, and calls hold what holds the thread: nothing may stay in a queue that nobody looks at.
+    /// Tasks hold calls, and calls hold what holds the thread: nothing may stay in a queue that no thread reads.
     #[test]
     fn stopping_does_what_can_be_done_and_keeps_nothing() {
         let calls = Calls::new();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, RawFd};
+use std::time::SystemTime;
 
 /// A connected, non-blocking byte stream.
 ///
@@ -38,6 +39,11 @@ pub trait Transport: Send + Sync + fmt::Debug {
 
     /// TLS version and cipher for people to read; `None` on a plain socket.
     fn tls_description(&self) -> Option<String> {
+        None
+    }
+
+    /// When the certificate of the other end expires; `None` on a plain socket, and where it has shown none.
+    fn certificate_expiry(&self) -> Option<SystemTime> {
         None
     }
 }

@@ -10,8 +10,8 @@ mod incoming;
 mod outgoing;
 
 pub use self::head::{HeadError, MAX_HEAD_BYTES, MAX_HEADERS};
-pub use self::incoming::{Accept, Refusal, check_request};
-pub use self::outgoing::{Progress, RequestError, ResponseParser, UpgradeError, UpgradeRequest};
+pub use self::incoming::{Accept, UpgradeRefusal, check_request};
+pub use self::outgoing::{Progress, ResponseParser, UpgradeError, UpgradeRequest, UpgradeRequestError};
 
 pub(crate) use self::head::{Fed, HeadReader, for_log};
 pub(crate) use self::outgoing::{authority, basic_authorization, offered_as};

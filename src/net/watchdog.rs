@@ -18,7 +18,7 @@ use super::heartbeat::Heartbeat;
 use crate::mono_time::MonoTime;
 
 /// A thread as the watchdog sees it. Nothing of this may wait.
-pub trait Watched: Send + Sync {
+pub trait WatchedThread: Send + Sync {
     /// Its turns.
     fn heartbeat(&self) -> &Heartbeat;
     /// Whether something has been posted that it has not taken yet.
@@ -33,7 +33,7 @@ pub struct Patience {
     /// Between two looks.
     pub period: Duration,
     /// A look that comes so long after the one before counts nothing: the process was stopped, or the machine is so busy
-    /// that nobody comes round in time.
+    /// that no thread comes round in time.
     pub late: Duration,
     /// A thread that does not come round for longer than this stands still.
     pub limit: Duration,
@@ -46,8 +46,8 @@ impl Default for Patience {
     }
 }
 
-struct Shared {
-    threads: Vec<Arc<dyn Watched>>,
+struct WatchdogState {
+    threads: Vec<Arc<dyn WatchedThread>>,
     calls: AtomicUsize,
     stuck: AtomicUsize,
     stopping: AtomicBool,
@@ -55,7 +55,7 @@ struct Shared {
 
 /// The thread that looks. Dropping it stops it.
 pub struct Watchdog {
-    shared: Arc<Shared>,
+    shared: Arc<WatchdogState>,
     sleeper: thread::Thread,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -71,9 +71,9 @@ impl Watchdog {
     ///
     /// # Errors
     /// Out of threads.
-    pub fn start(threads: Vec<Arc<dyn Watched>>, patience: Patience) -> io::Result<Self> {
+    pub fn start(threads: Vec<Arc<dyn WatchedThread>>, patience: Patience) -> io::Result<Self> {
         let (calls, stuck, stopping) = Default::default();
-        let shared = Arc::new(Shared { threads, calls, stuck, stopping });
+        let shared = Arc::new(WatchdogState { threads, calls, stuck, stopping });
         let own = shared.clone();
         let thread = thread::Builder::new().name("ws-watchdog".into()).spawn(move || run(&own, patience))?;
         Ok(Self { shared, sleeper: thread.thread().clone(), thread: Mutex::new(Some(thread)) })
@@ -113,7 +113,7 @@ impl Drop for Watchdog {
     }
 }
 
-impl Shared {
+impl WatchdogState {
     /// Whether anything could stand still. Without calls that is the rest of those that were.
     fn is_needed(&self) -> bool {
         self.calls.load(Ordering::Relaxed) > 0
@@ -125,8 +125,8 @@ impl Shared {
     }
 }
 
-fn run(shared: &Shared, patience: Patience) {
-    let mut watches = vec![Watch::default(); shared.threads.len()];
+fn run(shared: &WatchdogState, patience: Patience) {
+    let mut watches = vec![ThreadState::default(); shared.threads.len()];
     let mut last = clock::now();
     while !shared.stopping.load(Ordering::Relaxed) {
         contained_round("the watchdog", || round(shared, patience, &mut watches, &mut last));
@@ -134,7 +134,7 @@ fn run(shared: &Shared, patience: Patience) {
 }
 
 /// Sleeps, then looks at each thread. Where that panics the others are looked at all the same.
-fn round(shared: &Shared, patience: Patience, watches: &mut [Watch], last: &mut MonoTime) {
+fn round(shared: &WatchdogState, patience: Patience, watches: &mut [ThreadState], last: &mut MonoTime) {
     if shared.is_needed() {
         thread::park_timeout(patience.period);
     } else {
@@ -143,10 +143,10 @@ fn round(shared: &Shared, patience: Patience, watches: &mut [Watch], last: &mut 
     let now = clock::now();
     let passed = now.since(std::mem::replace(last, now));
     let pairs = watches.iter_mut().zip(&shared.threads);
-    let look = |(watch, thread): (&mut Watch, &Arc<dyn Watched>)| {
-        contained("the watchdog", || watch.look(&**thread, passed, patience))
+    let inspect = |(watch, thread): (&mut ThreadState, &Arc<dyn WatchedThread>)| {
+        contained("the watchdog", || watch.inspect(&**thread, passed, patience))
     };
-    let found: Vec<_> = pairs.map(look).collect();
+    let found: Vec<_> = pairs.map(inspect).collect();
     shared.stuck.store(watches.iter().filter(|watch| watch.is_told).count(), Ordering::Relaxed);
     for (thread, found) in shared.threads.iter().zip(found) {
         contained("the watchdog", || report(&**thread, found.unwrap_or(Found::Nothing)));
@@ -154,11 +154,11 @@ fn round(shared: &Shared, patience: Patience, watches: &mut [Watch], last: &mut 
 }
 
 /// Whether a thread with this count has something to do, taken or not.
-fn has_work(thread: &dyn Watched, turns: u64) -> bool {
+fn has_work(thread: &dyn WatchedThread, turns: u64) -> bool {
     Heartbeat::is_work(turns) || thread.is_awaited()
 }
 
-/// What a look at a thread found.
+/// What a check of a thread found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     /// Nothing new.
@@ -171,16 +171,16 @@ enum Found {
 
 /// What is known of a thread from the looks so far.
 #[derive(Debug, Clone, Default)]
-struct Watch {
+struct ThreadState {
     turns: u64,
     /// How long it has been seen standing still.
     stood: Duration,
     is_told: bool,
 }
 
-impl Watch {
-    /// `passed` is the time since the last look.
-    fn look(&mut self, thread: &dyn Watched, passed: Duration, patience: Patience) -> Found {
+impl ThreadState {
+    /// `passed` is the time since the last check.
+    fn inspect(&mut self, thread: &dyn WatchedThread, passed: Duration, patience: Patience) -> Found {
         let turns = thread.heartbeat().turns();
         if turns != self.turns || !has_work(thread, turns) {
             let stood = std::mem::take(&mut self.stood);
@@ -199,7 +199,7 @@ impl Watch {
     }
 }
 
-fn report(thread: &dyn Watched, found: Found) {
+fn report(thread: &dyn WatchedThread, found: Found) {
     let (name, (count, what)) = (thread.heartbeat().name(), thread.carries());
     match found {
         Found::Nothing => {}
@@ -230,7 +230,7 @@ mod tests {
         is_awaited: AtomicBool,
     }
 
-    impl Watched for Fake {
+    impl WatchedThread for Fake {
         fn heartbeat(&self) -> &Heartbeat {
             &self.heartbeat
         }
@@ -248,60 +248,60 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Looks once a second, and gives what was found but for nothing.
-    fn look(watch: &mut Watch, thread: &Fake, times: usize) -> Vec<Found> {
-        let look = |_| watch.look(thread, SECOND, Patience::default());
-        (0..times).map(look).filter(|found| *found != Nothing).collect()
+    /// Looks once a second, and reports what it finds, if anything.
+    fn inspect(watch: &mut ThreadState, thread: &Fake, times: usize) -> Vec<Found> {
+        let inspect = |_| watch.inspect(thread, SECOND, Patience::default());
+        (0..times).map(inspect).filter(|found| *found != Nothing).collect()
     }
 
     #[test]
     fn who_works_on_one_thing_for_long_stands_still() {
-        let (mut watch, thread) = (Watch::default(), fake());
+        let (mut watch, thread) = (ThreadState::default(), fake());
         thread.heartbeat.works();
-        assert_eq!(look(&mut watch, &thread, 6), []);
-        assert_eq!(look(&mut watch, &thread, 1), [StandsStill(6 * SECOND)]);
-        assert_eq!(look(&mut watch, &thread, 3), []);
+        assert_eq!(inspect(&mut watch, &thread, 6), []);
+        assert_eq!(inspect(&mut watch, &thread, 1), [StandsStill(6 * SECOND)]);
+        assert_eq!(inspect(&mut watch, &thread, 3), []);
         thread.heartbeat.waits();
-        assert_eq!(look(&mut watch, &thread, 10), [ComesRound(10 * SECOND)]);
+        assert_eq!(inspect(&mut watch, &thread, 10), [ComesRound(10 * SECOND)]);
     }
 
     #[test]
     fn who_sleeps_stands_still_only_if_something_waits_for_it() {
-        let (mut watch, thread) = (Watch::default(), fake());
+        let (mut watch, thread) = (ThreadState::default(), fake());
         thread.heartbeat.waits();
-        assert_eq!(look(&mut watch, &thread, 60), []);
+        assert_eq!(inspect(&mut watch, &thread, 60), []);
         thread.is_awaited.store(true, Ordering::Relaxed);
-        assert_eq!(look(&mut watch, &thread, 6), [StandsStill(6 * SECOND)]);
+        assert_eq!(inspect(&mut watch, &thread, 6), [StandsStill(6 * SECOND)]);
         thread.is_awaited.store(false, Ordering::Relaxed);
-        assert_eq!(look(&mut watch, &thread, 60), [ComesRound(7 * SECOND)]);
+        assert_eq!(inspect(&mut watch, &thread, 60), [ComesRound(7 * SECOND)]);
     }
 
     #[test]
     fn who_does_one_thing_after_the_other_comes_round() {
-        let (mut watch, thread) = (Watch::default(), fake());
+        let (mut watch, thread) = (ThreadState::default(), fake());
         for _ in 0..20 {
             thread.heartbeat.works();
-            assert_eq!(look(&mut watch, &thread, 5), []);
+            assert_eq!(inspect(&mut watch, &thread, 5), []);
         }
     }
 
     #[test]
     fn a_stopped_process_counts_for_nothing() {
-        let (mut watch, thread) = (Watch::default(), fake());
+        let (mut watch, thread) = (ThreadState::default(), fake());
         thread.heartbeat.works();
-        assert_eq!(look(&mut watch, &thread, 4), []);
+        assert_eq!(inspect(&mut watch, &thread, 4), []);
         let hour = 3600 * SECOND;
         for passed in [11 * SECOND, 2 * SECOND, hour] {
-            assert_eq!(watch.look(&thread, passed, Patience::default()), Nothing);
+            assert_eq!(watch.inspect(&thread, passed, Patience::default()), Nothing);
         }
-        assert_eq!(look(&mut watch, &thread, 2), []);
-        assert_eq!(look(&mut watch, &thread, 1), [StandsStill(6 * SECOND)]);
+        assert_eq!(inspect(&mut watch, &thread, 2), []);
+        assert_eq!(inspect(&mut watch, &thread, 1), [StandsStill(6 * SECOND)]);
     }
 
     /// Stands still, and cannot be asked about that.
     struct Unaskable(Heartbeat);
 
-    impl Watched for Unaskable {
+    impl WatchedThread for Unaskable {
         fn heartbeat(&self) -> &Heartbeat {
             &self.0
         }

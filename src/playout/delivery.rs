@@ -6,9 +6,9 @@
 //!
 //! | a frame comes | it carries | so its timestamp |
 //! | --- | --- | --- |
-//! | right behind another, or a little late | that one's time and length, however late it is read | goes on evenly |
-//! | later than that, by up to 60 ms (at 8 kHz): others may have sent meanwhile (a whisper's silence, a tone), and they carry no time | none | goes on evenly behind whatever was sent last |
-//! | after silence, or first | the time at which it is due, and a little | shows the silence. Where others filled it, it is never before theirs, and by less than two frames behind them |
+//! | right after another, or a little late | that one's time and length, however late it is read | goes on evenly |
+//! | later than that, by up to 60 ms (at 8 kHz): others may have sent meanwhile (a whisper's silence, a tone), and they carry no time | none | goes on evenly after whatever was sent last |
+//! | after silence, or first | the time at which it is due, and a little | shows the silence. Where others filled it, it is never before theirs, and by less than two frames after them |
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const SKEW_SAMPLES: u64 = 640;
 const OTHERS_SEND: Duration = Duration::from_millis(20);
 
 /// RTP takes a frame's time when it writes it, soon after the read, and rounds down: a time that continues one that RTP
-/// took itself is to be later by this. Written later than that, the frame behind it is stamped by some milliseconds less.
+/// took itself is to be later by this. Written later than that, the frame after it is stamped by some milliseconds less.
 const WRITTEN_WITHIN: Duration = Duration::from_micros(900);
 
 /// The times of one call's frames.

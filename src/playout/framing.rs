@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | g723 | 24, 20, 4 or 1 bytes; the first byte says which | [`super::g723`] |
 //! | ilbc | 50 or 38 bytes, one of them in a stream | [`super::ilbc`] |
-//! | silk | of any size, and nothing in them says it: only a message tells where one ends | Asterisk counts 20 ms for any length |
+//! | silk | of any size, and nothing in them shows it: only a message shows where one ends | Asterisk counts 20 ms for any length |
 //! | all others that can be cut | of one size: ulaw, alaw, slin, g722, g726, adpcm and gsm by their nature; siren7, siren14 and g719 at the one bit rate that Asterisk takes (32, 48 and 64 kbit/s) | `res_format_attr_siren*`, `formats/format_g719.c` |
 //!
 //! Codecs that can never be cut (opus, speex, g729, amr, codec2, lpc10) have no framing: a message is a frame in
@@ -19,7 +19,7 @@ use super::{g723, ilbc};
 pub enum Framing {
     /// All frames have so many bytes.
     Fixed(NonZeroUsize),
-    /// Each frame tells its own length.
+    /// Each frame shows its own length.
     G723,
     /// All frames of a stream have one of two lengths.
     Ilbc,

@@ -1,29 +1,29 @@
 //! Frames of iLBC (RFC 3951): a stream has frames of 20 ms in 38 bytes, or of 30 ms in 50 bytes, and no frame says which.
 //!
-//! What tells is the length of a message, and in a larger one the frames' last bits: each is the empty frame indicator
+//! The length of a message shows it, and in a larger one the frames' last bits: each is the empty frame indicator
 //! (RFC 3951 table 3.2), which an encoder leaves 0. Asterisk's own counter (`ilbc_samples`, `main/codec_builtin.c`) takes
-//! every stream without an attribute `mode` for one of 30 ms, whatever its frames are. That attribute tells nothing here: a
-//! copy of a format has `mode` 20 though nobody has agreed on it (`ilbc_clone`, `res/res_format_attr_ilbc.c`).
+//! every stream without an attribute `mode` for one of 30 ms, whatever its frames are. That attribute does not help here: a
+//! copy of a format has `mode` 20 although it was not negotiated (`ilbc_clone`, `res/res_format_attr_ilbc.c`).
 
 use super::sample_counter::SampleCounter;
 
 /// Asterisk's name of the format.
 pub const FORMAT_NAME: &str = "ilbc";
 
-/// Bytes of a frame of 20 ms. That is what MEDIA_START says, so it holds where nothing tells.
+/// Bytes of a frame of 20 ms. That is what MEDIA_START says, so it applies if nothing shows the length.
 pub const SHORT_FRAME: usize = 38;
 
 /// Bytes of a frame of 30 ms.
 pub const LONG_FRAME: usize = 50;
 
-/// From so many bytes on, the frames' last bits tell: the wrong length passes for the right one in 1 of 256 cases at most,
+/// From this many bytes on, the frames' last bits show the length: the wrong length passes for the right one in 1 of 256 cases at most,
 /// and then the message's length decides.
 pub const TELLING_BYTES: usize = 8 * LONG_FRAME;
 
 const SHORT_SAMPLES: u32 = 160;
 const LONG_SAMPLES: u32 = 240;
 
-/// What `media`, which begins with a frame, tells of the length of its frames in bytes.
+/// What `media`, which begins with a frame, shows of the length of its frames, bytes.
 pub fn frame_len_told_by(media: &[u8]) -> Option<usize> {
     let by_bits = |len| media.len() >= TELLING_BYTES && has_no_empty_frame(media, len);
     let by_length = |len| media.len().is_multiple_of(len);
@@ -46,7 +46,7 @@ fn has_no_empty_frame(media: &[u8], len: usize) -> bool {
 /// What is known of a call's stream.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Stream {
-    /// Bytes of a frame, as the last message that told has it.
+    /// Bytes of a frame, by the last message that showed it.
     known: Option<usize>,
     /// The same for the bulk that is being joined.
     bulk: Option<usize>,
@@ -102,7 +102,7 @@ impl SampleCounter for IlbcSampleCounter {
 mod tests {
     use super::*;
 
-    /// Frames as an encoder makes them: any bits, but for the last one.
+    /// Frames as an encoder makes them: any bits, except the last one.
     fn encoded(len: usize, frames: usize) -> Vec<u8> {
         let mut state = 1_u32;
         let mut media: Vec<u8> = (0..len * frames)

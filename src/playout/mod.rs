@@ -6,12 +6,14 @@
 //! | --- | --- |
 //! | [`session`] | one call: what the application's messages do to its media, and what goes to the core when |
 //! | [`framing`], [`reframing`], [`queue`], [`overflow`], [`pacing`], [`delivery`] | its parts: frames out of messages, what waits, how much of it may, when it is due, the times that frames are stamped with |
+//! | [`digits`] | digits that the application presses |
 //! | [`fade`], [`silence`] | media faded out to silence, and silence itself |
 //! | [`media_format`], [`sample_counter`], [`g723`], [`g729`], [`ilbc`], [`opus`], [`speex`] | a codec's frames and their length |
 
 #![forbid(unsafe_code)]
 
 pub mod delivery;
+pub mod digits;
 pub mod fade;
 pub mod framing;
 pub mod g723;

@@ -82,7 +82,7 @@ impl Share {
         self.holds |= self.is_full() || exceeds && !is_under_xon;
     }
 
-    /// Has the application wait no more if there is room again. True if it had waited until now.
+    /// Ends the application's wait if there is room again. True if it had waited until now.
     pub(super) fn release_if_room(&mut self, is_under_xon: bool) -> bool {
         self.holds && is_under_xon && !self.is_full() && std::mem::take(&mut self.holds)
     }

@@ -25,7 +25,7 @@ pub enum Pace {
 
 /// One frame's place in the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot {
+pub struct PlaySlot {
     /// When the frame is due. Continuous from frame to frame unless the schedule had to be moved.
     pub due: MonoTime,
     /// How long after the time at which the clock should have fired the frame was read.
@@ -42,11 +42,11 @@ pub struct Slot {
 pub struct Schedule {
     /// A schedule that begins, or is moved, does so at a multiple of this; zero: at any time.
     grid: Duration,
-    /// When a frame behind the last one is due; `None` before there was any.
+    /// When a frame after the last one is due; `None` before there was any.
     next_due: Option<MonoTime>,
     /// The next frame is not read before this, however late it is: at most one extra frame per frame length.
     not_before: MonoTime,
-    /// A frame has been read. Before that nobody listens, and nothing can be late.
+    /// A frame has been read. Before that nothing reads the channel, and nothing can be late.
     started: bool,
     /// Silence takes the slots that media leaves.
     filling: Option<Filling>,
@@ -83,6 +83,13 @@ impl Schedule {
         }
     }
 
+    /// Nothing was to be read for this time: everything after it is due later by that time. On a grid that is rounded up to it.
+    pub fn stand_still(&mut self, lasted: Duration) {
+        if let Some(due) = self.next_due {
+            self.next_due = Some(self.next_on_grid(due + lasted));
+        }
+    }
+
     /// The earliest time at which a paced frame, or an event that stands where one could, may go; `None`
     /// before there was any frame.
     pub fn next_slot(&self) -> Option<MonoTime> {
@@ -95,7 +102,7 @@ impl Schedule {
     }
 
     /// Gives the frame that is read at `now` and lasts `duration` its place, and moves on to the next one.
-    pub fn take(&mut self, now: MonoTime, pace: Pace, duration: Duration) -> Slot {
+    pub fn take(&mut self, now: MonoTime, pace: Pace, duration: Duration) -> PlaySlot {
         let planned = self.next_due.filter(|_| self.started).unwrap_or(now);
         let slot = planned.max(self.not_before);
         self.started = true;
@@ -106,9 +113,9 @@ impl Schedule {
             return self.take_filled(now, pace, duration, planned, slot);
         }
         if pace == Pace::Unpaced {
-            // It takes no time of the schedule, but nothing behind it may be due before it.
+            // It takes no time of the schedule, but nothing after it may be due before it.
             self.next_due = Some(planned.max(now));
-            return Slot { due: now, lateness: Duration::ZERO };
+            return PlaySlot { due: now, lateness: Duration::ZERO };
         }
         let behind = now.since(planned);
         let due = match pace {
@@ -119,7 +126,7 @@ impl Schedule {
         };
         self.next_due = Some(due + duration);
         self.not_before = now + duration / 2;
-        Slot { due, lateness: now.since(slot) }
+        PlaySlot { due, lateness: now.since(slot) }
     }
 }
 
@@ -172,7 +179,7 @@ mod tests {
             schedule.resume(ms(1000));
             assert_eq!(schedule.next_slot(), Some(ms(1000)));
             let slot = schedule.take(ms(9000), pace, PTIME);
-            assert_eq!(slot, Slot { due: ms(9000), lateness: Duration::ZERO }, "{pace:?}");
+            assert_eq!(slot, PlaySlot { due: ms(9000), lateness: Duration::ZERO }, "{pace:?}");
         }
     }
 
@@ -200,7 +207,7 @@ mod tests {
             assert_eq!(schedule.next_slot(), Some(ms(slot)), "{what}");
             assert!(!schedule.is_reached(ms(slot) - Duration::from_nanos(1)), "{what}");
             assert!(schedule.is_reached(ms(slot)), "{what}");
-            // A second message 5 ms behind the first still waits for a whole frame.
+            // A second message 5 ms after the first still waits for a whole frame.
             schedule.take(ms(slot), Pace::Live, PTIME);
             schedule.resume(ms(slot + 5));
             assert_eq!(schedule.next_slot(), Some(ms(slot + 20)), "{what}");
@@ -234,7 +241,7 @@ mod tests {
         ] {
             let mut schedule = playing(pace);
             let slot = schedule.take(ms(1020 + stall), pace, PTIME);
-            assert_eq!(slot, Slot { due: ms(due), lateness: Duration::from_millis(stall) }, "{what}");
+            assert_eq!(slot, PlaySlot { due: ms(due), lateness: Duration::from_millis(stall) }, "{what}");
             let next = ms(due + 20).max(ms(1020 + stall + 10));
             assert_eq!(schedule.next_slot(), Some(next), "{what}");
         }

@@ -19,7 +19,7 @@ use super::pacing::Pace;
 use crate::mono_time::MonoTime;
 use crate::protocol::event::Event;
 
-pub use self::flushing::Flushed;
+pub use self::flushing::FlushedMedia;
 pub use self::latency::DroppedFrames;
 
 /// Levels of the flow control, in frames. The caller checks that they make sense: 0 < xon <= xoff <= max.

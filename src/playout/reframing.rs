@@ -13,11 +13,11 @@ use super::ilbc;
 pub struct Pieces {
     /// The frame that the rest of earlier messages and the start of this one make together.
     pub joined: Bytes,
-    /// The frames behind it.
+    /// The frames after it.
     pub body: Bytes,
     /// How both are cut into frames.
     pub cut: Cut,
-    /// Bytes behind the last whole frame that were dropped.
+    /// Bytes after the last whole frame that were dropped.
     pub cut_off_bytes: usize,
 }
 
@@ -112,7 +112,7 @@ impl Reframer {
     }
 
     /// Nothing more may be waited for before the frames' length is known: gives the whole frames of what has waited for
-    /// that. The start of a frame stays, as ever.
+    /// that. The start of a frame stays, as usual.
     pub fn settle(&mut self) -> Pieces {
         if self.framing != Framing::Ilbc || self.rest.is_empty() {
             return Pieces::default();

@@ -31,7 +31,7 @@ pub fn by_codec(format: &MediaFormat) -> Option<Box<dyn SampleCounter>> {
         _ if name.starts_with("slin") => by_frame_size(format),
         "gsm" => Box::new(ByFrames { frame_bytes: 33, frame_samples: 160 }),
         "codec2" => Box::new(ByFrames { frame_bytes: 6, frame_samples: 160 }),
-        // 22.5 ms in 54 bits. Asterisk's own counter has 22 ms, or 23 by a bit behind the frame's end.
+        // 22.5 ms in 54 bits. Asterisk's own counter has 22 ms, or 23 by a bit after the frame's end.
         "lpc10" => Box::new(ByFrames { frame_bytes: 7, frame_samples: 180 }),
         _ if name.starts_with("silk") => Box::new(OneFrame { samples: format.frame_samples() }),
         g723::FORMAT_NAME => Box::new(g723::G723SampleCounter),

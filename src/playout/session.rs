@@ -10,10 +10,12 @@
 //! | --- | --- |
 //! | here | what a call is made of, and what can be asked about it |
 //! | `media` | binary messages: cut or joined into frames, and queued |
+//! | `rests` | what fills no frame, where a dialect joins it with the next message |
 //! | `commands` | text messages: what each command does, and when it is refused |
 //! | `flushing` | FLUSH_MEDIA |
 //! | `playing` | which frame goes to the core, when, and the marks between frames |
 //! | `filling` | silence where there is nothing to play |
+//! | `pressing` | digits that come out of the channel |
 //! | `dropping` | media that is not played: the queue is full, or more waits than may |
 //! | `clock_setting` | when the channel wants to be read |
 //! | `position` | where playback is |
@@ -35,6 +37,8 @@ pub(crate) mod model;
 mod models;
 mod playing;
 mod position;
+mod pressing;
+mod rests;
 mod setup;
 mod stats;
 mod subscriptions;
@@ -44,6 +48,7 @@ mod tests;
 use std::time::Duration;
 
 use super::delivery::Deliveries;
+use super::digits::Digits;
 use super::media_format::MediaFormat;
 use super::pacing::Schedule;
 use super::queue::FrameQueue;
@@ -51,7 +56,8 @@ use super::reframing::Reframer;
 use super::sample_counter::SampleCounter;
 use super::silence::SilenceFrame;
 use crate::mono_time::MonoTime;
-use crate::protocol::command::{ControlMessageFormat, MediaDirection, SendEvent, SendText, Transfer};
+use crate::protocol::command::{MediaDirection, SendEvent, SendText, Transfer};
+use crate::protocol::dialect::ControlMessageFormat;
 use crate::protocol::event::{AddedEvent, Event, Status};
 
 use self::around::Told;
@@ -59,6 +65,7 @@ pub use self::around::{Indication, SeenBridge, SeenCall};
 pub use self::clock_setting::ClockSetting;
 use self::dropping::Drops;
 pub use self::playing::MediaFrame;
+use self::rests::Rests;
 pub use self::setup::{ConnectionLimits, MediaMode, SessionConfig};
 pub use self::stats::SessionStats;
 use self::subscriptions::Subscriptions;
@@ -113,11 +120,14 @@ pub struct Session {
     samples: Box<dyn SampleCounter>,
     /// `None` where messages are never cut.
     reframer: Option<Reframer>,
+    /// What fills no frame waits for the next message, outside bulk media too.
+    rests: Rests,
     queue: FrameQueue,
     schedule: Schedule,
     /// What fills the gaps between media; `None`: nothing does.
     silence: Option<SilenceFrame>,
     deliveries: Deliveries,
+    digits: Digits,
     clock: ClockSetting,
     /// Between START_ and STOP_MEDIA_BUFFERING.
     buffering: bool,
@@ -135,7 +145,7 @@ pub struct Session {
     stalled_until: Option<MonoTime>,
     /// The clock is to tick once more after the last frame: a steady stream then needs no new setting for
     /// each message.
-    trailing_tick: bool,
+    trailing_wake: bool,
     stats: SessionStats,
     subscriptions: Subscriptions,
     told: Told,
@@ -162,10 +172,12 @@ impl Session {
             control_message_format,
             samples,
             reframer,
+            rests: Rests::new(config.joins_media),
             queue: FrameQueue::new(limits, config.overflow),
             schedule: Schedule::on_grid(config.clock_grid),
             silence: config.silence,
             deliveries,
+            digits: Digits::new(config.shortest_digit),
             clock: ClockSetting::default(),
             buffering: false,
             paused: false,
@@ -176,9 +188,9 @@ impl Session {
             dropping: false,
             playable: false,
             stalled_until: None,
-            trailing_tick: false,
+            trailing_wake: false,
             stats: SessionStats::default(),
-            subscriptions: Subscriptions::default(),
+            subscriptions: Subscriptions::to(config.topics),
             told: Told::default(),
             connection_limits: config.connection_limits,
         }
@@ -189,7 +201,7 @@ impl Session {
         self.direction.app_receives()
     }
 
-    /// Whether media from the app is wanted.
+    /// Whether media from the app is accepted.
     pub fn wants_media(&self) -> bool {
         self.direction.app_sends()
     }
@@ -243,7 +255,7 @@ impl Session {
         self.queue.media()
     }
 
-    /// What GET_STATUS answers, but for the times of media.
+    /// What GET_STATUS answers, except the times of media.
     pub fn status(&self) -> Status {
         let limits = self.queue.limits();
         Status {

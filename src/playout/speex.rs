@@ -28,7 +28,7 @@ const LAYER_BITS: [usize; 5] = [4, 36, 112, 192, 352];
 /// No frame has more: ultra-wideband.
 const MAX_LAYERS: usize = 2;
 
-/// Bits of a request behind its number, by that number.
+/// Bits of a request after its number, by that number.
 const REQUEST_BITS: [usize; 16] = [1, 1, 4, 4, 4, 4, 4, 4, 8, 8, 16, 16, 32, 32, 64, 64];
 
 const APPLICATION_MESSAGE: usize = 13;
@@ -92,7 +92,7 @@ impl Bits<'_> {
         (self.bytes.len() * 8).saturating_sub(self.at)
     }
 
-    /// `count` bits, 8 at most, of those to come behind `skipped`; 0 for each that is missing.
+    /// `count` bits, 8 at most, of those to come after `skipped`; 0 for each that is missing.
     fn peek(&self, skipped: usize, count: usize) -> usize {
         let first = self.at + skipped;
         let byte = |number| usize::from(self.bytes.get(number).copied().unwrap_or(0));

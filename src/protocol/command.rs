@@ -1,6 +1,6 @@
-//! The app's commands: their names, both spellings of them, and what is said about one that is none.
+//! The app's commands: their names, both spellings of them, and the errors for texts that are not commands.
 //!
-//! Whether a command is allowed at the moment (passthrough, media direction) is `session`'s business. Called from
+//! Whether a command is allowed at the moment (passthrough, media direction) is decided by `session`. Called from
 //! the reactor thread that read the message; nothing here waits.
 
 mod added;
@@ -12,36 +12,17 @@ use serde_json::Value;
 use crate::report::table::shortened;
 
 pub use self::added::{
-    DEFAULT_POSITION_INTERVAL_MS, Flush, FlushExtent, MAX_FADE_MS, RequestError, SendEvent, SendText,
-    Subscribe, Transfer,
+    DEFAULT_POSITION_INTERVAL_MS, Flush, FlushExtent, MAX_DIGITS, MAX_FADE_MS, RequestError, SendDtmf,
+    SendEvent, SendText, Subscribe, Transfer,
 };
 
-/// How control messages (commands and events) are written on one call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum ControlMessageFormat {
-    /// `WORD argument`, the default.
-    #[default]
+/// How `chan_websocket` spells its commands and events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spelling {
+    /// `WORD argument`.
     PlainText,
     /// One JSON object per message.
     Json,
-}
-
-/// The values of `f()` and of `control_message_format`, for messages about a wrong one.
-pub const CONTROL_MESSAGE_FORMATS: &str = "'plain-text' or 'json'";
-
-impl ControlMessageFormat {
-    /// The format that `f()` or `control_message_format` names, whatever its case; `None` for any other text.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::PlainText, Self::Json].into_iter().find(|format| text.eq_ignore_ascii_case(format.as_str()))
-    }
-
-    /// As it is written in a dial string and in the configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::PlainText => "plain-text",
-            Self::Json => "json",
-        }
-    }
 }
 
 /// Which way media goes, seen from the app.
@@ -119,9 +100,11 @@ pub enum Command {
     SetMediaDirection(Result<MediaDirection, DirectionError>),
     /// Send added events.
     Subscribe(Box<Subscribe>),
+    /// Press digits.
+    SendDtmf(Box<SendDtmf>),
     /// Give the core a text.
     SendText(Box<SendText>),
-    /// Tell ARI and AMI something.
+    /// Send an event to ARI and AMI.
     SendEvent(Box<SendEvent>),
     /// Transfer the bridge's other side.
     Transfer(Box<Transfer>),
@@ -143,6 +126,7 @@ impl Command {
             Self::GetStatus => "GET_STATUS",
             Self::SetMediaDirection(_) => SET_MEDIA_DIRECTION,
             Self::Subscribe(_) => added::SUBSCRIBE,
+            Self::SendDtmf(_) => added::SEND_DTMF,
             Self::SendText(_) => added::SEND_TEXT,
             Self::SendEvent(_) => added::SEND_EVENT,
             Self::Transfer(_) => added::TRANSFER,
@@ -168,12 +152,12 @@ pub enum DirectionError {
     Invalid(String),
 }
 
-/// A text message that is no command. Displays as the ERROR event's `error_text`.
+/// A text message that is not a command. Displays as the ERROR event's `error_text`.
 ///
 /// DIVERGES: the C module answers only unparsable JSON; all the others it logs, at best, and ignores.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
-    /// Nothing, or nothing but white space.
+    /// Empty, or only white space.
     #[error("Empty command")]
     Empty,
     /// More bytes than `max_command_size`.
@@ -199,19 +183,18 @@ pub enum CommandError {
     /// An added command that is refused.
     #[error("{0}")]
     Request(Box<RequestError>),
+    /// No message of the call's dialect; says what is wrong with it.
+    #[error("{0}")]
+    Dialect(String),
 }
 
-/// What the text message `text` (as received) of a call with `format` commands.
+/// What the text message `text` (as received) commands, in this spelling.
 ///
 /// `max_command_size` is in bytes. White space around the command does not count for anything but the limit.
 ///
 /// # Errors
 /// Everything that is not a command of [`Command`]; the error's text is for the app.
-pub fn parse(
-    text: &str,
-    format: ControlMessageFormat,
-    max_command_size: usize,
-) -> Result<Command, CommandError> {
+pub fn parse(text: &str, spelling: Spelling, max_command_size: usize) -> Result<Command, CommandError> {
     if text.len() > max_command_size {
         return Err(CommandError::TooLong { len_bytes: text.len(), max_bytes: max_command_size });
     }
@@ -219,11 +202,11 @@ pub fn parse(
         return Err(CommandError::Empty);
     }
     // As ast_strip (asterisk/strings.h): everything up to and including the space counts as white space, so that
-    // an app may send a line feed or a C string's NUL behind its command.
+    // an app may send a line feed or a C string's NUL after its command.
     let text = text.trim_matches(|c| c <= ' ');
-    match format {
-        ControlMessageFormat::PlainText => parse_plain_text(text),
-        ControlMessageFormat::Json => parse_json(text),
+    match spelling {
+        Spelling::PlainText => parse_plain_text(text),
+        Spelling::Json => parse_json(text),
     }
 }
 
@@ -253,7 +236,7 @@ fn parse_json(text: &str) -> Result<Command, CommandError> {
     .ok_or_else(|| CommandError::Unknown(name.to_owned()))
 }
 
-/// What is said of `name` on a call whose control messages are plain text, which have no such command.
+/// The error for `name` on a call whose control messages are plain text, which have no such command.
 fn unknown(name: &str) -> CommandError {
     added::in_plain_text(name).unwrap_or_else(|| CommandError::Unknown(name.to_owned()))
 }

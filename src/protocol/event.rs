@@ -1,18 +1,18 @@
 //! The events that the app is sent, and both spellings of each.
 //!
-//! What is sent when is `session`'s business. Rendering needs no lock and no Asterisk thread.
+//! What is sent when is decided by `session`. Rendering needs no lock and no Asterisk thread.
 
 use std::time::Duration;
 
-use super::command::{ControlMessageFormat, RequestError};
+use super::command::{RequestError, Spelling};
 
 pub use self::added::{
-    AddedEvent, CallState, ConnectedLine, DropReason, DtmfBegin, EventSent, Limits, MediaDropped,
-    MediaFlushed, MediaPosition, MediaStop, MediaTimes, Subscribed, Text, TextSent, TransferResult,
-    Transferred, whole_ms,
+    AddedEvent, CallState, ConnectedLine, DropReason, DtmfBegin, DtmfSent, DtmfStopped, EventSent, Limits,
+    MediaDropped, MediaFlushed, MediaPosition, MediaStop, MediaTimes, Subscribed, Text, TextSent,
+    TransferResult, Transferred, whole_ms,
 };
 
-/// Something that the app is told, as one text message.
+/// An event to the app, as one text message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The connection is up; always the first message on it.
@@ -28,7 +28,7 @@ pub enum Event {
     MediaXoff,
     /// There is room again: go on sending.
     MediaXon,
-    /// The queue is empty, as REPORT_QUEUE_DRAINED asked to be told.
+    /// The queue is empty, as REPORT_QUEUE_DRAINED has requested.
     QueueDrained,
     /// The answer to GET_STATUS.
     Status(Status),
@@ -48,12 +48,12 @@ pub enum Event {
     },
     /// A command was refused, or media had to be dropped.
     Error {
-        /// One line for a person.
+        /// The text, on one line.
         error_text: String,
     },
     /// An added command was refused: an ERROR that says which.
     RequestRefused(Box<RequestError>),
-    /// One that only those are sent who have asked for it.
+    /// An event that is sent only after a SUBSCRIBE.
     Added(Box<AddedEvent>),
 }
 
@@ -131,11 +131,11 @@ impl Event {
         matches!(self, Self::Added(added) if matches!(**added, AddedEvent::MediaPosition(_)))
     }
 
-    /// The message to send on a call with `format`; `channel_id` is the channel's unique id.
-    pub fn render(&self, format: ControlMessageFormat, channel_id: &str) -> String {
-        match format {
-            ControlMessageFormat::PlainText => self.plain_text(channel_id),
-            ControlMessageFormat::Json => json::render(self, channel_id),
+    /// The message in this spelling; `channel_id` is the channel's unique id.
+    pub fn render(&self, spelling: Spelling, channel_id: &str) -> String {
+        match spelling {
+            Spelling::PlainText => self.plain_text(channel_id),
+            Spelling::Json => json::render(self, channel_id),
         }
     }
 

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Topic {
-    /// Where playback is.
+    /// The position of playback.
     MediaPosition,
     /// The answer to each FLUSH_MEDIA, also to one without an id.
     MediaFlushed,
@@ -14,9 +14,9 @@ pub enum Topic {
     MediaStop,
     /// The core begins a digit.
     DtmfBegin,
-    /// What becomes of the call: it rings, is answered, bridged, held.
+    /// The state of the call: it rings, is answered, bridged, held.
     CallState,
-    /// Who is at the other end.
+    /// The other end's name or number.
     ConnectedLine,
     /// A text from the core.
     Text,
@@ -60,6 +60,9 @@ impl Topic {
 pub struct Topics(u16);
 
 impl Topics {
+    /// No topic.
+    pub const NONE: Self = Self(0);
+
     /// Every topic.
     pub fn all() -> Self {
         Topic::ALL.into_iter().fold(Self::default(), Self::with)

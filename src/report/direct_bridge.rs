@@ -1,9 +1,9 @@
-//! What becomes of the core's frames in a direct bridge (docs/bridge.md): how many skipped the channel's thread, and why
+//! The core's frames in a direct bridge (docs/bridge.md): how many skipped the channel's thread, and why
 //! others did not. Any thread.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-/// Why a frame went by way of the channel's thread, as it does in simple_bridge.
+/// Why a frame went through the channel's thread, as in simple_bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum NotDirect {
@@ -29,10 +29,14 @@ pub enum NotDirect {
     Debug,
     /// Asterisk concealed packet loss (`genericplc`).
     Plc,
+    /// The bridge dropped what the channel said.
+    Muted,
+    /// A digit of the channel's was not over.
+    Digit,
 }
 
 /// How many there are.
-pub const REASONS: usize = 11;
+pub const REASONS: usize = 13;
 
 impl NotDirect {
     /// All of them, in the order of their numbers.
@@ -48,6 +52,8 @@ impl NotDirect {
         Self::Stream,
         Self::Debug,
         Self::Plc,
+        Self::Muted,
+        Self::Digit,
     ];
 
     /// The word for it in metrics and labels.
@@ -64,6 +70,8 @@ impl NotDirect {
             Self::Stream => "stream",
             Self::Debug => "debug",
             Self::Plc => "plc",
+            Self::Muted => "muted",
+            Self::Digit => "digit",
         }
     }
 }
@@ -76,7 +84,7 @@ pub type ByReason = [u64; REASONS];
 pub struct DirectCounters {
     direct: AtomicU64,
     not_direct: [AtomicU64; REASONS],
-    /// What became of the newest frame.
+    /// The way of the newest frame.
     newest: Newest,
 }
 
@@ -104,7 +112,7 @@ impl DirectCounters {
         self.not_direct.each_ref().map(|count| count.load(Ordering::Relaxed))
     }
 
-    /// What became of the newest frame; `None` before the first one.
+    /// The way of the newest frame; `None` before the first one.
     pub fn newest(&self) -> Option<Result<(), NotDirect>> {
         self.newest.get()
     }

@@ -1,4 +1,4 @@
-//! Keeps a peer from filling the log: warnings of one kind that it can provoke at will are let through a few at once,
+//! Keeps a peer from filling the log: of the warnings of one kind that it can cause at will, a few are logged at once,
 //! then one per interval, with the number of those that were left out.
 
 use std::time::Duration;
@@ -14,10 +14,10 @@ const EVERY: Duration = Duration::from_secs(5);
 
 /// The limit for one kind of line; a `static` beside it. Usable from any thread.
 #[derive(Debug)]
-pub struct LogLimit(Mutex<State>);
+pub struct LogLimit(Mutex<LimitState>);
 
 #[derive(Debug)]
-struct State {
+struct LimitState {
     lines_left: u32,
     /// Since when `lines_left` has been what it is, as far as it is not full.
     since: MonoTime,
@@ -27,7 +27,7 @@ struct State {
 impl LogLimit {
     /// Nothing was logged yet.
     pub const fn new() -> Self {
-        Self(Mutex::new(State { lines_left: BURST, since: MonoTime::from_nanos(0), left_out: 0 }))
+        Self(Mutex::new(LimitState { lines_left: BURST, since: MonoTime::from_nanos(0), left_out: 0 }))
     }
 
     /// Whether a line may be logged at `now`, and if so, how many were left out since the last one.

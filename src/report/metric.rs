@@ -1,6 +1,6 @@
-//! Figures that a call or the module knows about itself, and how people read them.
+//! Metrics of a call or of the module, and their form for people.
 //!
-//! Only values and their spelling live here; who counts them and where they are shown is not known.
+//! Only values and their spelling live here; where they are counted and shown is decided elsewhere.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -33,7 +33,7 @@ impl Kind {
 /// What a metric counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// Nothing that has a name.
+    /// No unit.
     None,
     /// Frames of media.
     Frames,
@@ -46,7 +46,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// As it stands behind a number; "" where nothing does.
+    /// As it stands after a number; "" without a unit.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::None => "",
@@ -105,7 +105,7 @@ impl Value {
 }
 
 impl AddAssign for Value {
-    /// Counts add up, and so do times; whatever else there is stays as it is.
+    /// Counts add up, and so do times; other values stay as they are.
     fn add_assign(&mut self, other: Self) {
         match (self, other) {
             (Self::Number(sum), Self::Number(more)) => *sum += more,

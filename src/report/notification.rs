@@ -1,21 +1,21 @@
-//! What an operator is told about a call while it happens: an AMI event, a user event in ARI, or both.
+//! What an operator learns about a call while it lasts: an AMI event, a user event in ARI, or both.
 //!
-//! Only what they are called, what stands in them and which are wanted. Who sends them is the host's business.
+//! Only what they are called, what stands in them and which are selected. The host sends them.
 
 use std::fmt;
 
 use super::table::one_line;
 
-/// Events that are switched on and off together.
+/// Events that are turned on and off together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotificationClass {
     /// An application is connected.
     Connected,
     /// A connection has ended.
     Disconnected,
-    /// No connection came about.
+    /// No connection was made.
     Failed,
-    /// Media does not get through, and gets through again.
+    /// Media does not flow, and flows again.
     Stalled,
     /// A connection is lost and the call goes on, and another one is there.
     Lost,
@@ -99,11 +99,11 @@ pub enum NotificationKind {
     Connected,
     /// The connection has ended.
     Disconnected,
-    /// No connection came about, and the call ends.
+    /// No connection was made, and the call ends.
     Failed,
-    /// Media does not get through.
+    /// Media does not flow.
     Stalled,
-    /// It gets through again.
+    /// It flows again.
     Resumed,
     /// The connection is lost, and the call waits for another.
     Lost,
@@ -125,7 +125,7 @@ impl NotificationKind {
         }
     }
 
-    /// What switches it on and off.
+    /// The class that turns it on and off.
     pub const fn class(self) -> NotificationClass {
         match self {
             Self::Connected => NotificationClass::Connected,
@@ -143,14 +143,14 @@ pub struct Notification {
     /// Which one.
     pub kind: NotificationKind,
     /// What stands in it.
-    pub fields: Fields,
+    pub fields: EventFields,
 }
 
 /// Names and values of an AMI event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Fields(Vec<(String, String)>);
+pub struct EventFields(Vec<(String, String)>);
 
-impl Fields {
+impl EventFields {
     /// Adds a field at the end.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
@@ -158,7 +158,7 @@ impl Fields {
         self
     }
 
-    /// Adds a field at the end. What a peer had a hand in must not begin a header of its own.
+    /// Adds a field at the end. Text of a peer must not begin a header of its own.
     pub fn push(&mut self, name: &str, value: impl fmt::Display) {
         self.0.push((name.to_owned(), one_line(&value.to_string()).into_owned()));
     }
@@ -221,14 +221,14 @@ mod tests {
 
     #[test]
     fn no_value_begins_a_header() {
-        let fields = Fields::default().with("Reason", "lost\r\nAction: Hangup\r\n\r\n\0");
+        let fields = EventFields::default().with("Reason", "lost\r\nAction: Hangup\r\n\r\n\0");
         assert_eq!(fields.headers(), "Reason: lost\\r\\nAction: Hangup\\r\\n\\r\\n\\u{0}\r\n");
         let event: serde_json::Value = serde_json::from_str(&fields.user_event("X")).unwrap();
         assert_eq!(event["Reason"], "lost\\r\\nAction: Hangup\\r\\n\\r\\n\\u{0}");
     }
 
     #[test]
-    fn figures_are_called_as_amis_headers_are() {
+    fn metrics_are_called_as_amis_headers_are() {
         for (metric, header) in [
             ("channel", "Channel"),
             ("frames_in", "FramesIn"),

@@ -1,4 +1,4 @@
-//! Prometheus' text format: how metrics are named and written. What they are is not known here.
+//! Prometheus' text format: how metrics are named and written. Their meaning is not known here.
 
 use std::fmt::Write as _;
 
@@ -7,15 +7,15 @@ use super::metric::{Histogram, Kind, Unit, Value};
 /// Before every name.
 const PREFIX: &str = "asterisk_websocket_";
 
-/// Metrics in the text format, as they are added. Those of one name must be added one behind the other.
+/// Metrics in the text format, as they are added. Those of one name must be added in a row.
 #[derive(Debug, Default)]
-pub struct Exposition {
+pub struct PrometheusText {
     text: String,
     last_name: String,
 }
 
-impl Exposition {
-    /// Adds one metric. Words, and what is absent, are no metrics and are left out.
+impl PrometheusText {
+    /// Adds one metric. Words and absent values are not metrics and are left out.
     pub fn metric(
         &mut self,
         name: &str,
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn names_say_unit_and_type() {
-        let mut metrics = Exposition::default();
+        let mut metrics = PrometheusText::default();
         for (name, labels, kind, unit, value) in [
             ("channels", vec![("role", "incoming".to_owned())], Kind::Gauge, Unit::None, Value::Number(2)),
             ("channels", vec![("role", "a\"b\\\n".to_owned())], Kind::Gauge, Unit::None, Value::Number(1)),
@@ -129,7 +129,7 @@ mod tests {
         for millis in [1, 3, 100_000] {
             histogram.record(Duration::from_millis(millis));
         }
-        let mut metrics = Exposition::default();
+        let mut metrics = PrometheusText::default();
         metrics.histogram("queue_wait", "Help", &histogram);
         let text = metrics.finish();
         let lines: Vec<&str> = text.lines().collect();

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-/// Whether a line could end at `c`, or a terminal take it for an order: control characters (NUL, CR, LF, ESC, DEL and
+/// Whether a line could end at `c`, or a terminal take it for a command: control characters (NUL, CR, LF, ESC, DEL and
 /// C1 among them), and Unicode's separators of lines and paragraphs.
 fn breaks_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
@@ -31,7 +31,7 @@ pub fn shortened(text: &str, max_chars: usize) -> String {
 }
 
 /// `text` with everything but printable ASCII escaped, as Rust writes it (`\n`, `\u{e9}`). What comes from outside,
-/// a name or an address, can then neither break a line nor play with a terminal.
+/// a name or an address, can then neither break a line nor control a terminal.
 pub fn ascii(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

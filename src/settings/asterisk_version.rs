@@ -1,5 +1,5 @@
 //! Which versions of Asterisk this module knows. Asterisk does not compare them for a module without a build sum, and a
-//! structure that another version lays out differently would be memory corruption without a word.
+//! structure that differs in another version would corrupt memory silently.
 
 /// Oldest release of each major version that is supported, with all newer ones of it. docs/versions.md says what it takes
 /// to add one.
@@ -18,11 +18,11 @@ pub enum Unsupported {
     #[error("this module is not tested with Asterisk {0}")]
     Untested(u32),
     /// A build from a repository, or of unknown source.
-    #[error("it has no release number to be known by")]
+    #[error("it has no release number")]
     NoNumber,
 }
 
-/// Judges what `ast_get_version` says (asterisk/ast_version.h). Certified versions count as the release that they stem
+/// Checks the text of `ast_get_version` (asterisk/ast_version.h). Certified versions count as the release that they stem
 /// from, release candidates as the release that they become.
 ///
 /// # Errors
@@ -36,7 +36,7 @@ pub fn check(version: &str) -> Result<(), Unsupported> {
     }
 }
 
-/// Major and minor number; what stands behind them is the distribution's business.
+/// Major and minor number; what follows is the distribution's.
 fn release(version: &str) -> Option<(u32, u32)> {
     let text = version.trim();
     let text = text.strip_prefix("certified").and_then(|rest| rest.strip_prefix(['-', '/'])).unwrap_or(text);

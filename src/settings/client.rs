@@ -1,6 +1,6 @@
 //! The settings of one outgoing connection: a websocket_client, what chan_websocket.conf adds to it, and its URI.
 //!
-//! Connecting is `net::connector`'s business. Called from the thread that calls the channel.
+//! `net::connector` connects. Called from the thread that calls the channel.
 
 mod fields;
 mod proxy;
@@ -65,7 +65,7 @@ pub struct ClientSettings {
     pub tcp_keepalives: Option<TcpKeepalives>,
     /// For name look-up, proxy, TLS and upgrade of one attempt together.
     pub handshake_timeout: Duration,
-    /// How long the app may take nothing at all from us before it is given up.
+    /// How long the app may read nothing at all before its call ends.
     pub write_timeout: Duration,
 }
 
@@ -123,7 +123,7 @@ impl ClientSettings {
     /// call alone.
     ///
     /// DIVERGES: wss means TLS, IPv6 literals work, and so does a host whose name begins with "ws". The C module
-    /// minds `tls_enabled` alone, and writes the parameters into the configuration, where later calls find them.
+    /// looks only at `tls_enabled`, and writes the parameters into the configuration, where later calls find them.
     ///
     /// # Errors
     /// [`ClientError::Uri`], [`ClientError::TwoCredentials`].
@@ -151,11 +151,21 @@ impl ClientSettings {
             .or_else(|| Some(configured).filter(|(user, password)| !user.is_empty() && !password.is_empty()))
     }
 
-    /// What has come of the section's `${…}` for one call.
-    pub fn fill(&mut self, filled: Filled) {
+    /// The values of the section's `${…}` for one call.
+    pub fn fill(&mut self, mut filled: Filled) {
         self.headers = filled.headers;
-        if let Some(Secret(uri)) = filled.uri {
-            self.uri = uri;
+        if let Some(Secret(uri)) = &mut filled.uri {
+            self.uri = std::mem::take(uri);
+        }
+    }
+
+    /// The URI as it is dialled: with its scheme, and without a fragment, which is not sent.
+    pub fn dialled_uri(&self) -> String {
+        let uri = self.uri.split('#').next().unwrap_or_default();
+        match uri.split_once("://") {
+            // A :// after the first / or ? belongs to the path or the query.
+            Some((scheme, _)) if !scheme.contains(['/', '?']) => uri.to_owned(),
+            _ => format!("{}://{uri}", if self.tls_enabled { "wss" } else { "ws" }),
         }
     }
 

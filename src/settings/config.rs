@@ -1,6 +1,6 @@
 //! chan_websocket.conf: its options, their units, ranges and defaults.
 //!
-//! Reading the file is the host's business, at load and on reload. All settings are for calls made after a reload,
+//! The host reads the file, at load and on reload. All settings are for calls made after a reload,
 //! except [`Settings::reactor_threads`] and [`Settings::coalesce_reads`], which are taken at load only, and
 //! [`Settings::direct_bridge`], which is for bridges that are made or change after it. Called from the
 //! thread that loads or reloads the module.
@@ -100,8 +100,8 @@ const CONNECTION: &str = "connection";
 /// What `file` says; the log lines for what was refused come with it.
 ///
 /// `previous` is what was in force until now, `None` at load. An error in `[global]` leaves all previous settings in
-/// force; at load the defaults are, but for the valid `incoming_` checks of the section, lest a slip of the pen let
-/// everybody in. Where the slip may be in such a check itself, or has it stand in the wrong place, nobody is let in
+/// force; at load the defaults are, except the valid `incoming_` checks of the section, because a typing error must not let
+/// everybody in. If the error may be in such a check itself, or in its place in the file, everybody is refused
 /// ([`Settings::incoming_closed`]). An error in a connection's section leaves that section's previous settings in force, if there are any.
 /// Without any
 /// its client cannot be called ([`Config::refused`]). In a section the last one of equal options counts, except for the

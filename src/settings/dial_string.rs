@@ -1,16 +1,17 @@
 //! The dial string `WebSocket/<connection id>/<options>`.
 //!
-//! What a codec name or a connection id stands for is the host's business. Called from the thread that requests
+//! The host knows what a codec name or a connection id stands for. Called from the thread that requests
 //! the channel.
 
 #[cfg(test)]
 mod tests;
 
+use percent_encoding::percent_decode_str;
+
 use super::config::{MediaOptionError, MediaOptions};
 use super::secrets::{options_for_log, params_for_log};
-use crate::protocol::command::{
-    CONTROL_MESSAGE_FORMATS, ControlMessageFormat, MEDIA_DIRECTIONS, MediaDirection,
-};
+use crate::protocol::command::{MEDIA_DIRECTIONS, MediaDirection};
+use crate::protocol::dialect::{ControlMessageFormat, control_message_formats};
 
 /// The connection id of a channel that waits for the app to connect to Asterisk, in this exact case.
 pub const INCOMING: &str = "INCOMING";
@@ -41,13 +42,53 @@ pub struct DialOptions {
     pub format: Option<ControlMessageFormat>,
     /// `d(direction)`.
     pub direction: MediaDirection,
-    /// `v(name=value,…)`: query parameters for the URI, joined with `&`; never empty.
+    /// `v(name=value,…)`: query parameters for the URI, joined with `&`; never empty. In a dialect that
+    /// [carries parameters](crate::protocol::dialect::Profile::carries_parameters), these.
     pub uri_params: Option<String>,
     /// `X(name=value,…)`: settings for this call.
     pub media: MediaOptions,
 }
 
+impl DialOptions {
+    /// Names and values of `v()`, decoded as a server decodes a query: `+` is a space.
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        let decoded = |text: &str| {
+            let text = text.replace('+', " ");
+            percent_decode_str(&text).decode_utf8_lossy().into_owned()
+        };
+        let params =
+            self.uri_params.as_deref().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        params
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(name, value)| (decoded(name), decoded(value)))
+            .collect()
+    }
+}
+
 impl DialString {
+    /// Whether a call in this dialect can have these options. What it can carry is [`codecs`](crate::protocol::dialect::Profile::codecs).
+    ///
+    /// # Errors
+    /// The first one that it cannot have.
+    pub fn check(&self, format: ControlMessageFormat) -> Result<(), DialError> {
+        let (options, profile) = (&self.options, format.profile());
+        if options.uri_params.is_some() && self.is_incoming() && !profile.carries_parameters {
+            return Err(DialError::UriParamsIncoming);
+        }
+        const NO_ANSWER: &str = "its applications have no message that answers";
+        const NO_FRAMES: &str = "media comes in messages of any size, which are no frames";
+        let unfit = [
+            ('n', options.no_auto_answer && !profile.answers, NO_ANSWER),
+            ('p', options.passthrough && profile.joins_media, NO_FRAMES),
+            ('u', options.unbuffered && profile.joins_media, NO_FRAMES),
+        ];
+        let unfit = unfit.into_iter().find(|(_, is_unfit, _)| *is_unfit);
+        unfit.map_or(Ok(()), |(option, _, why)| {
+            let connection_id = self.connection_id.clone();
+            Err(DialError::Dialect { option, format: format.as_str(), connection_id, why })
+        })
+    }
+
     /// Whether the app connects to Asterisk.
     pub fn is_incoming(&self) -> bool {
         self.connection_id == INCOMING
@@ -57,13 +98,13 @@ impl DialString {
 /// A dial string that makes no channel. Displays as the log line, without the requestor's name in front.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DialError {
-    /// Nothing at all.
+    /// The string is empty.
     #[error("A connection id is required for the 'WebSocket' channel")]
     Empty,
     /// Nothing before the first `/`.
     #[error("connection_id is required for the 'WebSocket' channel")]
     NoConnectionId,
-    /// An option's argument does not end.
+    /// An option's argument has no end.
     #[error(
         "'WebSocket' channel options '{options}' parse error: the argument of '{option}' has no closing parenthesis"
     )]
@@ -84,12 +125,27 @@ pub enum DialError {
     UriParams {
         /// What `v()` holds, without the values: they may be secrets.
         params: String,
-        /// Whom the parameters are for.
+        /// The client that the parameters are for.
         connection_id: String,
     },
     /// `X()` holds a name or a value that it cannot have.
     #[error(transparent)]
     Media(#[from] MediaOptionError),
+    /// An option that a call in this dialect cannot have.
+    #[error(
+        "Option '{option}' is not possible with f({format}) in WebSocket/{connection_id}: {why}. Allowed are calls in \
+         {format} without it, or f(plain-text) and f(json)"
+    )]
+    Dialect {
+        /// The option's letter.
+        option: char,
+        /// The dialect's name.
+        format: &'static str,
+        /// The client that is called.
+        connection_id: String,
+        /// What the dialect does not have.
+        why: &'static str,
+    },
     /// `v()` where there is no URI of ours.
     #[error("URI parameters are not allowed for 'WebSocket/INCOMING' channels")]
     UriParamsIncoming,
@@ -143,7 +199,8 @@ pub fn parse(data: &str) -> Result<DialString, DialError> {
         if parsed.is_none() {
             dialed.warnings.push(format!(
                 "'f/control message format' dialstring parameter value '{format}' missing or invalid, must be \
-                 {CONTROL_MESSAGE_FORMATS}. Defaulting to '{}'",
+                 {}. Defaulting to '{}'",
+                control_message_formats(),
                 ControlMessageFormat::PlainText.as_str()
             ));
         }
@@ -207,7 +264,7 @@ fn split_options(options: &str) -> Result<Vec<OptionText>, DialError> {
     Ok(split)
 }
 
-/// Reads an argument behind its opening parenthesis; what follows the closing one, or `None` if there is none.
+/// Reads an argument after its opening parenthesis; what follows the closing one, or `None` if there is none.
 fn argument_end<'a>(mut chars: std::str::Chars<'a>, argument: &mut String) -> Option<std::str::Chars<'a>> {
     let quotes_count = chars.as_str().starts_with('"');
     let (mut depth, mut quoted) = (1_usize, false);
@@ -241,9 +298,6 @@ fn argument_end<'a>(mut chars: std::str::Chars<'a>, argument: &mut String) -> Op
 
 /// The parameters of `v()` as a part of a query. Dial() takes `&` for itself, so they are written with commas.
 fn check_uri_params(connection_id: &str, params: &str) -> Result<String, DialError> {
-    if connection_id == INCOMING {
-        return Err(DialError::UriParamsIncoming);
-    }
     if !params.split([',', '=']).all(is_uri_encoded) {
         return Err(DialError::UriParams {
             params: params_for_log(params),

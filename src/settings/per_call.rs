@@ -13,9 +13,11 @@ mod uri;
 
 use std::fmt;
 
+use zeroize::Zeroize as _;
+
 use super::secrets::HIDDEN;
 
-pub use self::header::{FilledHeader, Header};
+pub use self::header::{FilledHeader, HeaderTemplate};
 pub use self::hosts::Hosts;
 pub use self::template::Template;
 pub use self::token::{Bearer, parse_token, read_token};
@@ -29,9 +31,16 @@ pub(crate) use self::uri::URI;
 /// Gives the value of one `${…}`, braces and all.
 pub type Evaluate<'a> = &'a mut dyn FnMut(&str) -> Vec<u8>;
 
-/// A text that is shown nowhere.
+/// A text that is shown nowhere. Its memory is overwritten when it is dropped, so that a core dump taken later does not
+/// have it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,7 +54,7 @@ impl fmt::Debug for Secret {
 pub enum FillError {
     /// The value would break the request's lines.
     #[error("the value of header {0} has a control character")]
-    Header(String),
+    HeaderTemplate(String),
     /// The host is none, or is written as none may be that comes of a `${{…}}`.
     #[error(
         "'{0}' is no host: of ${{…}} in the uri's host may come letters, digits, '-' and '.', or one [IPv6 address]"

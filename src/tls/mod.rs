@@ -5,7 +5,8 @@ mod transport;
 
 use std::ffi::{CStr, c_int, c_ulong};
 use std::io;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
+use std::time::{Duration, SystemTime};
 
 use openssl_sys as ffi;
 use parking_lot::Mutex;
@@ -42,7 +43,7 @@ impl TlsSession {
             | ffi::SSL_MODE_ENABLE_PARTIAL_WRITE as std::ffi::c_long;
         // SAFETY: a mode change on a live session.
         unsafe { ffi::SSL_ctrl(ssl.as_ptr(), ffi::SSL_CTRL_MODE, MODE, std::ptr::null_mut()) };
-        // Close frames say how a WebSocket ends; many peers send no close_notify behind them.
+        // Close frames say how a WebSocket ends; many peers send no close_notify after them.
         // SAFETY: as above.
         unsafe { SSL_set_options(ssl.as_ptr(), ffi::SSL_OP_IGNORE_UNEXPECTED_EOF) };
         Self(Mutex::new(ssl))
@@ -88,7 +89,7 @@ impl TlsSession {
         }
     }
 
-    /// Sends no close_notify any more, not even one of ours that did not get out, so that whoever frees the session
+    /// Sends no close_notify any more, not even one of ours that did not get out, so that the thread that frees the session
     /// finds nothing left to do: once the peer is gone, Asterisk would log the attempt as an error.
     fn be_quiet(&self) {
         let ssl = self.0.lock();
@@ -105,6 +106,35 @@ impl TlsSession {
             let cipher = ffi::SSL_CIPHER_get_name(ffi::SSL_get_current_cipher(ssl.as_ptr()));
             format!("{} {}", version.to_string_lossy(), CStr::from_ptr(cipher).to_string_lossy())
         }
+    }
+}
+
+impl TlsSession {
+    /// When the peer's certificate expires; `None` if it has shown none, or one whose time makes no sense.
+    fn certificate_expiry(&self) -> Option<SystemTime> {
+        let ssl = self.0.lock();
+        let (mut days, mut seconds) = (0, 0);
+        // SAFETY: a live session; the certificate is NULL or a reference of our own, which is freed below, and its time
+        // lives as long. NULL stands for the present time (ASN1_TIME_diff(3)).
+        let compared = unsafe {
+            let certificate = ffi::SSL_get1_peer_certificate(ssl.as_ptr());
+            if certificate.is_null() {
+                return None;
+            }
+            let not_after = ffi::X509_getm_notAfter(certificate);
+            let compared = ffi::ASN1_TIME_diff(&raw mut days, &raw mut seconds, ptr::null(), not_after);
+            ffi::X509_free(certificate);
+            compared
+        };
+        // Both are negative when it has expired.
+        let left = i64::from(days) * 86_400 + i64::from(seconds);
+        let by = |seconds: i64| u64::try_from(seconds).ok().map(Duration::from_secs);
+        let now = SystemTime::now();
+        let at = match by(left) {
+            Some(left) => now.checked_add(left),
+            None => now.checked_sub(by(-left)?),
+        };
+        at.filter(|_| compared == 1)
     }
 }
 

@@ -1,9 +1,10 @@
-//! A TLS connection as the reactor uses it, whoever its session and its socket belong to.
+//! A TLS connection as the reactor uses it, whatever owns its session and its socket.
 
 use std::fmt::Debug;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::ptr::NonNull;
+use std::time::SystemTime;
 
 use openssl_sys as ffi;
 use rustix::net::Shutdown;
@@ -20,7 +21,7 @@ pub(crate) struct TlsTransport<Owner> {
 
 impl<Owner> TlsTransport<Owner> {
     /// # Safety
-    /// The handshake of `ssl` is done, over the descriptor of `owner`, which alone may free it, and nobody else uses it.
+    /// The handshake of `ssl` is done, over the descriptor of `owner`, which alone may free it, and no other code uses it.
     pub(crate) unsafe fn new(ssl: NonNull<ffi::SSL>, owner: Owner) -> Self {
         // SAFETY: alive as long as `owner`, which goes with it; used through the result only.
         let session = unsafe { TlsSession::new(ssl) };
@@ -68,5 +69,9 @@ impl<Owner: AsFd + Debug + Send + Sync> Transport for TlsTransport<Owner> {
 
     fn tls_description(&self) -> Option<String> {
         Some(self.session.description())
+    }
+
+    fn certificate_expiry(&self) -> Option<SystemTime> {
+        self.session.certificate_expiry()
     }
 }

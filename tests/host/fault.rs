@@ -9,6 +9,7 @@ type Body = fn(&Context);
 const POINTS: &[(&str, Body)] = &[
     ("read", |t| media(t, 1000)),
     ("write", |t| media(t, 1000)),
+    ("hold", hold),
     ("media", |t| media(t, 1011)),
     ("command", command),
     ("start", start),
@@ -123,8 +124,16 @@ fn media(t: &Context, code: u16) {
     assert_eq!(app.expect_close(), code);
 }
 
-/// The other channel's thread meets the fault, under the locks of a direct bridge: the application that the frame is for
-/// loses its call, and the one that has sent it keeps its own.
+/// A fault in an indication. The core plays a tone if a driver cannot indicate, and goes on.
+fn hold(t: &Context) {
+    let (call, app) = t.incoming_app("c(ulaw)");
+    t.ari().post(&format!("channels/{}/hold", call.id), &[]).ok();
+    let _ = call.ending();
+    assert_eq!(app.expect_close(), 1000);
+}
+
+/// In a direct bridge the other channel's thread meets the fault, in any other bridge the channel's own. The application that the
+/// frame is for loses its call, and the application that has sent it keeps its call.
 fn bridged(t: &Context) {
     let [(ending, hears), (speaking, speaks)] = t.bridged("c(ulaw)", "c(ulaw)");
     speaks.send_media(&[0x55; 160]);

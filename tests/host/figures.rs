@@ -20,7 +20,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("figures/caller", WHY, caller).shares("figures", instance);
 }
 
-/// Extensions of the README's section on operation, and CDRs as cdr_custom writes them.
+/// Extensions of docs/operation.md, and CDRs as cdr_custom writes them.
 fn instance() -> InstanceConfig {
     InstanceConfig::new()
         .module("func_cdr")

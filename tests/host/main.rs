@@ -3,6 +3,7 @@
 //! | variable | meaning |
 //! | --- | --- |
 //! | `ASTERISK_SANDBOX` | root folder with Debian's Asterisk, as made by `make setup` |
+//! | `HOST_ASTERISK` | the prefix of an installed Asterisk, to run instead of the sandbox's; no root is needed then (`make versiontest`) |
 //! | `CHAN_WEBSOCKET_MODULE` | our module, instead of `target/release/chan_websocket.so` |
 //! | `CHAN_WEBSOCKET_FAULTS` | the build for tests of faults, instead of `target/faults/debug/libchan_websocket.so` |
 //! | `HOST_MODULES` | `ours`, the default: the C module does not run, its kept traces stand for it; `both`: it runs beside ours (`make difftest`); `oracle`: it runs alone |
@@ -12,6 +13,8 @@
 //! | `HOST_SURROUNDINGS` | set: run all tests with everything on that makes the core call the module at odd times (harness/surroundings.rs), on ours alone |
 //! | `HOST_DIRECT_BRIDGE` | `no`: run all tests with `direct_bridge = no` (`make bridgetest`) |
 //! | `HOST_BRIDGE_CALLS` | how many calls bridge/hangups makes (60) |
+//! | `HOST_SCALE` | at how many calls connect/scale looks at what they cost (150), as `100,300,1000` |
+//! | `HOST_LOST_CALLS` | how many calls of reconnect/many lose their application at once (200) |
 //! | `HOST_TABLE` | set: print how the modules compare, test by test |
 //! | `HOSTILE_SECONDS` | run the long forms of `hostile`, up to so long (`make hostile`) |
 //! | `HOST_CHURN`, `HOST_CYCLES` | how many calls life/churn makes (400), how often module/cycles loads and unloads (100) |
@@ -37,8 +40,10 @@ mod clients;
 mod commands;
 mod comparing;
 mod config;
+mod conformity;
 mod connect;
 mod dial_string;
+mod dialect;
 mod dialplan;
 mod docs;
 mod ending;
@@ -54,6 +59,7 @@ mod logs;
 mod masquerade;
 mod media;
 mod module;
+mod monitoring;
 mod notifier;
 mod outgoing;
 mod playback;
@@ -88,8 +94,10 @@ fn main() -> ExitCode {
     commands::tests(&mut suite);
     comparing::tests(&mut suite);
     config::tests(&mut suite);
+    conformity::tests(&mut suite);
     connect::tests(&mut suite);
     dial_string::tests(&mut suite);
+    dialect::tests(&mut suite);
     dialplan::tests(&mut suite);
     docs::tests(&mut suite);
     ending::tests(&mut suite);
@@ -104,6 +112,7 @@ fn main() -> ExitCode {
     masquerade::tests(&mut suite);
     media::tests(&mut suite);
     module::tests(&mut suite);
+    monitoring::tests(&mut suite);
     notifier::tests(&mut suite);
     outgoing::tests(&mut suite);
     playback::tests(&mut suite);

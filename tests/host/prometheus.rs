@@ -32,12 +32,12 @@ fn without_prometheus() -> InstanceConfig {
 }
 
 /// It stands behind ours in modules.conf, and starts before it all the same.
-fn with_prometheus() -> InstanceConfig {
+pub(super) fn with_prometheus() -> InstanceConfig {
     without_prometheus().module("res_prometheus")
 }
 
 /// What Prometheus would read; Asterisk's own metrics are left out.
-fn metrics(t: &Context) -> String {
+pub(super) fn metrics(t: &Context) -> String {
     let uri = format!("http://{}{}", t.asterisk.http, t.asterisk.path("metrics"));
     let mut answer = ureq::get(&uri).call().expect("a scrape");
     let text = answer.body_mut().read_to_string().expect("its text");

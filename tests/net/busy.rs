@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Many connections that talk make a reactor look at all sockets together. Nothing is lost, nobody waits for long, and
+/// Many connections that talk make a reactor look at all sockets together. Nothing is lost, no connection waits long, and
 /// it wakes for single messages again afterwards.
 #[test]
 fn a_busy_reactor_loses_nothing_and_comes_to_rest() {

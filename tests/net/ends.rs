@@ -45,7 +45,7 @@ fn an_application_that_never_answers_a_close_is_dropped() {
     reactors.stop();
 }
 
-/// More pings at once than pongs are kept for: the close frame behind them is not lost for that.
+/// More pings at once than pongs are kept for: the close frame after them is not lost for that.
 #[test]
 fn a_close_frame_goes_out_behind_any_number_of_pongs() {
     let reactors = Reactors::start(1, true).unwrap();
@@ -69,7 +69,7 @@ fn a_lost_connection_is_told() {
     reactors.stop();
 }
 
-/// More than one turn reads, and the end of TCP behind it: poll says that only once.
+/// More than one turn reads, and the end of TCP after it: poll says that only once.
 #[test]
 fn an_end_behind_much_media_is_seen() {
     let reactors = Reactors::start(1, true).unwrap();

@@ -20,7 +20,7 @@ fn expect_nothing_told(pair: &Pair, time: Duration) {
     assert!(told.is_err(), "{told:?}");
 }
 
-/// What stood behind it in the same packet, in the reactor's buffer and in the kernel comes when it is read again, all of it, in
+/// What stood after it in the same packet, in the reactor's buffer and in the kernel comes when it is read again, all of it, in
 /// order; and again.
 #[test]
 fn nothing_is_read_until_the_call_wants_it_and_then_nothing_is_missing() {

@@ -93,7 +93,7 @@ fn many_small_messages_keep_the_reactor_from_nobody() {
     reactors.stop();
 }
 
-/// With TLS a read may have to wait until something can be written. What stands behind it has left the socket by then,
+/// With TLS a read may have to wait until something can be written. What stands after it has left the socket by then,
 /// which has nothing to say of it any more.
 #[derive(Debug)]
 struct ReadsWithRoom {

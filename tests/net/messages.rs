@@ -58,7 +58,7 @@ fn faults_end_the_connection_with_their_code() {
     for (name, bytes, code) in cases {
         let mut pair = pair(&reactors, Role::Client, config(), Vec::new());
         let mut frame = bytes.to_vec();
-        // The payload of the long ping; more bytes behind the fault must not hurt.
+        // The payload of the long ping; more bytes after the fault must not hurt.
         frame.extend_from_slice(&[0; 126]);
         pair.app.get_mut().write_all(&frame).unwrap();
         let told = pair.told.recv_timeout(PATIENCE).expect(name);

@@ -166,7 +166,7 @@ fn a_reactor_that_was_stopped_reads_before_it_gives_up() {
     assert!(matches!(alive.app.read().unwrap(), Message::Ping(_)));
     other.app.send(Message::text("sleep 500")).unwrap();
     other.expect(&Told::Text("sleep 500".into()));
-    // Also behind more media than one turn reads.
+    // Also after more media than one turn reads.
     for _ in 0..20 {
         alive.app.write(Message::binary(vec![0; 10_000])).unwrap();
     }

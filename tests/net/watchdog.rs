@@ -8,13 +8,13 @@ const PERIOD: Duration = Duration::from_millis(50);
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// A connection whose reactor is watched, as one call.
-struct Watched {
+struct WatchedThread {
     reactors: Reactors,
     watchdog: Watchdog,
     pair: Pair,
 }
 
-impl Watched {
+impl WatchedThread {
     fn start(threads: usize) -> Self {
         let reactors = Reactors::start(threads, true).unwrap();
         let patience = Patience { period: PERIOD, late: LIMIT, limit: LIMIT };
@@ -42,7 +42,7 @@ impl Watched {
 
 #[test]
 fn a_callback_that_stands_still_is_found_and_found_to_go_on() {
-    let mut call = Watched::start(2);
+    let mut call = WatchedThread::start(2);
     call.pair.app.send(Message::text("sleep 2500")).unwrap();
     assert!(call.until_stuck(1) >= LIMIT);
     call.until_stuck(0);
@@ -52,7 +52,7 @@ fn a_callback_that_stands_still_is_found_and_found_to_go_on() {
 
 #[test]
 fn who_has_nothing_to_do_does_not_stand_still() {
-    let mut call = Watched::start(1);
+    let mut call = WatchedThread::start(1);
     for _ in 0..2 {
         let begin = Instant::now();
         while begin.elapsed() < 2 * LIMIT {
@@ -67,7 +67,7 @@ fn who_has_nothing_to_do_does_not_stand_still() {
 
 #[test]
 fn what_remains_of_calls_is_watched_to_its_end() {
-    let mut call = Watched::start(1);
+    let mut call = WatchedThread::start(1);
     call.pair.app.send(Message::text("sleep 2500")).unwrap();
     // The call is over, its connection is not.
     call.watchdog.forget_call();

@@ -95,7 +95,7 @@ impl Machine {
         let machine = Self { keeper, pid, root, folder };
         fs::write(machine.path("/usr/bin/systemctl"), SYSTEMCTL).expect("systemctl");
         machine.sh("chmod 755 /usr/bin/systemctl");
-        // Who sits before it says yes.
+        // Every question of apt is answered with yes.
         fs::write(machine.path("/etc/apt/apt.conf.d/yes"), "APT::Get::Assume-Yes \"true\";\n")
             .expect("apt.conf");
         machine

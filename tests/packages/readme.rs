@@ -1,4 +1,5 @@
-//! What somebody new does with the README at hand: its first section, command by command.
+//! A stranger's test: the README's commands, copied as they stand and run in their order in a machine that has nothing
+//! of ours. Install, a call in both directions, a barge-in, TLS, one metric, uninstall.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -12,12 +13,9 @@ use tempfile::TempDir;
 
 use super::machine::{Machine, wait_until};
 
-/// The blocks of shell commands in the README's section of this name.
-fn blocks(section: &str) -> Vec<String> {
-    let readme =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("README.md");
-    let (_, text) = readme.split_once(&format!("\n## {section}\n")).expect(section);
-    let text = text.split("\n## ").next().unwrap_or_default();
+/// The blocks of shell commands in a page, in their order.
+fn blocks(page: &str) -> Vec<String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).expect(page);
     text.split("```sh\n")
         .skip(1)
         .map(|block| block.split("```").next().unwrap_or_default().to_owned())
@@ -32,18 +30,24 @@ struct App {
 }
 
 impl App {
-    /// `command`: `python3 <file in the machine> <arguments>`. The machine has no Python: ours runs in its network.
+    /// `command`: `[SSL_CERT_FILE=<file in the machine>] python3 <file in the machine> <arguments>`. The machine has no
+    /// Python: the program runs outside, in the machine's network.
     fn start(machine: &Machine, command: &str) -> Self {
-        let mut words = command.split_whitespace();
-        assert_eq!(words.next(), Some("python3"));
+        let mut words = command.split_whitespace().peekable();
+        let certificate = words.next_if(|word| word.starts_with("SSL_CERT_FILE="));
+        assert_eq!(words.next(), Some("python3"), "{command}");
         let script = machine.path(words.next().expect("the script"));
+        let arguments: Vec<&str> = words.collect();
         let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients/venv/bin/python");
         assert!(python.exists(), "no {}: run make clients", python.display());
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut process = machine
-            .beside(python.to_str().expect("UTF-8"))
+        let mut program = machine.beside(python.to_str().expect("UTF-8"));
+        if let Some((name, file)) = certificate.and_then(|setting| setting.split_once('=')) {
+            program.env(name, machine.path(file));
+        }
+        let mut process = program
             .arg(script)
-            .args(words)
+            .args(&arguments)
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -52,8 +56,11 @@ impl App {
         let output = BufReader::new(process.stdout.take().expect("piped"));
         let (sender, lines) = channel();
         thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let port = command.rsplit(':').next().expect("a port").trim();
-        wait_until("the application listens", || machine.sh("cat /proc/net/tcp").contains(&listening(port)));
+        if let ["listen", address] = arguments.as_slice() {
+            let port = address.rsplit(':').next().expect("a port");
+            let listening = listening(port);
+            wait_until("the application listens", || machine.sh("cat /proc/net/tcp").contains(&listening));
+        }
         Self { process, lines, folder }
     }
 
@@ -83,60 +90,120 @@ impl Drop for App {
     }
 }
 
-/// What /proc/net/tcp has of somebody who listens on 127.0.0.1.
+/// The line of /proc/net/tcp for a listener on 127.0.0.1.
 fn listening(port: &str) -> String {
     let port: u16 = port.parse().expect("a port");
     format!("0100007F:{port:04X} 00000000:0000 0A")
 }
 
-/// Runs all of it. The last block removes the package.
+/// Runs all of the README. The last block removes the package.
 pub fn follow(machine: &Machine, deb: &Path) {
-    machine.put(deb);
-    let blocks = blocks("A first call");
-    let mut app = None;
-    for block in &blocks {
-        match block.split_whitespace().collect::<Vec<_>>().as_slice() {
-            // The machine's network leads nowhere.
-            ["apt", "install", "python3-websockets"] => {}
-            ["python3", ..] => app = Some(App::start(machine, block)),
+    fs::create_dir_all(machine.path("/root/target/debian")).expect("folder");
+    fs::copy(deb, machine.path("/root/target/debian").join(deb.file_name().expect("a file"))).expect("copy");
+    let mut story = Story { machine, apps: Vec::new() };
+    for block in blocks("README.md") {
+        story.run(&block);
+    }
+    assert_eq!(story.told(), ["listen", "connect"]);
+    machine.sh("rm -r /root/target");
+}
+
+/// What has happened so far, with the applications that were started.
+struct Story<'a> {
+    machine: &'a Machine,
+    apps: Vec<(String, App)>,
+}
+
+impl Story<'_> {
+    fn told(&self) -> Vec<&str> {
+        self.apps.iter().map(|(role, _)| role.as_str()).collect()
+    }
+
+    fn run(&mut self, block: &str) {
+        let machine = self.machine;
+        match block {
+            // The machine has no compiler. The package that this makes is there.
+            "make setup deb\n" => assert!(self.apps.is_empty()),
+            _ if block.contains("python3 ") => self.start_app(block),
+            // The machine has no curl: ours runs in its network.
+            _ if block.starts_with("curl ") => self.see_metrics(block),
             _ => {
                 let said = machine.sh(&format!("cd /root\n{block}"));
                 if block.contains("channel originate") {
-                    let app: &App = app.as_ref().expect("the application runs by then");
-                    see(machine, app, &said);
-                    see_elsewhere(machine, app, block);
+                    self.see_call(block, &said);
                 }
             }
         }
     }
-    assert!(app.is_some() && blocks.last().is_some_and(|block| block.contains("apt remove")), "{blocks:?}");
-    machine.sh(&format!("rm /root/{}", deb.file_name().expect("a file").display()));
+
+    /// A block that ends with the start of the application. The shell fills in what the lines before have set.
+    fn start_app(&mut self, block: &str) {
+        let block = block.replace("\\\n", " ");
+        let (before, command) = block.trim().rsplit_once('\n').expect("a line before");
+        // The machine's network leads nowhere.
+        let before = before.replace("apt install python3-websockets curl", ":");
+        let command = command.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = self.machine.sh(&format!("cd /root\n{before}\necho \"start: {command}\""));
+        let (_, command) = said.split_once("start: ").expect("the command");
+        let app = App::start(self.machine, command.trim());
+        let role = command.split_whitespace().rev().nth(1).expect("a role").to_owned();
+        if role == "connect" {
+            assert!(command.contains("wss://"), "{command}");
+            app.wait_line(&["MEDIA_START"]);
+            app.wait_line(&["FLUSH_MEDIA"]);
+        }
+        self.apps.push((role, app));
+    }
+
+    /// The call to the application is there, for the application and in the list.
+    fn see_call(&self, block: &str, listed: &str) {
+        let machine = self.machine;
+        let [(_, app)] = self.apps.as_slice() else { panic!("one application runs by then") };
+        app.wait_line(&["MEDIA_START", "\"connection_id\":\"my-app\""]);
+        let line =
+            listed.lines().find(|line| line.starts_with("WebSocket/my-app/")).expect("a line for the call");
+        assert!(line.contains("connected") && line.contains("ulaw"), "{listed}");
+        // The recording is speech: a barge-in, and the application stops.
+        app.wait_line(&["FLUSH_MEDIA"]);
+        let name = line.split_whitespace().next().expect("its name");
+        machine.cli(&format!("channel request hangup {name}"));
+        app.wait_line(&["closed, code 1000"]);
+        wait_until("what was heard is in a file", || app.heard(1) > 8000);
+        see_elsewhere(machine, app, block);
+    }
+
+    /// The call by TLS is among the metrics.
+    fn see_metrics(&self, block: &str) {
+        let (_, app) = self.apps.last().expect("an application runs by then");
+        let said = outside(self.machine, block);
+        assert!(channels(&said, "incoming").is_some_and(|line| line.ends_with(" 1")), "{said}");
+        self.machine.cli("channel request hangup all");
+        app.wait_line(&["closed, code 1000"]);
+        // It has fallen silent after five loud messages of 160 bytes.
+        wait_until("what was heard is in a file", || app.heard(1) >= 800);
+    }
 }
 
-/// The call is there: for the application, and for who looks for it.
-fn see(machine: &Machine, app: &App, listed: &str) {
-    app.wait_line(&["MEDIA_START", "\"connection_id\":\"my-app\""]);
-    let line =
-        listed.lines().find(|line| line.starts_with("WebSocket/my-app/")).expect("a line for the call");
-    assert!(line.contains("connected") && line.contains("ulaw"), "{listed}");
-    // The recording is speech: the greeting stops.
-    app.wait_line(&["FLUSH_MEDIA"]);
-    let name = line.split_whitespace().next().expect("its name");
-    machine.cli(&format!("channel request hangup {name}"));
-    app.wait_line(&["closed, code 1000"]);
-    wait_until("what was heard is in a file", || app.heard(1) > 8000);
+/// What a shell says outside the machine, in its network.
+fn outside(machine: &Machine, commands: &str) -> String {
+    let output = machine.beside("sh").args(["-c", commands]).output().expect("sh");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// And for who looks into AMI and the metrics, by the README's section on that.
+/// The metric that counts the channels of a role.
+fn channels<'a>(metrics: &'a str, role: &str) -> Option<&'a str> {
+    let role = format!("role=\"{role}\"");
+    metrics.lines().find(|line| line.starts_with("asterisk_websocket_channels{") && line.contains(&role))
+}
+
+/// AMI and the metrics, by the commands of the page on operation.
 fn see_elsewhere(machine: &Machine, app: &App, call: &str) {
-    let blocks = blocks("Operation");
+    let blocks = blocks("docs/operation.md");
     let [setting_up, looking] = blocks.as_slice() else { panic!("{blocks:?}") };
     machine.sh(setting_up);
     machine.sh(call.lines().next().expect("a command"));
     app.wait_line(&["MEDIA_START"]);
-    // The machine has no curl: ours runs in its network.
-    let output = machine.beside("sh").args(["-c", looking]).output().expect("sh");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = outside(machine, looking);
     let has_line = |begin: &str| said.lines().any(|line| line.starts_with(begin));
     for line in [
         "Event: WebSocketShowChannel",
@@ -146,25 +213,24 @@ fn see_elsewhere(machine: &Machine, app: &App, call: &str) {
     ] {
         assert!(has_line(line), "no {line} in\n{said}");
     }
-    let channels =
-        |line: &&str| line.starts_with("asterisk_websocket_channels{") && line.contains("role=\"outgoing\"");
-    assert!(said.lines().find(channels).is_some_and(|line| line.ends_with(" 1")), "{said}");
+    assert!(channels(&said, "outgoing").is_some_and(|line| line.ends_with(" 1")), "{said}");
     machine.cli("channel request hangup all");
     app.wait_line(&["closed, code 1000"]);
 }
 
 /// With the module that is there now, the README's configuration and application still in place.
 pub fn call_once_more(machine: &Machine) {
-    let blocks = blocks("A first call");
-    let find = |what: &str| blocks.iter().find(|block| block.contains(what)).expect("a block");
+    let blocks = blocks("README.md");
+    let find = |what: &str| {
+        blocks.iter().flat_map(|block| block.lines()).find(|line| line.contains(what)).expect("a command")
+    };
     // The example goes away with the package.
     let doc = PathBuf::from("/usr/share/doc/asterisk-chan-websocket-rust/examples/python");
-    let command = find("app.py").replace(&format!("{}", doc.display()), "/root");
+    let command = find("app.py listen").replace(&format!("{}", doc.display()), "/root");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/python/app.py");
     machine.put(&script);
     let app = App::start(machine, &command);
-    let originate = find("channel originate").lines().next().expect("a command");
-    machine.sh(originate);
+    machine.sh(find("channel originate WebSocket/my-app"));
     app.wait_line(&["MEDIA_START"]);
     app.wait_line(&["FLUSH_MEDIA"]);
     machine.cli("channel request hangup all");

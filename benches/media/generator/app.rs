@@ -8,6 +8,7 @@ use super::framing::opcode;
 use super::pattern::Stamp;
 use super::speech::Speech;
 use super::stats::{Point, Totals, Window};
+use super::twilio::Stream;
 use super::worker::Event;
 use crate::clock;
 
@@ -52,7 +53,7 @@ struct Asking {
     asked: Option<u64>,
 }
 
-/// A FLUSH_MEDIA, and what came behind it.
+/// A FLUSH_MEDIA, and what came after it.
 #[derive(Debug, Clone, Copy)]
 struct Flushed {
     at: u64,
@@ -76,6 +77,8 @@ pub struct App {
     flushed: Option<Flushed>,
     closing: bool,
     frame: Vec<u8>,
+    /// It speaks as one of Twilio's.
+    twilio: Option<Stream>,
 }
 
 impl App {
@@ -94,6 +97,7 @@ impl App {
             flushed: None,
             closing: false,
             frame: Vec::new(),
+            twilio: None,
         }
     }
 
@@ -139,7 +143,7 @@ impl App {
         self.flushed = Some(Flushed { at: clock::now(), last_media: None });
     }
 
-    /// From FLUSH_MEDIA to the last frame that came behind it, ns.
+    /// From FLUSH_MEDIA to the last frame that came after it, ns.
     pub fn silence_after_flush(&self) -> Option<u64> {
         let flushed = self.flushed?;
         Some(flushed.last_media.map_or(0, |at| at.saturating_sub(flushed.at)))
@@ -194,7 +198,10 @@ impl App {
         self.sequence = self.sequence.wrapping_add(1);
         self.totals.sent += 1;
         window.sent += 1;
-        output.message(opcode::BINARY, &self.frame);
+        match &mut self.twilio {
+            None => output.message(opcode::BINARY, &self.frame),
+            Some(stream) => output.text(stream.message(&self.frame)),
+        }
     }
 
     // ---- what it hears
@@ -259,6 +266,13 @@ impl App {
         window: &mut Window,
         events: &mut dyn FnMut(Event),
     ) {
+        if let Some(media) = self.twilio.as_mut().and_then(|stream| stream.heard(text)).map(std::mem::take) {
+            self.on_media(&media, now, output, window, events);
+            if let Some(stream) = &mut self.twilio {
+                stream.keep(media);
+            }
+            return;
+        }
         match text.split_once(' ').map_or(text, |(word, _)| word) {
             json if json.starts_with('{') => self.on_json(text, output, events),
             "MEDIA_START" => {
@@ -288,6 +302,12 @@ impl App {
             "MEDIA_START" => {
                 output.text(SUBSCRIBE);
                 let channel = field("channel_id").to_owned();
+                events(Event::Started { id: self.id, channel, speaks: self.life == Life::OneFrame });
+            }
+            "start" => {
+                let channel = event.pointer("/start/customParameters/channel_id").and_then(Value::as_str);
+                let channel = channel.unwrap_or_default().to_owned();
+                self.twilio = Some(Stream::of(&event));
                 events(Event::Started { id: self.id, channel, speaks: self.life == Life::OneFrame });
             }
             "MEDIA_POSITION" => self.totals.positions += 1,

@@ -74,7 +74,7 @@ impl Bulk {
     }
 
     fn send(&self, source: u32, sequence: u32, output: &mut Output) {
-        // Played ones are looked at when they come back; of those that are dropped nobody sees more than the length.
+        // Played ones are looked at when they come back; of those that are dropped only the length is known.
         static SAMPLE: LazyLock<Vec<u8>> = LazyLock::new(|| media(0, 0));
         if self.fate == Fate::Dropped {
             output.text("PAUSE_MEDIA");

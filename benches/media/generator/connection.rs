@@ -59,7 +59,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection whose handshake is done; `leftover` came behind it.
+    /// A connection whose handshake is done; `leftover` came after it.
     pub fn new(stream: Stream, role: Role, leftover: Vec<u8>, app: App) -> io::Result<Self> {
         stream.stop_waiting()?;
         let key = (role == Role::Client).then_some(app.id());

@@ -10,7 +10,7 @@ use crate::harness::secure::Stream;
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// Asks for an upgrade. Returns what came behind the answer.
+/// Asks for an upgrade. Returns what came after the answer.
 pub fn ask(stream: &mut Stream, target: &str) -> Result<Vec<u8>> {
     let request = format!(
         "GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -28,7 +28,7 @@ pub fn ask(stream: &mut Stream, target: &str) -> Result<Vec<u8>> {
     }
 }
 
-/// Answers a request to upgrade. Returns what came behind it.
+/// Answers a request to upgrade. Returns what came after it.
 pub fn answer(stream: &mut Stream) -> Result<Vec<u8>> {
     let (head, leftover) = read_head(stream)?;
     let mut headers = [httparse::EMPTY_HEADER; 32];

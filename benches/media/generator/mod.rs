@@ -8,6 +8,7 @@ mod handshake;
 pub mod pattern;
 pub mod speech;
 pub mod stats;
+mod twilio;
 pub mod worker;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -42,7 +43,7 @@ struct Handle {
 
 impl Handle {
     fn tell(&self, command: Command) {
-        // A worker that is gone has said why; whoever waits for it will find out.
+        // A worker that has ended has said why; the code that waits for it will find out.
         let _ = self.commands.send(command);
         let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
     }

@@ -1,4 +1,4 @@
-//! What a media frame carries, so that whoever receives it can tell loss, order, delay and damage.
+//! What a media frame carries, so that the receiver can tell loss, order, delay and damage.
 //!
 //! Asterisk hands ulaw through `Echo()` and a two-party bridge byte by byte, so the stamp arrives as it was sent.
 

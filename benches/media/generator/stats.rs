@@ -56,7 +56,7 @@ pub struct Window {
     pub jitter: Times,
     /// From GET_STATUS to STATUS.
     pub status: Times,
-    /// From the first byte of a bulk of media to the STATUS behind it.
+    /// From the first byte of a bulk of media to the STATUS after it.
     pub ingest: Times,
     /// Frames of bulk that Asterisk said it had queued.
     pub ingested: u64,

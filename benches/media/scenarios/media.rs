@@ -95,6 +95,11 @@ pub(super) fn positions(setting: &Setting<'_>) -> Result<Outcome> {
     run(setting, Load { options: "c(ulaw)f(json)", ..Load::ECHO_OUT })
 }
 
+/// The apps speak as Twilio's do. (The C module takes the option for a mistake, and they speak as ever.)
+pub(super) fn echo_out_twilio(setting: &Setting<'_>) -> Result<Outcome> {
+    run(setting, Load { options: "c(ulaw)f(twilio)", ..Load::ECHO_OUT })
+}
+
 pub(super) fn idle(setting: &Setting<'_>) -> Result<Outcome> {
     run(setting, Load::IDLE)
 }

@@ -5,6 +5,7 @@ mod ingest;
 mod media;
 mod phone;
 mod phone_calls;
+mod rivals;
 mod saturation;
 mod setup;
 mod slow;
@@ -74,6 +75,14 @@ pub static ALL: &[Scenario] = &[
         run: media::positions,
     },
     Scenario {
+        name: "echo-out-twilio",
+        about: "echo-out, and media is base64 in JSON, as Twilio's",
+        channels: &[100],
+        quick: &[],
+        quick_repeats: false,
+        run: media::echo_out_twilio,
+    },
+    Scenario {
         name: "idle",
         about: "connected, and nobody speaks",
         channels: &[100, 200],
@@ -136,6 +145,22 @@ pub static ALL: &[Scenario] = &[
         quick: &[],
         quick_repeats: true,
         run: phone_calls::three,
+    },
+    Scenario {
+        name: "phone-audiosocket",
+        about: "phone-out, the bot by AudioSocket instead (neither module has a part in it)",
+        channels: &[50],
+        quick: &[],
+        quick_repeats: true,
+        run: phone_calls::audiosocket,
+    },
+    Scenario {
+        name: "phone-rtp",
+        about: "phone-out, the bot by a second RTP leg instead (neither module has a part in it)",
+        channels: &[50],
+        quick: &[],
+        quick_repeats: true,
+        run: phone_calls::rtp,
     },
     Scenario {
         name: "echo-out-wss",

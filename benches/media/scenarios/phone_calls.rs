@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::media::{cost, judge_generator};
 use super::phone::{Heard, Phone, Talkers};
+use super::rivals::{Bots, Rival};
 use super::{Setting, WARM_UP, syscalls};
 use crate::Result;
 use crate::figures::{self, Outcome};
@@ -31,9 +32,11 @@ struct Kind {
     listener: bool,
     /// What the telephone hears is what it said, byte by byte.
     exact: bool,
+    /// The bot has no WebSocket.
+    rival: Option<Rival>,
 }
 
-const OUTGOING: Kind = Kind { way: Way::Out, options: "c(ulaw)", listener: false, exact: true };
+const OUTGOING: Kind = Kind { way: Way::Out, options: "c(ulaw)", listener: false, exact: true, rival: None };
 
 pub(super) fn outgoing(setting: &Setting<'_>) -> Result<Outcome> {
     run(setting, OUTGOING)
@@ -53,6 +56,16 @@ pub(super) fn slin16(setting: &Setting<'_>) -> Result<Outcome> {
 
 pub(super) fn three(setting: &Setting<'_>) -> Result<Outcome> {
     run(setting, Kind { listener: true, exact: false, ..OUTGOING })
+}
+
+/// ulaw has a positive and a negative zero, slin has one. A frame with a negative zero comes back changed, and does not count as
+/// a round trip.
+pub(super) fn audiosocket(setting: &Setting<'_>) -> Result<Outcome> {
+    run(setting, Kind { rival: Some(Rival::AudioSocket), ..OUTGOING })
+}
+
+pub(super) fn rtp(setting: &Setting<'_>) -> Result<Outcome> {
+    run(setting, Kind { rival: Some(Rival::Rtp), ..OUTGOING })
 }
 
 pub(super) fn syscalls(setting: &Setting<'_>) -> Result<Outcome> {
@@ -107,6 +120,8 @@ struct Calls {
     socket: UdpSocket,
     phones: Vec<String>,
     talkers: Talkers,
+    /// They end after their calls.
+    bots: Option<Bots>,
 }
 
 impl Calls {
@@ -117,22 +132,27 @@ impl Calls {
         rig.warm_up(kind.way)?;
         let stasis = Context::new(Arc::clone(&rig.asterisk));
         stasis.listen(|_| ());
+        let bots = kind.rival.map(Bots::serve).transpose()?;
         let (mut phones, mut addresses) = (Vec::new(), Vec::new());
         for _ in 0..setting.channels {
             let (phone, address) = phone(&stasis, &host)?;
             rig.set_life(Life::Echo);
-            let mut all = vec![phone.clone(), app(&mut rig, &stasis, kind)?];
+            let bot = match &bots {
+                Some(bots) => bots.channel(&stasis)?,
+                None => app(&mut rig, &stasis, kind)?,
+            };
+            let mut all = vec![phone.clone(), bot];
             if kind.listener {
                 rig.set_life(Life::Long);
                 all.push(app(&mut rig, &stasis, kind)?);
             }
             bridge(&stasis, &all)?;
-            phones.push(phone);
+            phones.extend(if bots.is_some() { all } else { vec![phone] });
             addresses.push(address);
         }
         let talkers = Talkers::talk(socket.try_clone()?, addresses)?;
         thread::sleep(WARM_UP);
-        Ok(Self { rig, stasis, socket, phones, talkers })
+        Ok(Self { rig, stasis, socket, phones, talkers, bots })
     }
 
     fn finish(mut self, outcome: &mut Outcome) -> Result<()> {
@@ -141,6 +161,7 @@ impl Calls {
             self.stasis.ari().hangup(phone);
         }
         self.rig.end_calls()?;
+        drop(self.bots);
         drop(self.stasis);
         outcome.notes.extend(self.rig.finish());
         Ok(())
@@ -148,7 +169,7 @@ impl Calls {
 }
 
 /// The id of what ARI has made.
-fn id_of(made: &Value) -> Result<String> {
+pub(super) fn id_of(made: &Value) -> Result<String> {
     Ok(made.get("id").and_then(Value::as_str).ok_or("ARI made something without an id")?.to_owned())
 }
 

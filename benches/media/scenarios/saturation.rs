@@ -31,7 +31,7 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Outcome> {
     let mut channels = setting.channels;
     let mut capacity = 0;
     let mut steps = Vec::new();
-    // Silence between the steps: backlog is played off, and setting calls up disturbs nobody.
+    // Silence between the steps: backlog is played off, and setting calls up disturbs no other call.
     while channels <= MAX_CHANNELS {
         let mut step = measure(setting, &mut rig, channels)?;
         if step.is_late() && !step.generator_late {

@@ -1,4 +1,4 @@
-//! One app stops reading. What do the others see, and what does whoever asks Asterisk for its channels?
+//! One app stops reading. What do the others see, and how long does a request for Asterisk's channels take?
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::generator::worker::{Command, Who};
 /// 20 ms of `slin192`: enough to fill the sockets' buffers, 4 MB on the loopback interface, in [`FILLING`].
 const WIDE: Manner = Manner { frame_bytes: 7680, ..Manner::STEADY };
 
-/// Until the buffers are full, nobody notices anything.
+/// Until the buffers are full, nothing happens.
 const FILLING: Duration = Duration::from_secs(12);
 
 pub(super) fn run(setting: &Setting<'_>) -> Result<Outcome> {

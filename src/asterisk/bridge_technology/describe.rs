@@ -3,17 +3,18 @@
 use std::ptr;
 
 use super::super::ao2::Ao2;
-use super::super::call::Call;
-use super::super::channel::{Channel, owned_string};
+use super::super::channel::Channel;
 use super::super::guard::here;
 use super::super::sys;
+use super::super::text::owned_string;
 use super::technology;
+use crate::call::data::CallData;
 
 /// Whether the channel's bridge is direct, and why not. Waits for the channel's and the bridge's lock, so neither may be
 /// held.
-pub(crate) fn describe(channel: &Channel, call: &Call) -> String {
+pub(crate) fn describe(channel: &Channel, call: &CallData) -> String {
     let Some(bridge) = bridge_of(channel) else { return "-".to_owned() };
-    let technology = Technology::of(&bridge);
+    let technology = FoundTechnology::of(&bridge);
     if !technology.is_ours {
         return format!("not direct: it is the technology {}'s", technology.name);
     }
@@ -30,12 +31,12 @@ fn bridge_of(channel: &Channel) -> Option<Ao2<sys::ast_bridge>> {
     unsafe { Ao2::from_owned(sys::ast_channel_get_bridge(guard.locked().as_ptr())) }
 }
 
-struct Technology {
+struct FoundTechnology {
     name: String,
     is_ours: bool,
 }
 
-impl Technology {
+impl FoundTechnology {
     /// Waits for the bridge's lock.
     fn of(bridge: &Ao2<sys::ast_bridge>) -> Self {
         let (file, line, function) = here!();

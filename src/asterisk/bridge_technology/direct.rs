@@ -2,12 +2,15 @@
 //! own thread sleeps on. The core's way is the one it would take otherwise (`ast_write_stream` in main/channel.c), without
 //! what the conditions of [`Facts`] rule out.
 
+use std::ffi::c_int;
+
 use super::super::call::Call;
 use super::super::channel::{ChannelGuard, Locked};
-use super::super::driver::Driver;
-use super::super::guard::guard;
+use super::super::driver;
+use super::super::guard::guard_or;
 use super::super::{sys, tech};
-use super::view::{Bridge, End, LockedEnd};
+use super::locked::{BridgeEnd, LockedBridge, LockedEnd};
+use super::simple;
 use crate::call::direct::Facts;
 
 /// AST_FLAG_ZOMBIE (asterisk/channel.h); include/shim.c checks the value.
@@ -15,20 +18,20 @@ const ZOMBIE: u32 = 1 << 4;
 /// AST_OPT_FLAG_GENERIC_PLC (asterisk/options.h); include/shim.c checks the value.
 const GENERIC_PLC: u64 = 1 << 30;
 /// DEBUGCHAN_FLAG (asterisk/channel.h); include/shim.c checks the value.
-const DEBUGCHAN_FLAG: u32 = 0x8000_0000;
+pub(super) const DEBUGCHAN_FLAG: u32 = 0x8000_0000;
 /// The format in which the core conceals loss, and no other.
 const CONCEALED_FORMAT: &str = "slin";
 
 /// What a frame is to the driver.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum FrameKind {
     /// It goes to the application.
     Voice,
     /// The driver drops it, so its thread need not be woken for it.
     Meaningless,
 }
 
-impl Kind {
+impl FrameKind {
     /// `None`: for simple_bridge to see to.
     fn of(frame: &sys::ast_frame) -> Option<Self> {
         match frame.frametype {
@@ -41,13 +44,32 @@ impl Kind {
     }
 }
 
+/// Writes a frame that `from` has brought to the bridge. 0: it is done with; -1: the core keeps it for the next channel that
+/// joins.
+///
+/// # Safety
+/// `bridge` is locked by this thread, `from` is NULL or a channel of it, and the frame lives across the call.
+pub(super) unsafe fn pass(
+    bridge: LockedBridge<'_>,
+    from: *mut sys::ast_bridge_channel,
+    frame: *mut sys::ast_frame,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    if let Some(borrowed) = unsafe { frame.as_ref() } {
+        if deliver(bridge, from, borrowed) {
+            return 0;
+        }
+        if borrowed.frametype != sys::ast_frame_type::AST_FRAME_NULL {
+            bridge.unsettle_all_but(from);
+        }
+    }
+    // SAFETY: the caller's promise, which is that of the same callback of ours.
+    unsafe { simple::write(bridge.as_ptr(), from, frame) }
+}
+
 /// Whether the frame that `from` has brought is done with. If not, it is simple_bridge's. Never waits.
-pub(super) fn deliver(
-    bridge: Bridge<'_>,
-    from: *const sys::ast_bridge_channel,
-    frame: &sys::ast_frame,
-) -> bool {
-    let Some(kind) = Kind::of(frame) else { return false };
+fn deliver(bridge: LockedBridge<'_>, from: *const sys::ast_bridge_channel, frame: &sys::ast_frame) -> bool {
+    let Some(kind) = FrameKind::of(frame) else { return false };
     let Some(end) = bridge.peer(from) else { return false };
     // A glance, so that frames for others cost no lock.
     if !tech::is_ours(end.chan()) {
@@ -62,16 +84,16 @@ pub(super) fn deliver(
 }
 
 /// The locks of a bridge channel and of its channel, in the core's order.
-fn try_lock(end: End<'_>) -> Option<(LockedEnd<'_>, ChannelGuard<'_>)> {
+fn try_lock(end: BridgeEnd<'_>) -> Option<(LockedEnd<'_>, ChannelGuard<'_>)> {
     let locked_end = end.try_lock()?;
     // SAFETY: the channel stays as long as the bridge is locked, which is longer than the guard lives.
     let channel = unsafe { ChannelGuard::try_lock_borrowed(end.chan()) }?;
     Some((locked_end, channel))
 }
 
-fn count_locked(kind: Kind) {
-    if kind == Kind::Voice
-        && let Some(driver) = Driver::current()
+fn count_locked(kind: FrameKind) {
+    if kind == FrameKind::Voice
+        && let Some(driver) = driver::current()
     {
         driver.count_locked_frame();
     }
@@ -81,18 +103,18 @@ fn deliver_to(
     end: LockedEnd<'_>,
     channel: Locked<'_>,
     call: &Call,
-    kind: Kind,
+    kind: FrameKind,
     frame: &sys::ast_frame,
 ) -> bool {
     let facts = facts(&end, channel, call, kind, frame);
     let done = match kind {
-        Kind::Voice => call.direct.count(facts.may_send()),
-        Kind::Meaningless => facts.may_drop().is_ok(),
+        FrameKind::Voice => call.direct.count(facts.may_send()),
+        FrameKind::Meaningless => facts.may_drop().is_ok(),
     };
     if done {
         // Nothing of the bridge can come in between: the bridge is locked.
         drop(end);
-        if kind == Kind::Voice {
+        if kind == FrameKind::Voice {
             write(channel, call, frame);
         }
         count_frame_out(channel);
@@ -101,27 +123,56 @@ fn deliver_to(
 }
 
 /// What [`Facts`] asks for. Getters of the core on a channel that is locked; none of them waits.
-fn facts(end: &LockedEnd<'_>, channel: Locked<'_>, call: &Call, kind: Kind, frame: &sys::ast_frame) -> Facts {
+fn facts(
+    end: &LockedEnd<'_>,
+    channel: Locked<'_>,
+    call: &Call,
+    kind: FrameKind,
+    frame: &sys::ast_frame,
+) -> Facts {
     let chan = channel.as_ptr();
     // SAFETY: the channel is locked, and its hooks with it; options are only read.
     unsafe {
-        let hooks = sys::ast_channel_framehooks(chan);
         Facts {
             is_present: end.is_present(),
             is_next: end.is_next(),
-            is_ending: (*sys::ast_channel_flags(chan)).flags & ZOMBIE != 0
-                || sys::ast_check_hangup(chan) != 0,
+            is_ending: is_ending(channel),
             // Its data is NULL while it runs unlocked, the generator itself is not.
             has_generator: !sys::ast_channel_generator(chan).is_null(),
-            has_audiohooks: !sys::ast_channel_audiohooks(chan).is_null(),
-            has_framehook: !hooks.is_null()
-                && sys::ast_framehook_list_contains_no_active_of_type(hooks, frame.frametype) == 0,
-            is_raw: kind == Kind::Voice && is_raw(channel, frame),
+            has_audiohooks: has_audiohooks(channel),
+            has_framehook: has_framehook(channel, frame.frametype),
+            is_raw: kind == FrameKind::Voice && is_raw(channel, frame),
             is_of_stream: end.takes_stream(frame.stream_num),
             is_debugged: sys::ast_channel_fout(chan) & DEBUGCHAN_FLAG != 0,
             conceals_loss: sys::ast_options.flags & GENERIC_PLC != 0
                 && call.media_format.name == CONCEALED_FORMAT,
         }
+    }
+}
+
+/// Whether the channel is being hung up, or is what a masquerade left.
+pub(super) fn is_ending(channel: Locked<'_>) -> bool {
+    let chan = channel.as_ptr();
+    // SAFETY: getters on a channel that is locked.
+    unsafe { (*sys::ast_channel_flags(chan)).flags & ZOMBIE != 0 || sys::ast_check_hangup(chan) != 0 }
+}
+
+/// Whether something listens to the channel, speaks to it or mutes it. The list of audiohooks may be empty for a moment; it
+/// is not known to a monitor, which Asterisk 20 still has.
+pub(super) fn has_audiohooks(channel: Locked<'_>) -> bool {
+    let chan = channel.as_ptr();
+    // SAFETY: getters on a channel that is locked, and its hooks with it.
+    unsafe {
+        !sys::ast_channel_audiohooks(chan).is_null() || sys::ast_channel_has_hook_requiring_audio(chan) != 0
+    }
+}
+
+/// Whether a framehook of the channel wants frames of this kind.
+pub(super) fn has_framehook(channel: Locked<'_>, kind: sys::ast_frame_type::Type) -> bool {
+    // SAFETY: getters on a channel that is locked, and its hooks with it.
+    unsafe {
+        let hooks = sys::ast_channel_framehooks(channel.as_ptr());
+        !hooks.is_null() && sys::ast_framehook_list_contains_no_active_of_type(hooks, kind) == 0
     }
 }
 
@@ -139,13 +190,7 @@ fn is_raw(channel: Locked<'_>, frame: &sys::ast_frame) -> bool {
 
 /// As the core has the driver's `write` called; a panic ends the call that met it, as there.
 fn write(channel: Locked<'_>, call: &Call, frame: &sys::ast_frame) {
-    let is_whole = guard("write", false, || {
-        tech::write_frame(channel, call, frame);
-        true
-    });
-    if !is_whole {
-        channel.queue_hangup(None);
-    }
+    guard_or("write", || channel.queue_hangup(None), || tech::write_frame(channel, call, frame));
 }
 
 /// The core counts a channel's frames, and marks in the same number what it shows of them (FRAMECOUNT_INC in

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::super::guard::here;
 use super::super::sys;
-use super::view::Bridge;
+use super::locked::LockedBridge;
 
 type Technology = sys::ast_bridge_technology;
 
@@ -15,7 +15,7 @@ type Technology = sys::ast_bridge_technology;
 static SIMPLE: AtomicPtr<Technology> = AtomicPtr::new(ptr::null_mut());
 
 /// Whether it can be wrapped: it is known and not suspended.
-pub(super) fn is_available(bridge: Bridge<'_>) -> bool {
+pub(super) fn is_available(bridge: LockedBridge<'_>) -> bool {
     remember(bridge.technology());
     let simple = SIMPLE.load(Ordering::Acquire);
     // SAFETY: its module stays in memory.

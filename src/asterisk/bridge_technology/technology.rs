@@ -4,10 +4,10 @@ use std::cell::UnsafeCell;
 use std::ffi::c_int;
 
 use super::super::channel::ChannelGuard;
-use super::super::driver::Driver;
+use super::super::driver;
 use super::super::guard::trampoline;
 use super::super::{sys, tech};
-use super::view::{Bridge, End};
+use super::locked::{BridgeEnd, LockedBridge};
 use super::{direct, simple};
 
 /// AST_BRIDGE_CAPABILITY_NATIVE and _1TO1MIX (asterisk/bridge.h); include/shim.c checks the values. A bridge that rules out
@@ -65,23 +65,43 @@ trampoline! {
     /// The core chooses a technology, with its list of them locked. Not 0: ours will do.
     fn compatible(bridge: *mut sys::ast_bridge) -> c_int, fail 0, {
         // SAFETY: as good as locked during this callback.
-        let bridge = unsafe { Bridge::new(bridge) };
+        let bridge = unsafe { LockedBridge::new(bridge) };
         c_int::from(bridge.is_some_and(is_compatible))
     }
 }
 
 /// Two channels, one of them ours, where it is permitted and simple_bridge can be had.
-fn is_compatible(bridge: Bridge<'_>) -> bool {
+fn is_compatible(bridge: LockedBridge<'_>) -> bool {
     simple::is_available(bridge)
-        && Driver::current().is_some_and(|driver| driver.config().settings.direct_bridge)
+        && driver::current().is_some_and(|driver| driver.config().settings.direct_bridge)
         && bridge.pair().is_some_and(|ends| ends.into_iter().any(has_our_tech))
 }
 
 /// Waits for the channel's lock: bridge, then channel, as the core does. Never for both at once.
-fn has_our_tech(end: End<'_>) -> bool {
+fn has_our_tech(end: BridgeEnd<'_>) -> bool {
     // SAFETY: the channel stays as long as the bridge is locked, which it is for the whole callback.
     let guard = unsafe { ChannelGuard::lock_borrowed(end.chan()) };
     guard.is_some_and(|guard| tech::is_ours(guard.locked().as_ptr()))
+}
+
+/// A player plays to the bridge what the channel says from now on, or the channel's own thread does. Waits for the channel's
+/// lock: bridge, then channel, as the core does.
+fn set_direct(end: BridgeEnd<'_>, is_direct: bool) {
+    // SAFETY: the channel stays as long as the bridge is locked, which it is for the whole callback.
+    let Some(guard) = (unsafe { ChannelGuard::lock_borrowed(end.chan()) }) else { return };
+    if let Some(call) = tech::call_if_ours(guard.locked()) {
+        call.playout.sinks.played_by.set_direct(is_direct);
+        call.set_clock_anew();
+    }
+}
+
+/// Something else reads the channel from now on.
+///
+/// # Safety
+/// `channel` is NULL or a channel of a bridge that is locked by this thread.
+unsafe fn stop_playing(channel: *mut sys::ast_bridge_channel) {
+    // SAFETY: the caller's promise.
+    unsafe { BridgeEnd::new(channel) }.into_iter().for_each(|end| set_direct(end, false));
 }
 
 trampoline! {
@@ -90,7 +110,11 @@ trampoline! {
         // SAFETY: the core's bridge, which is locked, and a channel of it; the note belongs to the bridge's technology.
         unsafe {
             sys::cw_bridge_channel_set_note(channel, 0);
-            simple::join(bridge, channel)
+            let joined = simple::join(bridge, channel);
+            // Once there are two of them.
+            let ends = LockedBridge::new(bridge).and_then(LockedBridge::pair).into_iter().flatten();
+            ends.for_each(|end| set_direct(end, true));
+            joined
         }
     }
 }
@@ -101,6 +125,7 @@ trampoline! {
         // SAFETY: as for `join`.
         unsafe {
             sys::cw_bridge_channel_set_note(channel, 0);
+            stop_playing(channel);
             simple::tell(|simple| simple.leave, bridge, channel);
         }
     }
@@ -110,7 +135,10 @@ trampoline! {
     /// Something else reads a channel for a while.
     fn suspend(bridge: *mut sys::ast_bridge, channel: *mut sys::ast_bridge_channel) -> (), fail (), {
         // SAFETY: what the core gave to the same callback of ours.
-        unsafe { simple::tell(|simple| simple.suspend, bridge, channel) }
+        unsafe {
+            stop_playing(channel);
+            simple::tell(|simple| simple.suspend, bridge, channel);
+        }
     }
 }
 
@@ -118,7 +146,10 @@ trampoline! {
     /// Its bridge thread reads it again.
     fn unsuspend(bridge: *mut sys::ast_bridge, channel: *mut sys::ast_bridge_channel) -> (), fail (), {
         // SAFETY: as for `suspend`.
-        unsafe { simple::tell(|simple| simple.unsuspend, bridge, channel) }
+        unsafe {
+            simple::tell(|simple| simple.unsuspend, bridge, channel);
+            BridgeEnd::new(channel).into_iter().for_each(|end| set_direct(end, true));
+        }
     }
 }
 
@@ -139,16 +170,6 @@ trampoline! {
         bridge: *mut sys::ast_bridge, channel: *mut sys::ast_bridge_channel, frame: *mut sys::ast_frame,
     ) -> c_int, fail 0, {
         // SAFETY: locked by the core for this callback, in which the frame lives too.
-        let (locked, borrowed) = unsafe { (Bridge::new(bridge), frame.as_ref()) };
-        if let (Some(locked), Some(borrowed)) = (locked, borrowed) {
-            if direct::deliver(locked, channel, borrowed) {
-                return 0;
-            }
-            if borrowed.frametype != sys::ast_frame_type::AST_FRAME_NULL {
-                locked.unsettle_all_but(channel);
-            }
-        }
-        // SAFETY: what the core gave to the same callback of ours.
-        unsafe { simple::write(bridge, channel, frame) }
+        unsafe { LockedBridge::new(bridge).map_or(0, |bridge| direct::pass(bridge, channel, frame)) }
     }
 }

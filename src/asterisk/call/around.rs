@@ -5,36 +5,25 @@
 //! messages; each of them only wakes the job thread, which looks at channel and bridge, so that what the application is told is true
 //! whatever was lost or came late. Only calls whose application asks for such events are subscribed to anything.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use parking_lot::Mutex;
-
 use super::Call;
 use crate::asterisk::app_event::AppEvent;
 use crate::asterisk::bridge::Bridge;
 use crate::asterisk::channel::Locked;
-use crate::asterisk::jobs::Job;
-use crate::asterisk::tech::Extras;
-use crate::asterisk::topics::Subscription;
+use crate::asterisk::extras::Extras;
+use crate::asterisk::topics::{Subscription, Survey};
+use crate::call::jobs::Job;
 use crate::net::clock;
 use crate::playout::session::{Indication, SeenBridge, SeenCall};
 use crate::protocol::command::{RequestError, SendEvent};
-use crate::protocol::event::{AddedEvent, ConnectedLine, Event, EventSent, TextSent};
+use crate::protocol::event::{AddedEvent, ConnectedLine, EventSent, TextSent};
 use crate::protocol::topic::Topic;
 
-/// What a call watches.
-#[derive(Default)]
-pub(super) struct Watch {
-    topics: Mutex<Topics>,
-    /// A look is on its way.
-    is_posted: AtomicBool,
-}
-
-#[derive(Default)]
-struct Topics {
-    channel: Option<Subscription>,
-    /// That of the bridge with this id.
-    bridge: Option<(String, Subscription)>,
+impl Survey for Call {
+    fn survey_again(&self) {
+        if self.watch.ask_for_survey() {
+            self.post(Job::Survey);
+        }
+    }
 }
 
 impl Call {
@@ -60,42 +49,34 @@ impl Call {
 
     /// The application has sent SUBSCRIBE.
     pub(super) fn subscribed(&self) {
-        self.post(|call| Job::Subscribed { call });
+        self.post(Job::Subscribed);
+    }
+
+    /// Which callbacks the channel needs for what the application wants to know.
+    pub(crate) fn wanted_extras(&self) -> Extras {
+        let session = self.playout.session();
+        Extras { digit_begins: session.wants(Topic::DtmfBegin), texts: session.wants(Topic::Text) }
     }
 
     /// Has the core tell what the application wants to know, and nothing else. Channel locked.
     pub(crate) fn settle_subscriptions(&self, channel: Locked<'_>) {
-        let (extras, watches) = {
-            let session = self.session.lock();
-            let (digit_begins, texts) = (session.wants(Topic::DtmfBegin), session.wants(Topic::Text));
-            let watches = session.wants(Topic::CallState) || session.wants(Topic::ConnectedLine);
-            (Extras { digit_begins, texts }, watches)
+        let watches = {
+            let session = self.playout.session();
+            session.wants(Topic::CallState) || session.wants(Topic::ConnectedLine)
         };
-        channel.set_tech(extras.table());
         if !watches {
-            return self.unwatch();
+            return self.watch.end();
         }
-        if self.watch.topics.lock().channel.is_none() {
-            let subscription = Subscription::to_channel(channel, self.me.clone());
-            // Dropped without the lock, if another one should be there.
-            let _other = std::mem::replace(&mut self.watch.topics.lock().channel, subscription);
-        }
-    }
-
-    /// Something has happened to the channel or in its bridge. Any thread.
-    pub(crate) fn look_again(&self) {
-        if !self.watch.is_posted.swap(true, Ordering::AcqRel) {
-            self.post(|call| Job::Look { call });
-        }
+        self.watch.watch_channel(|| Subscription::to_channel(channel, self.weak()));
     }
 
     /// Looks at the channel, which is locked, and at its bridge, and tells the news. False if the lock of the bridge or of somebody
     /// in it is taken: try again.
-    pub(crate) fn look(&self, channel: Locked<'_>) -> bool {
-        // Before anything is looked at: what happens from now on asks for another look.
-        self.watch.is_posted.store(false, Ordering::Release);
+    pub(crate) fn survey(&self, channel: Locked<'_>) -> bool {
+        // Before anything is looked at: what happens from now on asks for another survey.
+        self.watch.begin_survey();
         let (wants_states, wants_line) = {
-            let session = self.session.lock();
+            let session = self.playout.session();
             (session.wants(Topic::CallState), session.wants(Topic::ConnectedLine))
         };
         if !wants_states && !wants_line {
@@ -119,18 +100,7 @@ impl Call {
 
     /// Watches this bridge, and no other. On the job thread.
     fn follow_bridge(&self, bridge: Option<&Bridge>) {
-        let id = bridge.map(Bridge::id);
-        let followed = self.watch.topics.lock().bridge.as_ref().map(|(followed, _)| followed.clone());
-        if id == followed {
-            return;
-        }
-        let subscription = bridge.and_then(|bridge| Subscription::to_bridge(bridge, self.me.clone()));
-        let _before = std::mem::replace(&mut self.watch.topics.lock().bridge, id.zip(subscription));
-    }
-
-    /// Watches nothing any more.
-    pub(super) fn unwatch(&self) {
-        let _before = std::mem::take(&mut *self.watch.topics.lock());
+        self.watch.watch_bridge(bridge.map(Bridge::id), || Subscription::to_bridge(bridge?, self.weak()));
     }
 
     /// The core has got the application's text.
@@ -172,10 +142,6 @@ impl Call {
     /// Tells the application that its command is refused. Any thread, no lock of ours held.
     pub(super) fn refuse(&self, error: RequestError) {
         self.with_session(|session, actions| session.refuse_request(actions, Box::new(error)));
-    }
-
-    pub(super) fn send_added(&self, event: AddedEvent) {
-        self.send_event(|_| Event::Added(Box::new(event)));
     }
 }
 

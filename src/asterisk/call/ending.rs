@@ -1,15 +1,15 @@
 //! What is done when a call ends. What ends it, and with which cause, is [`crate::call`]'s to say.
 
-use super::Call;
-use super::link::Connection;
+use super::{Call, ToDo};
 use crate::asterisk::channel::Locked;
-use crate::asterisk::jobs::Job;
 use crate::asterisk::log::{call_debug, call_warn};
-use crate::asterisk::{notifications, sys};
+use crate::asterisk::sys;
+use crate::call::connection::CallConnection;
 use crate::call::ending::{Cause, HangupCause};
-use crate::call::link::{Happening, NotConnected, State, Todo};
+use crate::call::jobs::Job;
+use crate::call::link::{Happening, NotConnected};
 use crate::net::connection::Closed;
-use crate::net::connector::{ConnectError, ConnectHandle};
+use crate::net::connector::ConnectError;
 use crate::playout::session::Session;
 
 // One numbering.
@@ -23,7 +23,7 @@ const _: () = assert!(
 impl Call {
     /// Takes note of what happens to the call, and does what that asks of connection and attempt. Gives how the channel
     /// is to be hung up, if it is: the caller does that. No lock of ours is held.
-    pub(super) fn happen(&self, happening: Happening<Connection>) -> Option<HangupCause> {
+    pub(super) fn happen(&self, happening: Happening<CallConnection>) -> Option<HangupCause> {
         let todo = self.link.happen(happening);
         let hang_up = todo.hang_up;
         if hang_up.is_some() {
@@ -34,7 +34,7 @@ impl Call {
     }
 
     /// Cancels the attempt and closes the connection that are to go.
-    pub(super) fn leave(&self, todo: Todo<Connection, ConnectHandle>) {
+    pub(super) fn leave(&self, todo: ToDo) {
         if let Some(attempt) = todo.cancel {
             attempt.cancel();
         }
@@ -42,11 +42,6 @@ impl Call {
             call_debug!(self, 1, "closing the WebSocket connection with {}, code {code}", connection.peer);
             connection.slot.close(code);
         }
-    }
-
-    /// How the channel is to be hung up; `None` if the call has no end yet, or the core has hung up.
-    pub(crate) fn hangup_cause(&self) -> Option<HangupCause> {
-        self.link.end()?.hangup
     }
 
     /// The application sent HANGUP.
@@ -59,7 +54,7 @@ impl Call {
         self.happen_and_hang_up(Happening::Operator);
     }
 
-    pub(super) fn happen_and_hang_up(&self, happening: Happening<Connection>) {
+    pub(super) fn happen_and_hang_up(&self, happening: Happening<CallConnection>) {
         if self.happen(happening).is_some() {
             self.post_hangup();
         }
@@ -68,9 +63,7 @@ impl Call {
     /// Has the channel hung up, by what is known to end the call. One that has lost its connection has it ended for good.
     fn post_hangup(&self) {
         let is_lost = self.link.lost_since().is_some();
-        self.post(
-            |call| if is_lost { Job::Disconnected { call, hang_up: true } } else { Job::Hangup { call } },
-        );
+        self.post(|call| if is_lost { Job::Disconnected { call, hang_up: true } } else { Job::Hangup(call) });
     }
 
     /// A panic was contained in a job. The call ends, if it does not end already.
@@ -104,7 +97,7 @@ impl Call {
         } else if let Some(hangup) = todo.hang_up {
             self.abandon_media();
             if self.link.lost_since().is_none() {
-                notifications::failed(self, hangup.cause.number());
+                self.notify_failed(hangup.cause.number());
             }
             self.post_hangup();
         }
@@ -115,7 +108,7 @@ impl Call {
     pub(crate) fn incoming_timed_out(&self) -> bool {
         let Some(hangup) = self.happen(Happening::IncomingTimeout) else { return false };
         call_warn!(self, "no application has connected in time (incoming_timeout); hanging up");
-        notifications::failed(self, hangup.cause.number());
+        self.notify_failed(hangup.cause.number());
         true
     }
 
@@ -136,16 +129,10 @@ impl Call {
         }
         self.log_over(&closed);
         if matches!(closed, Closed::ByUs(_)) {
-            notifications::disconnected(self, None);
+            self.notify_disconnected(None);
         } else {
             self.post(|call| Job::Disconnected { call, hang_up });
         }
-    }
-
-    /// Settles who has ended the call: the core, if it was hanging up before what has come of the application. Under the
-    /// channel's lock. True if it was the core.
-    pub(crate) fn settle_end(&self, core_first: bool) -> bool {
-        self.link.settle(core_first)
     }
 
     fn log_over(&self, closed: &Closed) {
@@ -172,24 +159,20 @@ impl Call {
     pub(crate) fn hangup(&self, _channel: Locked<'_>, close_code: u16, cause: u32) {
         self.with_session(Session::hung_up);
         let todo = self.link.happen(Happening::Hangup { close_code });
-        self.settle_end(true);
+        self.link.settle(true);
+        self.wait_no_more();
         self.driver.forget(self);
         call_debug!(self, 1, "over: {}", self.summary());
         let channel = self.owner.lock().take();
         let channel = channel.filter(|_| self.link.connection().is_some());
-        notifications::hung_up(self, cause, channel);
-        self.unwatch();
+        self.note_departure(cause, channel);
+        self.watch.end();
         if self.link.lost_since().is_some() {
             // No connection ends that could say so.
-            notifications::disconnected(self, None);
+            self.notify_disconnected(None);
         }
         self.abandon_media();
         // Last: the event that the connection has ended needs what is set above.
         self.leave_after_transfer(todo);
-    }
-
-    /// Whether the call still wants a connection that it is about to get.
-    pub(crate) fn is_connecting(&self) -> bool {
-        self.link.state() == State::Connecting
     }
 }

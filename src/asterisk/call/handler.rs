@@ -6,12 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Call;
+use crate::asterisk::fault;
 use crate::asterisk::log::{call_debug, warn_limited};
-use crate::asterisk::{fault, notifications};
 use crate::net::clock;
 use crate::net::connection::{Closed, Handler, Wants};
 use crate::net::outbound::Dropped;
-use crate::protocol::command;
+use crate::protocol::command::{Command, CommandError};
+use crate::protocol::dialect::Incoming;
 use crate::protocol::event::Event;
 use crate::report::log_limit::LogLimit;
 
@@ -31,31 +32,47 @@ impl Serving {
     }
 }
 
-impl Handler for Serving {
-    fn on_text(&self, text: &str) {
-        fault::point("command");
+impl Serving {
+    /// `text`: what has come, for people to read.
+    fn on_command(&self, text: &str, command: Result<Command, CommandError>) -> Wants {
         call_debug!(&self.call, 2, "received {text}");
         self.call.show_about_peer(|peer| format!("command from {peer}: {text}"));
-        let command =
-            command::parse(text, self.call.control_message_format, self.call.settings.max_command_size);
         fault::point("parse");
         self.call.with_session(|session, actions| session.on_command(command, clock::now(), actions));
         call_debug!(&self.call, 4, "now {}", self.call.session_state());
+        Wants::default()
+    }
+
+    fn on_media(&self, media: Bytes) -> Wants {
+        fault::point("media");
+        self.call.stats.media();
+        call_debug!(&self.call, 5, "received a message of {} bytes", media.len());
+        self.call.take_media(media)
+    }
+}
+
+impl Handler for Serving {
+    fn on_text(&self, text: &str) -> Wants {
+        fault::point("command");
+        match self.call.dialect.on_text(text, self.call.settings.max_command_size) {
+            Incoming::Media(media) => self.on_media(media),
+            Incoming::Command(command) => self.on_command(text, command),
+        }
     }
 
     fn on_binary(&self, message: Bytes) -> Wants {
-        fault::point("media");
-        self.call.record.media();
-        call_debug!(&self.call, 5, "received a message of {} bytes", message.len());
-        self.call.take_media(message)
+        match self.call.dialect.on_binary(message) {
+            Incoming::Media(media) => self.on_media(media),
+            Incoming::Command(command) => self.on_command("a binary message", command),
+        }
     }
 
     fn on_stalled(&self) {
-        notifications::stalled(&self.call);
+        self.call.notify_stalled();
     }
 
     fn on_resumed(&self, lasted: Duration, dropped: Dropped) {
-        notifications::resumed(&self.call, lasted, dropped);
+        self.call.notify_resumed(lasted, dropped);
     }
 
     fn on_media_dropped(&self, dropped: Dropped) -> Wants {
@@ -83,14 +100,14 @@ impl Handler for Serving {
     }
 
     fn on_ping(&self, missed: bool) {
-        self.call.record.ping(missed);
+        self.call.stats.ping(missed);
         if missed {
             call_debug!(&self.call, 4, "the last ping was not answered");
         }
     }
 
     fn on_pong(&self, round_trip: Duration) {
-        self.call.record.pong(round_trip);
+        self.call.stats.pong(round_trip);
         call_debug!(&self.call, 4, "ping answered after {:.1} ms", round_trip.as_secs_f64() * 1000.0);
     }
 

@@ -1,26 +1,17 @@
-//! Music on hold: what an application hears while its peer has put it on hold (`music_on_hold`).
+//! Music on hold, started and stopped as [`Hold`](crate::call::hold::Hold) decides.
 //!
 //! The core says HOLD and UNHOLD with the channel locked, and after a masquerade it says UNHOLD to the channel that the
 //! call has moved to, and HOLD again where that one was held (`channel_do_masquerade`, `main/channel.c`). Music of others,
 //! such as ARI's, is left alone: only what was started here is stopped here. A hangup stops it in the core.
 
 use std::ffi::CString;
-use std::sync::atomic::Ordering;
 
 use super::Call;
 use crate::asterisk::channel::Locked;
-use crate::asterisk::jobs::Job;
 use crate::asterisk::log::call_debug;
 use crate::asterisk::music;
-
-/// What a call keeps for its music; changed with the channel locked.
-#[derive(Debug, Default)]
-pub(super) struct Hold {
-    /// On hold, with the class that the hold names.
-    held: Option<Option<CString>>,
-    /// Music of ours plays.
-    plays: bool,
-}
+use crate::call::hold::Change;
+use crate::call::jobs::Job;
 
 impl Call {
     /// The peer has put the call on hold (channel locked). False: that is none of our business.
@@ -28,7 +19,7 @@ impl Call {
         if !self.settings.music_on_hold {
             return false;
         }
-        self.hold.lock().held = Some(class);
+        self.hold.hold(class);
         // Another class than before may be meant. The core goes on with one that is the same.
         self.set_music(channel, true);
         true
@@ -39,14 +30,9 @@ impl Call {
         if !self.settings.music_on_hold {
             return false;
         }
-        self.hold.lock().held = None;
+        self.hold.unhold();
         self.settle_music(channel);
         true
-    }
-
-    /// The call has moved to another channel (both locked): hold and music have stayed behind.
-    pub(super) fn forget_hold(&self) {
-        *self.hold.lock() = Hold::default();
     }
 
     /// The application receives from now on, or does so no more. Any thread.
@@ -54,8 +40,8 @@ impl Call {
     /// Where classes come from a database, a start may wait for it, which is not for the job thread: then HOLD alone
     /// starts the music, and what the application is not to receive ends in `write_voice`.
     pub(super) fn receiving_changed(&self) {
-        if self.settings.music_on_hold && self.hold.lock().held.is_some() && !music::may_block() {
-            self.post(|call| Job::Music { call });
+        if self.settings.music_on_hold && self.hold.is_held() && !music::may_block() {
+            self.post(Job::Music);
         }
     }
 
@@ -66,28 +52,18 @@ impl Call {
 
     /// The same; `again`: starts it also where it plays.
     fn set_music(&self, channel: Locked<'_>, again: bool) {
-        let (held, plays) = {
-            let hold = self.hold.lock();
-            (hold.held.clone(), hold.plays)
-        };
-        let wanted = held.filter(|_| self.sends_media.load(Ordering::Relaxed) || music::may_block());
-        match wanted {
-            Some(class) if again || !plays => {
-                let started = channel.start_music(class.as_deref());
-                call_debug!(
-                    self,
-                    1,
-                    "on hold, music of class {class:?}: {}",
-                    if started { "plays" } else { "none" }
-                );
-                self.hold.lock().plays = started || plays;
+        match self.hold.change(self.playout.sends_media() || music::may_block(), again) {
+            Change::Nothing => {}
+            Change::Start(class) => {
+                let plays = channel.start_music(class.as_deref());
+                self.hold.started(plays);
+                let what = if plays { "plays" } else { "none" };
+                call_debug!(self, 1, "on hold, music of class {class:?}: {what}");
             }
-            None if plays => {
+            Change::Stop => {
                 channel.stop_music();
                 call_debug!(self, 1, "music on hold stops");
-                self.hold.lock().plays = false;
             }
-            _ => {}
         }
     }
 }

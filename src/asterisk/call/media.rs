@@ -1,22 +1,24 @@
 //! The session at work: media in and out, commands, the clock, and what they ask for.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::Call;
-use super::link::QueuedEvents;
 use crate::asterisk::channel::Locked;
 use crate::asterisk::format::Format;
-use crate::asterisk::jobs::Job;
 use crate::asterisk::log::{call_debug, call_warn, warn_limited};
-use crate::asterisk::{fault, notifications, sys};
+use crate::asterisk::{fault, sys};
+use crate::call::jobs::Job;
+use crate::call::played_by::PlayerTurn;
+use crate::call::playout::{Due, Pressing};
+use crate::call::sinks::Sink;
+use crate::mono_time::MonoTime;
 use crate::net::clock;
 use crate::net::connection::Wants;
 use crate::net::outbound::Dropped;
-use crate::playout::session::{Action, ClockSetting, MediaFrame, MediaMode, Session};
-use crate::protocol::event::Event;
+use crate::playout::digits::DigitFrame;
+use crate::playout::session::{Action, MediaFrame, Session};
 use crate::report::log_limit::LogLimit;
 
 /// A warning about frames in a wrong format is given once in this many frames (20 s of them).
@@ -31,29 +33,44 @@ impl Call {
         &self.format
     }
 
-    /// Whether messages go to the core as they come.
-    pub(crate) fn is_unbuffered(&self) -> bool {
-        self.mode == MediaMode::Unbuffered
-    }
-
     /// The core reads, on the channel's thread: the frame that is due, if one is.
     pub(crate) fn read(&self, channel: Locked<'_>) -> Option<*mut sys::ast_frame> {
         fault::point("read");
-        let mut actions = Vec::new();
-        let (frame, clock, events) = {
-            let mut session = self.session.lock();
-            let frame = session.read(clock::now(), &mut actions);
-            (frame, session.clock(), self.queue_events(&actions))
-        };
-        // Always set: that is what takes the descriptor's readiness back.
-        self.apply_clock(clock);
-        self.send_queued(events);
-        if actions.contains(&Action::ReadOn) {
+        self.take_due(channel, Sink::Thread).ok().flatten()
+    }
+
+    /// A player takes the frame that is due, if one is. It keeps the channel's thread from reading until it is done with it.
+    ///
+    /// # Errors
+    /// It may not: what the core makes of a digit it does where the channel's thread reads one.
+    pub(crate) fn play(&self, channel: Locked<'_>) -> Result<Option<*mut sys::ast_frame>, Pressing> {
+        fault::point("play");
+        self.take_due(channel, Sink::Player)
+    }
+
+    fn take_due(&self, channel: Locked<'_>, sink: Sink) -> Result<Option<*mut sys::ast_frame>, Pressing> {
+        let queue_events = |actions: &[Action]| self.queue_events(actions);
+        let taken = self.playout.take_due(sink, queue_events, |at| self.call_player_at(at))?;
+        self.send_queued(taken.events);
+        if taken.reads_on {
             self.read_on();
         }
-        let frame = frame?;
-        call_debug!(self, 5, "playing a frame of {} bytes, {} samples", frame.payload.len(), frame.samples);
-        Some(self.fill(&frame, channel))
+        Ok(taken.due.map(|due| match due {
+            Due::Media(frame) => {
+                let (bytes, samples) = (frame.payload.len(), frame.samples);
+                call_debug!(self, 5, "playing a frame of {bytes} bytes, {samples} samples");
+                self.fill(&frame, channel)
+            }
+            Due::Digit(frame) => {
+                call_debug!(self, 4, "pressing a digit: {frame:?}");
+                self.fill_digit(frame, channel)
+            }
+        }))
+    }
+
+    fn fill_digit(&self, frame: DigitFrame, _channel: Locked<'_>) -> *mut sys::ast_frame {
+        // SAFETY: the channel is locked.
+        unsafe { self.frame.fill_digit(frame) }
     }
 
     fn fill(&self, frame: &MediaFrame, _channel: Locked<'_>) -> *mut sys::ast_frame {
@@ -64,22 +81,21 @@ impl Call {
     /// The core or a bridge of ours writes a voice frame (channel locked, any thread). Never waits.
     pub(crate) fn write_voice(&self, _channel: Locked<'_>, payload: &[u8], samples: u32) {
         fault::point("write");
-        if !self.sends_media.load(Ordering::Relaxed) || payload.is_empty() {
+        if !self.playout.sends_media() || payload.is_empty() {
             return;
         }
         // DIVERGES: before the application is connected, media is dropped; the C module ends the call.
         // SAFETY: the channel is locked, and stays so until the frame is sent.
         if let Some(connection) = unsafe { self.media_out.connection(&self.link) } {
             call_debug!(self, 5, "sending a frame of {} bytes, {samples} samples", payload.len());
-            connection.out.send_media(payload, self.media_format.duration_of(samples));
+            self.send_media(&connection.out, payload, samples);
         }
     }
 
     /// The core writes a frame in a format that is not the channel's. DIVERGES: it is dropped; the C module ends the
     /// call.
     pub(crate) fn refuse_format(&self, format: &str) {
-        let count = self.wrong_format_frames.fetch_add(1, Ordering::Relaxed);
-        if count.is_multiple_of(FORMAT_WARNING_EVERY) {
+        if self.count_wrong_format().is_multiple_of(FORMAT_WARNING_EVERY) {
             call_warn!(
                 self,
                 "dropped a frame in format '{format}': this WebSocket channel only takes '{}'",
@@ -88,7 +104,7 @@ impl Call {
         }
     }
 
-    /// A binary message of the application.
+    /// A message of the application's with media.
     pub(super) fn take_media(&self, message: Bytes) -> Wants {
         let (mut no_more, mut is_stuck, mut drops_due) = (false, false, None);
         let (mut dropping_before, mut dropping, mut frames_dropped_before) = (false, false, 0);
@@ -110,16 +126,16 @@ impl Call {
             );
         }
         match (dropping_before, dropping) {
-            (false, true) => notifications::overflowing(self, frames_dropped_before),
-            (true, false) => notifications::flowing(self),
+            (false, true) => self.notify_overflowing(frames_dropped_before),
+            (true, false) => self.notify_flowing(),
             _ => {}
         }
-        Wants { no_more, call_back: drops_due.map(|due| due.since(clock::now())) }
+        Wants { no_more, call_back: drops_due.map(|due| due.since(clock::now())), was_media: true }
     }
 
     /// The application had to wait, and is read again.
     fn read_on(&self) {
-        if let Some(connection) = self.connection() {
+        if let Some(connection) = self.link.connection() {
             connection.slot.read_on();
         }
     }
@@ -144,7 +160,7 @@ impl Call {
 
     /// The channel is about to be answered without the application's asking.
     pub(crate) fn answering(&self) {
-        self.session.lock().answering();
+        self.playout.session().answering();
     }
 
     /// The channel has been answered: media that came behind the answer may follow it.
@@ -156,23 +172,12 @@ impl Call {
     /// the order in which they happened, whichever thread found them out. All else that it asks for is done in order, with
     /// no lock held.
     pub(super) fn with_session(&self, work: impl FnOnce(&mut Session, &mut Vec<Action>)) {
-        let mut actions = Vec::new();
-        let receiving_changed;
-        let (before, clock, events) = {
-            let mut session = self.session.lock();
-            let before = session.clock().seq;
-            work(&mut session, &mut actions);
-            receiving_changed = session.sends_media() != self.sends_media.load(Ordering::Relaxed);
-            if receiving_changed {
-                self.sends_media.store(session.sends_media(), Ordering::Relaxed);
-            }
-            (before, session.clock(), self.queue_events(&actions))
-        };
-        self.send_queued(events);
-        if receiving_changed {
+        let changed = self.playout.change(work, |actions| self.queue_events(actions));
+        self.send_queued(changed.events);
+        if changed.receiving_changed {
             self.receiving_changed();
         }
-        for action in actions {
+        for action in changed.actions {
             match action {
                 Action::Send(_) => {}
                 Action::Answer => self.ask_for_answer(),
@@ -184,49 +189,30 @@ impl Call {
                 Action::ReadOn => self.read_on(),
             }
         }
-        if clock.seq != before {
-            self.apply_clock(clock);
+        if let Some(clock) = changed.clock {
+            self.playout.tell(clock, |at| self.call_player_at(at));
         }
     }
 
-    fn apply_clock(&self, setting: ClockSetting) {
-        setting.apply(|deadline| self.clock.set(deadline), || self.session.lock().clock());
+    /// Has a player come at `at`, and at no other time. Never waits.
+    pub(crate) fn call_player(&self, at: MonoTime) {
+        self.playout.sinks.played_by.call_player(at);
+        self.call_player_at(at);
     }
 
-    /// Queues the events among `actions`. The caller holds the session's lock.
-    fn queue_events(&self, actions: &[Action]) -> QueuedEvents {
-        let mut queued = QueuedEvents::default();
-        for action in actions {
-            if let Action::Send(event) = action {
-                self.queue_event(event, &mut queued);
-            }
-        }
-        queued
+    fn call_player_at(&self, at: MonoTime) {
+        self.driver.players.schedule(self.number, at, PlayerTurn { call: self.weak(), at });
     }
 
-    /// Sends an event to the application, if it is connected; `event` may look at what the session knows of its wishes.
-    /// Any thread, no lock of ours held.
-    pub(crate) fn send_event(&self, event: impl FnOnce(&Session) -> Event) {
-        let mut queued = QueuedEvents::default();
-        {
-            let session = self.session.lock();
-            self.queue_event(&event(&session), &mut queued);
-        }
-        self.send_queued(queued);
-    }
-
-    /// A digit of this length has ended. Any thread, no lock of ours held.
-    pub(crate) fn send_digit(&self, digit: char, duration_ms: u32) {
-        self.send_event(|session| Event::DtmfEnd {
-            digit,
-            duration_ms: session.knows_additions().then_some(duration_ms),
-        });
+    /// Another sink is to come for what is due from now on. Any thread, no lock of ours held.
+    pub(crate) fn set_clock_anew(&self) {
+        self.playout.tell_anew(|at| self.call_player_at(at));
     }
 
     /// An application may ask any number of times: the first one counts.
     fn ask_for_answer(&self) {
-        if !self.answer_asked.swap(true, Ordering::Relaxed) {
-            self.post(|call| Job::Answer { call });
+        if self.is_first_answer() {
+            self.post(Job::Answer);
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::cell::UnsafeCell;
 
-use super::link::Connection;
+use crate::call::connection::CallConnection;
 use crate::call::link::{Link, Seen};
 use crate::net::connector::ConnectHandle;
 
 /// The connection that the channel's `write` has seen last.
 #[derive(Default)]
-pub(super) struct MediaOut(UnsafeCell<Seen<Connection>>);
+pub(super) struct MediaOut(UnsafeCell<Seen<CallConnection>>);
 
 // SAFETY: the content is only touched through `connection`, whose caller holds the channel lock.
 unsafe impl Send for MediaOut {}
@@ -21,7 +21,10 @@ impl MediaOut {
     /// # Safety
     /// The caller writes to the channel and holds the channel lock until it is done with what it gets. (A masquerade
     /// holds the locks of both channels when it moves a call from one to the other.)
-    pub(super) unsafe fn connection(&self, link: &Link<Connection, ConnectHandle>) -> Option<&Connection> {
+    pub(super) unsafe fn connection(
+        &self,
+        link: &Link<CallConnection, ConnectHandle>,
+    ) -> Option<&CallConnection> {
         // SAFETY: exclusive by the caller's promise.
         let seen = unsafe { &mut *self.0.get() };
         link.newest(seen).map(|connection| &**connection)

@@ -2,19 +2,20 @@
 
 use super::Call;
 use crate::asterisk::log::call_debug;
-use crate::asterisk::notifications;
+use crate::asterisk::text::cause_text;
 use crate::call::ending::End;
 use crate::call::link::Happening;
 use crate::net::connection::Closed;
+use crate::protocol::dialect::shown;
 use crate::protocol::event::{AddedEvent, Event, MediaStop, whole_ms};
 use crate::protocol::topic::Topic;
-use crate::report::call_record::EndedBy;
+use crate::report::call_stats::EndedBy;
 
 impl Call {
     /// The event as text, if the application has subscribed to it. The connection is about to be closed as `closed` says,
     /// for which the call may have had its reasons before. On the connection's reactor.
     pub(super) fn media_stop(&self, closed: &Closed) -> Option<String> {
-        if !self.session.lock().wants(Topic::MediaStop) {
+        if !self.playout.session().wants(Topic::MediaStop) {
             return None;
         }
         if closed.is_loss() && self.link.reconnect().is_some() && self.link.end().is_none() {
@@ -24,30 +25,29 @@ impl Call {
         let by_connection = End::of(&Happening::<()>::Over { connection: 0, closed: closed.clone() }, true);
         let end = self.link.end().or(by_connection.as_ref())?;
         let by = self.link.ending().unwrap_or(&end.ending).by;
-        let cause =
-            end.hangup.map_or_else(|| notifications::core_cause(self), |hangup| hangup.cause.number());
+        let cause = end.hangup.map_or_else(|| self.told.core_cause(), |hangup| hangup.cause.number());
         let event = Event::Added(Box::new(AddedEvent::MediaStop(self.stopped(by, cause))));
-        let text = self.render(&event);
-        call_debug!(self, 2, "sending {text}");
-        self.show_about_peer(|peer| format!("event to {peer}: {text}"));
+        let text = self.written(&event).into_iter().next()?;
+        call_debug!(self, 2, "sending {}", shown(&text));
+        self.show_about_peer(|peer| format!("event to {peer}: {}", shown(&text)));
         Some(text)
     }
 
     fn stopped(&self, by: EndedBy, cause: u32) -> MediaStop {
-        let view = self.report();
-        let connected = self.record.connected_at().map(|at| at.elapsed()).unwrap_or_default();
+        let report = self.report();
+        let connected = self.stats.connected_at().map(|at| at.elapsed()).unwrap_or_default();
         MediaStop {
             ended_by: by.as_str(),
             cause,
-            cause_txt: notifications::cause_text(cause),
+            cause_txt: cause_text(cause),
             duration_ms: whole_ms(connected),
-            played_ms: whole_ms(view.stats.media_played),
-            queued_ms: whole_ms(view.queued),
-            dropped_ms: whole_ms(view.stats.media_dropped),
-            frames_in: view.stats.frames_in,
-            frames_out: view.frames_out(),
-            underruns: view.stats.underruns,
-            longest_stall_ms: whole_ms(view.stats.longest_lateness),
+            played_ms: whole_ms(report.stats.media_played),
+            queued_ms: whole_ms(report.queued),
+            dropped_ms: whole_ms(report.stats.media_dropped),
+            frames_in: report.stats.frames_in,
+            frames_out: report.frames_out(),
+            underruns: report.stats.underruns,
+            longest_stall_ms: whole_ms(report.stats.longest_lateness),
         }
     }
 }

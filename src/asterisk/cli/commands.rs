@@ -3,18 +3,20 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::{Command, Outcome};
+use super::channel_facts;
+use super::command::{CliCommand, Outcome};
 use crate::asterisk::build::{self, BUILD, OnDisk};
 use crate::asterisk::call::Call;
-use crate::asterisk::call_report::{CallReport, METRICS, Section};
-use crate::asterisk::debug::Peer;
+use crate::asterisk::check;
 use crate::asterisk::driver::Driver;
-use crate::asterisk::totals::ModuleMetric;
+use crate::call::debug::DebuggedPeer;
+use crate::call::module_report::ModuleMetric;
+use crate::call::report::{CallReport, METRICS, MetricSection};
 use crate::report::metric::{Kind, Unit, Value};
 use crate::report::table::{Align, ascii, table};
 
-pub(super) const COMMANDS: [Command; 7] = [
-    Command {
+pub(super) const COMMANDS: [CliCommand; 8] = [
+    CliCommand {
         command: c"websocket show channels",
         summary: c"List WebSocket channels",
         usage: c"Usage: websocket show channels\n       Lists the channels of chan_websocket, one line each.\n",
@@ -22,7 +24,7 @@ pub(super) const COMMANDS: [Command; 7] = [
         run: |driver, args| if args.is_empty() { Outcome::Text(channels(driver)) } else { Outcome::Usage },
         complete: no_completion,
     },
-    Command {
+    CliCommand {
         command: c"websocket show channel",
         summary: c"Show everything about a WebSocket channel",
         usage: c"Usage: websocket show channel <channel>\n       Shows all figures of one channel, its connection, and the settings that\n       it was made with. CHANNEL(websocket,<figure>) reads them in the\n       dialplan and in ARI.\n",
@@ -30,7 +32,7 @@ pub(super) const COMMANDS: [Command; 7] = [
         run: |driver, args| with_call(driver, args, |call| Outcome::Text(channel(call))),
         complete: |driver, args, _| if args.is_empty() { names(driver) } else { Vec::new() },
     },
-    Command {
+    CliCommand {
         command: c"websocket show figures",
         summary: c"List the figures that a WebSocket channel has",
         usage: c"Usage: websocket show figures\n       Lists the figures of 'websocket show channel' with their meaning.\n       CHANNEL(websocket,<figure>) reads them in the dialplan and in ARI.\n",
@@ -38,7 +40,7 @@ pub(super) const COMMANDS: [Command; 7] = [
         run: |_, args| if args.is_empty() { Outcome::Text(metrics()) } else { Outcome::Usage },
         complete: no_completion,
     },
-    Command {
+    CliCommand {
         command: c"websocket show stats",
         summary: c"Show totals of chan_websocket",
         usage: c"Usage: websocket show stats\n       Shows the totals of all channels since chan_websocket was loaded, those\n       that are over included, and what its threads are doing.\n",
@@ -46,7 +48,7 @@ pub(super) const COMMANDS: [Command; 7] = [
         run: |driver, args| if args.is_empty() { Outcome::Text(stats(driver)) } else { Outcome::Usage },
         complete: no_completion,
     },
-    Command {
+    CliCommand {
         command: c"websocket show settings",
         summary: c"Show build and settings of chan_websocket",
         usage: c"Usage: websocket show settings\n       Shows the build that is running, and the settings for new channels.\n       Warns when the module's file on disk is not the one that was loaded: a\n       restart of Asterisk runs it.\n",
@@ -54,7 +56,7 @@ pub(super) const COMMANDS: [Command; 7] = [
         run: |driver, args| if args.is_empty() { Outcome::Text(settings(driver)) } else { Outcome::Usage },
         complete: no_completion,
     },
-    Command {
+    CliCommand {
         command: c"websocket set debug {on|off}",
         summary: c"Show control messages of WebSocket channels",
         usage: c"Usage: websocket set debug {on|off} [channel <channel>|peer <address>]\n       Shows commands and events of all channels at the console, or those of\n       one channel, or of all channels with one peer (an IP address, with or\n       without a port), channels to come included. 'off' alone ends all.\n",
@@ -62,7 +64,19 @@ pub(super) const COMMANDS: [Command; 7] = [
         run: set_debug,
         complete: complete_set_debug,
     },
-    Command {
+    CliCommand {
+        command: c"websocket check",
+        summary: c"Check whether WebSocket clients can be reached",
+        usage: c"Usage: websocket check [<client>]\n       Connects to the server of one client of websocket_client.conf, or of all\n       with connection_type = per_call_config, as a call would, and closes the\n       connection with 1000. No call is made. Shows each step and how long it\n       took. The last line is OK, or FAILED: and what is wrong.\n",
+        words: 2,
+        run: |driver, args| match args {
+            [] => Outcome::Text(check::all(driver)),
+            [client] => Outcome::Text(check::one(driver, client)),
+            _ => Outcome::Usage,
+        },
+        complete: |_, args, _| if args.is_empty() { check::names_in_memory() } else { Vec::new() },
+    },
+    CliCommand {
         command: c"websocket hangup",
         summary: c"Hang up a WebSocket channel",
         usage: c"Usage: websocket hangup <channel>\n       Hangs up one channel, as its application's HANGUP would.\n",
@@ -82,13 +96,13 @@ fn no_completion(_: &Driver, _: &[String], _: &str) -> Vec<String> {
 }
 
 fn names(driver: &Driver) -> Vec<String> {
-    driver.calls().iter().map(|call| call.name().to_owned()).collect()
+    driver.books.calls().iter().map(|call| call.name().to_owned()).collect()
 }
 
 /// The call that the one argument names, by channel name or unique id, whatever its case, as the core's own commands.
 fn with_call(driver: &Driver, args: &[String], run: impl FnOnce(&Arc<Call>) -> Outcome) -> Outcome {
     let [name] = args else { return Outcome::Usage };
-    match driver.call_by_name(name) {
+    match driver.books.call_by_name(name) {
         Some(call) => run(&call),
         None => unknown(name),
     }
@@ -115,7 +129,7 @@ fn channels(driver: &Driver) -> String {
         "Frames out",
         "Drops",
     ];
-    let calls = driver.calls();
+    let calls = driver.books.calls();
     let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
     rows.extend(calls.iter().map(|call| row(&call.report()).to_vec()));
     let aligns = [Left, Left, Left, Left, Left, Left, Left, Left, Right, Right, Right, Right, Right];
@@ -123,22 +137,22 @@ fn channels(driver: &Driver) -> String {
     format!("{}{} WebSocket channel{plural}\n", table(&rows, &aligns), calls.len())
 }
 
-fn row(view: &CallReport<'_>) -> [String; 13] {
-    let call = view.call;
+fn row(report: &CallReport<'_>) -> [String; 13] {
+    let call = report.call;
     [
         call.name().into(),
         call.role.as_str().into(),
-        view.peer().unwrap_or("-").into(),
+        report.peer().unwrap_or("-").into(),
         call.connection_id.clone(),
-        view.format().name.clone(),
-        view.direction.as_str().into(),
-        view.mode_name().into(),
-        view.state().into(),
-        view.queued.as_millis().to_string(),
-        clock_time(view.age().as_secs()),
-        view.stats.frames_in.to_string(),
-        view.frames_out().to_string(),
-        view.frames_dropped().to_string(),
+        report.format().name.clone(),
+        report.direction.as_str().into(),
+        report.mode_name().into(),
+        report.state().into(),
+        report.queued.as_millis().to_string(),
+        clock_time(report.age().as_secs()),
+        report.stats.frames_in.to_string(),
+        report.frames_out().to_string(),
+        report.frames_dropped().to_string(),
     ]
 }
 
@@ -147,15 +161,20 @@ fn clock_time(seconds: u64) -> String {
 }
 
 fn channel(call: &Call) -> String {
-    let view = call.report();
+    let report = call.report();
     let mut sections: Vec<(&str, Vec<(String, String)>)> = Vec::new();
-    for section in [Section::Call, Section::Connection, Section::FromApplication, Section::ToApplication] {
+    for section in [
+        MetricSection::Call,
+        MetricSection::Connection,
+        MetricSection::FromApplication,
+        MetricSection::ToApplication,
+    ] {
         let metrics = METRICS.iter().filter(|metric| metric.section == section);
         let mut rows: Vec<(String, String)> = metrics
-            .map(|metric| (metric.name.to_owned(), with_unit(&(metric.get)(&view), metric.unit)))
+            .map(|metric| (metric.name.to_owned(), with_unit(&(metric.get)(&report), metric.unit)))
             .collect();
-        if section == Section::Call {
-            rows.extend(call.channel_facts());
+        if section == MetricSection::Call {
+            rows.extend(channel_facts::of(call));
         }
         sections.push((section.as_str(), rows));
     }
@@ -176,7 +195,7 @@ fn channel(call: &Call) -> String {
 fn reconnect(call: &Call) -> (&'static str, String) {
     let limit = call.link.reconnect();
     (
-        call.reconnect_option(),
+        call.role.reconnect_option(),
         limit.map_or_else(|| "no".to_owned(), |limit| format!("{} ms", limit.as_millis())),
     )
 }
@@ -198,13 +217,13 @@ fn metrics() -> String {
 }
 
 fn stats(driver: &Driver) -> String {
-    let view = driver.report();
+    let report = driver.report();
     let mut rows = vec![["Metric", "Of", "Value", "Meaning"].map(str::to_owned).to_vec()];
-    rows.extend(view.metrics().iter().map(|metric| {
+    rows.extend(report.metrics().iter().map(|metric| {
         vec![metric.name.to_owned(), labels(metric), with_unit(&metric.value, metric.unit), meaning(metric)]
     }));
     let mut text = table(&rows, &[Align::Left, Align::Left, Align::Right]);
-    let wait = &view.totals.traffic.queue_wait;
+    let wait = &report.calls.totals.traffic.queue_wait;
     text.push_str("\nHow long frames from applications waited for the core:\n");
     let (mut rows, mut before) = (Vec::new(), 0);
     for (bound, count) in wait.cumulative() {
@@ -266,23 +285,23 @@ fn set_debug(driver: &Driver, args: &[String]) -> Outcome {
     match what {
         [] => {
             driver.debug.set_all(on);
-            for call in driver.calls() {
+            for call in driver.books.calls() {
                 call.set_debug(on);
             }
             Outcome::Text(format!("WebSocket debugging {state}\n"))
         }
-        [keyword, name] if keyword.eq_ignore_ascii_case("channel") => match driver.call_by_name(name) {
+        [keyword, name] if keyword.eq_ignore_ascii_case("channel") => match driver.books.call_by_name(name) {
             Some(call) => {
                 call.set_debug(on);
                 Outcome::Text(format!("WebSocket debugging {state} for {}\n", call.name()))
             }
             None => unknown(name),
         },
-        [keyword, address] if keyword.eq_ignore_ascii_case("peer") => match Peer::parse(address) {
+        [keyword, address] if keyword.eq_ignore_ascii_case("peer") => match DebuggedPeer::parse(address) {
             Some(peer) => {
                 driver.debug.set_peer(peer, on);
-                for call in driver.calls() {
-                    if call.connection().is_some_and(|connection| peer.matches(&connection.peer)) {
+                for call in driver.books.calls() {
+                    if call.link.connection().is_some_and(|connection| peer.matches(&connection.peer)) {
                         call.set_debug(on);
                     }
                 }
@@ -302,9 +321,9 @@ fn complete_set_debug(driver: &Driver, args: &[String], _word: &str) -> Vec<Stri
         [_] => vec!["channel".to_owned(), "peer".to_owned()],
         [_, keyword] if keyword.eq_ignore_ascii_case("channel") => names(driver),
         [_, keyword] if keyword.eq_ignore_ascii_case("peer") => {
-            let calls = driver.calls();
+            let calls = driver.books.calls();
             let mut peers: Vec<String> =
-                calls.iter().filter_map(|call| Some(call.connection()?.peer.clone())).collect();
+                calls.iter().filter_map(|call| Some(call.link.connection()?.peer.clone())).collect();
             peers.sort();
             peers.dedup();
             peers

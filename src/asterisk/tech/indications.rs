@@ -2,10 +2,11 @@
 
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 
-use super::{call_of, call_of_unlocked};
-use crate::asterisk::channel::{Locked, owned_string};
+use super::{call_of, call_of_unlocked, end_after_fault};
+use crate::asterisk::channel::Locked;
 use crate::asterisk::guard::trampoline;
-use crate::asterisk::sys;
+use crate::asterisk::text::owned_string;
+use crate::asterisk::{fault, sys};
 use crate::playout::session::Indication;
 
 trampoline! {
@@ -14,7 +15,7 @@ trampoline! {
     /// with the C module; outbound bots listen for them. What is told an application that asks for it changes nothing.
     pub(super) fn indicate(
         chan: *mut sys::ast_channel, condition: c_int, data: *const c_void, len: usize,
-    ) -> c_int, fail -1, {
+    ) -> c_int, fail end_after_fault(chan, -1), {
         // SAFETY: locked by the core for this callback.
         let channel = unsafe { Locked::new(chan) };
         let Some((channel, call)) = channel.and_then(|channel| Some((channel, call_of(channel)?))) else { return -1 };
@@ -23,6 +24,7 @@ trampoline! {
         }
         let done = match condition {
             HOLD => {
+                fault::point("hold");
                 // SAFETY: what comes with HOLD is a class of music of `len` bytes, or NULL; it lives across the callback.
                 call.hold(channel, unsafe { class_of_hold(data, len) })
             }
@@ -72,7 +74,9 @@ unsafe fn class_of_hold(data: *const c_void, len: usize) -> Option<CString> {
 
 trampoline! {
     /// Not locked, but never in the destructor. 0, or the core would play the digit's tone to the application.
-    pub(super) fn send_digit_begin(chan: *mut sys::ast_channel, digit: c_char) -> c_int, fail 0, {
+    pub(super) fn send_digit_begin(
+        chan: *mut sys::ast_channel, digit: c_char,
+    ) -> c_int, fail end_after_fault(chan, 0), {
         if let Some(call) = call_of_unlocked(chan) {
             call.digit_begins(digit_of(digit));
         }
@@ -82,7 +86,9 @@ trampoline! {
 
 trampoline! {
     /// Not locked, but never in the destructor. The digit has ended.
-    pub(super) fn send_digit_end(chan: *mut sys::ast_channel, digit: c_char, duration: c_uint) -> c_int, fail -1, {
+    pub(super) fn send_digit_end(
+        chan: *mut sys::ast_channel, digit: c_char, duration: c_uint,
+    ) -> c_int, fail end_after_fault(chan, -1), {
         match call_of_unlocked(chan) {
             Some(call) => {
                 call.send_digit(digit_of(digit), duration);
@@ -101,7 +107,9 @@ fn digit_of(digit: c_char) -> char {
 
 trampoline! {
     /// Channel locked. Always 0: where a bridge writes the text, anything else would end the call.
-    pub(super) fn send_text(chan: *mut sys::ast_channel, text: *const c_char) -> c_int, fail 0, {
+    pub(super) fn send_text(
+        chan: *mut sys::ast_channel, text: *const c_char,
+    ) -> c_int, fail end_after_fault(chan, 0), {
         // SAFETY: locked by the core for this callback.
         let channel = unsafe { Locked::new(chan) };
         if let Some(call) = channel.and_then(call_of) {

@@ -9,17 +9,9 @@ use std::ptr;
 
 use super::indications::{indicate, send_digit_begin, send_digit_end, send_text};
 use super::{call, fixup, func_channel_read, get_pvt_uniqueid, hangup, read, requester, write};
+use crate::asterisk::extras::Extras;
 use crate::asterisk::format::Capabilities;
 use crate::asterisk::sys;
-
-/// Callbacks that a channel has if its application asks for their events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Extras {
-    /// For the begin of digits.
-    pub(crate) digit_begins: bool,
-    /// For texts.
-    pub(crate) texts: bool,
-}
 
 /// A table in memory that never moves; the core keeps a pointer to it.
 struct Tech(UnsafeCell<sys::ast_channel_tech>);
@@ -62,7 +54,7 @@ pub(crate) fn register() -> bool {
     // SAFETY: nobody knows the table now: load and unload do not run at the same time.
     unsafe { (*PLAIN.0.get()).capabilities = capabilities.leak() };
     // SAFETY: a static table; channel.h. The core looks at capabilities in the one that is registered alone.
-    let registered = unsafe { sys::ast_channel_register(Extras::default().table()) == 0 };
+    let registered = unsafe { sys::ast_channel_register(table(Extras::default())) == 0 };
     if !registered {
         take_capabilities();
     }
@@ -72,7 +64,7 @@ pub(crate) fn register() -> bool {
 /// Takes the tech back; no new channel is asked for afterwards.
 pub(crate) fn unregister() {
     // SAFETY: as for `register`; unregistering what is not registered does nothing.
-    unsafe { sys::ast_channel_unregister(Extras::default().table()) };
+    unsafe { sys::ast_channel_unregister(table(Extras::default())) };
     take_capabilities();
 }
 
@@ -82,20 +74,18 @@ fn take_capabilities() {
     drop(unsafe { Capabilities::reclaim(std::mem::take(&mut (*PLAIN.0.get()).capabilities)) });
 }
 
-impl Extras {
-    /// Whether this is one of our tables.
-    pub(crate) fn any_has(table: *const sys::ast_channel_tech) -> bool {
-        [&PLAIN, &DIGITS, &TEXTS, &DIGITS_AND_TEXTS].iter().any(|tech| ptr::eq(tech.0.get(), table))
-    }
+/// Whether this is one of our tables.
+pub(crate) fn is_ours(table: *const sys::ast_channel_tech) -> bool {
+    [&PLAIN, &DIGITS, &TEXTS, &DIGITS_AND_TEXTS].iter().any(|tech| ptr::eq(tech.0.get(), table))
+}
 
-    /// The table for channels with these; by default the one for new channels.
-    pub(crate) fn table(self) -> *const sys::ast_channel_tech {
-        let tech = match (self.digit_begins, self.texts) {
-            (false, false) => &PLAIN,
-            (true, false) => &DIGITS,
-            (false, true) => &TEXTS,
-            (true, true) => &DIGITS_AND_TEXTS,
-        };
-        tech.0.get()
-    }
+/// The table for channels with these; by default the one for new channels.
+pub(crate) fn table(extras: Extras) -> *const sys::ast_channel_tech {
+    let tech = match (extras.digit_begins, extras.texts) {
+        (false, false) => &PLAIN,
+        (true, false) => &DIGITS,
+        (false, true) => &TEXTS,
+        (true, true) => &DIGITS_AND_TEXTS,
+    };
+    tech.0.get()
 }

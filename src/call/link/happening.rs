@@ -69,7 +69,7 @@ impl NotConnected {
 
 /// What happens, without what comes along with it: a row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum HappeningKind {
     Claim,
     ConnectStarted,
     Established,
@@ -88,23 +88,23 @@ pub(super) enum Kind {
 }
 
 impl<C> Happening<C> {
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> HappeningKind {
         match self {
-            Self::Claim => Kind::Claim,
-            Self::ConnectStarted => Kind::ConnectStarted,
-            Self::Established(_) => Kind::Established,
-            Self::AttemptFailed(NotConnected::Refused(_)) => Kind::AttemptRefused,
-            Self::AttemptFailed(_) => Kind::AttemptFailed,
-            Self::Over { closed: Closed::ByUs(_), .. } => Kind::ClosedByUs,
-            Self::Over { closed, .. } if closed.is_loss() => Kind::ConnectionLost,
-            Self::Over { .. } => Kind::ConnectionOver,
-            Self::Hangup { .. } => Kind::Hangup,
-            Self::HangupCommand => Kind::HangupCommand,
-            Self::Operator => Kind::Operator,
-            Self::Transferred => Kind::Transferred,
-            Self::IncomingTimeout => Kind::IncomingTimeout,
-            Self::LostDeadline(_) => Kind::LostDeadline,
-            Self::Fault => Kind::Fault,
+            Self::Claim => HappeningKind::Claim,
+            Self::ConnectStarted => HappeningKind::ConnectStarted,
+            Self::Established(_) => HappeningKind::Established,
+            Self::AttemptFailed(NotConnected::Refused(_)) => HappeningKind::AttemptRefused,
+            Self::AttemptFailed(_) => HappeningKind::AttemptFailed,
+            Self::Over { closed: Closed::ByUs(_), .. } => HappeningKind::ClosedByUs,
+            Self::Over { closed, .. } if closed.is_loss() => HappeningKind::ConnectionLost,
+            Self::Over { .. } => HappeningKind::ConnectionOver,
+            Self::Hangup { .. } => HappeningKind::Hangup,
+            Self::HangupCommand => HappeningKind::HangupCommand,
+            Self::Operator => HappeningKind::Operator,
+            Self::Transferred => HappeningKind::Transferred,
+            Self::IncomingTimeout => HappeningKind::IncomingTimeout,
+            Self::LostDeadline(_) => HappeningKind::LostDeadline,
+            Self::Fault => HappeningKind::Fault,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The states of a call's connection, and what leads from one to the next.
 
-use super::happening::Kind;
+use super::happening::HappeningKind;
 
 /// What a call's connection is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,7 @@ const fn end_in(state: State) -> Step {
 }
 
 /// What `kind` does in `state`.
-pub(super) const fn step(state: State, kind: Kind) -> Step {
+pub(super) const fn step(state: State, kind: HappeningKind) -> Step {
     let [none, connecting, up, ending, lost, closed] = row(kind);
     match state {
         State::None => none,
@@ -99,27 +99,27 @@ pub(super) const fn step(state: State, kind: Kind) -> Step {
 /// The table. What cannot happen in a state does nothing there. That what we have closed is over changes nothing: its
 /// closing was the step.
 #[rustfmt::skip]
-const fn row(kind: Kind) -> [Step; 6] {
+const fn row(kind: HappeningKind) -> [Step; 6] {
     const CONNECTING: Step = to(State::Connecting);
     const UP: Step = to(State::Up);
     const CLOSED: Step = to(State::Closed);
     const END_UP: Step = end_in(State::Ending);
     match kind {
         //                       None        Connecting  Up      Ending       Lost        Closed
-        Kind::Claim =>           [CONNECTING, REFUSE,    REFUSE, REFUSE,      CONNECTING, REFUSE],
-        Kind::ConnectStarted =>  [CONNECTING, REFUSE,    REFUSE, REFUSE,      CONNECTING, REFUSE],
-        Kind::Established =>     [REFUSE,     UP,        REFUSE, REFUSE,      REFUSE,     REFUSE],
-        Kind::AttemptFailed =>   [STAY,       LOSE,      STAY,   STAY,        STAY,       STAY],
-        Kind::AttemptRefused =>  [STAY,       END,       STAY,   STAY,        STAY,       STAY],
-        Kind::ClosedByUs =>      [STAY,       STAY,      STAY,   STAY,        STAY,       STAY],
-        Kind::ConnectionOver =>  [STAY,       STAY,      END,    CLOSED,      STAY,       STAY],
-        Kind::ConnectionLost =>  [STAY,       STAY,      LOSE,   CLOSED,      STAY,       STAY],
-        Kind::Hangup =>          [END,        CANCEL,    CLOSE,  CLOSE_ENDED, END,        STAY],
-        Kind::HangupCommand =>   [STAY,       STAY,      END_UP, STAY,        STAY,       STAY],
-        Kind::Operator =>        [END,        CANCEL,    END_UP, STAY,        END,        STAY],
-        Kind::Transferred =>     [END,        CANCEL,    END_UP, STAY,        END,        STAY],
-        Kind::IncomingTimeout => [END,        STAY,      STAY,   STAY,        STAY,       STAY],
-        Kind::LostDeadline =>    [STAY,       LAST,      STAY,   STAY,        END,        STAY],
-        Kind::Fault =>           [END,        CANCEL,    END_UP, STAY,        END,        STAY],
+        HappeningKind::Claim =>           [CONNECTING, REFUSE,    REFUSE, REFUSE,      CONNECTING, REFUSE],
+        HappeningKind::ConnectStarted =>  [CONNECTING, REFUSE,    REFUSE, REFUSE,      CONNECTING, REFUSE],
+        HappeningKind::Established =>     [REFUSE,     UP,        REFUSE, REFUSE,      REFUSE,     REFUSE],
+        HappeningKind::AttemptFailed =>   [STAY,       LOSE,      STAY,   STAY,        STAY,       STAY],
+        HappeningKind::AttemptRefused =>  [STAY,       END,       STAY,   STAY,        STAY,       STAY],
+        HappeningKind::ClosedByUs =>      [STAY,       STAY,      STAY,   STAY,        STAY,       STAY],
+        HappeningKind::ConnectionOver =>  [STAY,       STAY,      END,    CLOSED,      STAY,       STAY],
+        HappeningKind::ConnectionLost =>  [STAY,       STAY,      LOSE,   CLOSED,      STAY,       STAY],
+        HappeningKind::Hangup =>          [END,        CANCEL,    CLOSE,  CLOSE_ENDED, END,        STAY],
+        HappeningKind::HangupCommand =>   [STAY,       STAY,      END_UP, STAY,        STAY,       STAY],
+        HappeningKind::Operator =>        [END,        CANCEL,    END_UP, STAY,        END,        STAY],
+        HappeningKind::Transferred =>     [END,        CANCEL,    END_UP, STAY,        END,        STAY],
+        HappeningKind::IncomingTimeout => [END,        STAY,      STAY,   STAY,        STAY,       STAY],
+        HappeningKind::LostDeadline =>    [STAY,       LAST,      STAY,   STAY,        END,        STAY],
+        HappeningKind::Fault =>           [END,        CANCEL,    END_UP, STAY,        END,        STAY],
     }
 }

@@ -13,18 +13,18 @@ use crate::net::outbound::Flushed;
 
 /// Where a connection is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum CloseState {
     Open,
     /// Our close frame is queued or sent; waiting for the application's.
     CloseSent {
         until: Instant,
     },
     /// Both close frames are there, or none will come: what is queued goes out, then TCP ends. What still arrives is
-    /// read and forgotten, lest the kernel reset the connection under our last bytes.
+    /// read and discarded, because the kernel would reset the connection under our last bytes otherwise.
     Lingering {
         until: Instant,
         shut_down: bool,
-        /// A server ends TCP first after a close handshake (RFC 6455 section 7.1.1), and this one has still to.
+        /// A server ends TCP first after a close handshake (RFC 6455 section 7.1.1), and this server has not yet.
         server_first: bool,
     },
     Done,
@@ -33,10 +33,10 @@ pub(super) enum State {
 impl Connection {
     /// Starts the close handshake with `code` (RFC 6455 section 7.1.2). Queued messages go out before it.
     pub fn close(&mut self, code: u16) -> Turn {
-        if self.state == State::Open {
+        if self.state == CloseState::Open {
             let closed = Closed::ByUs(code);
             self.send_close(code, &closed);
-            self.state = State::CloseSent { until: Instant::now() + self.config.close_timeout };
+            self.state = CloseState::CloseSent { until: Instant::now() + self.config.close_timeout };
             self.tell(closed);
         }
         self.on_writable()
@@ -49,10 +49,10 @@ impl Connection {
     }
 
     /// Ends the connection after a panic in one of its turns, which may have left anything but the call's own state half
-    /// done: only the close frame is sent, without pongs. A second panic is the reactor's business.
+    /// done: only the close frame is sent, without pongs. The reactor handles a second panic.
     pub(in crate::net) fn on_panic(&mut self) -> Turn {
         if self.told {
-            self.state = State::Done;
+            self.state = CloseState::Done;
             return Turn::Done;
         }
         self.out.discard_media();
@@ -65,7 +65,7 @@ impl Connection {
     /// The application's close frame is answered with its own payload.
     pub(super) fn on_peer_close(&mut self, payload: &[u8]) {
         let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
-        if self.state == State::Open {
+        if self.state == CloseState::Open {
             let closed = Closed::ByPeer {
                 code: code.unwrap_or(CloseCode::Status.into()),
                 reason: String::from_utf8_lossy(payload.get(2..).unwrap_or_default()).into_owned(),
@@ -82,7 +82,7 @@ impl Connection {
 
     /// The stream has ended, and no close frame has come.
     pub(super) fn on_end(&mut self) {
-        // It may still read: with TLS it is owed a close_notify.
+        // It may still read: with TLS it gets a close_notify.
         self.transport.shutdown();
         self.lose("the application ended TCP without a close frame".into());
     }
@@ -90,7 +90,7 @@ impl Connection {
     /// Fails the connection (RFC 6455 section 7.1.7): the close frame with the fault's code, then the end.
     pub(super) fn fail(&mut self, fault: Fault) {
         self.out.discard_media();
-        if self.state == State::Open {
+        if self.state == CloseState::Open {
             let code: u16 = fault.close_code().into();
             let closed = Closed::Fault { code, what: fault.to_string() };
             if fault.is_in_close_frame() {
@@ -104,7 +104,7 @@ impl Connection {
         self.linger(false);
     }
 
-    /// The application does nothing any more.
+    /// The application no longer responds.
     pub(super) fn give_up(&mut self, what: String) {
         self.out.keep();
         self.out.discard_media();
@@ -114,15 +114,15 @@ impl Connection {
         self.linger(false);
     }
 
-    /// There is nobody to say anything to.
+    /// There is no peer to send anything to.
     pub(super) fn lose(&mut self, what: String) {
         self.out.keep();
         self.out.close();
         self.tell(Closed::Lost(what));
-        self.state = State::Done;
+        self.state = CloseState::Done;
     }
 
-    /// Queues our close frame behind the pongs that wait. (Behind the application's close frame none is owed.)
+    /// Queues our close frame after the pongs that wait. (After the application's close frame they are not needed.)
     pub(super) fn send_close(&mut self, code: u16, closed: &Closed) {
         self.pongs.queue_all(&self.out);
         self.queue_first_close(code, closed);
@@ -136,15 +136,15 @@ impl Connection {
 
     /// No message is read any more; what is queued goes out.
     pub(super) fn linger(&mut self, server_first: bool) {
-        if !matches!(self.state, State::Lingering { .. } | State::Done) {
+        if !matches!(self.state, CloseState::Lingering { .. } | CloseState::Done) {
             let until = Instant::now() + self.config.close_timeout;
-            self.state = State::Lingering { until, shut_down: false, server_first };
+            self.state = CloseState::Lingering { until, shut_down: false, server_first };
         }
     }
 
     /// Ends TCP in our direction, as soon as that is due.
     pub(super) fn linger_once_written(&mut self) {
-        if let State::Lingering { shut_down, server_first: false, .. } = &mut self.state
+        if let CloseState::Lingering { shut_down, server_first: false, .. } = &mut self.state
             && !*shut_down
         {
             *shut_down = true;
@@ -154,27 +154,27 @@ impl Connection {
 
     /// The server has ended TCP, or takes too long about it.
     pub(super) fn end_linger(&mut self) {
-        if let State::Lingering { server_first, .. } = &mut self.state {
+        if let CloseState::Lingering { server_first, .. } = &mut self.state {
             *server_first = false;
         }
         self.linger_once_written();
     }
 
-    /// Reads and forgets, so that the kernel does not reset the connection; the end of the stream is the end.
+    /// Reads and discards, so that the kernel does not reset the connection; the end of the stream is the end.
     pub(super) fn discard_input(&mut self, scratch: &mut [u8]) -> bool {
         match self.transport.recv(scratch) {
             Ok(0) => {
                 if self.out.flush() != Flushed::Failed {
                     self.end_linger();
                 }
-                self.state = State::Done;
+                self.state = CloseState::Done;
                 false
             }
             Ok(_) => true,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
             Err(_) => {
-                self.state = State::Done;
+                self.state = CloseState::Done;
                 false
             }
         }

@@ -10,7 +10,7 @@ use crate::net::outbound::Dropped;
 /// What a connection tells its call. Called on the reactor's thread; must not wait, nor take a channel's lock.
 pub trait Handler: Send + Sync {
     /// A whole text message.
-    fn on_text(&self, text: &str);
+    fn on_text(&self, text: &str) -> Wants;
     /// A whole binary message.
     fn on_binary(&self, message: Bytes) -> Wants;
     /// The application reads again after media for it had to be dropped.
@@ -19,9 +19,9 @@ pub trait Handler: Send + Sync {
     fn on_call_back(&self) -> Wants {
         Wants::default()
     }
-    /// The application takes nothing, or too little: media for it waits long or is being dropped.
+    /// The application reads nothing, or too little: media for it waits long or is dropped.
     fn on_stalled(&self) {}
-    /// It has taken all that waited. It had stalled for `lasted`; what was dropped since it last had taken all.
+    /// It has read all that waited. It had stalled for `lasted`; what was dropped since it last had read everything.
     fn on_resumed(&self, lasted: Duration, dropped: Dropped) {
         let _ = (lasted, dropped);
     }
@@ -47,6 +47,8 @@ pub struct Wants {
     pub no_more: bool,
     /// [`Handler::on_call_back`] after this long; of several the earliest counts.
     pub call_back: Option<Duration>,
+    /// It was media: as a text message it is no command, for whose answer the application waits.
+    pub was_media: bool,
 }
 
 /// How a connection ended.
@@ -59,7 +61,7 @@ pub enum Closed {
         /// Its reason; may be empty.
         reason: String,
     },
-    /// We asked for it, with this code.
+    /// We closed it, with this code.
     ByUs(u16),
     /// The application broke RFC 6455 or a limit; this code was sent.
     Fault {
@@ -70,7 +72,7 @@ pub enum Closed {
     },
     /// TCP or TLS ended without a close frame.
     Lost(String),
-    /// The application took nothing, or answered no ping, for too long.
+    /// The application read nothing, or answered no ping, for too long.
     Unresponsive(String),
     /// A panic inside; the connection was given up.
     Panicked,

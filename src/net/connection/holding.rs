@@ -3,14 +3,14 @@
 //!
 //! Meanwhile its silence means nothing: it may be waiting in a write of its own and read nothing either. So nothing that is
 //! missing from it counts, and the time begins anew when it is read again. The sockets' polls are edge-triggered, so
-//! what lies unread in the kernel wakes nobody.
+//! what lies unread in the kernel wakes no thread.
 
 use std::time::Instant;
 
-use super::closing::State;
+use super::closing::CloseState;
 use super::{Connection, Turn};
 
-/// What is known of that.
+/// The state of that.
 #[derive(Debug, Default)]
 pub(super) struct Holding {
     /// The call wants no more for now.
@@ -33,7 +33,7 @@ impl Holding {
         self.held
     }
 
-    /// Something has waited since then: since when that counts.
+    /// Since when something that waits counts.
     pub(super) fn counts_from(&self, since: Instant) -> Instant {
         self.read_since.map_or(since, |read_since| read_since.max(since))
     }
@@ -69,6 +69,6 @@ impl Connection {
 
     /// A connection that ends is read whatever its call wanted. True if it was not read until now.
     pub(super) fn release_at_end(&mut self) -> bool {
-        self.state != State::Open && self.holding.release()
+        self.state != CloseState::Open && self.holding.release()
     }
 }

@@ -1,14 +1,14 @@
-//! What happens when an application is silent or takes nothing: stalls, pings and deadlines.
+//! Applications that are silent or read nothing: stalls, pings and deadlines.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::closing::State;
+use super::closing::CloseState;
 use super::{Connection, Turn};
 use crate::net::outbound::Dropped;
 use crate::settings::config::Pings;
 
-/// An application that takes nothing for this long has stalled.
+/// An application that reads nothing for this long has stalled.
 const STALL: Duration = Duration::from_secs(1);
 
 /// Pings of one connection.
@@ -33,8 +33,8 @@ impl Connection {
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
             // Only the end's own deadline counts: the others may have passed already.
-            State::CloseSent { until } | State::Lingering { until, .. } => Some(until),
-            State::Open => {
+            CloseState::CloseSent { until } | CloseState::Lingering { until, .. } => Some(until),
+            CloseState::Open => {
                 let counted = !self.holding.is_held();
                 let blocked = self.blocked_since.filter(|_| counted);
                 let blocked =
@@ -44,7 +44,7 @@ impl Connection {
                 let ping = self.ping.as_ref().filter(|_| counted).map(|ping| ping.due);
                 [blocked, stall, ping, self.call_back].into_iter().flatten().min()
             }
-            State::Done => None,
+            CloseState::Done => None,
         }
     }
 
@@ -54,20 +54,20 @@ impl Connection {
     pub fn on_deadline(&mut self, now: Instant, scratch: &mut [u8]) -> Turn {
         let turn = self.on_readable(scratch, false);
         match self.state {
-            State::CloseSent { until } if now >= until => {
+            CloseState::CloseSent { until } if now >= until => {
                 self.transport.shutdown();
-                self.state = State::Done;
+                self.state = CloseState::Done;
             }
-            State::Lingering { until, .. } if now >= until => {
+            CloseState::Lingering { until, .. } if now >= until => {
                 self.end_linger();
-                self.state = State::Done;
+                self.state = CloseState::Done;
             }
-            State::Open => {
+            CloseState::Open => {
                 self.call_back_if_due(now);
                 let write_timeout = self.config.write_timeout;
                 let is_over = |since| now >= self.holding.counts_from(since) + write_timeout;
                 if self.holding.is_held() {
-                    // What it does not do means nothing.
+                    // Its silence has no meaning.
                 } else if self.blocked_since.is_some_and(is_over) {
                     self.give_up(format!(
                         "the application took nothing for {} ms",
@@ -85,9 +85,9 @@ impl Connection {
         }
     }
 
-    /// The application has taken nothing since then, and something waits for it.
+    /// The application has read nothing since then, and something waits for it.
     pub(super) fn notice_stall(&mut self, since: Instant) {
-        if self.state != State::Open || self.stalled_since.is_some() {
+        if self.state != CloseState::Open || self.stalled_since.is_some() {
             return;
         }
         let dropping = self.out.counters.media_dropped.load(Ordering::Relaxed) != self.dropped_before;
@@ -103,7 +103,7 @@ impl Connection {
             self.dropped_before = self.out.counters.media_dropped.load(Ordering::Relaxed);
         }
         let Some(since) = self.stalled_since.take() else { return };
-        if self.state == State::Open {
+        if self.state == CloseState::Open {
             self.guarded(|connection| connection.handler.on_resumed(since.elapsed(), dropped));
         }
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::net::outbound::Outbound;
 
-/// So many bytes of pongs may wait; of those behind them only the newest is kept (RFC 6455 section 5.5.3 allows that).
+/// So many bytes of pongs may wait; of those after them only the newest is kept (RFC 6455 section 5.5.3 allows that).
 const BACKLOG_BYTES: usize = 4 * 1024;
 
 /// Pongs that wait for room in the out-queue, the oldest first.
@@ -33,7 +33,7 @@ impl Pongs {
         }
     }
 
-    /// Queues all of them: a close frame is going to stand behind them.
+    /// Queues all of them: a close frame is going to stand after them.
     pub(super) fn queue_all(&mut self, out: &Outbound) {
         while let Some(payload) = self.remove(VecDeque::pop_front) {
             out.queue_pong(&payload);

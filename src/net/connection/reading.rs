@@ -5,16 +5,16 @@ use std::io;
 use bytes::{Buf, BytesMut};
 
 use super::Connection;
-use super::closing::State;
+use super::closing::CloseState;
 use crate::net::frame_reader::Received;
 
 /// One turn handles at most this many messages, so that an application that sends many small ones takes its reactor's
 /// time in small pieces. (The bytes of a turn are bounded by the reactor's buffer.)
 const MESSAGES_PER_TURN: usize = 64;
 
-/// What a turn has got from the socket.
+/// The result of reading the socket in one turn.
 enum Got {
-    /// So many bytes, none perhaps, and whether there may be more.
+    /// The number of bytes, perhaps 0, and whether there may be more.
     Bytes {
         len: usize,
         more: bool,
@@ -118,22 +118,22 @@ impl Connection {
         bytes.len()
     }
 
-    /// Whether what arrives is read as messages.
+    /// Whether arriving bytes are read as messages.
     fn reads_messages(&self) -> bool {
-        matches!(self.state, State::Open | State::CloseSent { .. })
+        matches!(self.state, CloseState::Open | CloseState::CloseSent { .. })
     }
 
     fn on_received(&mut self, received: Received) {
-        let open = self.state == State::Open;
+        let open = self.state == CloseState::Open;
         match received {
             Received::Text(text) if open => {
-                self.commanded = true;
-                self.guarded(|connection| connection.handler.on_text(&text));
+                let wants = self.ask(|handler| handler.on_text(&text));
+                self.commanded |= !wants.was_media;
             }
             Received::Binary(bytes) if open => {
                 self.ask(|handler| handler.on_binary(bytes));
             }
-            // Data behind our close frame is of no use any more.
+            // Data after our close frame is of no use any more.
             Received::Text(_) | Received::Binary(_) => {}
             Received::Ping(payload) => {
                 self.pongs.add(payload);

@@ -14,13 +14,14 @@ use super::budget::Budget;
 use super::cancelled_attempt::CancelledAttempt;
 use super::connect_error::{ConnectError, Failure};
 use super::counters::Counters;
-use super::opening::{Opened, Opening, Plan, Step};
+use super::observer::{ConnectStep, Observer};
+use super::opening::{Opened, Opening, OpeningStep, Plan};
 use super::retry_after;
 use crate::net::upgrade::{for_log, offered_as};
 use crate::settings::per_call::Secret;
 
 /// The scheduler's things that a call needs for a moment.
-pub(super) struct Context<'a> {
+pub(super) struct AttemptContext<'a> {
     pub(super) registry: &'a Registry,
     pub(super) token: Token,
     pub(super) now: Instant,
@@ -28,12 +29,12 @@ pub(super) struct Context<'a> {
 }
 
 /// What has to happen next.
-pub(super) enum Next {
+pub(super) enum NextStep {
     /// Something on the socket, or this deadline.
     Wait(Instant),
-    /// The token in this file is wanted, for the attempt of this number, until this deadline.
+    /// The token in this file is needed, for the attempt of this number, until this deadline.
     ReadToken(PathBuf, u32, Instant),
-    /// The addresses of [`Attempts::endpoint`] are wanted until this deadline.
+    /// The addresses of [`Attempts::endpoint`] are needed until this deadline.
     LookUp(Instant),
     /// The call is over.
     Done(Result<Box<Connected>, ConnectError>),
@@ -53,10 +54,11 @@ pub(super) struct Attempts {
     addresses: std::vec::IntoIter<SocketAddr>,
     /// Tried in this attempt.
     tried: usize,
-    stage: Stage,
+    observer: Observer,
+    stage: AttemptStage,
 }
 
-enum Stage {
+enum AttemptStage {
     /// Between two of the others.
     Idle,
     /// Waiting for the token.
@@ -71,25 +73,36 @@ enum Stage {
 
 impl Attempts {
     /// `label` is the channel's name, `client` that of the websocket_client.
-    pub(super) fn new(label: String, client: String, plan: Plan) -> Self {
+    pub(super) fn new(label: String, client: String, plan: Plan, mut observer: Observer) -> Self {
+        observer.settings(&plan);
         let (addresses, budget) = (Vec::new().into_iter(), Budget::default());
-        Self { label, client, plan, attempt: 0, budget, addresses, tried: 0, stage: Stage::Idle }
+        Self {
+            label,
+            client,
+            plan,
+            attempt: 0,
+            budget,
+            addresses,
+            tried: 0,
+            observer,
+            stage: AttemptStage::Idle,
+        }
     }
 
-    /// Whose addresses are wanted.
+    /// Whose addresses are needed.
     pub(super) fn endpoint(&self) -> (&str, u16) {
         self.plan.endpoint()
     }
 
     /// Begins the next attempt.
-    pub(super) fn begin(&mut self, ctx: &Context<'_>) -> Next {
+    pub(super) fn begin(&mut self, ctx: &AttemptContext<'_>) -> NextStep {
         self.attempt = self.attempt.saturating_add(1);
         Counters::count(&ctx.counters.attempts);
         self.budget = Budget::new(self.plan.destination.client.handshake_timeout);
         self.tried = 0;
         if let Some(file) = self.plan.token_file().cloned() {
-            self.stage = Stage::Token;
-            return Next::ReadToken(file, self.attempt, self.budget.start(ctx.now));
+            self.stage = AttemptStage::Token;
+            return NextStep::ReadToken(file, self.attempt, self.budget.start(ctx.now));
         }
         self.find_addresses(ctx)
     }
@@ -99,34 +112,39 @@ impl Attempts {
         &mut self,
         attempt: u32,
         token: Result<Secret, String>,
-        ctx: &Context<'_>,
-    ) -> Option<Next> {
-        if attempt != self.attempt || !matches!(self.stage, Stage::Token) {
+        ctx: &AttemptContext<'_>,
+    ) -> Option<NextStep> {
+        if attempt != self.attempt || !matches!(self.stage, AttemptStage::Token) {
             return None;
         }
         self.budget.pause(ctx.now);
         Some(match token {
             Ok(token) => {
                 self.plan.set_token(token);
+                self.observer.tell(|| ConnectStep::Token);
                 self.find_addresses(ctx)
             }
             Err(why) => self.attempt_failed(Failure::Token(why), ctx),
         })
     }
 
-    fn find_addresses(&mut self, ctx: &Context<'_>) -> Next {
+    fn find_addresses(&mut self, ctx: &AttemptContext<'_>) -> NextStep {
         let (host, port) = self.endpoint();
         match host.parse::<IpAddr>() {
             Ok(ip) => self.try_addresses(vec![SocketAddr::new(ip, port)], ctx),
             Err(_) => {
-                self.stage = Stage::Lookup;
-                Next::LookUp(self.budget.start(ctx.now))
+                self.stage = AttemptStage::Lookup;
+                NextStep::LookUp(self.budget.start(ctx.now))
             }
         }
     }
 
     /// The look-up is done.
-    pub(super) fn found(&mut self, found: Result<Vec<SocketAddr>, String>, ctx: &Context<'_>) -> Next {
+    pub(super) fn found(
+        &mut self,
+        found: Result<Vec<SocketAddr>, String>,
+        ctx: &AttemptContext<'_>,
+    ) -> NextStep {
         self.budget.pause(ctx.now);
         match found {
             Ok(addresses) => self.try_addresses(addresses, ctx),
@@ -137,9 +155,9 @@ impl Attempts {
     }
 
     /// The socket can do something. `None`: that was nothing to us.
-    pub(super) fn ready(&mut self, ctx: &Context<'_>) -> Option<Next> {
-        match std::mem::replace(&mut self.stage, Stage::Idle) {
-            Stage::Opening { link, addr, deadline } => Some(self.advance(link, addr, deadline, ctx)),
+    pub(super) fn ready(&mut self, ctx: &AttemptContext<'_>) -> Option<NextStep> {
+        match std::mem::replace(&mut self.stage, AttemptStage::Idle) {
+            AttemptStage::Opening { link, addr, deadline } => Some(self.advance(link, addr, deadline, ctx)),
             other => {
                 self.stage = other;
                 None
@@ -147,17 +165,17 @@ impl Attempts {
         }
     }
 
-    /// The deadline of the last [`Next`] has come.
-    pub(super) fn deadline(&mut self, ctx: &Context<'_>) -> Next {
+    /// The deadline of the last [`NextStep`] has come.
+    pub(super) fn deadline(&mut self, ctx: &AttemptContext<'_>) -> NextStep {
         let client = &self.plan.destination.client;
-        match std::mem::replace(&mut self.stage, Stage::Idle) {
-            Stage::Idle | Stage::Pause => self.begin(ctx),
-            Stage::Token => self.attempt_failed(Failure::TokenTimeout(client.handshake_timeout), ctx),
-            Stage::Lookup => {
+        match std::mem::replace(&mut self.stage, AttemptStage::Idle) {
+            AttemptStage::Idle | AttemptStage::Pause => self.begin(ctx),
+            AttemptStage::Token => self.attempt_failed(Failure::TokenTimeout(client.handshake_timeout), ctx),
+            AttemptStage::Lookup => {
                 let after = client.handshake_timeout;
                 self.attempt_failed(Failure::LookupTimeout { host: self.endpoint().0.to_owned(), after }, ctx)
             }
-            Stage::Opening { link, addr, .. } => {
+            AttemptStage::Opening { link, addr, .. } => {
                 let failure = match link.phase() {
                     None => Failure::TcpTimeout { addr, after: client.connection_timeout },
                     Some(phase) => Failure::HandshakeTimeout { addr, phase, after: client.handshake_timeout },
@@ -168,19 +186,19 @@ impl Attempts {
         }
     }
 
-    /// Every deadline is as much later.
+    /// Every deadline is later by that time.
     pub(super) fn postpone(&mut self, by: Duration) {
         self.budget.postpone(by);
-        if let Stage::Opening { deadline, .. } = &mut self.stage {
+        if let AttemptStage::Opening { deadline, .. } = &mut self.stage {
             *deadline += by;
         }
     }
 
-    /// The call is not wanted any more. `None`: there is no connection to take leave of.
+    /// The call is cancelled. `None`: there is no connection to close.
     pub(super) fn cancel(self, now: Instant) -> Option<CancelledAttempt> {
         match self.stage {
-            Stage::Opening { link, addr, .. } => CancelledAttempt::from_link(link, addr, now),
-            Stage::Idle | Stage::Token | Stage::Lookup | Stage::Pause => None,
+            AttemptStage::Opening { link, addr, .. } => CancelledAttempt::from_link(link, addr, now),
+            AttemptStage::Idle | AttemptStage::Token | AttemptStage::Lookup | AttemptStage::Pause => None,
         }
     }
 
@@ -197,25 +215,27 @@ impl Attempts {
         }
     }
 
-    fn try_addresses(&mut self, addresses: Vec<SocketAddr>, ctx: &Context<'_>) -> Next {
+    fn try_addresses(&mut self, addresses: Vec<SocketAddr>, ctx: &AttemptContext<'_>) -> NextStep {
+        self.observer.tell(|| ConnectStep::Addresses(addresses.clone()));
         self.addresses = addresses.into_iter();
         self.next_address(None, ctx)
     }
 
-    /// Begins to connect to the next address that lets itself be tried; `last` is what befell the one before.
+    /// Begins to connect to the next address that can be tried; `last` is the failure of the one before.
     /// DIVERGES: res_websocket_client knows only the first address.
-    fn next_address(&mut self, mut last: Option<Failure>, ctx: &Context<'_>) -> Next {
+    fn next_address(&mut self, mut last: Option<Failure>, ctx: &AttemptContext<'_>) -> NextStep {
         for addr in self.addresses.by_ref() {
             if let Some(failure) = &last {
                 log::debug!("{}: {failure}; trying {addr} next", self.label);
+                self.observer.address_failed(failure);
             }
             self.tried = self.tried.saturating_add(1);
             Counters::count(&ctx.counters.addresses);
             match Opening::open(addr, ctx.registry, ctx.token) {
                 Ok(link) => {
                     let deadline = ctx.now + self.plan.destination.client.connection_timeout;
-                    self.stage = Stage::Opening { link, addr, deadline };
-                    return Next::Wait(deadline);
+                    self.stage = AttemptStage::Opening { link, addr, deadline };
+                    return NextStep::Wait(deadline);
                 }
                 Err(error) => last = Some(Failure::Tcp { addr, error }),
             }
@@ -224,25 +244,31 @@ impl Attempts {
         self.attempt_failed(last.unwrap_or_else(none), ctx)
     }
 
-    fn advance(&mut self, link: Opening, addr: SocketAddr, deadline: Instant, ctx: &Context<'_>) -> Next {
+    fn advance(
+        &mut self,
+        link: Opening,
+        addr: SocketAddr,
+        deadline: Instant,
+        ctx: &AttemptContext<'_>,
+    ) -> NextStep {
         let was_tcp = link.phase().is_none();
-        match link.advance(&self.plan, addr) {
-            Ok(Step::Pending(link)) => {
+        match link.advance(&self.plan, addr, &mut self.observer) {
+            Ok(OpeningStep::Pending(link)) => {
                 let through_tcp = was_tcp && link.phase().is_some();
                 let deadline = if through_tcp { self.budget.start(ctx.now) } else { deadline };
-                self.stage = Stage::Opening { link, addr, deadline };
-                Next::Wait(deadline)
+                self.stage = AttemptStage::Opening { link, addr, deadline };
+                NextStep::Wait(deadline)
             }
-            Ok(Step::Done(opened)) => Next::Done(Ok(Box::new(self.connected(opened, addr, ctx)))),
+            Ok(OpeningStep::Done(opened)) => NextStep::Done(Ok(Box::new(self.connected(opened, addr, ctx)))),
             Err(failure) => self.address_failed(failure, ctx),
         }
     }
 
-    fn connected(&self, opened: Opened, peer: SocketAddr, ctx: &Context<'_>) -> Connected {
+    fn connected(&self, opened: Opened, peer: SocketAddr, ctx: &AttemptContext<'_>) -> Connected {
         let Opened { transport, leftover, subprotocol } = opened;
         self.warn_of_case(subprotocol.as_deref());
         // It goes to a reactor, which has an epoll of its own. There is nothing to do if this fails: the events of a
-        // job that is over are passed over.
+        // job that is over are ignored.
         let _ = ctx.registry.deregister(&mut SourceFd(&transport.as_raw_fd()));
         let (client, settings) = (self.client.clone(), self.plan.destination.client.clone());
         Connected { transport, leftover, subprotocol, peer, client, settings }
@@ -262,7 +288,7 @@ impl Attempts {
         }
     }
 
-    fn address_failed(&mut self, failure: Failure, ctx: &Context<'_>) -> Next {
+    fn address_failed(&mut self, failure: Failure, ctx: &AttemptContext<'_>) -> NextStep {
         self.budget.pause(ctx.now);
         if failure.tries_next_address() {
             return self.next_address(Some(failure), ctx);
@@ -270,11 +296,11 @@ impl Attempts {
         self.attempt_failed(failure, ctx)
     }
 
-    fn attempt_failed(&mut self, failure: Failure, ctx: &Context<'_>) -> Next {
+    fn attempt_failed(&mut self, failure: Failure, ctx: &AttemptContext<'_>) -> NextStep {
         Counters::count(&ctx.counters.attempts_failed);
         let client = &self.plan.destination.client;
         if failure.is_final() || self.attempt >= client.reconnect_attempts {
-            return Next::Done(Err(self.failed(failure)));
+            return NextStep::Done(Err(self.failed(failure)));
         }
         let pause = self.pause(&failure);
         log::debug!(
@@ -285,8 +311,8 @@ impl Attempts {
             self.plan.server(),
             pause.as_millis()
         );
-        self.stage = Stage::Pause;
-        Next::Wait(ctx.now + pause)
+        self.stage = AttemptStage::Pause;
+        NextStep::Wait(ctx.now + pause)
     }
 
     /// How long to wait before the next attempt: `reconnect_interval`, or longer where the server asks for it.

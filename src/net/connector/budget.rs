@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// `handshake_timeout` of one attempt: it runs during look-up, proxy, TLS and upgrade, and stands still while TCP
 /// connects, which has a timeout of its own for each address.
-/// DIVERGES: res_websocket_client waits for a name server and for the answer to the upgrade for ever.
+/// DIVERGES: res_websocket_client waits for a name server and for the answer to the upgrade forever.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     left: Duration,

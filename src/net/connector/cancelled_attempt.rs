@@ -1,8 +1,8 @@
-//! How a cancelled attempt leaves its server: an application has to be able to tell a call that is not wanted any more from
+//! How a cancelled attempt leaves its server: an application has to be able to tell a cancelled call from
 //! a fault. A server that answers the upgrade all the same gets a close frame, any other the end of the stream. What it
-//! sends meanwhile is read and forgotten: the kernel resets a connection that is closed with something unread.
+//! sends meanwhile is read and discarded: the kernel resets a connection that is closed with something unread.
 //!
-//! The call knows nothing of this any more. The connector's thread does it, each step without waiting.
+//! The call is no longer involved. The connector's thread does it, each step without waiting.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use super::tls::{TlsHandshake, TlsProgress};
 use crate::net::outbound::client_close_frame;
 use crate::net::transport::{PlainTransport, Transport};
 
-/// How long the answer to a request that has gone out is waited for.
+/// How long to wait for the answer to a request that was sent.
 const ANSWER_GRACE: Duration = Duration::from_secs(1);
 
 /// How long the server may take to end the stream, too.
@@ -28,28 +28,28 @@ const MAX_FORGOTTEN: usize = 1024 * 1024;
 
 /// A connection on its way out. Dropped, it closes the socket.
 pub(super) struct CancelledAttempt {
-    stage: Stage,
+    stage: FarewellStage,
     addr: SocketAddr,
     deadline: Instant,
 }
 
-enum Stage {
-    /// TLS is brought to its end, for it has a word of its own for goodbye. Nothing is asked for.
+enum FarewellStage {
+    /// TLS is brought to its end, because it has an end message of its own. Nothing is requested.
     Tls(Box<dyn TlsHandshake>),
     /// The answer to the upgrade may come.
     Upgrade(Upgrade),
-    /// The last words go out, then the end of the stream; then it is the server's turn.
+    /// What is queued is sent, then the end of the stream; then the server has to end it.
     Closing { transport: Arc<dyn Transport>, to_send: PartialWrite, is_shut_down: bool, forgotten: usize },
 }
 
 impl CancelledAttempt {
-    /// From a connection to `addr` that is not a WebSocket yet. `None`: nobody is there who could notice.
+    /// From a connection to `addr` that is not a WebSocket yet. `None`: no peer could notice.
     pub(super) fn from_link(link: Opening, addr: SocketAddr, now: Instant) -> Option<Self> {
         let stage = match link {
             Opening::Tcp(_) => return None,
             Opening::Proxy(stream, _) => closing(Arc::new(PlainTransport::new(stream).ok()?), Vec::new()),
-            Opening::Tls(handshake) => Stage::Tls(handshake),
-            Opening::Upgrade(upgrade) => Stage::Upgrade(upgrade),
+            Opening::Tls(handshake) => FarewellStage::Tls(handshake),
+            Opening::Upgrade(upgrade) => FarewellStage::Upgrade(upgrade),
         };
         Some(Self { stage, addr, deadline: now + ANSWER_GRACE })
     }
@@ -73,25 +73,25 @@ impl CancelledAttempt {
     pub(super) fn advance(self, now: Instant) -> Option<Self> {
         let Self { stage, addr, deadline } = self;
         match stage {
-            Stage::Tls(handshake) => match handshake.advance() {
+            FarewellStage::Tls(handshake) => match handshake.advance() {
                 TlsProgress::Done(transport) => Self::close(transport, Vec::new(), addr, now),
                 TlsProgress::Pending(handshake) => {
-                    Some(Self { stage: Stage::Tls(handshake), addr, deadline })
+                    Some(Self { stage: FarewellStage::Tls(handshake), addr, deadline })
                 }
                 TlsProgress::Failed(_) => None,
             },
-            Stage::Upgrade(upgrade) => {
+            FarewellStage::Upgrade(upgrade) => {
                 let transport = upgrade.transport.clone();
                 match upgrade.advance(addr) {
                     Ok(Move::Wait(Opening::Upgrade(upgrade))) => {
-                        Some(Self { stage: Stage::Upgrade(upgrade), addr, deadline })
+                        Some(Self { stage: FarewellStage::Upgrade(upgrade), addr, deadline })
                     }
                     Ok(Move::Done(_)) => Self::close(transport, close_frame(), addr, now),
                     // A refusal, or the connection is lost.
                     Ok(_) | Err(_) => Self::close(transport, Vec::new(), addr, now),
                 }
             }
-            Stage::Closing { transport, to_send, is_shut_down, forgotten } => {
+            FarewellStage::Closing { transport, to_send, is_shut_down, forgotten } => {
                 let stage = go_on_closing(transport, to_send, is_shut_down, forgotten)?;
                 Some(Self { stage, addr, deadline })
             }
@@ -101,8 +101,10 @@ impl CancelledAttempt {
     /// The deadline has come. `None`: it is over.
     pub(super) fn give_up(self, now: Instant) -> Option<Self> {
         match self.stage {
-            Stage::Upgrade(Upgrade { transport, .. }) => Self::close(transport, Vec::new(), self.addr, now),
-            Stage::Tls(_) | Stage::Closing { .. } => None,
+            FarewellStage::Upgrade(Upgrade { transport, .. }) => {
+                Self::close(transport, Vec::new(), self.addr, now)
+            }
+            FarewellStage::Tls(_) | FarewellStage::Closing { .. } => None,
         }
     }
 
@@ -116,8 +118,13 @@ impl CancelledAttempt {
     }
 }
 
-fn closing(transport: Arc<dyn Transport>, to_send: Vec<u8>) -> Stage {
-    Stage::Closing { transport, to_send: PartialWrite::new(to_send), is_shut_down: false, forgotten: 0 }
+fn closing(transport: Arc<dyn Transport>, to_send: Vec<u8>) -> FarewellStage {
+    FarewellStage::Closing {
+        transport,
+        to_send: PartialWrite::new(to_send),
+        is_shut_down: false,
+        forgotten: 0,
+    }
 }
 
 fn close_frame() -> Vec<u8> {
@@ -130,7 +137,7 @@ fn go_on_closing(
     mut to_send: PartialWrite,
     mut is_shut_down: bool,
     mut forgotten: usize,
-) -> Option<Stage> {
+) -> Option<FarewellStage> {
     if to_send.flush(|bytes| transport.send(bytes)).ok()? && !is_shut_down {
         transport.shutdown();
         is_shut_down = true;
@@ -142,7 +149,7 @@ fn go_on_closing(
             Ok(len) => forgotten = forgotten.saturating_add(len),
             Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
             Err(err) if err.kind() == io::ErrorKind::WouldBlock => {
-                return Some(Stage::Closing { transport, to_send, is_shut_down, forgotten });
+                return Some(FarewellStage::Closing { transport, to_send, is_shut_down, forgotten });
             }
             Err(_) => return None,
         }

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::proxy::ProxyError;
-use crate::net::upgrade::{RequestError, UpgradeError};
+use crate::net::upgrade::{UpgradeError, UpgradeRequestError};
 
 /// A call that was not connected. Displays as one line.
 #[derive(Debug)]
@@ -96,8 +96,8 @@ pub enum Failure {
     TokenTimeout(Duration),
     /// The settings make no request.
     #[error(transparent)]
-    Request(#[from] RequestError),
-    /// The name has no address, or nobody knows it.
+    Request(#[from] UpgradeRequestError),
+    /// The name has no address, or no server knows it.
     #[error("look-up of the name {host} failed: {error}")]
     Lookup {
         /// The name: the app's, or the proxy's.
@@ -134,7 +134,7 @@ pub enum Failure {
     Proxy {
         /// `host:port` of the proxy.
         proxy: String,
-        /// What it does instead.
+        /// Its answer.
         error: ProxyError,
     },
     /// TLS failed; OpenSSL's words, which check and for which name.
@@ -145,12 +145,12 @@ pub enum Failure {
         /// What failed.
         text: String,
     },
-    /// The app's server does not make it a WebSocket.
+    /// The app's server refuses the WebSocket.
     #[error("no WebSocket at {addr}: {error}")]
     Upgrade {
         /// The app's address, or the proxy's.
         addr: SocketAddr,
-        /// What it does instead.
+        /// Its answer.
         error: Box<UpgradeError>,
         /// The `Retry-After` of its answer, as it is written there.
         retry_after: Option<String>,

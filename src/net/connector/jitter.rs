@@ -1,8 +1,8 @@
-//! Chance, so that calls that have lost one server do not all come back to it at the same moment.
+//! Random delays, so that calls that have lost one server do not all return to it at the same moment.
 
 use std::time::Duration;
 
-/// A time from nothing up to `limit`, by the kernel's randomness; `limit` itself where there is none.
+/// A time from 0 to `limit`, by the kernel's randomness; `limit` itself if that fails.
 pub fn jitter(limit: Duration) -> Duration {
     let mut bytes = [0; 4];
     if getrandom::fill(&mut bytes).is_err() {

@@ -39,14 +39,14 @@ type Name = (String, u16);
 /// longer than `handshake_timeout`.
 const MAX_LOOKUPS_OF_A_NAME: usize = 4;
 
-/// Look-ups under way, and who waits for them.
+/// Look-ups in progress, and the jobs that wait for them.
 pub(super) struct Lookups {
     helpers: Helpers,
     resolver: Arc<dyn Resolve>,
     mailbox: Arc<Mailbox>,
     next: u64,
     running: HashMap<LookupId, Lookup>,
-    /// The look-up of a name that newcomers join: none that anybody has given up on.
+    /// The look-up of a name that newcomers join: none that was given up.
     joinable: HashMap<Name, LookupId>,
 }
 
@@ -81,7 +81,7 @@ impl Lookups {
         self.start(job, name)
     }
 
-    /// The newest look-up of a name that so many hang in that one more would not help: they would take all threads.
+    /// So many look-ups of this name hang that one more would not help: they would take all threads.
     fn last_of_many(&self, name: &Name) -> Option<LookupId> {
         let of_name = self.running.iter().filter(|(_, lookup)| lookup.name == *name).map(|(id, _)| *id);
         let (count, newest) =
@@ -102,7 +102,7 @@ impl Lookups {
         Ok(id)
     }
 
-    /// `job` waits no longer. A look-up that nobody waits for and no thread has begun is dropped.
+    /// `job` waits no longer. A look-up without a waiting job that no thread has begun is dropped.
     pub(super) fn leave(&mut self, job: JobId, id: LookupId) {
         let Some(lookup) = self.running.get_mut(&id) else { return };
         lookup.waiting.retain(|waiting| *waiting != job);
@@ -111,7 +111,7 @@ impl Lookups {
         }
     }
 
-    /// As [`leave`](Self::leave), because it takes too long: whoever wants the name next starts anew.
+    /// As [`leave`](Self::leave), because it takes too long: the next job that needs the name starts a new look-up.
     pub(super) fn give_up(&mut self, job: JobId, id: LookupId) {
         if let Some(lookup) = self.running.get(&id) {
             forget_name(&mut self.joinable, &lookup.name, id);
@@ -119,7 +119,7 @@ impl Lookups {
         self.leave(job, id);
     }
 
-    /// A look-up is done; who waits for it.
+    /// A look-up is done; returns the jobs that wait for it.
     pub(super) fn finish(&mut self, id: LookupId) -> Vec<JobId> {
         let Some(lookup) = self.running.remove(&id) else { return Vec::new() };
         forget_name(&mut self.joinable, &lookup.name, id);

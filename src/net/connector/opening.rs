@@ -10,6 +10,7 @@ use mio::{Interest, Registry, Token};
 use rustix::net::sockopt;
 
 use super::connect_error::{Failure, Phase};
+use super::observer::Observer;
 use super::partial_write::PartialWrite;
 use super::proxy::{Exchange, ExchangeError};
 use super::tls::{TlsContext, TlsHandshake, TlsProgress};
@@ -58,7 +59,7 @@ impl Plan {
         }
     }
 
-    /// What that file has now.
+    /// The token that the file has now.
     pub(super) fn set_token(&mut self, token: Secret) {
         self.token = Some(token);
     }
@@ -108,15 +109,15 @@ pub(super) struct Opened {
     pub(super) subprotocol: Option<String>,
 }
 
-/// What a link has become.
-pub(super) enum Step {
+/// The result of driving a link.
+pub(super) enum OpeningStep {
     /// It waits for its socket.
     Pending(Opening),
     /// It is a WebSocket.
     Done(Opened),
 }
 
-/// What one phase has come to.
+/// The result of one phase.
 pub(super) enum Move {
     /// It waits for its socket.
     Wait(Opening),
@@ -127,7 +128,7 @@ pub(super) enum Move {
 }
 
 impl Opening {
-    /// Begins to connect. The socket is registered once for both directions, edge-triggered: whoever gets an event
+    /// Begins to connect. The socket is registered once for both directions, edge-triggered: a thread that gets an event
     /// goes on until the socket would block. Closed, it leaves the epoll by itself.
     ///
     /// # Errors
@@ -149,13 +150,22 @@ impl Opening {
     }
 
     /// Goes on until the socket would block. `addr` is its peer.
-    pub(super) fn advance(self, plan: &Plan, addr: SocketAddr) -> Result<Step, Failure> {
+    pub(super) fn advance(
+        self,
+        plan: &Plan,
+        addr: SocketAddr,
+        observer: &mut Observer,
+    ) -> Result<OpeningStep, Failure> {
         let mut link = self;
         loop {
+            let phase = link.phase();
             link = match link.next(plan, addr)? {
-                Move::On(link) => link,
-                Move::Wait(link) => return Ok(Step::Pending(link)),
-                Move::Done(opened) => return Ok(Step::Done(opened)),
+                Move::On(link) => {
+                    observer.passed(phase, &link, plan, addr);
+                    link
+                }
+                Move::Wait(link) => return Ok(OpeningStep::Pending(link)),
+                Move::Done(opened) => return Ok(OpeningStep::Done(opened)),
             }
         }
     }
@@ -271,11 +281,11 @@ fn set_options(stream: &TcpStream, keepalives: Option<&TcpKeepalives>) -> io::Re
 }
 
 /// Turns TCP keepalives on (tcp(7): TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT). While data is on its way the kernel sends
-/// none: then it gives the peer as much time with TCP_USER_TIMEOUT, where it would take a quarter of an hour.
+/// none: then it gives the peer as much time with TCP_USER_TIMEOUT, where it would otherwise take a quarter of an hour.
 ///
 /// # Errors
 /// As `setsockopt(2)`: numbers that the kernel does not take.
-// Inlined, its sums are done before it is known whether there are any numbers, and memcheck sees memory used that is not
+// If this were inlined, it would compute before it is known whether there are numbers, and memcheck would see memory used that is not
 // set.
 #[inline(never)]
 pub fn set_tcp_keepalives(socket: impl AsFd, keepalives: &TcpKeepalives) -> io::Result<()> {

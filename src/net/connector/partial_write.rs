@@ -2,9 +2,11 @@
 
 use std::io;
 
-/// Bytes to send, and how many of them are gone.
+use zeroize::Zeroizing;
+
+/// Bytes to send, and how many of them are sent. Their memory is overwritten afterwards: they may hold credentials.
 pub(super) struct PartialWrite {
-    bytes: Vec<u8>,
+    bytes: Zeroizing<Vec<u8>>,
     sent: usize,
 }
 
@@ -17,10 +19,10 @@ impl std::fmt::Debug for PartialWrite {
 
 impl PartialWrite {
     pub(super) fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, sent: 0 }
+        Self { bytes: Zeroizing::new(bytes), sent: 0 }
     }
 
-    /// Sends what the socket takes. `true`: all is gone; `false`: the socket would block.
+    /// Sends what the socket takes. `true`: everything is sent; `false`: the socket would block.
     pub(super) fn flush(&mut self, mut send: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<bool> {
         while let Some(rest) = self.bytes.get(self.sent..).filter(|rest| !rest.is_empty()) {
             match send(rest) {

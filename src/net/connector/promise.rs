@@ -7,12 +7,12 @@ use super::connect_error::{ConnectError, Failure};
 use super::{Connected, OnDone};
 use crate::net::contain::contained;
 
-/// Whether somebody has decided how a job ends: whoever sets it first, the connector to report or the caller to cancel.
+/// Whether the end of a job is decided. The first one sets it: the connector to report, or the caller to cancel.
 #[derive(Debug, Default)]
 pub(super) struct Settled(AtomicBool);
 
 impl Settled {
-    /// `true` for the first one that asks.
+    /// `true` for the first caller.
     pub(super) fn claim(&self) -> bool {
         !self.0.swap(true, Ordering::AcqRel)
     }
@@ -30,7 +30,7 @@ impl Promise {
         Self { on_done: Some(on_done), settled }
     }
 
-    /// Tells the caller how it ended. Gives the connection back that a caller does not want who has cancelled.
+    /// Tells the caller how it ended. Returns the connection if the caller has cancelled.
     pub(super) fn keep(mut self, result: Result<Connected, ConnectError>) -> Option<Connected> {
         self.report(result)
     }

@@ -34,7 +34,7 @@ impl ProxyError {
     }
 }
 
-/// How an [`Exchange`] can end, besides well.
+/// The failures of an [`Exchange`].
 #[derive(Debug)]
 pub(crate) enum ExchangeError {
     Proxy(ProxyError),
@@ -73,7 +73,7 @@ impl Exchange {
         Self { request: PartialWrite::new(request.into_bytes()), answer: HeadReader::default() }
     }
 
-    /// Goes on until the socket would block: `false`; or until the tunnel stands: `true`. What comes behind the
+    /// Goes on until the socket would block: `false`; or until the tunnel stands: `true`. What comes after the
     /// proxy's answer stays in the socket, unread.
     pub(crate) fn advance(&mut self, stream: &TcpStream) -> Result<bool, ExchangeError> {
         if !self.request.flush(|bytes| io::Write::write(&mut &*stream, bytes))? {

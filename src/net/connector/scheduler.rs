@@ -1,4 +1,4 @@
-//! The connector's thread: one epoll, all deadlines, and the mail from everybody else.
+//! The connector's thread: one epoll, all deadlines, and messages from all other threads.
 
 mod cancelling;
 mod course;
@@ -13,27 +13,28 @@ use mio::{Events, Poll, Token, Waker};
 use parking_lot::Mutex;
 
 use self::course::Course;
-use super::attempts::{Attempts, Context, Next};
+use super::attempts::{AttemptContext, Attempts, NextStep};
 use super::cancelled_attempt::CancelledAttempt;
 use super::connect_error::{ConnectError, Failure};
 use super::counters::Counters;
 use super::lookup::{Found, LookupId, Lookups};
+use super::observer::Observer;
 use super::opening::Plan;
 use super::promise::{Promise, Settled};
 use super::{ConnectJob, ConnectSettings, Connected, TlsConnector};
 use crate::net::contain::{catch, contained, contained_round};
 use crate::net::heartbeat::Heartbeat;
 use crate::net::helpers::{Helpers, Ticket};
-use crate::net::watchdog::Watched;
+use crate::net::watchdog::WatchedThread;
 use crate::settings::per_call::Secret;
 
 /// Events taken from the kernel at once; the rest comes with the next call.
 const EVENTS_AT_ONCE: usize = 256;
 
-/// How long the thread sleeps when it cannot poll, before it looks at its mail and its deadlines all the same.
+/// How long the thread sleeps when it cannot poll, before it looks at its messages and its deadlines all the same.
 const UNPOLLABLE: Duration = Duration::from_millis(100);
 
-/// A thread that wakes this late was not running: the process was stopped.
+/// A thread that wakes this late did not run: the process was stopped.
 const STALL: Duration = Duration::from_secs(1);
 
 /// The waker's token; jobs count from 1.
@@ -43,11 +44,11 @@ const MAIL: Token = Token(0);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct JobId(pub(super) usize);
 
-/// What other threads tell the connector's.
+/// Messages of other threads to the connector's.
 pub(super) enum News {
     /// A call to be connected.
     Job(JobId, ConnectJob, Arc<Settled>),
-    /// The caller has lost interest.
+    /// The caller has cancelled.
     Cancelled(JobId),
     /// A helper has read the settings of the client whose turn this was.
     Planned(JobId, u32, Result<Box<Plan>, Failure>),
@@ -59,15 +60,17 @@ pub(super) enum News {
     Stop,
 }
 
-/// Where other threads leave their news. No lock is held while anything is waited for or called.
+/// The mailbox for other threads' messages. No lock is held while anything is waited for or called.
 pub(super) struct Mailbox {
-    inbox: Mutex<Inbox>,
+    inbox: Mutex<NewsInbox>,
     waker: Waker,
     heartbeat: Heartbeat,
     pub(super) counters: Counters,
+    /// Of checks, which are not calls: not reported.
+    checks: Counters,
 }
 
-impl Watched for Mailbox {
+impl WatchedThread for Mailbox {
     fn heartbeat(&self) -> &Heartbeat {
         &self.heartbeat
     }
@@ -82,7 +85,7 @@ impl Watched for Mailbox {
 }
 
 #[derive(Default)]
-struct Inbox {
+struct NewsInbox {
     news: Vec<News>,
     closed: bool,
 }
@@ -93,7 +96,7 @@ impl Mailbox {
         let mut inbox = self.inbox.lock();
         if inbox.closed {
             drop(inbox);
-            drop(news); // not under the lock: whoever owns it may come back here
+            drop(news); // not under the lock: its owner may call back
             return false;
         }
         let is_first = inbox.news.is_empty();
@@ -103,6 +106,11 @@ impl Mailbox {
             log::error!("The connector cannot be woken: {err}");
         }
         true
+    }
+
+    /// Where a job counts, or a check.
+    fn counters(&self, is_check: bool) -> &Counters {
+        if is_check { &self.checks } else { &self.counters }
     }
 
     fn take(&self) -> Vec<News> {
@@ -123,13 +131,13 @@ pub(super) struct Scheduler {
     settings: Helpers,
     settings_timeout: Duration,
     lookups: Lookups,
-    jobs: HashMap<JobId, Job>,
+    jobs: HashMap<JobId, ConnectingJob>,
     /// Of jobs that were cancelled.
     cancelled: HashMap<JobId, CancelledAttempt>,
     timers: super::timers::Timers,
 }
 
-struct Job {
+struct ConnectingJob {
     promise: Promise,
     course: Course,
     stage: Stage,
@@ -150,8 +158,8 @@ impl Scheduler {
     pub(super) fn mailbox(thread: &str) -> io::Result<(Poll, Arc<Mailbox>)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), MAIL)?;
-        let (inbox, counters) = Default::default();
-        Ok((poll, Arc::new(Mailbox { inbox, waker, heartbeat: Heartbeat::new(thread), counters })))
+        let (inbox, counters, checks) = Default::default();
+        Ok((poll, Arc::new(Mailbox { inbox, waker, heartbeat: Heartbeat::new(thread), counters, checks })))
     }
 
     /// Not yet running; `settings` runs the jobs' `settings`.
@@ -264,8 +272,8 @@ impl Scheduler {
     }
 
     fn take_on(&mut self, id: JobId, job: ConnectJob, settled: Arc<Settled>) {
-        let ConnectJob { client, settings, fallbacks, tls, on_done, label, again } = job;
-        let course = Course::new((label, again), client, fallbacks, tls);
+        let ConnectJob { client, settings, fallbacks, tls, on_done, label, again, on_step } = job;
+        let course = Course::new((label, again), client, fallbacks, tls, Observer::new(on_step));
         self.read_settings(id, Promise::new(on_done, settled), course, settings);
     }
 
@@ -273,7 +281,7 @@ impl Scheduler {
     fn read_settings(&mut self, id: JobId, promise: Promise, course: Course, settings: ConnectSettings) {
         let (tls, turn) = (course.tls.clone(), course.turn);
         if settings.are_at_hand() {
-            self.enter(id, Job { promise, course, stage: Stage::Settings { ticket: None } });
+            self.enter(id, ConnectingJob { promise, course, stage: Stage::Settings { ticket: None } });
             return self.planned(id, plan(settings, &*tls));
         }
         let mailbox = self.mailbox.clone();
@@ -282,17 +290,20 @@ impl Scheduler {
         });
         match self.settings.run(task) {
             Ok(ticket) => {
-                self.enter(id, Job { promise, course, stage: Stage::Settings { ticket: Some(ticket) } });
+                self.enter(
+                    id,
+                    ConnectingJob { promise, course, stage: Stage::Settings { ticket: Some(ticket) } },
+                );
                 self.timers.arm(id, Instant::now() + self.settings_timeout);
             }
             Err(err) => {
-                Counters::count(&self.mailbox.counters.failed);
+                Counters::count(&self.mailbox.counters(course.is_check).failed);
                 promise.keep(Err(ConnectError::before_any_attempt(no_thread(&err))));
             }
         }
     }
 
-    fn enter(&mut self, id: JobId, job: Job) {
+    fn enter(&mut self, id: JobId, job: ConnectingJob) {
         self.jobs.insert(id, job);
         self.mailbox.counters.under_way.store(self.jobs.len(), Ordering::Relaxed);
     }
@@ -302,9 +313,11 @@ impl Scheduler {
             Ok(plan) => *plan,
             Err(failure) => return self.fail(id, failure),
         };
-        let Some(Job { course, stage, .. }) = self.jobs.get_mut(&id) else { return };
+        let Some(ConnectingJob { course, stage, .. }) = self.jobs.get_mut(&id) else { return };
         let Stage::Settings { .. } = stage else { return };
-        let attempts = Box::new(Attempts::new(course.label.clone(), course.client.clone(), plan));
+        let (label, client) = (course.label.clone(), course.client.clone());
+        let observer = std::mem::take(&mut course.observer);
+        let attempts = Box::new(Attempts::new(label, client, plan, observer));
         *stage = Stage::Attempts { attempts, lookup: None };
         self.drive(id, |attempts, ctx| Some(attempts.begin(ctx)));
     }
@@ -322,7 +335,7 @@ impl Scheduler {
         if let Some(attempt) = self.cancelled.remove(&id) {
             return self.keep_cancelled(id, attempt.give_up(Instant::now()));
         }
-        if let Some(Job { stage: Stage::Settings { .. }, .. }) = self.jobs.get(&id) {
+        if let Some(ConnectingJob { stage: Stage::Settings { .. }, .. }) = self.jobs.get(&id) {
             return self.fail(id, Failure::SettingsTimeout(self.settings_timeout));
         }
         if let Some(lookup) = self.set_lookup(id, None) {
@@ -332,38 +345,45 @@ impl Scheduler {
     }
 
     /// Lets a job's attempts go on, if it still has any, and does what they want next.
-    fn drive(&mut self, id: JobId, go_on: impl FnOnce(&mut Attempts, &Context<'_>) -> Option<Next>) {
-        let Some(Job { stage: Stage::Attempts { attempts, .. }, .. }) = self.jobs.get_mut(&id) else {
+    fn drive(
+        &mut self,
+        id: JobId,
+        go_on: impl FnOnce(&mut Attempts, &AttemptContext<'_>) -> Option<NextStep>,
+    ) {
+        let Some(ConnectingJob { course, stage: Stage::Attempts { attempts, .. }, .. }) =
+            self.jobs.get_mut(&id)
+        else {
             return;
         };
-        let ctx = Context {
+        let ctx = AttemptContext {
             registry: self.poll.registry(),
             token: Token(id.0),
             now: Instant::now(),
-            counters: &self.mailbox.counters,
+            counters: self.mailbox.counters(course.is_check),
         };
         if let Some(next) = go_on(attempts, &ctx) {
             self.follow(id, next);
         }
     }
 
-    fn follow(&mut self, id: JobId, next: Next) {
+    fn follow(&mut self, id: JobId, next: NextStep) {
         match next {
-            Next::Wait(deadline) => self.timers.arm(id, deadline),
-            Next::ReadToken(file, attempt, deadline) => {
+            NextStep::Wait(deadline) => self.timers.arm(id, deadline),
+            NextStep::ReadToken(file, attempt, deadline) => {
                 self.timers.arm(id, deadline);
                 self.read_token(id, file, attempt);
             }
-            Next::LookUp(deadline) => {
+            NextStep::LookUp(deadline) => {
                 self.timers.arm(id, deadline);
                 self.look_up(id);
             }
-            Next::Done(result) => self.finish(id, result.map(|connected| *connected)),
+            NextStep::Done(result) => self.finish(id, result.map(|connected| *connected)),
         }
     }
 
     fn look_up(&mut self, id: JobId) {
-        let Some(Job { stage: Stage::Attempts { attempts, lookup }, .. }) = self.jobs.get_mut(&id) else {
+        let Some(ConnectingJob { stage: Stage::Attempts { attempts, lookup }, .. }) = self.jobs.get_mut(&id)
+        else {
             return;
         };
         let (host, port) = attempts.endpoint();
@@ -378,7 +398,7 @@ impl Scheduler {
 
     /// The look-up that the job waited for until now.
     fn set_lookup(&mut self, id: JobId, to: Option<LookupId>) -> Option<LookupId> {
-        let Some(Job { stage: Stage::Attempts { lookup, .. }, .. }) = self.jobs.get_mut(&id) else {
+        let Some(ConnectingJob { stage: Stage::Attempts { lookup, .. }, .. }) = self.jobs.get_mut(&id) else {
             return None;
         };
         std::mem::replace(lookup, to)
@@ -386,14 +406,14 @@ impl Scheduler {
 
     fn fail(&mut self, id: JobId, failure: Failure) {
         let error = match self.jobs.get(&id) {
-            Some(Job { stage: Stage::Attempts { attempts, .. }, .. }) => attempts.failed(failure),
+            Some(ConnectingJob { stage: Stage::Attempts { attempts, .. }, .. }) => attempts.failed(failure),
             _ => ConnectError::before_any_attempt(failure),
         };
         self.finish(id, Err(error));
     }
 
     fn finish(&mut self, id: JobId, result: Result<Connected, ConnectError>) {
-        let Some(Job { promise, mut course, stage }) = self.remove(id) else { return };
+        let Some(ConnectingJob { promise, mut course, stage }) = self.remove(id) else { return };
         contained("Forgetting a call", || drop(stage)); // closes the socket of what has failed
         let result = match result {
             Err(error) => match course.next(&error) {
@@ -405,16 +425,19 @@ impl Scheduler {
                 connected
             }
         };
-        contained("Forgetting a call", || drop(course)); // and the TLS that it was to use
-        let counters = &self.mailbox.counters;
+        let counters = self.mailbox.counters(course.is_check);
         Counters::count(if result.is_ok() { &counters.connected } else { &counters.failed });
-        if let Some(unwanted) = promise.keep(result) {
-            self.leave(id, unwanted);
+        let way_out = |connected: &Connected| (connected.transport.clone(), connected.peer);
+        let checked = result.as_ref().ok().filter(|_| course.is_check).map(way_out);
+        contained("Forgetting a call", || drop(course)); // and the TLS that it was to use
+        let unwanted = promise.keep(result).as_ref().map(way_out).or(checked);
+        if let Some((transport, peer)) = unwanted {
+            self.leave(id, transport, peer);
         }
     }
 
     /// Forgets a job. What it had going on ends with it, or is closed in order.
-    fn remove(&mut self, id: JobId) -> Option<Job> {
+    fn remove(&mut self, id: JobId) -> Option<ConnectingJob> {
         let job = self.jobs.remove(&id)?;
         self.mailbox.counters.under_way.store(self.jobs.len(), Ordering::Relaxed);
         self.timers.disarm(id);

@@ -1,6 +1,7 @@
 //! The connector against real sockets: servers that do well and servers that do not.
 
 mod cancelling;
+mod checking;
 mod failing;
 mod fallbacks;
 mod fixture;

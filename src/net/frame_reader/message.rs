@@ -38,7 +38,7 @@ impl Message {
         if is_text {
             String::from_utf8(bytes).map(Received::Text).map_err(|_| Fault::TextNotUtf8)
         } else {
-            // Fragments may have left room behind them, which is not to wait with the message until it is played.
+            // Fragments may have left room after them, which is not to wait with the message until it is played.
             Ok(Received::Binary(bytes.into_boxed_slice().into()))
         }
     }

@@ -1,38 +1,36 @@
-//! What waits behind the writer, how much of it may, and what is dropped when it is more.
+//! What waits for the writer, how much of it may, and what is dropped when it is more.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tungstenite::protocol::frame::coding::Data;
-
-use super::Outbound;
 use super::counters::{Dropped, as_nanos};
-use super::waiting::Instead;
+use super::waiting::Successor;
+use super::{MediaTime, Outbound};
 
 /// Reading from an application stops while this many bytes of answers wait for it to read them.
 const CONTROL_BACKLOG_BYTES: usize = 256 * 1024;
 
 /// A message waiting to be written.
-pub(super) enum Message {
-    /// An unencoded payload.
-    Payload { opcode: Data, payload: Vec<u8>, media: Option<Duration>, is_passing: bool },
+pub(super) enum PendingMessage {
+    /// An unencoded payload: one frame of media, or the text of an event.
+    Payload { payload: Vec<u8>, media: Option<MediaTime>, is_passing: bool },
     /// A whole control frame.
     Encoded(Vec<u8>),
 }
 
-impl Message {
+impl PendingMessage {
     fn len(&self) -> usize {
         match self {
-            Message::Payload { payload, .. } => payload.len(),
-            Message::Encoded(bytes) => bytes.len(),
+            PendingMessage::Payload { payload, .. } => payload.len(),
+            PendingMessage::Encoded(bytes) => bytes.len(),
         }
     }
 
     fn media(&self) -> Option<Duration> {
         match self {
-            Message::Payload { media, .. } => *media,
-            Message::Encoded(_) => None,
+            PendingMessage::Payload { media, .. } => media.map(|time| time.duration),
+            PendingMessage::Encoded(_) => None,
         }
     }
 }
@@ -40,7 +38,7 @@ impl Message {
 /// Messages in their order, and what they come to.
 #[derive(Default)]
 pub(super) struct Messages {
-    list: VecDeque<Message>,
+    list: VecDeque<PendingMessage>,
     media: Duration,
     /// Of what is not media.
     control_bytes: usize,
@@ -61,8 +59,8 @@ impl Messages {
         self.control_bytes
     }
 
-    /// Puts a message behind the others.
-    pub(super) fn push(&mut self, message: Message) {
+    /// Puts a message after the others.
+    pub(super) fn push(&mut self, message: PendingMessage) {
         match message.media() {
             Some(duration) => self.media += duration,
             None => self.control_bytes += message.len(),
@@ -71,27 +69,28 @@ impl Messages {
     }
 
     /// Takes the oldest.
-    pub(super) fn pop(&mut self) -> Option<Message> {
+    pub(super) fn pop(&mut self) -> Option<PendingMessage> {
         self.remove(0)
     }
 
     /// Takes the oldest one of media.
-    fn pop_media(&mut self) -> Option<Message> {
+    fn pop_media(&mut self) -> Option<PendingMessage> {
         self.pop_first(|message| message.media().is_some())
     }
 
     /// Takes the oldest event: of those that are soon out of date, if there is one.
-    pub(super) fn pop_event(&mut self) -> Option<Message> {
-        let passing = self.pop_first(|message| matches!(message, Message::Payload { is_passing: true, .. }));
+    pub(super) fn pop_event(&mut self) -> Option<PendingMessage> {
+        let passing =
+            self.pop_first(|message| matches!(message, PendingMessage::Payload { is_passing: true, .. }));
         passing.or_else(|| self.pop_first(|message| message.media().is_none()))
     }
 
-    fn pop_first(&mut self, wanted: impl FnMut(&Message) -> bool) -> Option<Message> {
+    fn pop_first(&mut self, wanted: impl FnMut(&PendingMessage) -> bool) -> Option<PendingMessage> {
         let first = self.list.iter().position(wanted)?;
         self.remove(first)
     }
 
-    fn remove(&mut self, index: usize) -> Option<Message> {
+    fn remove(&mut self, index: usize) -> Option<PendingMessage> {
         let message = self.list.remove(index)?;
         match message.media() {
             Some(duration) => self.media = self.media.saturating_sub(duration),
@@ -106,7 +105,7 @@ impl Messages {
     }
 }
 
-/// What waits behind the writer. Its lock is never held across a syscall.
+/// What waits for the writer. Its lock is never held across a syscall.
 #[derive(Default)]
 pub(super) struct Pending {
     pub(super) messages: Messages,
@@ -114,7 +113,7 @@ pub(super) struct Pending {
     /// Nothing more goes out here: a close frame is queued, or the connection has failed.
     pub(super) closed: bool,
     /// Where payload goes then, if it goes anywhere.
-    pub(super) instead: Option<Instead>,
+    pub(super) instead: Option<Successor>,
 }
 
 impl Pending {
@@ -132,8 +131,8 @@ impl Outbound {
         self.mirror(&pending);
     }
 
-    /// Puts a message behind the others.
-    pub(super) fn append(&self, pending: &mut Pending, message: Message) {
+    /// Puts a message after the others.
+    pub(super) fn append(&self, pending: &mut Pending, message: PendingMessage) {
         let is_media = message.media().is_some();
         pending.messages.push(message);
         if is_media {

@@ -1,8 +1,11 @@
 //! A socket that takes what it is told to take, and what comes out of it.
 
+mod dialect;
+
 use super::*;
 use std::io;
 use std::os::fd::RawFd;
+use tungstenite::protocol::frame::coding::Data;
 
 #[derive(Debug, Default)]
 struct Pipe {
@@ -80,7 +83,7 @@ fn the_oldest_media_is_dropped_never_an_event_nor_a_begun_message() {
             out.send_text("event");
         }
     }
-    // 10 bytes of frame 0 went out, so it stays; 5 frames (100 ms) may wait behind it.
+    // 10 bytes of frame 0 went out, so it stays; 5 frames (100 ms) may wait after it.
     *pipe.room.lock() = 100_000;
     let dropped = Dropped { messages: 4, media: FRAME * 4 };
     assert_eq!(out.flush(), Flushed::Empty(dropped));
@@ -145,10 +148,13 @@ fn nothing_follows_a_close() {
 fn frames(pipe: &Pipe) -> Vec<(u8, Vec<u8>)> {
     let (bytes, mut at, mut frames) = (pipe.out.lock().clone(), 0, Vec::new());
     while at < bytes.len() {
-        let len = usize::from(bytes[at + 1]);
-        assert!(len < 126, "short ones");
-        frames.push((bytes[at] & 0x0f, bytes[at + 2..at + 2 + len].to_vec()));
-        at += 2 + len;
+        let (len, header) = match bytes[at + 1] {
+            126 => (usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]])), 4),
+            len => (usize::from(len), 2),
+        };
+        assert!(len < 1000, "short ones");
+        frames.push((bytes[at] & 0x0f, bytes[at + header..at + header + len].to_vec()));
+        at += header + len;
     }
     frames
 }

@@ -2,19 +2,19 @@
 //! over to the next one.
 //!
 //! Media and events stand in one order, which is that in which they were queued. Threads find the new way out on their
-//! own time: what one still brings to the old one goes on to the new, behind what waited.
+//! own time: what one still brings to the old one goes on to the new, after what waited.
 
 use std::sync::{Arc, Weak};
 
 use super::counters::Dropped;
-use super::pending::{Message, Messages};
+use super::pending::{Messages, PendingMessage};
 use super::{Outbound, Writer};
 
 /// So many bytes of events are kept. More than an application can ask for in advance; a day of digits fits.
 const KEPT_EVENT_BYTES: usize = 256 * 1024;
 
 /// Where payload goes that this connection does not take any more.
-pub(super) enum Instead {
+pub(super) enum Successor {
     /// It waits for the next connection; so much media was dropped since it does.
     Kept(Messages, Dropped),
     /// The next connection is there. Weak: a thread that never writes again keeps the connection that it has seen last.
@@ -56,23 +56,23 @@ impl Outbound {
         let mut queued = std::mem::take(&mut pending.messages);
         for message in not_begun.into_iter().chain(std::iter::from_fn(|| queued.pop())) {
             match message {
-                Message::Payload { .. } => kept.push(message),
-                Message::Encoded(_) => pending.messages.push(message),
+                PendingMessage::Payload { .. } => kept.push(message),
+                PendingMessage::Encoded(_) => pending.messages.push(message),
             }
         }
         let dropped = self.bound(&mut kept);
-        pending.instead = Some(Instead::Kept(kept, dropped));
+        pending.instead = Some(Successor::Kept(kept, dropped));
         self.mirror(&pending);
     }
 
-    /// Another connection serves the call from now on: it gets what has waited here, in order, behind what it has been
-    /// given so far, and so does all that somebody still brings here. Its reactor does not know of it yet. No lock held. Gives
+    /// Another connection serves the call from now on: it gets what has waited here, in order, after what it has been
+    /// given so far, and so does all that other threads still bring here. Its reactor does not know of it yet. No lock held. Gives
     /// what was dropped meanwhile.
     pub fn hand_over(&self, heir: &Arc<Self>) -> Dropped {
         let mut pending = self.pending.lock();
-        let before = pending.instead.replace(Instead::Heir(Arc::downgrade(heir)));
+        let before = pending.instead.replace(Successor::Heir(Arc::downgrade(heir)));
         pending.closed = true;
-        let Some(Instead::Kept(mut kept, dropped)) = before else { return Dropped::default() };
+        let Some(Successor::Kept(mut kept, dropped)) = before else { return Dropped::default() };
         // Ours is held: what is brought here meanwhile comes after it.
         let mut heirs = heir.pending.lock();
         while let Some(message) = kept.pop() {
@@ -84,13 +84,13 @@ impl Outbound {
     /// The connection that has taken over from this one.
     pub(super) fn heir(&self) -> Option<Arc<Self>> {
         match &self.pending.lock().instead {
-            Some(Instead::Heir(heir)) => heir.upgrade(),
+            Some(Successor::Heir(heir)) => heir.upgrade(),
             _ => None,
         }
     }
 
     /// Keeps one more, and gives what had to go for it.
-    pub(super) fn keep_more(&self, kept: &mut Messages, message: Message) -> Dropped {
+    pub(super) fn keep_more(&self, kept: &mut Messages, message: PendingMessage) -> Dropped {
         kept.push(message);
         self.note_high_water(kept.media());
         self.bound(kept)
@@ -105,7 +105,7 @@ impl Outbound {
 }
 
 /// The messages of the batch that is being written of which nothing is out yet. The batch ends before them.
-fn take_not_begun(writer: &mut Writer) -> Vec<Message> {
+fn take_not_begun(writer: &mut Writer) -> Vec<PendingMessage> {
     let sent = writer.sent;
     let batch = std::mem::take(&mut writer.batch);
     let not_begun: Vec<_> = batch.into_iter().skip_while(|(start, _)| *start < sent).collect();

@@ -4,13 +4,10 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use rand::rngs::StdRng;
-use tungstenite::protocol::frame::coding::{Data, OpCode};
-
-use super::Outbound;
 use super::counters::as_nanos;
-use super::encode::{encode, next_mask};
-use super::pending::Message;
+use super::encode::Encoder;
+use super::pending::PendingMessage;
+use super::{MediaTime, Outbound};
 use crate::net::sync::MutexGuard;
 
 /// Queued messages go into one write up to about this many bytes.
@@ -20,34 +17,36 @@ const BATCH_BYTES: usize = 16 * 1024;
 pub(super) struct Writer {
     pub(super) buf: Vec<u8>,
     pub(super) sent: usize,
-    pub(super) mask: Option<StdRng>,
+    pub(super) encoder: Encoder,
     blocked_since: Option<Instant>,
     pub(super) failed: bool,
     /// The messages in `buf` and where each begins there; only where the call outlives the connection.
-    pub(super) batch: Vec<(usize, Message)>,
+    pub(super) batch: Vec<(usize, PendingMessage)>,
 }
 
 impl Writer {
-    /// With nothing to write. `mask`: where its keys come from, if it masks.
-    pub(super) fn new(mask: Option<StdRng>) -> Self {
-        Self { buf: Vec::new(), sent: 0, mask, blocked_since: None, failed: false, batch: Vec::new() }
+    /// With nothing to write.
+    pub(super) fn new(encoder: Encoder) -> Self {
+        Self { buf: Vec::new(), sent: 0, encoder, blocked_since: None, failed: false, batch: Vec::new() }
     }
 }
 
 impl Outbound {
     /// The common case: one frame of media, encoded into the writer's buffer, one `send`. False: nothing of it is out.
-    pub(super) fn send_directly(&self, mut writer: MutexGuard<'_, Writer>, payload: &[u8]) -> bool {
+    pub(super) fn send_directly(
+        &self,
+        mut writer: MutexGuard<'_, Writer>,
+        payload: &[u8],
+        time: MediaTime,
+    ) -> bool {
         if writer.failed || !self.pending.lock().takes_payload() {
             return false;
         }
         writer.buf.clear();
         writer.batch.clear();
         writer.sent = 0;
-        let mask = writer.mask.as_mut().map(next_mask);
-        if encode(&mut writer.buf, OpCode::Data(Data::Binary), payload, mask).is_err() {
-            writer.buf.clear();
-            return true;
-        }
+        let Writer { buf, encoder, .. } = &mut *writer;
+        encoder.encode_payload(buf, payload, Some(time));
         let blocked = self.write_once(&mut writer).is_some();
         let is_lost = writer.failed && writer.sent == 0;
         drop(writer);
@@ -110,12 +109,11 @@ impl Outbound {
             let Some(message) = pending.messages.pop() else { break };
             let start = writer.buf.len();
             match &message {
-                Message::Payload { opcode, payload, .. } => {
-                    let mask = writer.mask.as_mut().map(next_mask);
-                    // Encoding into a Vec cannot fail.
-                    let _ = encode(&mut writer.buf, OpCode::Data(*opcode), payload, mask);
+                PendingMessage::Payload { payload, media, .. } => {
+                    let Writer { buf, encoder, .. } = &mut *writer;
+                    encoder.encode_payload(buf, payload, *media);
                 }
-                Message::Encoded(bytes) => writer.buf.extend_from_slice(bytes),
+                PendingMessage::Encoded(bytes) => writer.buf.extend_from_slice(bytes),
             }
             if self.outlived {
                 writer.batch.push((start, message));

@@ -8,7 +8,7 @@ use crate::net::connection::Connection;
 use crate::net::sync::{AtomicBool, Mutex};
 
 /// What a reactor can be told.
-pub(super) enum Command {
+pub(super) enum ReactorCommand {
     Add(ConnectionKey, Box<Connection>),
     Flush(ConnectionKey),
     Close(ConnectionKey, u16),
@@ -31,7 +31,7 @@ impl Bell for mio::Waker {
 /// The queue of commands, and what wakes the reactor for them.
 pub(super) struct Inbox<B = mio::Waker> {
     bell: B,
-    commands: Mutex<Vec<Command>>,
+    commands: Mutex<Vec<ReactorCommand>>,
     /// The reactor has been woken and has not taken the commands yet.
     woken: AtomicBool,
 }
@@ -42,7 +42,7 @@ impl<B: Bell> Inbox<B> {
     }
 
     /// Wakes the reactor for `command`. Any thread.
-    pub(super) fn post(&self, command: Command) {
+    pub(super) fn post(&self, command: ReactorCommand) {
         self.commands.lock().push(command);
         if !self.woken.swap(true, Ordering::AcqRel)
             && let Err(error) = self.bell.ring()
@@ -52,7 +52,7 @@ impl<B: Bell> Inbox<B> {
     }
 
     /// Takes all commands into `taken`, which is empty. The reactor.
-    pub(super) fn take(&self, taken: &mut Vec<Command>) {
+    pub(super) fn take(&self, taken: &mut Vec<ReactorCommand>) {
         // Cleared before the queue is taken: what is posted later wakes the thread again.
         if self.woken.swap(false, Ordering::AcqRel) {
             std::mem::swap(&mut *self.commands.lock(), taken);
@@ -66,6 +66,9 @@ impl<B: Bell> Inbox<B> {
 
     /// Whether there is only what may wait a little for more of it, if anything. The reactor.
     pub(super) fn can_wait(&self) -> bool {
-        self.commands.lock().iter().all(|command| matches!(command, Command::Flush(_) | Command::ReadOn(_)))
+        self.commands
+            .lock()
+            .iter()
+            .all(|command| matches!(command, ReactorCommand::Flush(_) | ReactorCommand::ReadOn(_)))
     }
 }

@@ -13,7 +13,7 @@ use loom::thread;
 use tungstenite::protocol::Role;
 
 use super::ConnectionKey;
-use super::inbox::{Bell, Command, Inbox};
+use super::inbox::{Bell, Inbox, ReactorCommand};
 use crate::net::outbound::{Flushed, Outbound, Wake};
 use crate::net::sync::Mutex;
 use crate::net::transport::Transport;
@@ -89,7 +89,7 @@ struct Mail(Arc<Inbox<Poll>>);
 
 impl Wake for Mail {
     fn wake(&self) {
-        self.0.post(Command::Flush(KEY));
+        self.0.post(ReactorCommand::Flush(KEY));
     }
 }
 
@@ -130,7 +130,7 @@ impl Reactor {
                     out.send_text(text);
                 }
             }
-            inbox.post(Command::Stop);
+            inbox.post(ReactorCommand::Stop);
         });
     }
 
@@ -142,12 +142,12 @@ impl Reactor {
             self.inbox.take(&mut commands);
             for command in commands.drain(..) {
                 match command {
-                    Command::Flush(KEY) => self.flush(),
-                    Command::Close(KEY, code) => {
+                    ReactorCommand::Flush(KEY) => self.flush(),
+                    ReactorCommand::Close(KEY, code) => {
                         self.out.queue_close(None, &code.to_be_bytes());
                         self.flush();
                     }
-                    Command::Stop => stops -= 1,
+                    ReactorCommand::Stop => stops -= 1,
                     _ => panic!("not posted"),
                 }
             }
@@ -176,8 +176,8 @@ fn no_command_is_left_in_the_inbox() {
         for _ in 0..posters {
             let inbox = reactor.inbox.clone();
             thread::spawn(move || {
-                inbox.post(Command::Flush(KEY));
-                inbox.post(Command::Stop);
+                inbox.post(ReactorCommand::Flush(KEY));
+                inbox.post(ReactorCommand::Stop);
             });
         }
         reactor.run(posters);
@@ -216,7 +216,7 @@ fn events_go_out_in_the_order_in_which_they_were_queued() {
                         out.queue_text(&format!("e{}", *found));
                     }
                     out.send_queued();
-                    inbox.post(Command::Stop);
+                    inbox.post(ReactorCommand::Stop);
                 });
             }
             reactor.run(2);
@@ -245,8 +245,8 @@ fn nothing_goes_out_behind_a_close_frame() {
             reactor.send(&["a1", "m1"]);
             let inbox = reactor.inbox.clone();
             thread::spawn(move || {
-                inbox.post(Command::Close(KEY, CLOSE));
-                inbox.post(Command::Stop);
+                inbox.post(ReactorCommand::Close(KEY, CLOSE));
+                inbox.post(ReactorCommand::Stop);
             });
             reactor.run(2);
             let frames = reactor.socket.frames();
@@ -256,8 +256,8 @@ fn nothing_goes_out_behind_a_close_frame() {
     }
 }
 
-/// A thread has the way out of a lost connection in its hands while the next connection takes over: what it brings there
-/// goes out on the next one, once, in order, behind what begins that.
+/// A thread has the way out of a lost connection in use while the next connection takes over: what it brings there
+/// goes out on the next one, once, in order, after what begins that.
 #[test]
 fn what_is_brought_to_a_lost_connection_goes_out_on_the_next_one() {
     check(3, || {
@@ -271,7 +271,7 @@ fn what_is_brought_to_a_lost_connection_goes_out_on_the_next_one() {
                 lost.send_media(b"m1", Duration::ZERO);
                 lost.send_text("event");
                 lost.send_media(b"m2", Duration::ZERO);
-                inbox.post(Command::Stop);
+                inbox.post(ReactorCommand::Stop);
             })
         };
         next.out.queue_text("start");

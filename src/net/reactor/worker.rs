@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
-use super::inbox::Command;
-use super::load::Load;
+use super::inbox::ReactorCommand;
+use super::readable_rate::ReadableRate;
 use super::{ConnectionKey, Shared};
 use crate::mono_time::MonoTime;
 use crate::net::clock::{self, Clock};
@@ -31,7 +31,7 @@ const EVENTS_PER_POLL: usize = 256;
 const POLLS_PER_SWEEP: usize = 8;
 
 const WAKE: Token = Token(0);
-const TICK: Token = Token(1);
+const SWEEP: Token = Token(1);
 const SOCKETS: Token = Token(2);
 /// Tokens of connections are their keys.
 pub(super) const FIRST_CONNECTION: usize = 3;
@@ -51,26 +51,26 @@ pub(super) fn poll_with_waker() -> io::Result<(Poll, mio::Waker)> {
 
 /// Where a connection's socket is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Watch {
+enum Watching {
     /// With all others, at each sweep.
     Together,
     /// In front: its messages wake the reactor.
     Closely,
 }
 
-struct Entry {
+struct Registered {
     connection: Box<Connection>,
     /// The earliest entry in `deadlines` that stands for this connection.
     deadline: Option<Instant>,
-    watch: Watch,
+    watch: Watching,
     /// Of its last command, while it is in an exchange.
     exchange_since: Option<MonoTime>,
-    /// Its socket is watched for room to write, too: only once that was missed, for a socket has room from the start,
+    /// Its socket is watched for room to write, too: only after room was missed, because a socket has room from the start,
     /// and telling so would wake the reactor for each new connection.
     for_room: bool,
 }
 
-impl Entry {
+impl Registered {
     fn interest(&self) -> Interest {
         let interest = Interest::READABLE | Interest::PRIORITY;
         if self.for_room { interest | Interest::WRITABLE } else { interest }
@@ -90,7 +90,7 @@ pub(super) struct Worker {
     front: Poll,
     sockets: Poll,
     shared: Arc<Shared>,
-    connections: HashMap<ConnectionKey, Entry>,
+    connections: HashMap<ConnectionKey, Registered>,
     deadlines: BinaryHeap<Reverse<(Instant, ConnectionKey)>>,
     readable: Vec<ConnectionKey>,
     /// Connections in an exchange, and when that was last looked at.
@@ -106,7 +106,7 @@ pub(super) struct Worker {
     coalesce: bool,
     /// To sweep again at once: there are more events than one sweep takes, or something was left to a sweep.
     more: bool,
-    commands: Vec<Command>,
+    commands: Vec<ReactorCommand>,
 }
 
 impl Worker {
@@ -116,7 +116,7 @@ impl Worker {
         let sockets = Poll::new()?;
         let clock = Clock::new()?;
         let registry = front.registry();
-        registry.register(&mut SourceFd(&clock.as_raw_fd()), TICK, Interest::READABLE)?;
+        registry.register(&mut SourceFd(&clock.as_raw_fd()), SWEEP, Interest::READABLE)?;
         registry.register(&mut SourceFd(&sockets.as_raw_fd()), SOCKETS, Interest::READABLE)?;
         Ok(Self {
             front,
@@ -139,9 +139,9 @@ impl Worker {
 
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_PER_POLL);
-        let mut load = Load::new(clock::now());
+        let mut rate = ReadableRate::new(clock::now());
         loop {
-            match contained_round("a reactor thread", || self.round(&mut events, &mut load)) {
+            match contained_round("a reactor thread", || self.round(&mut events, &mut rate)) {
                 Some(true) => {}
                 Some(false) => break,
                 None => self.look_at_all(),
@@ -153,7 +153,7 @@ impl Worker {
     }
 
     /// Waits once and does what there is to do; false when told to stop.
-    fn round(&mut self, events: &mut Events, load: &mut Load) -> bool {
+    fn round(&mut self, events: &mut Events, rate: &mut ReadableRate) -> bool {
         self.shared.heartbeat.waits();
         let timeout = self.timeout();
         let polled = self.front.poll(events, timeout);
@@ -175,7 +175,7 @@ impl Worker {
         self.run_readable();
         let now = clock::now();
         self.end_exchanges(now);
-        self.set_busy(self.coalesce && load.count(readable, now));
+        self.set_busy(self.coalesce && rate.count(readable, now));
         if self.busy && woken.sweep {
             self.clock.set(Some(coalescing::next_sweep(now)));
         }
@@ -194,7 +194,7 @@ impl Worker {
         for event in events {
             match event.token() {
                 WAKE => woken.inbox = true,
-                TICK | SOCKETS => woken.sweep = true,
+                SWEEP | SOCKETS => woken.sweep = true,
                 _ => self.on_event(event),
             }
         }
@@ -220,7 +220,7 @@ impl Worker {
         self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()))
     }
 
-    /// Deadlines of connections that are gone wake nobody.
+    /// Deadlines of closed connections wake no thread.
     fn next_deadline(&mut self) -> Option<Instant> {
         while let Some(Reverse((at, key))) = self.deadlines.peek() {
             if self.connections.get(key).is_some_and(|entry| entry.deadline == Some(*at)) {
@@ -313,11 +313,11 @@ impl Worker {
         let mut go_on = true;
         for command in commands.drain(..) {
             match command {
-                Command::Add(key, connection) => self.take_in(key, connection),
-                Command::Flush(key) => self.turn(key, |connection, _| connection.on_writable()),
-                Command::Close(key, code) => self.turn(key, |connection, _| connection.close(code)),
-                Command::ReadOn(key) => self.turn(key, |connection, _| connection.read_on()),
-                Command::Stop => go_on = false,
+                ReactorCommand::Add(key, connection) => self.take_in(key, connection),
+                ReactorCommand::Flush(key) => self.turn(key, |connection, _| connection.on_writable()),
+                ReactorCommand::Close(key, code) => self.turn(key, |connection, _| connection.close(code)),
+                ReactorCommand::ReadOn(key) => self.turn(key, |connection, _| connection.read_on()),
+                ReactorCommand::Stop => go_on = false,
             }
         }
         self.commands = commands;
@@ -325,9 +325,9 @@ impl Worker {
     }
 
     fn add(&mut self, key: ConnectionKey, connection: Box<Connection>) {
-        let watch = if connection.is_prompt() { Watch::Closely } else { Watch::Together };
+        let watch = if connection.is_prompt() { Watching::Closely } else { Watching::Together };
         let for_room = connection.wants_room();
-        let entry = Entry { connection, deadline: None, watch, exchange_since: None, for_room };
+        let entry = Registered { connection, deadline: None, watch, exchange_since: None, for_room };
         let watched = watch_entry(self.poll_of(watch), key, &entry);
         self.connections.insert(key, entry);
         if let Err(error) = watched {
@@ -338,10 +338,10 @@ impl Worker {
         self.turn(key, |connection, scratch| connection.on_readable(scratch, false));
     }
 
-    fn poll_of(&self, watch: Watch) -> &Poll {
+    fn poll_of(&self, watch: Watching) -> &Poll {
         match watch {
-            Watch::Together => &self.sockets,
-            Watch::Closely => &self.front,
+            Watching::Together => &self.sockets,
+            Watching::Closely => &self.front,
         }
     }
 
@@ -380,7 +380,7 @@ impl Worker {
     /// An application that has just sent a command is likely to send more, and to wait for answers.
     fn begin_exchange(&mut self, key: ConnectionKey) {
         let Some(entry) = self.connections.get_mut(&key) else { return };
-        let is_new = entry.exchange_since.is_none() && entry.watch == Watch::Together;
+        let is_new = entry.exchange_since.is_none() && entry.watch == Watching::Together;
         if is_new || entry.exchange_since.is_some() {
             entry.exchange_since = Some(clock::now());
         }
@@ -393,8 +393,8 @@ impl Worker {
     /// A reactor that is not busy wakes for all messages anyway.
     fn watch_exchange(&mut self, key: ConnectionKey) {
         let watch = self.connections.get(&key).map(|entry| entry.watch);
-        if self.busy && watch == Some(Watch::Together) {
-            self.watch(key, Watch::Closely);
+        if self.busy && watch == Some(Watching::Together) {
+            self.watch(key, Watching::Closely);
         }
     }
 
@@ -409,8 +409,8 @@ impl Worker {
                 self.exchanges.push(key);
             } else {
                 entry.exchange_since = None;
-                if entry.watch == Watch::Closely {
-                    self.watch(key, Watch::Together);
+                if entry.watch == Watching::Closely {
+                    self.watch(key, Watching::Together);
                 }
             }
         }
@@ -418,7 +418,7 @@ impl Worker {
 
     /// Watches a connection elsewhere. Where that is refused it stays where it was; refused there too, it ends: nothing
     /// would tell of it any more.
-    fn watch(&mut self, key: ConnectionKey, watch: Watch) {
+    fn watch(&mut self, key: ConnectionKey, watch: Watching) {
         let Some(entry) = self.connections.get(&key) else { return };
         let before = entry.watch;
         let fd = entry.connection.as_raw_fd();
@@ -453,7 +453,7 @@ impl Worker {
     }
 }
 
-fn watch_entry(poll: &Poll, key: ConnectionKey, entry: &Entry) -> io::Result<()> {
+fn watch_entry(poll: &Poll, key: ConnectionKey, entry: &Registered) -> io::Result<()> {
     let fd = entry.connection.as_raw_fd();
     poll.registry().register(&mut SourceFd(&fd), Token(key.0), entry.interest())
 }

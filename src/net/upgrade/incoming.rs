@@ -39,7 +39,7 @@ impl Accept {
 
 /// A request that is turned down.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct UpgradeRefusal {
     /// HTTP status.
     pub status: u16,
     /// Its reason phrase.
@@ -48,7 +48,7 @@ pub struct Refusal {
     pub message: String,
 }
 
-impl Refusal {
+impl UpgradeRefusal {
     fn not_implemented() -> Self {
         let message = "Only GET can become a WebSocket".to_owned();
         Self { status: 501, reason: "Not Implemented", message }
@@ -63,7 +63,7 @@ impl Refusal {
         Self { status: 400, reason: "Bad Request", message: message.into() }
     }
 
-    /// The whole answer; the connection closes behind it. A 400 names the versions that are spoken and, as with
+    /// The whole answer; the connection closes after it. A 400 names the versions that are spoken and, as with
     /// res_http_websocket, has no body.
     pub fn response(&self) -> Vec<u8> {
         let (header, body) = match self.status {
@@ -92,23 +92,23 @@ pub fn check_request<N: AsRef<str>, V: AsRef<str>>(
     method_is_get: bool,
     headers: &[(N, V)],
     our_protocol: &str,
-) -> Result<Accept, Refusal> {
+) -> Result<Accept, UpgradeRefusal> {
     let header = |name| last_value(headers, name);
     if !method_is_get {
-        return Err(Refusal::not_implemented());
+        return Err(UpgradeRefusal::not_implemented());
     }
     let upgrade = header("Upgrade")
         .filter(|value| value.eq_ignore_ascii_case("websocket"))
-        .ok_or_else(Refusal::upgrade_required)?;
+        .ok_or_else(UpgradeRefusal::upgrade_required)?;
     let asked = header("Sec-WebSocket-Protocol");
     if header("Sec-WebSocket-Key1").is_some() && header("Sec-WebSocket-Key2").is_some() {
-        return Err(Refusal::bad_request("The hixie-76 version of the protocol is not spoken"));
+        return Err(UpgradeRefusal::bad_request("The hixie-76 version of the protocol is not spoken"));
     }
     let subprotocol = asked.map(|list| common_subprotocol(list, our_protocol)).transpose()?;
     check_version(header("Sec-WebSocket-Version"))?;
     let key = header("Sec-WebSocket-Key")
         .filter(|key| key.len() <= MAX_KEY_BYTES)
-        .ok_or_else(|| Refusal::bad_request("Sec-WebSocket-Key is missing or too long"))?;
+        .ok_or_else(|| UpgradeRefusal::bad_request("Sec-WebSocket-Key is missing or too long"))?;
     Ok(Accept {
         upgrade: upgrade.to_owned(),
         accept_key: derive_accept_key(key.as_bytes()),
@@ -121,17 +121,17 @@ fn last_value<'a, N: AsRef<str>, V: AsRef<str>>(headers: &'a [(N, V)], name: &st
     values.next_back().map(|(_, value)| value.as_ref().trim()).filter(|value| !value.is_empty())
 }
 
-fn common_subprotocol<'a>(list: &'a str, ours: &str) -> Result<&'a str, Refusal> {
-    let refusal = || Refusal::bad_request(format!("None of the subprotocols asked for is \"{ours}\""));
+fn common_subprotocol<'a>(list: &'a str, ours: &str) -> Result<&'a str, UpgradeRefusal> {
+    let refusal = || UpgradeRefusal::bad_request(format!("None of the subprotocols asked for is \"{ours}\""));
     list.split(',').map(str::trim).find(|asked| asked.eq_ignore_ascii_case(ours)).ok_or_else(refusal)
 }
 
-fn check_version(value: Option<&str>) -> Result<(), Refusal> {
+fn check_version(value: Option<&str>) -> Result<(), UpgradeRefusal> {
     let version = value.and_then(leading_number);
     if version.is_some_and(|v| VERSIONS.contains(&v)) {
         return Ok(());
     }
-    Err(Refusal::bad_request(format!("Sec-WebSocket-Version has to be one of {VERSIONS_TEXT}")))
+    Err(UpgradeRefusal::bad_request(format!("Sec-WebSocket-Version has to be one of {VERSIONS_TEXT}")))
 }
 
 /// The number at the beginning of a text, as sscanf's `%d` finds it in res_http_websocket.

@@ -6,7 +6,7 @@ mod response;
 mod tests;
 mod upgrade_error;
 
-pub use self::request::{RequestError, UpgradeRequest};
+pub use self::request::{UpgradeRequest, UpgradeRequestError};
 pub use self::response::{Progress, ResponseParser};
 pub use self::upgrade_error::UpgradeError;
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{MAX_CATCH_UP, Pace, Schedule, Slot};
+use super::{MAX_CATCH_UP, Pace, PlaySlot, Schedule};
 use crate::mono_time::MonoTime;
 
 /// What a filled schedule remembers beside its next due time.
@@ -65,15 +65,15 @@ impl Schedule {
         duration: Duration,
         planned: MonoTime,
         slot: MonoTime,
-    ) -> Slot {
+    ) -> PlaySlot {
         let is_too_late = now.since(planned) > MAX_CATCH_UP;
         let due = if is_too_late { self.last_on_grid(now - MAX_CATCH_UP) } else { planned };
         self.next_due = Some(due + duration);
         if pace == Pace::Unpaced {
-            return Slot { due, lateness: Duration::ZERO };
+            return PlaySlot { due, lateness: Duration::ZERO };
         }
         self.not_before = now + duration / 2;
-        Slot { due, lateness: now.since(slot) }
+        PlaySlot { due, lateness: now.since(slot) }
     }
 }
 
@@ -112,7 +112,7 @@ mod tests {
         schedule.resume(ms(1061));
         assert_eq!(schedule.next_slot(), Some(ms(1060)));
         let slot = schedule.take(ms(1061), Pace::Live, PTIME);
-        assert_eq!(slot, Slot { due: ms(1060), lateness: Duration::ZERO }, "it was not there before");
+        assert_eq!(slot, PlaySlot { due: ms(1060), lateness: Duration::ZERO }, "it was not there before");
         // A frame that is late by less than its length is in time.
         schedule.resume(ms(1099));
         assert_eq!(schedule.take(ms(1099), Pace::Live, PTIME).due, ms(1080));
@@ -132,7 +132,7 @@ mod tests {
         );
         // Not more than a second of it.
         assert_eq!(schedule.take_fill(ms(9000), PTIME), ms(7980));
-        // And none of what was before anybody read.
+        // And nothing of the time before the first read.
         assert_eq!(filled().take_fill(ms(9000), PTIME), ms(8980));
     }
 

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use super::{Flow, FrameQueue, Item, mark_cost};
 use crate::protocol::event::Event;
 
-/// What was forgotten.
+/// What was discarded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Flushed {
+pub struct FlushedMedia {
     /// Frames.
     pub frames: usize,
     /// How long they last.
@@ -24,12 +24,12 @@ pub struct Flushed {
 
 impl FrameQueue {
     /// Forgets everything.
-    pub fn clear(&mut self) -> Flushed {
+    pub fn clear(&mut self) -> FlushedMedia {
         self.flush_from(0)
     }
 
-    /// Forgets what stands after the first MARK_MEDIA with this id. `None`: none waits, and nothing is forgotten.
-    pub fn flush_after_mark(&mut self, id: &str) -> Option<Flushed> {
+    /// Discards what stands after the first MARK_MEDIA with this id. `None`: none waits, and nothing is discarded.
+    pub fn flush_after_mark(&mut self, id: &str) -> Option<FlushedMedia> {
         let is_it = |item: &Item| {
             matches!(item, Item::Mark(Event::MediaMarkProcessed { correlation_id, .. })
                 if correlation_id.as_deref() == Some(id))
@@ -40,7 +40,7 @@ impl FrameQueue {
 
     /// Keeps so much media, rounded up to whole frames, or all if less waits, with the marks up to its end. Forgets what
     /// stands after them.
-    pub fn flush_after_media(&mut self, kept: Duration) -> Flushed {
+    pub fn flush_after_media(&mut self, kept: Duration) -> FlushedMedia {
         let (mut place, mut left) = (0, kept);
         while let Some(item) = self.items.get_mut(place) {
             let Item::Media { bytes, cut, frame, .. } = item else {
@@ -75,8 +75,8 @@ impl FrameQueue {
         }
     }
 
-    fn flush_from(&mut self, place: usize) -> Flushed {
-        let mut flushed = Flushed::default();
+    fn flush_from(&mut self, place: usize) -> FlushedMedia {
+        let mut flushed = FlushedMedia::default();
         for item in self.items.split_off(place) {
             match item {
                 Item::Media { bytes, cut, frame, pace, .. } => {
@@ -99,7 +99,7 @@ impl FrameQueue {
     }
 }
 
-impl Flushed {
+impl FlushedMedia {
     fn keep_id(&mut self, event: Event) {
         match event {
             Event::MediaMarkProcessed { correlation_id, .. } => {

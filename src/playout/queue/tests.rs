@@ -61,7 +61,7 @@ fn odd_pieces() {
     assert_eq!(queue.pop_frame().unwrap().0.payload.len(), 4);
     assert_eq!(queue.pop_frame(), None);
     assert_eq!(queue.pop_mark(), None);
-    assert_eq!(queue.clear(), Flushed::default());
+    assert_eq!(queue.clear(), FlushedMedia::default());
 }
 
 #[test]
@@ -93,8 +93,8 @@ fn xoff_and_xon_are_said_once() {
     assert_eq!(push(&mut queue, 3), None, "back at 8");
     assert_eq!(push(&mut queue, 30), Some(Flow::Xoff), "a message may overshoot");
     let (media, flow) = (38 * PTIME, Some(Flow::Xon));
-    assert_eq!(queue.clear(), Flushed { frames: 38, media, flow, ..Flushed::default() });
-    assert_eq!(queue.clear(), Flushed::default());
+    assert_eq!(queue.clear(), FlushedMedia { frames: 38, media, flow, ..FlushedMedia::default() });
+    assert_eq!(queue.clear(), FlushedMedia::default());
     assert_eq!(queue.high_water_frames(), 38);
 }
 
@@ -113,7 +113,7 @@ fn marks_are_not_frames_and_keep_their_place() {
     assert_eq!(queue.len_frames(), 0);
     assert!(!queue.is_empty());
     assert_eq!(queue.pop_mark(), Some(mark("b")));
-    assert_eq!(queue.clear(), Flushed { marks: vec!["c".to_owned()], ..Flushed::default() });
+    assert_eq!(queue.clear(), FlushedMedia { marks: vec!["c".to_owned()], ..FlushedMedia::default() });
     assert!(queue.is_empty());
 }
 

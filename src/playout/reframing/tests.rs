@@ -153,7 +153,7 @@ fn a_message_of_silk_is_a_frame() {
 #[test]
 fn a_bulk_of_ilbc_waits_until_its_frames_length_is_known() {
     let mut reframer = Reframer::new(Framing::Ilbc);
-    // 38 bytes behind 25 say nothing any more.
+    // 38 bytes after 25 say nothing any more.
     for len in [25, 38] {
         assert_eq!(reframer.join(Bytes::from(vec![0xff; len])), Pieces::default());
     }

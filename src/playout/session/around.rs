@@ -1,4 +1,4 @@
-//! What the app is told of the call around its media: digits, texts, states of the call, who is at the other end.
+//! What the app is told of the call around its media: digits, texts, states of the call, the other end.
 //!
 //! The caller sees what becomes of the channel and says what is true now. Here is decided what of it is news. A SUBSCRIBE
 //! makes all of it news again.
@@ -35,7 +35,7 @@ pub struct SeenCall {
     pub is_held: bool,
     /// The bridge that it is in.
     pub bridge: Option<SeenBridge>,
-    /// Who is at the other end.
+    /// The other end's name or number.
     pub connected: ConnectedLine,
 }
 
@@ -82,7 +82,7 @@ impl Told {
     }
 
     /// A bridge is left before another is entered, whether anybody looked in between or not. The channel alone in a bridge
-    /// is bridged with nobody, and a peer that leaves is no news.
+    /// has no peer, and a peer that leaves is not reported.
     fn bridged(&mut self, bridge: Option<SeenBridge>, actions: &mut Vec<Action>) {
         if let Some((bridge_id, _)) =
             self.bridged.take_if(|(told, _)| bridge.as_ref().is_none_or(|now| now.id != *told))
@@ -155,14 +155,15 @@ impl Session {
         self.connected(now.connected, actions);
     }
 
-    /// The core hangs the channel up, which has left its bridge. Any thread.
+    /// The core hangs the channel up, which has left its bridge, and is given no digit any more. Any thread.
     pub fn hung_up(&mut self, actions: &mut Vec<Action>) {
         if self.wants(Topic::CallState) {
             self.told.bridged(None, actions);
         }
+        self.end_digits(actions);
     }
 
-    /// Who is at the other end now. The caller holds the channel's lock.
+    /// The other end's name or number has changed. The caller holds the channel's lock.
     pub fn connected(&mut self, now: ConnectedLine, actions: &mut Vec<Action>) {
         if self.wants(Topic::ConnectedLine) {
             self.told.connected(now, actions);

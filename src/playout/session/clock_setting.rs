@@ -15,7 +15,7 @@ pub struct ClockSetting {
 }
 
 impl ClockSetting {
-    /// Has `set` set the clock to this, outside the session's lock. Two threads may do so at once, in any order: whoever
+    /// Has `set` set the clock to this, outside the session's lock. Two threads may do so at once, in any order: the one that
     /// finds by `newest` that there is a newer setting afterwards applies that, so that the newest wins.
     pub fn apply(mut self, set: impl Fn(Option<MonoTime>), newest: impl Fn() -> Self) {
         loop {
@@ -50,7 +50,9 @@ impl Session {
     }
 
     pub(super) fn wanted_deadline(&self, now: MonoTime) -> Option<MonoTime> {
-        [self.media_deadline(now), self.fill_deadline()].into_iter().flatten().min()
+        let deadlines =
+            [self.media_deadline(now), self.rest_deadline(), self.fill_deadline(), self.digit_deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     fn media_deadline(&self, now: MonoTime) -> Option<MonoTime> {
@@ -61,7 +63,7 @@ impl Session {
             Some(Head::Frame(_)) if self.answer == Answering::Due => None,
             Some(Head::Frame(Pace::Unpaced)) => Some(now),
             Some(Head::Frame(_) | Head::Mark) => self.schedule.next_slot(),
-            None if self.report_queue_drained || self.trailing_tick => self.schedule.next_slot(),
+            None if self.report_queue_drained || self.trailing_wake => self.schedule.next_slot(),
             None => None,
         }
     }

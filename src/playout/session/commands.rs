@@ -51,13 +51,10 @@ impl Session {
             }
             Command::MarkMedia { correlation_id } => {
                 self.settle_bulk(now, actions);
-                self.push_mark(
-                    "MARK_MEDIA",
-                    Event::MediaMarkProcessed { correlation_id, played_ms: None },
-                    actions,
-                );
+                self.mark(Event::MediaMarkProcessed { correlation_id, played_ms: None }, now, actions);
             }
             Command::Subscribe(request) => self.subscribe(*request, actions),
+            Command::SendDtmf(request) => self.send_dtmf(*request, now, actions),
             Command::SendText(request) => actions.push(Action::SendText(request)),
             Command::SendEvent(request) => actions.push(Action::SendEvent(request)),
             Command::Transfer(request) => actions.push(Action::Transfer(request)),
@@ -74,13 +71,12 @@ impl Session {
     fn refusal(&self, command: &Command) -> Option<String> {
         use Command::{
             Answer, ContinueMedia, FlushMedia, GetStatus, Hangup, MarkMedia, PauseMedia, ReportQueueDrained,
-            SendEvent, SendText, SetMediaDirection, StartMediaBuffering, StopMediaBuffering, Subscribe,
-            Transfer,
+            SendDtmf, SendEvent, SendText, SetMediaDirection, StartMediaBuffering, StopMediaBuffering,
+            Subscribe, Transfer,
         };
         let (in_passthrough, in_direction_in) = match command {
-            Answer | Hangup | GetStatus | Subscribe(_) | SendText(_) | SendEvent(_) | Transfer(_) => {
-                (true, true)
-            }
+            Answer | Hangup | GetStatus | Subscribe(_) | SendDtmf(_) | SendText(_) | SendEvent(_)
+            | Transfer(_) => (true, true),
             // DIVERGES: the C module refuses these two lines' in passthrough, newer ones all but MARK_MEDIA.
             StartMediaBuffering
             | StopMediaBuffering { .. }
@@ -141,7 +137,7 @@ impl Session {
         self.push_mark("STOP_MEDIA_BUFFERING", completed, actions);
     }
 
-    fn push_mark(&mut self, command: &str, event: Event, actions: &mut Vec<Action>) {
+    pub(super) fn push_mark(&mut self, command: &str, event: Event, actions: &mut Vec<Action>) {
         if let Err(error) = self.queue.push_mark(event) {
             send_error(actions, format!("{command} refused: {error}"));
         }

@@ -18,7 +18,9 @@ impl Session {
 
     /// Whether silence goes to the core.
     fn fills(&self) -> bool {
-        self.schedule.is_filled() && !(self.plays() && self.queue.len_frames() > 0)
+        self.schedule.is_filled()
+            && !self.digits.is_sounding()
+            && !(self.plays() && self.queue.len_frames() > 0)
     }
 
     /// When the next frame of silence is to be read, if nothing comes before.

@@ -5,11 +5,13 @@
 use std::time::Duration;
 
 use super::*;
+use crate::playout::digits::DEFAULT_SHORTEST_DIGIT;
 use crate::playout::media_format::CodecFacts;
 use crate::playout::overflow::Overflow;
 use crate::playout::sample_counter;
 use crate::playout::silence::SilenceFrame;
-use crate::protocol::command;
+use crate::protocol::command::{self, Spelling};
+use crate::protocol::topic::Topics;
 
 /// Opus for tests, whose packets say in their first byte how many ms they last.
 struct Opus;
@@ -45,9 +47,12 @@ pub(crate) fn config() -> SessionConfig {
         mode: MediaMode::Framed,
         direction: MediaDirection::Both,
         control_message_format: ControlMessageFormat::PlainText,
+        joins_media: false,
+        topics: Topics::NONE,
         limits: QueueLimits::default(),
         overflow: Overflow::Drop,
         silence: None,
+        shortest_digit: DEFAULT_SHORTEST_DIGIT,
         max_latency: None,
         connection_limits: ConnectionLimits::default(),
     }
@@ -61,10 +66,18 @@ pub(crate) fn filled(config: SessionConfig) -> SessionConfig {
     SessionConfig { silence: Some(silence), ..config }
 }
 
+/// How a session's commands and events are written in tests.
+pub(crate) fn spelling(format: ControlMessageFormat) -> Spelling {
+    match format {
+        ControlMessageFormat::PlainText => Spelling::PlainText,
+        _ => Spelling::Json,
+    }
+}
+
 /// Gives the session a text message, parsed as the call does it.
 pub(crate) fn on_text(session: &mut Session, text: &str, now: MonoTime, actions: &mut Vec<Action>) {
     const MAX_COMMAND_SIZE: usize = 65536;
-    let command = command::parse(text, session.control_message_format(), MAX_COMMAND_SIZE);
+    let command = command::parse(text, spelling(session.control_message_format()), MAX_COMMAND_SIZE);
     session.on_command(command, now, actions);
 }
 

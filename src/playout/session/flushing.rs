@@ -1,11 +1,11 @@
-//! FLUSH_MEDIA: what is forgotten, and how the app is told.
+//! FLUSH_MEDIA: what is discarded, and how the app is told.
 
 use std::time::Duration;
 
 use super::{Action, MediaMode, Session};
 use crate::mono_time::MonoTime;
 use crate::playout::fade::{FadeOut, SampleEncoding};
-use crate::playout::queue::Flushed;
+use crate::playout::queue::FlushedMedia;
 use crate::protocol::command::{Flush, FlushExtent, RequestError};
 use crate::protocol::event::{AddedEvent, Event, MediaFlushed, whole_ms};
 use crate::protocol::topic::Topic;
@@ -28,8 +28,8 @@ impl Session {
         }
     }
 
-    /// The sentence is finished, the rest is forgotten. What was asked for before goes on.
-    fn flush_after(&mut self, id: &str) -> Result<Flushed, String> {
+    /// The sentence is finished, the rest is discarded. What was asked for before goes on.
+    fn flush_after(&mut self, id: &str) -> Result<FlushedMedia, String> {
         let flushed = self.queue.flush_after_mark(id).ok_or_else(|| {
             format!(
                 "'after' is {}; allowed: the id of a MARK_MEDIA that has not been reached",
@@ -40,7 +40,7 @@ impl Session {
         Ok(flushed)
     }
 
-    fn flush_and_fade(&mut self, fade_ms: u64, now: MonoTime) -> Result<Flushed, String> {
+    fn flush_and_fade(&mut self, fade_ms: u64, now: MonoTime) -> Result<FlushedMedia, String> {
         let Some(encoding) =
             SampleEncoding::of(&self.format.name).filter(|_| self.mode != MediaMode::Passthrough)
         else {
@@ -61,7 +61,7 @@ impl Session {
     }
 
     /// Forgets all but so much media, and ends buffering and a pause.
-    fn flush_all_but(&mut self, kept: Duration, now: MonoTime) -> Flushed {
+    fn flush_all_but(&mut self, kept: Duration, now: MonoTime) -> FlushedMedia {
         // Nothing that comes now was meant for an earlier time.
         self.stalled_until = None;
         self.schedule.resume(now);
@@ -69,7 +69,10 @@ impl Session {
         // DIVERGES: the C module goes on pausing, though its documentation says otherwise.
         self.paused = false;
         self.forget_rest();
-        if kept.is_zero() { self.queue.clear() } else { self.queue.flush_after_media(kept) }
+        let mut flushed =
+            if kept.is_zero() { self.queue.clear() } else { self.queue.flush_after_media(kept) };
+        flushed.marks.extend(self.forget_marks_of_rest());
+        flushed
     }
 
     /// The bytes that fill no frame.
@@ -79,7 +82,12 @@ impl Session {
         }
     }
 
-    fn tell_flushed(&mut self, correlation_id: Option<String>, flushed: Flushed, actions: &mut Vec<Action>) {
+    fn tell_flushed(
+        &mut self,
+        correlation_id: Option<String>,
+        flushed: FlushedMedia,
+        actions: &mut Vec<Action>,
+    ) {
         self.stats.frames_flushed += flushed.frames as u64;
         self.stats.media_flushed += flushed.media;
         if correlation_id.is_some() || self.wants(Topic::MediaFlushed) {

@@ -62,7 +62,9 @@ impl Session {
         };
         match &mut self.reframer {
             Some(reframer) if pace != Pace::Unpaced => {
-                let pieces = if self.buffering { reframer.join(message) } else { reframer.cut(message) };
+                let joins = self.buffering || self.rests.join;
+                self.rests.since = now;
+                let pieces = if joins { reframer.join(message) } else { reframer.cut(message) };
                 self.push_pieces(pieces, pace, now, actions);
             }
             _ => {
@@ -74,7 +76,7 @@ impl Session {
         }
     }
 
-    /// What stands behind bulk media may not wait until its frames' length is known: queues what has waited for that.
+    /// What stands after bulk media may not wait until its frames' length is known: queues what has waited for that.
     pub(super) fn settle_bulk(&mut self, now: MonoTime, actions: &mut Vec<Action>) {
         if let Some(pieces) = self.reframer.as_mut().map(Reframer::settle) {
             self.push_pieces(pieces, Pace::Bulk, now, actions);
@@ -83,7 +85,11 @@ impl Session {
 
     fn push_pieces(&mut self, pieces: Pieces, pace: Pace, now: MonoTime, actions: &mut Vec<Action>) {
         self.stats.bytes_cut_off += pieces.cut_off_bytes as u64;
+        let is_joined = !pieces.joined.is_empty();
         self.push_media(pieces.joined, pieces.cut, pace, now, actions);
+        if is_joined {
+            self.queue_marks_of_rest(actions);
+        }
         self.push_media(pieces.body, pieces.cut, pace, now, actions);
     }
 

@@ -42,7 +42,7 @@ pub(crate) enum Op {
     Direction(MediaDirection),
     /// The channel is read whenever its clock fires, or the given time later, while ms pass.
     Run(u64, u64),
-    /// ms pass and nobody reads.
+    /// ms pass and no thread reads.
     Stall(u64),
     /// Somebody reads without being asked to.
     Read,
@@ -275,7 +275,7 @@ impl Both {
         assert!(deadline == wanted || reached(deadline) && reached(wanted), "{deadline:?}, not {wanted:?}");
     }
 
-    /// Every id that was sent waits, or has come back once; or it was forgotten by a flush that is not answered.
+    /// Every id that was sent waits, or has come back once; or it was discarded by a flush that is not answered.
     fn compare_ids(&mut self, actions: &[Action]) {
         let waiting = self.model.waiting_ids();
         if std::mem::take(&mut self.model.flushed_silently) {
@@ -303,9 +303,10 @@ impl Both {
         const SECONDS: usize = 6000;
         for _ in 0..SECONDS {
             self.run(self.now + SECOND, 0);
-            // A filled call's clock goes on.
-            let is_silent = self.model.filling.on && self.session.queue.is_empty();
-            if is_silent || self.session.clock().deadline.is_none() {
+            // The clock of a filled call never stops. QUEUE_DRAINED comes when the last frame is over.
+            let is_drained = self.session.queue.is_empty() && !self.session.report_queue_drained;
+            let is_over = is_drained || self.session.is_stuck();
+            if self.model.filling.on && is_over || self.session.clock().deadline.is_none() {
                 break;
             }
         }

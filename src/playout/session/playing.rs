@@ -36,14 +36,15 @@ impl Session {
             return None;
         }
         self.notice_stall(now);
+        self.end_rest_in_time(now, actions);
         let frame = self.take_frame(now, actions);
         if let Some((_, pace)) = &frame {
-            self.trailing_tick = *pace != Pace::Unpaced;
+            self.trailing_wake = *pace != Pace::Unpaced;
             self.playable = self.queue.len_frames() > 0;
-            // What stands behind this frame waits for the next tick, which may be at once: the core gets the
+            // What stands after this frame waits for the next tick, which may be at once: the core gets the
             // frame after the actions have been run.
         } else {
-            let ran_dry = std::mem::take(&mut self.trailing_tick) && self.queue.len_frames() == 0;
+            let ran_dry = std::mem::take(&mut self.trailing_wake) && self.queue.len_frames() == 0;
             if ran_dry {
                 self.stats.underruns += 1;
                 self.tell_underrun(now, actions);
@@ -56,8 +57,8 @@ impl Session {
         frame
     }
 
-    /// The channel is to be answered: media that comes from now on waits for [`Self::answered`]. Whoever waits for
-    /// the answer reads the channel and throws away what was faster than it.
+    /// The channel is to be answered: media that comes from now on waits for [`Self::answered`]. The thread that waits
+    /// for the answer reads the channel and discards media that was faster than the answer.
     pub fn answering(&mut self) {
         if self.answer == Answering::No {
             self.answer = Answering::Due;
@@ -74,7 +75,7 @@ impl Session {
 
     /// Whether media from the app goes to the core now, if there is any.
     pub(super) fn plays(&self) -> bool {
-        !self.paused && self.direction.app_sends()
+        !self.paused && self.direction.app_sends() && !self.digits.is_sounding()
     }
 
     /// The frame whose turn it is at `now`, with the events that stand before it as actions.
@@ -139,10 +140,10 @@ impl Session {
             self.send_due_marks(now, actions);
             self.read_on(actions);
         } else {
-            self.trailing_tick = false;
+            self.trailing_wake = false;
             self.stalled_until = None;
         }
-        // DIVERGES: the C module looks at the queue at unpaused ticks only, and loses the report behind a
+        // DIVERGES: the C module looks at the queue at unpaused ticks only, and loses the report after a
         // pause.
         let drained = self.queue.is_empty() && (!plays || self.schedule.is_reached(now));
         if drained && std::mem::take(&mut self.report_queue_drained) {

@@ -6,9 +6,11 @@ use crate::playout::media_format::MediaFormat;
 use crate::playout::overflow::Overflow;
 use crate::playout::queue::QueueLimits;
 use crate::playout::silence::SilenceFrame;
-use crate::protocol::command::{ControlMessageFormat, MediaDirection};
+use crate::protocol::command::MediaDirection;
+use crate::protocol::dialect::ControlMessageFormat;
+use crate::protocol::topic::Topics;
 
-/// What a call is set up with; fixed while it lives but for the direction.
+/// What a call is set up with; fixed while it lives except the direction.
 #[derive(Debug, Clone)]
 pub struct SessionConfig {
     /// The channel's one format.
@@ -19,6 +21,10 @@ pub struct SessionConfig {
     pub direction: MediaDirection,
     /// How commands are written.
     pub control_message_format: ControlMessageFormat,
+    /// What fills no frame outside bulk media is joined with the next message, too.
+    pub joins_media: bool,
+    /// The added events, of those about media, that the app gets without a SUBSCRIBE.
+    pub topics: Topics,
     /// Flow control.
     pub limits: QueueLimits,
     /// What happens to media that finds the queue full.
@@ -27,6 +33,8 @@ pub struct SessionConfig {
     pub max_latency: Option<Duration>,
     /// What goes to the core while there is nothing to play; `None`: nothing.
     pub silence: Option<SilenceFrame>,
+    /// No digit of the app's is shorter for the core.
+    pub shortest_digit: Duration,
     /// Media that begins after silence, does so at a multiple of this on the monotonic clock; zero: at once.
     pub clock_grid: Duration,
     /// Limits of its connection, which the app is told.

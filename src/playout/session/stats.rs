@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::report::metric::Histogram;
 
-/// Counters of one call, for its log line and the CLI. All only grow.
+/// Counters of one call for its log line and the CLI. All only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SessionStats {
     /// Binary messages that came.

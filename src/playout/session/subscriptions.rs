@@ -13,8 +13,16 @@ use crate::protocol::topic::{Topic, Topics};
 pub(super) struct Subscriptions {
     topics: Topics,
     pub(super) position: PositionReports,
-    /// There has been a SUBSCRIBE, whatever it named: events may have keys that the C module's do not have.
+    /// There has been a SUBSCRIBE, whatever it named, or the dialect stands for one: events may have keys that the C module's do
+    /// not have.
     asked: bool,
+}
+
+impl Subscriptions {
+    /// Those of an application that has not asked, but speaks a dialect that has messages for these.
+    pub(super) fn to(topics: Topics) -> Self {
+        Self { topics, asked: topics != Topics::NONE, ..Self::default() }
+    }
 }
 
 impl Session {

@@ -15,6 +15,8 @@ mod pacing;
 mod passthrough;
 mod pausing;
 mod position;
+mod pressing;
+mod rests;
 mod subscribing;
 mod unbuffered;
 
@@ -22,6 +24,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::super::digits::DigitFrame;
 use super::fixture::{config, format, on_text, session};
 use super::*;
 
@@ -68,7 +71,9 @@ impl Call {
     fn record(&mut self, actions: Vec<Action>) {
         for action in actions {
             let what = match action {
-                Action::Send(event) => event.render(self.session.control_message_format(), "1.1"),
+                Action::Send(event) => {
+                    event.render(fixture::spelling(self.session.control_message_format()), "1.1")
+                }
                 action => format!("{action:?}"),
             };
             self.transcript.push(format!("{} {what}", show(self.now)));
@@ -109,7 +114,18 @@ impl Call {
 
     fn read(&mut self) -> &mut Self {
         let mut actions = Vec::new();
-        let frame = self.session.read(self.now, &mut actions);
+        let digit = self.session.read_digit(self.now, &mut actions);
+        let frame = match digit {
+            Some(_) => None,
+            None => self.session.read(self.now, &mut actions),
+        };
+        match digit {
+            Some(DigitFrame::Begin(digit)) => self.transcript.push(format!("{} {digit}", show(self.now))),
+            Some(DigitFrame::End { digit, .. }) => {
+                self.transcript.push(format!("{} {digit} ends", show(self.now)));
+            }
+            None => {}
+        }
         self.record(actions);
         if let Some(frame) = frame {
             let late =
@@ -131,7 +147,7 @@ impl Call {
         self
     }
 
-    /// Time passes, and nobody reads the channel.
+    /// Time passes, and no thread reads the channel.
     fn stall(&mut self, milliseconds: u64) -> &mut Self {
         self.now = self.now + Duration::from_millis(milliseconds);
         self

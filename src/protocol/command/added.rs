@@ -1,10 +1,11 @@
 //! Commands that the C module does not have, and FLUSH_MEDIA where it has fields that the C module does not know. They
 //! are spelled in JSON only.
 //!
-//! A further command is a file with its name and its `parse`, a row of [`ADDED`], and a variant of [`Command`].
+//! A new command is a file with its name and its `parse`, a row of [`ADDED`], and a variant of [`Command`].
 
 mod fields;
 mod flush;
+mod send_dtmf;
 mod send_event;
 mod send_text;
 mod subscribe;
@@ -14,10 +15,12 @@ use std::fmt::Display;
 
 use serde_json::{Map, Value};
 
-use self::fields::{FieldError, Fields};
+use self::fields::{CommandFields, FieldError};
 use super::{Command, CommandError};
 
 pub use self::flush::{Flush, FlushExtent, MAX_FADE_MS};
+pub(super) use self::send_dtmf::NAME as SEND_DTMF;
+pub use self::send_dtmf::{MAX_DIGITS, SendDtmf};
 pub(super) use self::send_event::NAME as SEND_EVENT;
 pub use self::send_event::SendEvent;
 pub(super) use self::send_text::NAME as SEND_TEXT;
@@ -27,11 +30,12 @@ pub use self::subscribe::{DEFAULT_POSITION_INTERVAL_MS, Subscribe};
 pub(super) use self::transfer::NAME as TRANSFER;
 pub use self::transfer::Transfer;
 
-type Parse = fn(&Fields<'_>, Option<String>) -> Result<Command, FieldError>;
+type Parse = fn(&CommandFields<'_>, Option<String>) -> Result<Command, FieldError>;
 
 /// The added commands: name, and how its fields are read.
 const ADDED: &[(&str, Parse)] = &[
     (SUBSCRIBE, subscribe::parse),
+    (SEND_DTMF, send_dtmf::parse),
     (SEND_TEXT, send_text::parse),
     (SEND_EVENT, send_event::parse),
     (TRANSFER, transfer::parse),
@@ -45,7 +49,7 @@ pub struct RequestError {
     pub command: &'static str,
     /// Its id, if it has a valid one.
     pub correlation_id: Option<String>,
-    /// One line for a person.
+    /// The text, on one line.
     pub error_text: String,
 }
 
@@ -56,7 +60,7 @@ impl RequestError {
     }
 }
 
-/// What is said of an added command on a call whose control messages are plain text; `None` if `name` is none.
+/// The error for an added command on a call whose control messages are plain text; `None` if `name` is none.
 pub(super) fn in_plain_text(name: &str) -> Option<CommandError> {
     let (command, _) = *ADDED.iter().find(|(added, _)| *added == name)?;
     let error_text = format!("{command} only supports JSON format.");
@@ -69,7 +73,7 @@ pub(super) fn parse(
     object: &Map<String, Value>,
     text: &str,
 ) -> Option<Result<Command, CommandError>> {
-    let fields = Fields { object, text };
+    let fields = CommandFields { object, text };
     let (command, parse) = match ADDED.iter().find(|(added, _)| *added == name) {
         Some(row) => *row,
         None if name == flush::NAME && flush::uses_addition(&fields) => (flush::NAME, flush::parse as Parse),

@@ -1,7 +1,7 @@
 //! Commands in both formats, and what is said about texts that are none.
 
 use super::*;
-use ControlMessageFormat::{Json, PlainText};
+use Spelling::{Json, PlainText};
 use proptest::prelude::*;
 
 const MAX: usize = 65_536;
@@ -210,14 +210,7 @@ fn deep_nesting_is_an_error_and_no_stack_overflow() {
 }
 
 #[test]
-fn formats_and_directions_are_read_as_they_are_written() {
-    for format in [PlainText, Json] {
-        assert_eq!(ControlMessageFormat::parse(format.as_str()), Some(format));
-        assert_eq!(ControlMessageFormat::parse(&format.as_str().to_uppercase()), Some(format));
-    }
-    for text in ["", "plain", "plain_text", "json ", "invalid"] {
-        assert_eq!(ControlMessageFormat::parse(text), None, "{text}");
-    }
+fn directions_are_read_as_they_are_written() {
     let rows = [
         ("both", Some(MediaDirection::Both), (true, true)),
         ("in", Some(MediaDirection::In), (false, true)),

@@ -1,7 +1,7 @@
 //! Events that the C module does not have. They are sent only to an application that has asked for them, which it can
 //! do in JSON only.
 //!
-//! A further event is a struct with its keys in their order, and a variant of [`AddedEvent`].
+//! A new event is a struct with its keys in their order, and a variant of [`AddedEvent`].
 
 mod call;
 mod media;
@@ -12,7 +12,8 @@ use serde::Serialize;
 use crate::protocol::topic::Topic;
 
 pub use self::call::{
-    CallState, ConnectedLine, DtmfBegin, EventSent, Text, TextSent, TransferResult, Transferred,
+    CallState, ConnectedLine, DtmfBegin, DtmfSent, DtmfStopped, EventSent, Text, TextSent, TransferResult,
+    Transferred,
 };
 pub use self::media::{
     DropReason, MediaDropped, MediaFlushed, MediaPosition, MediaStop, MediaTimes, whole_ms,
@@ -27,12 +28,14 @@ pub enum AddedEvent {
     Subscribed(Subscribed),
     /// The core begins a digit.
     DtmfBegin(DtmfBegin),
-    /// What becomes of the call.
+    /// The state of the call.
     CallState(CallState),
-    /// Who is at the other end now.
+    /// The other end's name or number has changed.
     ConnectedLine(ConnectedLine),
     /// A text from the core.
     Text(Text),
+    /// The answer to SEND_DTMF.
+    DtmfSent(DtmfSent),
     /// The answer to SEND_TEXT.
     TextSent(TextSent),
     /// The answer to SEND_EVENT.
@@ -41,7 +44,7 @@ pub enum AddedEvent {
     Transferred(Transferred),
     /// The answer to FLUSH_MEDIA.
     MediaFlushed(MediaFlushed),
-    /// Where playback is.
+    /// The position of playback.
     MediaPosition(MediaPosition),
     /// Media was dropped.
     MediaDropped(MediaDropped),
@@ -58,6 +61,7 @@ impl AddedEvent {
             Self::CallState(_) => Topic::CallState.name(),
             Self::ConnectedLine(_) => Topic::ConnectedLine.name(),
             Self::Text(_) => Topic::Text.name(),
+            Self::DtmfSent(_) => "DTMF_SENT",
             Self::TextSent(_) => "TEXT_SENT",
             Self::EventSent(_) => "EVENT_SENT",
             Self::Transferred(_) => "TRANSFERRED",

@@ -18,7 +18,7 @@ pub(super) fn render(event: &Event, channel_id: &str) -> String {
     rendered.unwrap_or_else(|| format!(r#"{{"event":"{}"}}"#, event.name()))
 }
 
-/// Writes JSON as compact as jansson does for the C module, byte for byte: serde_json's own style but for the
+/// Writes JSON as compact as jansson does for the C module, byte for byte: serde_json's own style except the
 /// hexadecimal digits of control characters.
 struct Compact;
 

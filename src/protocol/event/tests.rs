@@ -1,7 +1,7 @@
 //! Each event in both spellings, and that JSON reads back.
 
 use super::*;
-use ControlMessageFormat::{Json, PlainText};
+use Spelling::{Json, PlainText};
 use proptest::prelude::*;
 use serde_json::Value;
 

@@ -24,8 +24,8 @@ impl ClientSettings {
     /// `connection`, chan_websocket.conf's section of the same name, and for the rest from `global`.
     ///
     /// `connection` adds what `fields` lack. Newer versions of Asterisk have fields for a proxy, pings and keepalives:
-    /// what is switched on there counts; what is switched off there, which is also what they say when
-    /// websocket_client.conf says nothing, may be switched on by `connection`. `connection`'s handshake_timeout and
+    /// what is turned on there counts; what is turned off there, which is also the case when
+    /// websocket_client.conf has no such line, `connection` may turn on. `connection`'s handshake_timeout and
     /// write_timeout always count. Fields that are not known, `connection_type` among them, do not matter.
     ///
     /// # Errors
@@ -35,7 +35,7 @@ impl ClientSettings {
         connection: Option<&ConnectionSettings>,
         global: &Settings,
     ) -> Result<Self, ClientError> {
-        let mut client = Fields::new(global);
+        let mut client = ClientFields::new(global);
         for (field, value) in fields {
             client.set(field, value).map_err(|allowed| ClientError::Field {
                 field: field.to_owned(),
@@ -47,9 +47,9 @@ impl ClientSettings {
     }
 }
 
-/// Whether nobody can tell from the fields if somebody wrote the `write_timeout` in them. Asterisk has that option since
-/// 23.6, with a default that may be the 100 ms of its own WebSockets: taken at its word it would end every call in which the
-/// application takes nothing for so long. So what is written counts, and nothing else.
+/// Whether the fields do not show if their `write_timeout` was written by an operator. Asterisk has that option since
+/// 23.6, with a default that may be the 100 ms of its own WebSockets: if it applied, every call would end in which the
+/// application reads nothing for so long. So only a written value counts.
 pub fn has_unclear_write_timeout(fields: &[(String, String)]) -> bool {
     fields.iter().any(is_unclear)
 }
@@ -65,7 +65,7 @@ fn is_unclear((name, value): &(String, String)) -> bool {
 }
 
 /// A websocket_client while its fields are read.
-struct Fields<'a> {
+struct ClientFields<'a> {
     global: &'a Settings,
     settings: ClientSettings,
     liveness: LivenessOptions,
@@ -74,7 +74,7 @@ struct Fields<'a> {
     proxy_password: Option<String>,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> ClientFields<'a> {
     fn new(global: &'a Settings) -> Self {
         let settings = ClientSettings {
             uri: String::new(),
@@ -186,7 +186,7 @@ fn integer(value: &str) -> Result<i64, Allowed> {
     value.parse().map_err(|_| "a number")
 }
 
-/// A number from 1 to `max`. Asterisk stores what it is told: more than `max` is `max`, and 0 or less is `None`.
+/// A number from 1 to `max`. Asterisk stores any number: more than `max` is `max`, and 0 or less is `None`.
 fn positive(value: &str, max: u32) -> Result<Option<u32>, Allowed> {
     let number = integer(value)?;
     Ok((number > 0).then(|| u32::try_from(number).unwrap_or(max).min(max)))

@@ -62,7 +62,7 @@ pub(crate) fn parse(uri: &str) -> Result<TargetUri, UriError> {
     }
     check_characters(uri)?;
     let (scheme, rest) = match uri.split_once("://") {
-        // A :// behind the first / or ? belongs to the path or the query.
+        // A :// after the first / or ? belongs to the path or the query.
         Some((scheme, rest)) if !scheme.contains(['/', '?', '#']) => (scheme, rest),
         _ => ("ws", uri),
     };
@@ -125,7 +125,7 @@ pub(super) fn parse_port(port: &str) -> Result<u16, UriError> {
 /// The host as the resolver takes it.
 pub(super) fn parse_host(host: &str) -> Result<String, UriError> {
     if let Some(address) = host.strip_prefix('[').and_then(|address| address.strip_suffix(']')) {
-        // RFC 6874: a zone is written behind %25.
+        // RFC 6874: a zone is written after %25.
         let (address, zone) = match address.split_once("%25") {
             Some((address, zone)) => (address, Some(zone)),
             None => (address, None),
@@ -142,7 +142,7 @@ pub(super) fn parse_host(host: &str) -> Result<String, UriError> {
     Ok(host.to_owned())
 }
 
-/// Underscores are no part of a host name, but of many a container's.
+/// Underscores are not allowed in a host name, but containers use them.
 fn is_host_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')
 }

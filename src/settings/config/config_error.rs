@@ -7,7 +7,7 @@ use super::{CONNECTION, GLOBAL};
 /// Something in the file that is refused. Displays as the whole log line, without a line feed; of level error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// The option exists, the value does not fit.
+    /// The option exists, but the value is not allowed.
     #[error("{file}: Invalid value '{value}' for {option} in [{section}]. Must be {allowed}")]
     InvalidValue {
         /// The file's name.
@@ -46,7 +46,7 @@ pub enum ConfigError {
         /// Frames.
         max: usize,
     },
-    /// One call may let more wait than all together.
+    /// The limit of one call exceeds the limit of all calls.
     #[error(
         "{file}: Invalid queue_bytes {bytes} in [{section}]. Must be at most queue_bytes_total, which is {total} (bytes)"
     )]
@@ -83,7 +83,7 @@ pub enum ConfigError {
         /// What is in force in its place.
         instead: Instead,
     },
-    /// What becomes of a section with an error in it; follows the errors.
+    /// The consequence for a section with an error; follows the errors.
     #[error("{file}: [{section}] is refused because of these errors; {instead}")]
     Refused {
         /// The file's name.
@@ -120,11 +120,11 @@ pub enum Instead {
     LastGood,
     /// The same, of a whole file.
     LastGoodFile,
-    /// The defaults and the rules that were understood, but nobody may connect.
+    /// The defaults and the rules that were understood, but no client may connect.
     Closed,
     /// Of the options in error the defaults, of the others the values.
     Defaults,
-    /// Nothing: without what the section says, calls would go out without their token, or to another server.
+    /// Nothing: without the section, calls would go out without their token, or to another server.
     NoCalls,
 }
 

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use super::liveness::{LIVENESS, LivenessOptions};
 use super::media_options::{MEDIA, MediaOptions};
-use super::option::{ConfigOption, Fault, names, option, put, set};
+use super::option::{ConfigOption, OptionFault, names, option, put, set};
 use super::value::{
-    QUEUE_BYTES, TIMEOUT_MS, boolean, contexts, events_per_second, millis, reconnect, size, text,
+    QUEUE_BYTES, TIMEOUT_MS, account_sid, boolean, contexts, control_message_format, events_per_second,
+    millis, reconnect, signing_key, size, text,
 };
+use crate::protocol::dialect::ControlMessageFormat;
 use crate::settings::client::{PROXY_HOST, parse_proxy_host};
 use crate::settings::per_call::{
-    Bearer, Evaluate, FillError, Filled, HEADER, HOSTS, Header, Hosts, TOKEN, URI, UriTemplate, parse_token,
+    Bearer, Evaluate, FillError, Filled, HEADER, HOSTS, HeaderTemplate, Hosts, Secret, TOKEN, URI,
+    UriTemplate, parse_token,
 };
 use crate::settings::secrets::HIDDEN;
 
@@ -26,7 +29,7 @@ pub struct ConnectionSettings {
     /// Password for the proxy.
     pub proxy_password: Option<String>,
     /// Headers of the upgrade request, in the order of the file.
-    pub headers: Vec<Header>,
+    pub headers: Vec<HeaderTemplate>,
     /// The token of the upgrade request.
     pub bearer: Option<Bearer>,
     /// In place of the websocket_client's.
@@ -35,6 +38,12 @@ pub struct ConnectionSettings {
     pub uri_hosts: Option<Hosts>,
     /// The websocket_client that is tried when all attempts of this one have failed.
     pub fallback: Option<String>,
+    /// Instead of [`Settings::control_message_format`](super::Settings::control_message_format).
+    pub control_message_format: Option<ControlMessageFormat>,
+    /// The account that calls in Twilio's dialect say.
+    pub twilio_account_sid: Option<String>,
+    /// What they are signed with.
+    pub twilio_auth_token: Option<Secret>,
     /// WebSocket pings and TCP keepalives.
     pub liveness: LivenessOptions,
     /// Instead of [`Settings::handshake_timeout`](super::Settings::handshake_timeout).
@@ -67,6 +76,9 @@ impl fmt::Debug for ConnectionSettings {
             .field("uri", uri)
             .field("uri_hosts", &self.uri_hosts)
             .field("fallback", &self.fallback)
+            .field("control_message_format", &self.control_message_format)
+            .field("twilio_account_sid", &self.twilio_account_sid)
+            .field("twilio_auth_token", &self.twilio_auth_token)
             .field("liveness", liveness)
             .field("handshake_timeout", &self.handshake_timeout)
             .field("write_timeout", &self.write_timeout)
@@ -81,9 +93,9 @@ impl fmt::Debug for ConnectionSettings {
 }
 
 /// The options of such a section alone.
-static OPTIONS: [ConfigOption<ConnectionSettings>; 16] = [
+static OPTIONS: [ConfigOption<ConnectionSettings>; 19] = [
     option("header", |s, v| {
-        s.headers.push(Header::parse(v).ok_or_else(|| invalid(HEADER))?);
+        s.headers.push(HeaderTemplate::parse(v).ok_or_else(|| invalid(HEADER))?);
         Ok(())
     }),
     // Of the two the last counts: a section may say otherwise than its template.
@@ -96,6 +108,11 @@ static OPTIONS: [ConfigOption<ConnectionSettings>; 16] = [
         put(&mut s.uri_hosts, Hosts::parse(v).map(Some).ok_or_else(|| invalid(HOSTS)))
     }),
     option("fallback", |s, v| put(&mut s.fallback, Ok(text(v)))),
+    option("control_message_format", |s, v| {
+        put(&mut s.control_message_format, control_message_format(v).map(Some))
+    }),
+    option("twilio_account_sid", |s, v| put(&mut s.twilio_account_sid, account_sid(v).map(Some))),
+    option("twilio_auth_token", |s, v| put(&mut s.twilio_auth_token, signing_key(v).map(Some))),
     option("proxy_host", |s, v| put(&mut s.proxy_host, proxy_host(v))),
     option("proxy_username", |s, v| put(&mut s.proxy_username, Ok(text(v)))),
     option("proxy_password", |s, v| put(&mut s.proxy_password, Ok(text(v)))),
@@ -113,14 +130,14 @@ pub fn connection_options() -> impl Iterator<Item = &'static str> {
     names(&OPTIONS).chain(names(&MEDIA)).chain(names(&LIVENESS))
 }
 
-fn token_file(value: &str) -> Result<Bearer, Fault> {
+fn token_file(value: &str) -> Result<Bearer, OptionFault> {
     let path = Some(PathBuf::from(value)).filter(|path| path.is_absolute());
     path.map(Bearer::File).ok_or_else(|| invalid(PATH))
 }
 
-fn proxy_host(value: &str) -> Result<Option<String>, Fault> {
+fn proxy_host(value: &str) -> Result<Option<String>, OptionFault> {
     if !value.is_empty() && parse_proxy_host(value).is_none() {
-        return Err(Fault::Invalid(PROXY_HOST.to_owned()));
+        return Err(OptionFault::Invalid(PROXY_HOST.to_owned()));
     }
     Ok(text(value))
 }
@@ -128,18 +145,18 @@ fn proxy_host(value: &str) -> Result<Option<String>, Fault> {
 /// What names a file, for messages about what does not.
 const PATH: &str = "the absolute path of a file";
 
-fn invalid(allowed: &str) -> Fault {
-    Fault::Invalid(allowed.to_owned())
+fn invalid(allowed: &str) -> OptionFault {
+    OptionFault::Invalid(allowed.to_owned())
 }
 
 impl ConnectionSettings {
-    pub(super) fn set(&mut self, option: &str, value: &str) -> Result<(), Fault> {
+    pub(super) fn set(&mut self, option: &str, value: &str) -> Result<(), OptionFault> {
         match set(&OPTIONS, self, option, value) {
-            Err(Fault::Unknown) => {}
+            Err(OptionFault::Unknown) => {}
             taken => return taken,
         }
         match set(&MEDIA, &mut self.media, option, value) {
-            Err(Fault::Unknown) => set(&LIVENESS, &mut self.liveness, option, value),
+            Err(OptionFault::Unknown) => set(&LIVENESS, &mut self.liveness, option, value),
             taken => taken,
         }
     }
@@ -147,13 +164,13 @@ impl ConnectionSettings {
     /// Whether a call has to evaluate anything.
     pub fn has_expressions(&self) -> bool {
         self.uri.as_ref().is_some_and(UriTemplate::has_expressions)
-            || self.headers.iter().any(Header::has_expressions)
+            || self.headers.iter().any(HeaderTemplate::has_expressions)
     }
 
     /// What one call sends, and where it goes.
     ///
     /// # Errors
-    /// What has come of a `${…}` does not fit.
+    /// The value of a `${…}` is not allowed.
     pub fn fill(&self, evaluate: Evaluate<'_>) -> Result<Filled, FillError> {
         let uri = self.uri.as_ref();
         let uri = uri.map(|uri| uri.fill(self.uri_hosts.as_ref(), evaluate)).transpose()?;

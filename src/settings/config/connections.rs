@@ -1,4 +1,4 @@
-//! All sections with `type = connection` together: what has to fit together, and what becomes of those in error.
+//! All sections with `type = connection` together: their dependencies, and the handling of errors.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +11,7 @@ const HOST_IS_OPEN: &str = "a uri without ${…} in its host, unless uri_hosts s
 const HOSTS_WITHOUT_URI: &str = "left out where there is no uri";
 const CIRCLE: &str = "another websocket_client, whose own fallbacks do not lead back here";
 
-/// Options that say who is calling and where to. A section that has them and is no connection's is meant to be one.
+/// Options that say who is calling and where to. A section that has them without being a connection's is probably meant to be one.
 const MEANT: [&str; 4] = ["header", "bearer_token", "bearer_token_file", "uri_hosts"];
 
 /// The connections' sections while the file is read.
@@ -43,7 +43,7 @@ impl Connections {
         errors
     }
 
-    /// Takes note of a section whose type is none, if it may have been meant for a client.
+    /// Records a section without a type, if it may have been meant for a client.
     pub(super) fn miss(&mut self, section: &SectionReader<'_>, error: &ConfigError) {
         let is_meant = |option: &str| MEANT.iter().any(|meant| option.eq_ignore_ascii_case(meant));
         if section.section.variables.iter().any(|(option, _)| is_meant(option)) {
@@ -88,7 +88,7 @@ impl Connections {
         finished
     }
 
-    /// What does not fit together, in the order of the sections' names.
+    /// Contradictions, in the order of the sections' names.
     fn check(&self, file_name: &str) -> Vec<ConfigError> {
         let sections: BTreeMap<_, _> = self.settings.iter().collect();
         let faults = sections.into_iter().flat_map(|(name, settings)| {
@@ -117,9 +117,9 @@ impl Connections {
         too_much.collect()
     }
 
-    fn circle(&self, name: &str, settings: &ConnectionSettings) -> Option<Fault> {
+    fn circle(&self, name: &str, settings: &ConnectionSettings) -> Option<OptionFault> {
         let mut next = settings.fallback.as_ref();
-        // A circle that does not come by here is another section's.
+        // A circle that does not include this section is another section's error.
         for _ in 0..=self.settings.len() {
             if next? == name {
                 return Some(("fallback", settings.fallback.clone().unwrap_or_default(), CIRCLE));
@@ -131,14 +131,14 @@ impl Connections {
 }
 
 /// An option, its value, and what may be its value.
-type Fault = (&'static str, String, &'static str);
+type OptionFault = (&'static str, String, &'static str);
 
-fn open_host(settings: &ConnectionSettings) -> Option<Fault> {
+fn open_host(settings: &ConnectionSettings) -> Option<OptionFault> {
     let uri = settings.uri.as_ref().filter(|uri| uri.has_expressions_in_host())?;
     settings.uri_hosts.is_none().then(|| ("uri", uri.to_string(), HOST_IS_OPEN))
 }
 
-fn hosts_alone(settings: &ConnectionSettings) -> Option<Fault> {
+fn hosts_alone(settings: &ConnectionSettings) -> Option<OptionFault> {
     let hosts = settings.uri_hosts.as_ref()?;
     settings.uri.is_none().then(|| ("uri_hosts", hosts.to_string(), HOSTS_WITHOUT_URI))
 }

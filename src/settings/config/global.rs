@@ -6,14 +6,13 @@ use super::GLOBAL;
 use super::config_error::{ConfigError, Instead};
 use super::liveness::{LIVENESS, LivenessOptions};
 use super::media_options::{MEDIA, MediaOptions};
-use super::option::{ConfigOption, Fault, names, option, put, set};
+use super::option::{ConfigOption, OptionFault, names, option, put, set};
 use super::section::SectionReader;
 use super::settings::{AclRule, AclSense, Settings};
 use super::value::{
-    QUEUE_BYTES, TIMEOUT_MS, boolean, contexts, events_per_second, millis, parse_boolean, reconnect, seconds,
-    size, text,
+    QUEUE_BYTES, TIMEOUT_MS, boolean, contexts, control_message_format, events_per_second, millis,
+    parse_boolean, reconnect, seconds, size, text,
 };
-use crate::protocol::command::{CONTROL_MESSAGE_FORMATS, ControlMessageFormat};
 use crate::report::notification::{NOTICE_CLASSES, NotificationClasses};
 
 /// A number of frames.
@@ -22,7 +21,7 @@ const FRAMES: RangeInclusive<u64> = 1..=100_000;
 /// What may wait on all calls together, bytes.
 const QUEUE_BYTES_TOTAL: RangeInclusive<u64> = *QUEUE_BYTES.start()..=1 << 40;
 
-/// The option that is looked at before the rest of the file is.
+/// The option that is read before the rest of the file.
 const ALLOW_UNTESTED_VERSION: &str = "allow_untested_version";
 
 /// The options of `[global]` alone.
@@ -64,7 +63,7 @@ static OPTIONS: [ConfigOption<Settings>; 28] = [
     option(ALLOW_UNTESTED_VERSION, |s, v| put(&mut s.allow_untested_version, boolean(v))),
 ];
 
-/// The options of `[global]`; no other is taken. Each has its line in the sample, the README and Asterisk's own help.
+/// The options of `[global]`; others are refused. Each has its line in the sample, docs/configuration.md and Asterisk's own help.
 pub fn global_options() -> impl Iterator<Item = &'static str> {
     names(&OPTIONS).chain(names(&MEDIA)).chain(names(&LIVENESS))
 }
@@ -84,13 +83,9 @@ pub fn allows_untested_version(file_name: &str, value: Option<&str>) -> Result<b
     })
 }
 
-fn control_message_format(value: &str) -> Result<ControlMessageFormat, Fault> {
-    ControlMessageFormat::parse(value).ok_or_else(|| Fault::Invalid(CONTROL_MESSAGE_FORMATS.to_owned()))
-}
-
-fn add_acl_rule(settings: &mut Settings, sense: AclSense, value: &str) -> Result<(), Fault> {
+fn add_acl_rule(settings: &mut Settings, sense: AclSense, value: &str) -> Result<(), OptionFault> {
     let value = text(value).ok_or_else(|| {
-        Fault::Invalid(match sense {
+        OptionFault::Invalid(match sense {
             AclSense::Acl => "names of ACLs of acl.conf".to_owned(),
             AclSense::Permit | AclSense::Deny => "addresses, with or without a mask".to_owned(),
         })
@@ -104,8 +99,8 @@ fn origins(value: &str) -> Vec<String> {
     origins.map(str::to_owned).collect()
 }
 
-fn notice_classes(value: &str) -> Result<NotificationClasses, Fault> {
-    NotificationClasses::parse(value).ok_or_else(|| Fault::Invalid(NOTICE_CLASSES.to_owned()))
+fn notice_classes(value: &str) -> Result<NotificationClasses, OptionFault> {
+    NotificationClasses::parse(value).ok_or_else(|| OptionFault::Invalid(NOTICE_CLASSES.to_owned()))
 }
 
 /// `[global]` while it is read.
@@ -133,13 +128,13 @@ impl Global {
         self.errors.extend(errors);
     }
 
-    fn set(&mut self, option: &str, value: &str) -> Result<(), Fault> {
+    fn set(&mut self, option: &str, value: &str) -> Result<(), OptionFault> {
         match set(&OPTIONS, &mut self.settings, option, value) {
-            Err(Fault::Unknown) => {}
+            Err(OptionFault::Unknown) => {}
             taken => return taken,
         }
         match set(&MEDIA, &mut self.media, option, value) {
-            Err(Fault::Unknown) => set(&LIVENESS, &mut self.liveness, option, value),
+            Err(OptionFault::Unknown) => set(&LIVENESS, &mut self.liveness, option, value),
             taken => taken,
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::liveness::{Pings, TcpKeepalives};
+use super::media_options::QueueOverflow;
 use super::settings::{AclRule, Settings};
 
 impl Settings {
@@ -18,7 +19,12 @@ impl Settings {
             ("queue_max, queue_xoff, queue_xon", {
                 format!("{}, {}, {} frames", self.queue_max, self.queue_xoff, self.queue_xon)
             }),
-            ("queue_overflow", self.queue_overflow.as_str().to_owned()),
+            (
+                "queue_overflow",
+                self.queue_overflow
+                    .map_or("drop; wait in dialects of others", QueueOverflow::as_str)
+                    .to_owned(),
+            ),
             ("queue_bytes, queue_bytes_total", {
                 format!("{}, {} bytes", self.queue_bytes, self.queue_bytes_total)
             }),

@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use super::option::{ConfigOption, Fault, names, option, put, set};
+use super::option::{ConfigOption, OptionFault, names, option, put, set};
 use super::settings::Settings;
 use super::value::{boolean, millis};
 
-/// What becomes of a message of media that finds the queue full.
+/// What happens to a message of media that finds the queue full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum QueueOverflow {
     /// It is dropped at `queue_max` frames.
@@ -51,10 +51,10 @@ pub(super) static MEDIA: [ConfigOption<MediaOptions>; 4] = [
 ];
 
 impl MediaOptions {
-    /// Puts what is written in the place of what `settings` say.
+    /// Overrides `settings` with the written values.
     pub(super) fn apply_to(self, settings: &mut Settings) {
         let Self { queue_overflow, max_latency, music_on_hold, silence_fill } = self;
-        settings.queue_overflow = queue_overflow.unwrap_or(settings.queue_overflow);
+        settings.queue_overflow = queue_overflow.or(settings.queue_overflow);
         settings.max_latency =
             max_latency.map_or(settings.max_latency, |limit| Some(limit).filter(|limit| !limit.is_zero()));
         settings.music_on_hold = music_on_hold.unwrap_or(settings.music_on_hold);
@@ -108,10 +108,10 @@ pub enum MediaOptionError {
 }
 
 impl MediaOptionError {
-    fn new(name: &str, value: &str, fault: Fault) -> Self {
+    fn new(name: &str, value: &str, fault: OptionFault) -> Self {
         match fault {
-            Fault::Unknown => Self::Unknown { name: name.to_owned() },
-            Fault::Invalid(allowed) => {
+            OptionFault::Unknown => Self::Unknown { name: name.to_owned() },
+            OptionFault::Invalid(allowed) => {
                 Self::Value { name: name.to_owned(), value: value.to_owned(), allowed }
             }
         }
@@ -127,18 +127,18 @@ fn all_names() -> String {
     }
 }
 
-fn queue_overflow(value: &str) -> Result<QueueOverflow, Fault> {
+fn queue_overflow(value: &str) -> Result<QueueOverflow, OptionFault> {
     let known = [QueueOverflow::Drop, QueueOverflow::Wait];
     let found = known.into_iter().find(|overflow| value.eq_ignore_ascii_case(overflow.as_str()));
-    found.ok_or_else(|| Fault::Invalid("'drop' or 'wait'".to_owned()))
+    found.ok_or_else(|| OptionFault::Invalid("'drop' or 'wait'".to_owned()))
 }
 
-fn max_latency(value: &str) -> Result<Duration, Fault> {
+fn max_latency(value: &str) -> Result<Duration, OptionFault> {
     if value == "0" {
         return Ok(Duration::ZERO);
     }
     millis(value, 20..=60_000).map_err(|fault| match fault {
-        Fault::Invalid(allowed) => Fault::Invalid(format!("0 (off), or {allowed}")),
-        Fault::Unknown => Fault::Unknown,
+        OptionFault::Invalid(allowed) => OptionFault::Invalid(format!("0 (off), or {allowed}")),
+        OptionFault::Unknown => OptionFault::Unknown,
     })
 }

@@ -5,11 +5,11 @@ pub(super) struct ConfigOption<T> {
     /// In lower case.
     pub(super) name: &'static str,
     /// Takes the value as it is written, without white space around it.
-    pub(super) set: fn(&mut T, &str) -> Result<(), Fault>,
+    pub(super) set: fn(&mut T, &str) -> Result<(), OptionFault>,
 }
 
 /// Why an option is refused.
-pub(super) enum Fault {
+pub(super) enum OptionFault {
     /// No such option.
     Unknown,
     /// The value does not fit; holds what would.
@@ -19,7 +19,7 @@ pub(super) enum Fault {
 /// A row of a table of options.
 pub(super) const fn option<T>(
     name: &'static str,
-    set: fn(&mut T, &str) -> Result<(), Fault>,
+    set: fn(&mut T, &str) -> Result<(), OptionFault>,
 ) -> ConfigOption<T> {
     ConfigOption { name, set }
 }
@@ -30,7 +30,7 @@ pub(super) fn names<T>(options: &'static [ConfigOption<T>]) -> impl Iterator<Ite
 }
 
 /// Puts a value that fits in its place.
-pub(super) fn put<T>(place: &mut T, value: Result<T, Fault>) -> Result<(), Fault> {
+pub(super) fn put<T>(place: &mut T, value: Result<T, OptionFault>) -> Result<(), OptionFault> {
     *place = value?;
     Ok(())
 }
@@ -41,7 +41,7 @@ pub(super) fn set<T>(
     target: &mut T,
     name: &str,
     value: &str,
-) -> Result<(), Fault> {
-    let option = options.iter().find(|option| option.name == name).ok_or(Fault::Unknown)?;
+) -> Result<(), OptionFault> {
+    let option = options.iter().find(|option| option.name == name).ok_or(OptionFault::Unknown)?;
     (option.set)(target, value)
 }

@@ -2,7 +2,7 @@
 
 use super::Section;
 use super::config_error::ConfigError;
-use super::option::Fault;
+use super::option::OptionFault;
 use crate::settings::per_call::shown_header;
 use crate::settings::secrets::{HIDDEN, uri_for_log};
 
@@ -24,7 +24,10 @@ impl<'a> SectionReader<'a> {
     }
 
     /// Hands every option, in lower case as Asterisk does not mind the case, and its value to `set`.
-    pub(super) fn read(&self, mut set: impl FnMut(&str, &str) -> Result<(), Fault>) -> Vec<ConfigError> {
+    pub(super) fn read(
+        &self,
+        mut set: impl FnMut(&str, &str) -> Result<(), OptionFault>,
+    ) -> Vec<ConfigError> {
         let mut errors = Vec::new();
         for (option, value) in self.section.variables.iter().filter(|(option, _)| !is_type(option)) {
             let fault = match set(&option.to_ascii_lowercase(), value.trim()) {
@@ -34,8 +37,8 @@ impl<'a> SectionReader<'a> {
             let (file, section) = (self.file_name.to_owned(), self.section.name.clone());
             let option = option.clone();
             errors.push(match fault {
-                Fault::Unknown => ConfigError::UnknownOption { file, section, option },
-                Fault::Invalid(allowed) => {
+                OptionFault::Unknown => ConfigError::UnknownOption { file, section, option },
+                OptionFault::Invalid(allowed) => {
                     let value = shown(&option, value);
                     ConfigError::InvalidValue { file, section, option, value, allowed }
                 }
@@ -49,7 +52,7 @@ impl<'a> SectionReader<'a> {
 pub(super) fn shown(option: &str, value: &str) -> String {
     match option.to_ascii_lowercase().as_str() {
         "header" => shown_header(value),
-        "bearer_token" => HIDDEN.to_owned(),
+        "bearer_token" | "twilio_auth_token" => HIDDEN.to_owned(),
         "uri" => uri_for_log(value).split('?').next().unwrap_or_default().to_owned(),
         _ => value.to_owned(),
     }

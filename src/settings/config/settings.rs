@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::connection::ConnectionSettings;
 use super::liveness::{Pings, TcpKeepalives};
 use super::media_options::{MediaOptions, QueueOverflow};
-use crate::protocol::command::ControlMessageFormat;
+use crate::protocol::dialect::ControlMessageFormat;
 use crate::report::notification::NotificationClasses;
 
 /// `[global]`.
@@ -13,7 +13,7 @@ use crate::report::notification::NotificationClasses;
 pub struct Settings {
     /// How control messages are written unless the dial string says otherwise.
     pub control_message_format: ControlMessageFormat,
-    /// How long an app may take nothing at all from us before it is given up.
+    /// How long an app may read nothing at all before its call ends.
     pub write_timeout: Duration,
     /// For name look-up, proxy, TLS and upgrade of one outgoing attempt together.
     pub handshake_timeout: Duration,
@@ -29,8 +29,8 @@ pub struct Settings {
     pub queue_xoff: usize,
     /// Frames under which MEDIA_XON is sent; at least 1.
     pub queue_xon: usize,
-    /// What becomes of a message that finds the queue full.
-    pub queue_overflow: QueueOverflow,
+    /// What happens to a message that finds the queue full; `None`: what is usual in the call's dialect.
+    pub queue_overflow: Option<QueueOverflow>,
     /// Bytes that may wait on one call before its socket is not read, if it waits; at most `queue_bytes_total`.
     pub queue_bytes: usize,
     /// The same for all calls that wait together.
@@ -43,12 +43,12 @@ pub struct Settings {
     pub incoming_timeout: Option<Duration>,
     /// How long an INCOMING call outlives its connection; `None`: not at all.
     pub incoming_reconnect: Option<Duration>,
-    /// Nobody may connect: it is not known who may. The file could not be read when the module was loaded, or a rule in it.
+    /// No client may connect, because the rules are not known. The file could not be read when the module was loaded, or a rule in it.
     pub incoming_closed: bool,
-    /// Who may connect, in the order of the file, which matters. The host makes an Asterisk ACL of it, and must let
-    /// nobody in if it cannot.
+    /// Who may connect, in the order of the file, which matters. The host makes an Asterisk ACL of it, and must
+    /// refuse everybody if it cannot.
     pub incoming_acl: Vec<AclRule>,
-    /// Refuse apps that come over plain ws.
+    /// Refuse apps that use plain ws.
     pub incoming_require_tls: bool,
     /// Allowed Origin headers; empty: any.
     pub incoming_origins: Vec<String>,
@@ -76,7 +76,7 @@ pub struct Settings {
     pub coalesce_reads: bool,
     /// Whether bridges may be direct. For bridges that are made or change after a reload.
     pub direct_bridge: bool,
-    /// Whether an Asterisk is put up with that [`version::check`](crate::settings::asterisk_version::check) does not. The host looks at
+    /// Whether to load in an Asterisk that [`version::check`](crate::settings::asterisk_version::check) refuses. The host looks at
     /// it before all else at load.
     pub allow_untested_version: bool,
 }
@@ -120,7 +120,7 @@ impl Default for Settings {
             queue_max: 1000,
             queue_xoff: 900,
             queue_xon: 800,
-            queue_overflow: QueueOverflow::Drop,
+            queue_overflow: None,
             queue_bytes: 16 << 20,
             queue_bytes_total: 1 << 30,
             max_latency: None,
@@ -139,7 +139,7 @@ impl Default for Settings {
             app_events: false,
             app_events_per_second: 20,
             transfer_contexts: Vec::new(),
-            // Clients of AMI pass over events that they do not know; every version of Asterisk has new ones.
+            // Clients of AMI ignore events that they do not know; every version of Asterisk has new ones.
             manager_events: NotificationClasses::ALL,
             user_events: NotificationClasses::NONE,
             reactor_threads: 0,

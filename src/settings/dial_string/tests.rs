@@ -246,14 +246,48 @@ fn dial_strings_that_are_refused() {
             "conn1/d(in)d()",
             "Unrecognized option for media direction: ''. Must be 'both', 'in' or 'out'",
         ),
-        (
-            "incoming with parameters",
-            "INCOMING/v(a=1)",
-            "URI parameters are not allowed for 'WebSocket/INCOMING' channels",
-        ),
     ];
     for (name, data, text) in rows {
         assert_eq!(parse(data).expect_err(name).to_string(), text, "{name}");
+    }
+}
+
+#[test]
+fn options_that_a_dialect_does_not_have() {
+    use ControlMessageFormat::{Json, PlainText, Twilio};
+    let not_twilio = |option: char, why: &str| {
+        Some(format!(
+            "Option '{option}' is not possible with f(twilio) in WebSocket/conn1: {why}. Allowed are calls in twilio \
+             without it, or f(plain-text) and f(json)"
+        ))
+    };
+    let frames = "media comes in messages of any size, which are no frames";
+    let incoming = || Some("URI parameters are not allowed for 'WebSocket/INCOMING' channels".to_owned());
+    for (data, format, error) in [
+        ("INCOMING/v(a=1)", PlainText, incoming()),
+        ("INCOMING/v(a=1)", Json, incoming()),
+        ("INCOMING/v(a=1)", Twilio, None),
+        ("conn1/v(a=1)npu", Json, None),
+        ("conn1/v(a=1)c(slin)d(in)", Twilio, None),
+        ("conn1/n", Twilio, not_twilio('n', "its applications have no message that answers")),
+        ("conn1/p", Twilio, not_twilio('p', frames)),
+        ("conn1/u", Twilio, not_twilio('u', frames)),
+    ] {
+        let checked = parse(data).unwrap().check(format);
+        assert_eq!(checked.err().map(|error| error.to_string()), error, "{data} {format:?}");
+    }
+}
+
+#[test]
+fn parameters_are_decoded_as_a_server_decodes_a_query() {
+    for (data, expected) in [
+        ("conn1", vec![]),
+        ("conn1/v(a=1,b)", vec![("a", "1"), ("b", "")]),
+        ("conn1/v(a=x+y%2Bz%26,%C3%A9=%C3%A9,b=1=2)", vec![("a", "x y+z&"), ("é", "é"), ("b", "1=2")]),
+        ("conn1/v(a=%ff,a=2,,=)", vec![("a", "\u{fffd}"), ("a", "2"), ("", "")]),
+    ] {
+        let expected: Vec<_> = expected.into_iter().map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
+        assert_eq!(parse(data).unwrap().options.parameters(), expected, "{data}");
     }
 }
 
@@ -302,9 +336,12 @@ fn warnings_say_what_is_ignored() {
     assert_eq!(
         dialed.warnings,
         [
-            "Unknown options 'xyé ' in 'WebSocket' dial string ignored",
-            "'f/control message format' dialstring parameter value 'xml' missing or invalid, must be 'plain-text' \
-         or 'json'. Defaulting to 'plain-text'",
+            "Unknown options 'xyé ' in 'WebSocket' dial string ignored".to_owned(),
+            format!(
+                "'f/control message format' dialstring parameter value 'xml' missing or invalid, must be {}. \
+                 Defaulting to 'plain-text'",
+                control_message_formats()
+            ),
         ]
     );
 }
@@ -350,7 +387,7 @@ proptest! {
         if let Ok(dialed) = parse(&data) {
             prop_assert!(!dialed.connection_id.is_empty());
             if let Some(params) = dialed.options.uri_params {
-                prop_assert!(!dialed.connection_id.eq(INCOMING) && !params.contains([',', ' ', '/']));
+                prop_assert!(!params.contains([',', ' ', '/']));
             }
         }
     }

@@ -30,7 +30,7 @@ const RESERVED: [&str; 13] = [
 
 /// A header of the upgrade request, as it is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
+pub struct HeaderTemplate {
     name: String,
     value: Template,
 }
@@ -40,7 +40,7 @@ pub struct Header {
 pub struct FilledHeader {
     /// A token.
     pub name: String,
-    /// Without control characters; bytes above 127 are nobody's business.
+    /// Without control characters; bytes above 127 are not looked at.
     pub value: Vec<u8>,
 }
 
@@ -50,7 +50,7 @@ impl fmt::Debug for FilledHeader {
     }
 }
 
-impl Header {
+impl HeaderTemplate {
     /// `Name: value`; `None` if it cannot be sent.
     pub fn parse(text: &str) -> Option<Self> {
         let (name, value) = text.split_once(':')?;
@@ -75,7 +75,7 @@ impl Header {
     pub fn fill(&self, evaluate: Evaluate<'_>) -> Result<FilledHeader, FillError> {
         let value = self.value.fill(evaluate);
         if has_control(&value) {
-            return Err(FillError::Header(self.name.clone()));
+            return Err(FillError::HeaderTemplate(self.name.clone()));
         }
         Ok(FilledHeader { name: self.name.clone(), value })
     }

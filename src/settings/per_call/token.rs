@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use rustix::fs::OFlags;
+use zeroize::Zeroizing;
 
 use super::Secret;
 
@@ -14,6 +15,9 @@ pub(crate) const TOKEN: &str = "a token of RFC 6750: letters, digits, -._~+/, th
 
 /// Bytes of the longest token.
 const MAX_TOKEN: usize = 16 * 1024;
+
+/// Bytes of a token's file that are looked at.
+const MAX_FILE: usize = MAX_TOKEN * 2;
 
 /// Where a client's token comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,15 +43,15 @@ pub fn parse_token(text: &str) -> Option<Secret> {
 /// What is wrong with the file, for the log.
 pub fn read_token(file: &PathBuf) -> Result<Secret, String> {
     let failed = |why: &dyn std::fmt::Display| format!("bearer_token_file {}: {why}", file.display());
-    // A pipe would keep the thread until somebody writes.
+    // A pipe would keep the thread until a writer comes.
     let nonblock = OFlags::NONBLOCK.bits().cast_signed();
     let opened =
         OpenOptions::new().read(true).custom_flags(nonblock).open(file).map_err(|err| failed(&err))?;
     if !opened.metadata().map_err(|err| failed(&err))?.is_file() {
         return Err(failed(&"it is not a regular file"));
     }
-    let mut text = String::new();
-    let limit = MAX_TOKEN as u64 * 2;
-    opened.take(limit).read_to_string(&mut text).map_err(|err| failed(&err))?;
+    // As large as what is read, so that no copy stays where it grew.
+    let mut text = Zeroizing::new(String::with_capacity(MAX_FILE * 2));
+    opened.take(MAX_FILE as u64).read_to_string(&mut text).map_err(|err| failed(&err))?;
     parse_token(text.trim()).ok_or_else(|| failed(&format!("it does not have {TOKEN}")))
 }

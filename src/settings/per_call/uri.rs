@@ -69,7 +69,7 @@ impl UriTemplate {
         let host = self.fill_host(hosts, evaluate)?;
         let rest = fill_rest(&self.rest, evaluate)?;
         let uri = format!("{}{host}{}{rest}", self.before_host.0, self.port);
-        // Whoever connects takes the URI apart again: that must not come to another host.
+        // The connector parses the URI again, and that must not give another host.
         let bare = host.trim_matches(['[', ']']);
         if !parse_uri(&uri).is_ok_and(|target| target.host == bare) {
             return Err(FillError::Host(shown(&host)));
@@ -111,7 +111,7 @@ impl fmt::Display for UriTemplate {
     }
 }
 
-/// Letters, digits, `-`, `.`; or, for a value that is the whole host, an IPv6 address in brackets.
+/// Letters, digits, `-`, `.`; or, if a value is the whole host, an IPv6 address in brackets.
 fn may_be_in_host(value: &[u8], is_whole: bool) -> bool {
     let inside = value.strip_prefix(b"[").and_then(|value| value.strip_suffix(b"]"));
     match inside {

@@ -31,7 +31,7 @@ impl Context {
         let ctx = NonNull::new(unsafe { ffi::SSL_CTX_new(ffi::TLS_client_method()) })
             .ok_or_else(|| format!("no TLS context: {}", error_text()))?;
         let context = Self { ctx, verify_cert: key.verify_cert, verify_hostname: key.verify_hostname };
-        // SAFETY: a live context that nobody else has yet.
+        // SAFETY: a live context that no other code has yet.
         unsafe {
             ffi::SSL_CTX_ctrl(ctx.as_ptr(), ffi::SSL_CTRL_SET_MIN_PROTO_VERSION, TLS_1_2, ptr::null_mut());
             let mode = if key.verify_cert { ffi::SSL_VERIFY_PEER } else { ffi::SSL_VERIFY_NONE };
@@ -47,7 +47,7 @@ impl Context {
         Ok(context)
     }
 
-    /// The configured authorities; without any, the system's (DIVERGES: the C module trusts nobody then).
+    /// The configured authorities; without any, the system's (DIVERGES: the C module trusts none then).
     fn load_trust(&self, key: &ContextKey) -> Result<(), String> {
         let (file, path) = (c_string(key.ca_list_file.as_deref())?, c_string(key.ca_list_path.as_deref())?);
         clear_errors();

@@ -10,6 +10,10 @@ pub fn tests(suite: &mut Suite) {
     ours(suite, "bad_input/plain_text", plain_text);
 }
 
+const DIGITS: &str =
+    "allowed: a string of 0 to 9, A to D, *, # and w (half a second), or \"\" to stop those that wait";
+const DURATIONS: &str = "allowed: whole numbers from 40 to 6000";
+const PAUSES: &str = "allowed: whole numbers from 0 to 6000";
 const TEXTS: &str = "allowed: a string that is not empty, without NUL";
 const NAMES: &str = "allowed: a string of 1 to 128 bytes, without control characters";
 const DATA: &str = "allowed: a JSON object without a key \"eventname\"";
@@ -26,6 +30,26 @@ fn cases() -> Vec<(&'static str, Value, String)> {
     };
     let big: Value = serde_json::from_str(r#"{"n":18446744073709551615}"#).expect("JSON");
     vec![
+        ("SEND_DTMF", json!({}), missing("digits", DIGITS)),
+        ("SEND_DTMF", json!({"digits": null}), wrong("digits", "null", DIGITS)),
+        ("SEND_DTMF", json!({"digits": 1}), wrong("digits", "1", DIGITS)),
+        ("SEND_DTMF", json!({"digits": ["1"]}), wrong("digits", "[\"1\"]", DIGITS)),
+        ("SEND_DTMF", json!({"digits": "1E"}), wrong("digits", "\"1E\"", DIGITS)),
+        ("SEND_DTMF", json!({"digits": "1W"}), wrong("digits", "\"1W\"", DIGITS)),
+        ("SEND_DTMF", json!({"digits": " 1"}), wrong("digits", "\" 1\"", DIGITS)),
+        ("SEND_DTMF", json!({"digits": "1\0"}), wrong("digits", "\"1\\u0000\"", DIGITS)),
+        ("SEND_DTMF", json!({"digits": "\u{661}"}), wrong("digits", "\"\u{661}\"", DIGITS)),
+        ("SEND_DTMF", json!({"digits": "1".repeat(257)}), too_long("digits", 257, 256)),
+        ("SEND_DTMF", json!({"digits": "1", "duration": null}), wrong("duration", "null", DURATIONS)),
+        ("SEND_DTMF", json!({"digits": "1", "duration": "100"}), wrong("duration", "\"100\"", DURATIONS)),
+        ("SEND_DTMF", json!({"digits": "1", "duration": 39}), wrong("duration", "39", DURATIONS)),
+        ("SEND_DTMF", json!({"digits": "1", "duration": 6001}), wrong("duration", "6001", DURATIONS)),
+        ("SEND_DTMF", json!({"digits": "", "duration": 0}), wrong("duration", "0", DURATIONS)),
+        ("SEND_DTMF", json!({"digits": "1", "duration": 100.5}), wrong("duration", "100.5", DURATIONS)),
+        ("SEND_DTMF", json!({"digits": "1", "pause": null}), wrong("pause", "null", PAUSES)),
+        ("SEND_DTMF", json!({"digits": "1", "pause": -1}), wrong("pause", "-1", PAUSES)),
+        ("SEND_DTMF", json!({"digits": "1", "pause": 6001}), wrong("pause", "6001", PAUSES)),
+        ("SEND_DTMF", json!({"digits": "1", "pause": true}), wrong("pause", "true", PAUSES)),
         ("SEND_TEXT", json!({}), missing("text", TEXTS)),
         ("SEND_TEXT", json!({"text": null}), wrong("text", "null", TEXTS)),
         ("SEND_TEXT", json!({"text": 1}), wrong("text", "1", TEXTS)),
@@ -79,8 +103,12 @@ fn fields(t: &Context) {
             assert_eq!((error.get("command"), error.value("correlation_id").as_str()), (name.into(), id));
         }
     }
-    for name in ["SEND_TEXT", "SEND_EVENT", "TRANSFER"] {
-        super::command(&app, name, json!({"correlation_id": 1, "text": "t", "name": "n", "exten": "200"}));
+    for name in ["SEND_DTMF", "SEND_TEXT", "SEND_EVENT", "TRANSFER"] {
+        super::command(
+            &app,
+            name,
+            json!({"correlation_id": 1, "digits": "1", "text": "t", "name": "n", "exten": "200"}),
+        );
         let error = app.expect_event("ERROR");
         let text = format!("{name}: 'correlation_id' is 1; allowed: a string of at most 1024 bytes");
         assert_eq!((error.get("error_text"), error.value("correlation_id")), (text, &Value::Null));
@@ -91,7 +119,7 @@ fn fields(t: &Context) {
 fn plain_text(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)");
     call.wait_up();
-    for name in ["SUBSCRIBE", "SEND_TEXT", "SEND_EVENT", "TRANSFER"] {
+    for name in ["SUBSCRIBE", "SEND_DTMF", "SEND_TEXT", "SEND_EVENT", "TRANSFER"] {
         for argument in ["", " 200", " {\"exten\":\"200\"}"] {
             app.send_text(&format!("{name}{argument}"));
             assert_eq!(app.expect_error(), format!("{name} only supports JSON format."));

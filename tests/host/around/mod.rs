@@ -4,6 +4,10 @@ mod bad_input;
 mod digits;
 mod events;
 mod example;
+mod features;
+mod pressed;
+mod replaced;
+mod sip;
 mod states;
 mod texts;
 mod transfer;
@@ -20,6 +24,10 @@ pub fn tests(suite: &mut Suite) {
     digits::tests(suite);
     events::tests(suite);
     example::tests(suite);
+    features::tests(suite);
+    pressed::tests(suite);
+    replaced::tests(suite);
+    sip::tests(suite);
     states::tests(suite);
     texts::tests(suite);
     transfer::tests(suite);
@@ -47,8 +55,12 @@ exten => indications,1,Proceeding()
  same => n,Ringing()
  same => n,Busy(1)
 exten => congested,1,Congestion(1)
+exten => menu,1,Answer()
+ same => n,Read(DIGITS,,4,,1,20)
+ same => n,Stasis(${APP},read,${DIGITS})
 exten => room,1,BridgeWait(${ROOM},participant,e(s))
 exten => leg,1,Dial(WebSocket/${CLIENT}/c(ulaw)f(json))
+exten => _to.,1,Dial(WebSocket/${EXTEN:2}/c(ulaw)f(json))
 exten => 603,1,Answer()
  same => n,Echo()
 [agents]
@@ -66,6 +78,7 @@ fn instance() -> InstanceConfig {
     for module in [
         "bridge_builtin_features",
         "app_bridgewait",
+        "app_read",
         "app_sendtext",
         "codec_gsm",
         "func_callerid",
@@ -74,7 +87,7 @@ fn instance() -> InstanceConfig {
         config = config.module(module);
     }
     config
-        .file("features.conf", "[general]\n[featuremap]\natxfer = *2\n[applicationmap]\n")
+        .file("features.conf", "[general]\nfeaturedigittimeout = 10000\n[featuremap]\natxfer = *2\nblindxfer = #1\n[applicationmap]\n")
         .file(
             "musiconhold.conf",
             "[general]\n[default]\nmode = custom\napplication = /usr/bin/yes\nformat = ulaw\n",
@@ -84,7 +97,7 @@ fn instance() -> InstanceConfig {
 }
 
 /// Adds a test of ours on the instance that these tests share.
-fn ours(suite: &mut Suite, name: &str, body: fn(&Context)) {
+fn ours(suite: &mut Suite, name: &str, body: impl Fn(&Context) + Send + Sync + 'static) {
     suite.ours(format!("around/{name}"), ONLY_OURS, body).shares("around", instance);
 }
 

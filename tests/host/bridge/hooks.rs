@@ -81,6 +81,8 @@ fn switch(t: &Context, on: bool, path: &str, parameters: &[(&str, &str)]) {
     let method = if on { "POST" } else { "DELETE" };
     let answer = t.ari().request(method, path, parameters, &serde_json::Value::Null);
     assert!(answer.status < 300, "{method} {path}: {} {}", answer.status, answer.body);
+    let (channel, _) = path.rsplit_once('/').expect("of a channel");
+    t.ari().settled(channel);
 }
 
 fn mute(t: &Context, call: &Call<'_>, on: bool, direction: &str) {
@@ -227,7 +229,7 @@ fn recording(t: &Context) {
 
 /// Whether all of the hundred frames but the first and the last one, which the recorder misses with either module, come to
 /// stand in this file.
-fn has_all(t: &Context, file: &str) -> bool {
+pub(super) fn has_all(t: &Context, file: &str) -> bool {
     let media = numbered(100);
     let wanted = &media[FRAME..media.len() - FRAME];
     let path = t.asterisk.folder().join("spool/monitor").join(file);

@@ -21,7 +21,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("bridge/busy", NO_TECHNOLOGY, busy).private_from(|| Control::preload(InstanceConfig::new()));
     suite
         .ours("bridge/locked", FAULT, locked)
-        .private_with(InstanceConfig::new().fault(&format!("read={LOCKED_MS}")));
+        .private_with(InstanceConfig::new().fault(&format!("hold={LOCKED_MS}")));
     suite.differs("bridge/moved", ROW, moved);
     suite.differs("bridge/optimised", ROW, optimised).shares("optimised", || {
         InstanceConfig::new().dialplan(
@@ -147,16 +147,20 @@ fn busy(t: &Context) {
     let [(one, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
     expect_all(&ear, &app, 10);
     for _ in 0..5 {
-        control.set(Field::LocksBusyElsewhere, 2);
+        // A player's four tries, and those of the thread to which it leaves the frame then.
+        control.set(Field::LocksBusyElsewhere, 6);
         ear.send_media(&[0xff; FRAME]);
         wait::until("locks were tried", || control.get(Field::LocksBusyElsewhere) <= 0);
     }
     assert_eq!(control.get(Field::LocksForeign), 0, "it gave back what it had not got");
     expect_all_both_ways(&app, &ear, 25);
     let stats = t.asterisk.cli("websocket show stats");
-    let locked = stats.lines().find(|line| line.contains("reason=locked")).expect("a row").to_owned();
-    let count = locked.split_whitespace().nth(2).and_then(|word| word.parse::<u64>().ok());
-    assert!(count > Some(0), "{locked}");
+    for row in ["frames_not_direct", "frames_played_not_direct"] {
+        let mut rows = stats.lines().filter(|line| line.starts_with(row) && line.contains("reason=locked"));
+        let locked = rows.next().expect("a row");
+        let count = locked.split_whitespace().nth(2).and_then(|word| word.parse::<u64>().ok());
+        assert!(count > Some(0), "{locked}");
+    }
     assert!(super::direct(&one) > 0);
 }
 
@@ -166,11 +170,12 @@ const LOCKED_MS: u64 = 5000;
 /// Somebody holds a channel's lock for seconds while its peer talks to it: other bridges do not notice, and afterwards the
 /// call goes on.
 fn locked(t: &Context) {
-    let [(_one, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
+    let [(one, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
     let [(_beside, talks), (_peer, listens)] = t.bridged("c(ulaw)", "c(ulaw)");
-    // The first frame that the core reads stands still under its channel's lock, in the first bridge.
-    app.send_media(&numbered(1));
+    // It stands still under its channel's lock.
+    t.ari().post(&format!("channels/{}/hold", one.id), &[]).ok();
     thread::sleep(Duration::from_millis(200));
+    app.send_media(&numbered(1));
     play(&ear, &numbered(20));
     let begin = Instant::now();
     expect_all_both_ways(&talks, &listens, 50);

@@ -2,13 +2,15 @@
 
 mod hooks;
 mod life;
+mod monitored;
+mod phones;
 mod sleeping;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::harness::call::Call;
-use super::harness::{App, Context, InstanceConfig, Suite, wait};
+use super::harness::{App, Context, InstanceConfig, Suite, sip, wait};
 use super::life::music;
 use super::protocol::rtp::{self, Phone};
 use super::whisper::{FRAME, expect_all, numbered, numbers};
@@ -36,6 +38,8 @@ pub fn tests(suite: &mut Suite) {
     suite.differs("bridge/reload", ROW, reload).private();
     hooks::tests(suite);
     life::tests(suite);
+    monitored::tests(suite);
+    phones::tests(suite);
     sleeping::tests(suite);
 }
 
@@ -48,6 +52,14 @@ pub fn without(suite: &mut Suite) {
         "masquerade/redirect_from_bridge",
         "bridge/hooks/spied_on",
         "bridge/not_chosen",
+        "bridge/phones/codecs/srtp",
+        "bridge/phones/change_of_codec",
+        "bridge/phones/fax",
+        "bridge/phones/attended_transfer",
+        "bridge/phones/queue",
+        "around/pressed/at_the_other_end/framed",
+        "around/sip/digits",
+        "fault/write_in_bridge",
     ]);
 }
 
@@ -94,6 +106,16 @@ fn expect_direct(t: &Context, call: &Call<'_>, before: usize, frames: usize) {
     }
 }
 
+/// Of so many frames from the application most have been played by a player.
+#[track_caller]
+fn expect_played(t: &Context, call: &Call<'_>, frames: usize) {
+    if is_direct(t) {
+        let played = figure(call, "frames_played_direct").parse::<usize>().expect("a number");
+        let others = figure(call, "frames_played_not_direct");
+        assert!(played > frames * 3 / 4 && played <= frames, "{played} of {frames} frames; others: {others}");
+    }
+}
+
 /// What each says the other hears, whole and in order, at the same time.
 #[track_caller]
 fn expect_all_both_ways(one: &App, other: &App, frames: usize) {
@@ -115,8 +137,10 @@ fn chosen_in_ari(t: &Context, kind: &str) {
     }
     expect_technology(t, &one.id, "websocket");
     expect_all_both_ways(&app, &ear, 100);
-    expect_direct(t, &one, 0, 100);
-    expect_direct(t, &other, 0, 100);
+    for call in [&one, &other] {
+        expect_direct(t, call, 0, 100);
+        expect_played(t, call, 100);
+    }
     if t.is_ours() {
         let shown = t.asterisk.cli(&format!("websocket show channel {}", one.name));
         assert!(
@@ -142,6 +166,7 @@ fn chosen_in_dial(t: &Context) {
     expect_technology(t, &caller.id, "websocket");
     expect_all_both_ways(&app, &ear, 100);
     expect_direct(t, &caller, 0, 100);
+    expect_played(t, &caller, 100);
     ear.command("HANGUP");
     ear.expect_close();
     assert_eq!(app.expect_close(), 1000);
@@ -164,17 +189,19 @@ fn chosen_with_phone(t: &Context) {
     expect_direct(t, &call, before, 100);
     app.send_media(&[0x33; 640 * 50]);
     phone.collect(50);
+    expect_played(t, &call, 50);
 }
 
 /// A SIP phone, whose channel has numbered streams.
 fn chosen_with_sip(t: &Context) {
-    music::allow_sip(t);
+    sip::allow_log(t);
     let call = t.call("WebSocket/INCOMING/c(ulaw)").dials("PJSIP/self", "10", "").originate();
     let app = call.connect();
     app.expect_media_start();
     expect_technology(t, &call.id, "websocket");
     expect_all(&app, &app, 100);
     expect_direct(t, &call, 0, 100);
+    expect_played(t, &call, 100);
     app.command("HANGUP");
     assert_eq!(app.expect_close(), 1000);
 }

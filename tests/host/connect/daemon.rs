@@ -1,30 +1,35 @@
-//! Servers of other people's that run in the sandbox: Debian's nginx and tinyproxy.
+//! Servers of other people's that run in the sandbox: Debian's nginx, HAProxy, tinyproxy and Prometheus.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
 use super::super::harness::sandbox::Mounts;
 use super::super::harness::{ports, process, sandbox, wait};
-use super::LOCALHOST;
+use super::{LOCALHOST, pki};
 
 /// One of them. It ends when this is dropped, and at the latest with this process.
 #[derive(Debug)]
 pub struct Daemon {
     process: Child,
     folder: PathBuf,
-    log: &'static str,
+    /// The same folder as it sees it.
+    inside: String,
+    recipe: Recipe,
+    ports: Vec<u16>,
 }
 
 /// How to run a server.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Recipe {
-    /// Program and arguments; `{}` stands for its folder.
+    /// Program and arguments; `{}` stands for its folder, `{port}` for its first port.
     pub command: &'static [&'static str],
     /// Its configuration's file name.
     pub config: &'static str,
-    /// Its log's file name.
+    /// Its log's file name. What it prints is in there, too.
     pub log: &'static str,
     /// What it has that the sandbox has not.
     pub mounts: Mounts,
@@ -46,35 +51,71 @@ impl Daemon {
     fn try_start(recipe: &Recipe, ports: &[u16], config: impl Fn(&str, &[u16]) -> String) -> Option<Self> {
         let (folder, inside) = sandbox::instance_folder();
         fs::write(folder.join(recipe.config), config(&inside, ports)).expect("configuration");
-        let mut command = sandbox::command(&folder, recipe.mounts);
-        command.args(recipe.command.iter().map(|argument| argument.replace("{}", &inside)));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = process::spawn(command).expect("chroot");
-        let mut daemon = Self { process, folder, log: recipe.log };
-        let listens = |port: &u16| TcpStream::connect((LOCALHOST, *port)).is_ok();
-        let ready = wait::poll(wait::PATIENCE, || match daemon.process.try_wait().expect("wait") {
-            Some(_) => Some(false),
-            None => ports.iter().all(listens).then_some(true),
-        });
-        if ready == Some(true) {
+        let process = run(recipe, &folder, &inside, ports);
+        let mut daemon = Self { process, folder, inside, recipe: *recipe, ports: ports.to_vec() };
+        if daemon.listens() {
             return Some(daemon);
         }
         let log = daemon.log();
-        let taken = ["Address already in use", "Unable to bind"].iter().any(|text| log.contains(text));
+        let taken = ["ddress already in use", "Unable to bind", "cannot bind socket"]
+            .iter()
+            .any(|text| log.contains(text));
         assert!(taken, "{} did not start:\n{log}", recipe.command[0]);
         None
     }
 
+    /// Waits until it listens on all of its ports. False: it has ended.
+    fn listens(&mut self) -> bool {
+        let listens = |port: &u16| TcpStream::connect((LOCALHOST, *port)).is_ok();
+        let ready = wait::poll(wait::PATIENCE, || match self.process.try_wait().expect("wait") {
+            Some(_) => Some(false),
+            None => self.ports.iter().all(listens).then_some(true),
+        });
+        ready == Some(true)
+    }
+
+    /// It is killed, with all of its connections.
+    pub fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Starts it again, after [`Daemon::kill`], on the same ports.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        self.process = run(&self.recipe, &self.folder, &self.inside, &self.ports);
+        assert!(self.listens(), "{} did not start again:\n{}", self.recipe.command[0], self.log());
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.join(self.log)).unwrap_or_default()
+        fs::read_to_string(self.folder.join(self.recipe.log)).unwrap_or_default()
     }
+
+    /// HAProxy's answer to a command of its operator's.
+    #[track_caller]
+    pub fn admin(&self, command: &str) -> String {
+        let mut socket = UnixStream::connect(self.folder.join("admin.sock")).expect("HAProxy's admin socket");
+        writeln!(socket, "{command}").expect("a command");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+}
+
+fn run(recipe: &Recipe, folder: &std::path::Path, inside: &str, ports: &[u16]) -> Child {
+    let mut command = sandbox::command(folder, recipe.mounts);
+    let port = ports.first().map(u16::to_string).unwrap_or_default();
+    command
+        .args(recipe.command.iter().map(|argument| argument.replace("{}", inside).replace("{port}", &port)));
+    let output = File::options().create(true).append(true).open(folder.join(recipe.log)).expect("its log");
+    command.stdin(Stdio::null()).stdout(output.try_clone().expect("its log")).stderr(output);
+    process::spawn(command).expect("chroot")
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.kill();
         if std::env::var_os("HOST_KEEP").is_none() {
             let _ = fs::remove_dir_all(&self.folder);
         }
@@ -100,6 +141,29 @@ pub fn nginx(count: usize, http: impl Fn(&[u16]) -> String) -> (Daemon, Vec<u16>
             http(ports)
         )
     })
+}
+
+/// HAProxy with TLS, a `frontend` that is to use the backend `apps`, and these lines in that backend. It listens to
+/// [`Daemon::admin`].
+pub fn haproxy(backend: &str) -> (Daemon, u16) {
+    let recipe = Recipe {
+        command: &["haproxy", "-db", "-f", "{}/haproxy.cfg"],
+        config: "haproxy.cfg",
+        log: "log",
+        mounts: Mounts::default(),
+    };
+    let (daemon, ports) = Daemon::start(&recipe, 1, |folder, ports| {
+        let certificate = pki::FILES.path("address_with_key.crt");
+        format!(
+            "global\n    stats socket {folder}/admin.sock level admin\n\
+             defaults\n    mode http\n    timeout connect 1s\n    timeout client 1h\n    timeout server 1h\n    \
+             timeout tunnel 1h\n\
+             frontend wss\n    bind 127.0.0.1:{} ssl crt {certificate}\n    default_backend apps\n\
+             backend apps\n{backend}",
+            ports[0]
+        )
+    });
+    (daemon, ports[0])
 }
 
 /// tinyproxy with these further lines in its configuration.

@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use super::super::harness::server::{AppServer, Reply};
 use super::super::harness::{Context, Suite, ports};
 use super::peer::{Peer, read_request, write};
-use super::{ONCE, allow_failure, caller, client, dial_string, instance, tls, unavailable};
+use super::{Hole, LOCALHOST, ONCE, allow_failure, caller, client, dial_string, instance, tls, unavailable};
 
 const WHY: &str = "the C module knows no fallback";
 
@@ -16,6 +16,12 @@ pub fn tests(suite: &mut Suite) {
     ours("refusing", |t| {
         let uri = format!("ws://127.0.0.1:{}/media", ports::free());
         falls_back(t, &client(t, &[("uri", &uri), ONCE]), &[], "Connection refused");
+    });
+    ours("no_answer_to_syn", |t| {
+        let hole = Hole::at((LOCALHOST, 0)).expect("127.0.0.1");
+        let uri = format!("ws://{}/media", hole.address);
+        let client = client(t, &[("uri", &uri), ONCE, ("connection_timeout", "300")]);
+        falls_back(t, &client, &[], "within 300 ms (connection_timeout)");
     });
     ours("unknown_name", |t| {
         let client = client(t, &[("uri", "ws://nowhere.test/media"), ONCE]);

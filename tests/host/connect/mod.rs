@@ -2,6 +2,7 @@
 
 pub mod bystander;
 mod cancel;
+mod check;
 pub mod daemon;
 mod fallback;
 mod figures;
@@ -14,6 +15,7 @@ pub mod peer;
 mod per_call;
 pub mod pki;
 mod proxy;
+mod scale;
 mod scaling;
 mod settings;
 pub mod tls;
@@ -27,6 +29,7 @@ use super::harness::{Context, InstanceConfig, Suite};
 
 pub fn tests(suite: &mut Suite) {
     cancel::tests(suite);
+    check::tests(suite);
     fallback::tests(suite);
     figures::tests(suite);
     keepalive::tests(suite);
@@ -35,6 +38,7 @@ pub fn tests(suite: &mut Suite) {
     names::tests(suite);
     per_call::tests(suite);
     proxy::tests(suite);
+    scale::tests(suite);
     scaling::tests(suite);
     settings::tests(suite);
     tls::tests(suite);

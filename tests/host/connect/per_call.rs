@@ -1,6 +1,7 @@
 //! What a client's section says anew in each call: headers, a token, a URI with values.
 
 mod hosts;
+mod nginx;
 mod refused;
 mod secrets;
 mod waiting;
@@ -29,9 +30,12 @@ pub fn tests(suite: &mut Suite) {
     ours("uri_tls", uri_by_tls);
     ours("callers_names", callers_names);
     ours("control_characters", control_characters);
+    ours("no_utf8", no_utf8);
+    ours("nul", nul);
     ours("token_file", token_file);
     ours("token_and_user", token_and_user);
     hosts::tests(suite);
+    nginx::tests(suite);
     refused::tests(suite);
     secrets::tests(suite);
     waiting::tests(suite);
@@ -186,6 +190,33 @@ fn control_characters(t: &Context) {
     // The next one is called as if nothing had been.
     let _call = caller(t, &server.client, "Joe");
     server.accept().expect_media_start();
+}
+
+/// Bytes that are no UTF-8, from a telephone network of an older age, are sent as they are in a header, and encoded in a URI.
+fn no_utf8(t: &Context) {
+    let server = t.server(&[]);
+    let uri = format!("ws://{}/calls/${{SHELL(printf 'Gr\\374\\337e')}}/media", server.address);
+    let header = "X-Caller: ${SHELL(printf 'Gr\\374\\337e')}";
+    t.asterisk.add_connection(&server.client, &[("header", header), ("uri", &uri)]);
+    let _call = t.call(&dial_string(&server.client)).originate();
+    server.accept().expect_media_start();
+    let head = server.request(0);
+    // As the test's server shows what is no UTF-8.
+    assert_eq!(values(&head, "X-Caller"), ["Gr\u{fffd}\u{fffd}e"]);
+    assert_eq!(head.target, "/calls/Gr%FC%DFe/media");
+}
+
+/// A NUL ends a value, as it does everywhere in Asterisk: no byte of what stands behind it is sent. (ARI takes no name with one.)
+fn nul(t: &Context) {
+    let server = t.server(&[]);
+    let uri = format!("ws://{}/calls/${{SHELL(printf 'Joe\\000/..')}}/media", server.address);
+    let header = "X-Caller: ${SHELL(printf 'Joe\\000hush')}";
+    t.asterisk.add_connection(&server.client, &[("header", header), ("header", "X-Last: 1"), ("uri", &uri)]);
+    let _call = t.call(&dial_string(&server.client)).originate();
+    server.accept().expect_media_start();
+    let head = server.request(0);
+    assert_eq!((values(&head, "X-Caller"), values(&head, "X-Last")), (vec!["Joe"], vec!["1"]));
+    assert_eq!(head.target, "/calls/Joe/media");
 }
 
 /// What the file has when the call is made; without one there is no attempt.

@@ -63,6 +63,7 @@ impl Files {
              -out self_signed.crt",
         );
         files.join("client_with_key", &["client.crt", "key.pem"]);
+        files.join("address_with_key", &["address.crt", "key.pem"]);
         // A folder of authorities, as ca_list_path wants it.
         fs::create_dir(files.folder.join("authorities")).expect("folder");
         fs::copy(files.folder.join("root.crt"), files.folder.join("authorities/root.pem")).expect("copy");
@@ -85,7 +86,8 @@ impl Files {
         fs::write(self.folder.join(format!("{name}.crt")), all).expect("certificate");
     }
 
-    fn openssl(&self, arguments: &str) {
+    /// Runs `openssl` in the folder; what it prints.
+    pub fn openssl(&self, arguments: &str) -> String {
         let output = Command::new("chroot")
             .arg(sandbox::root())
             .args(["sh", "-ec", r#"cd "$1"; shift; exec openssl "$@""#, "sh", &self.inside])
@@ -94,5 +96,6 @@ impl Files {
             .expect("chroot");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "openssl {arguments}: {said}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }

@@ -32,6 +32,11 @@ static OPEN: LazyLock<(Daemon, u16)> = LazyLock::new(|| tinyproxy(""));
 static GUARDED: LazyLock<(Daemon, u16)> = LazyLock::new(|| tinyproxy("BasicAuth jim hushhush\n"));
 static STRICT: LazyLock<(Daemon, u16)> = LazyLock::new(|| tinyproxy("ConnectPort 443\n"));
 
+/// The port of the proxy that wants credentials: `jim`, `hushhush`.
+pub fn guarded_port() -> u16 {
+    GUARDED.1
+}
+
 type Proxy = LazyLock<(Daemon, u16)>;
 type Options = [(&'static str, &'static str)];
 

@@ -13,14 +13,17 @@ pub fn tests(suite: &mut Suite) {
 }
 
 /// One of the example applications, with a port of its own.
-struct AppServer {
-    program: Program,
-    address: String,
+pub struct AppServer {
+    /// It says what it does.
+    pub program: Program,
+    /// Where it listens, by the loopback address.
+    pub address: String,
     _folder: TempDir,
 }
 
 impl AppServer {
-    fn start(script: &str) -> Self {
+    /// Starts one of them, and waits until it listens.
+    pub fn start(script: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = ports::free();
         let address = format!("127.0.0.1:{port}");

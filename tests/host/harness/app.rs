@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
 
+use super::conformity::Conformity;
 use super::event::{Event, Format};
 use super::stream::Stream;
 use super::trace::Trace;
@@ -54,6 +55,7 @@ struct Shared {
     resetting: AtomicBool,
     paused: Mutex<bool>,
     resume: Condvar,
+    conformity: Conformity,
 }
 
 /// A connected app. A thread reads all the time, with tungstenite, which is strict about what Asterisk sends;
@@ -110,6 +112,7 @@ impl App {
             resetting: AtomicBool::new(false),
             paused: Mutex::new(false),
             resume: Condvar::new(),
+            conformity: Conformity::default(),
         });
         let link = Link { stream, shared: Arc::clone(&shared) };
         let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
@@ -119,6 +122,9 @@ impl App {
             .name("app".into())
             .spawn(move || {
                 while let Some(item) = read_item(&mut socket) {
+                    if let Item::Event(event) = &item {
+                        inbox.conformity.received(event);
+                    }
                     let end = matches!(item, Item::End(_));
                     inbox.inbox.lock().push(Received { at: Instant::now(), item });
                     inbox.arrival.notify_all();
@@ -153,12 +159,18 @@ impl App {
 
     /// Sends bytes as they are, unless the connection is gone.
     pub fn try_send_raw(&self, bytes: &[u8]) -> io::Result<()> {
+        self.shared.conformity.sent_raw();
+        self.write(bytes)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
         self.shared.writer.lock().write_all(bytes)
     }
 
     /// Sends bytes as they are, as far as the wire takes them within this time; whether it took all. Sending on after that
     /// makes no sense.
     pub fn send_what_fits(&self, bytes: &[u8], time: Duration) -> bool {
+        self.shared.conformity.sent_raw();
         let mut writer = self.shared.writer.lock();
         writer.set_write_timeout(Some(time)).expect("timeout");
         let all = writer.write_all(bytes).is_ok();
@@ -173,18 +185,34 @@ impl App {
 
     /// Sends frames in one write, masked as our role asks.
     pub fn send_frames(&self, frames: &[Frame]) {
+        for frame in frames.iter().filter(|frame| frame.opcode == opcode::TEXT) {
+            match frame.whole_text() {
+                Some(text) => self.shared.conformity.sent(text, false),
+                None => self.shared.conformity.sent_raw(),
+            }
+        }
+        self.write_frames(frames);
+    }
+
+    fn write_frames(&self, frames: &[Frame]) {
         if frames.iter().any(|frame| frame.opcode == opcode::CLOSE) {
             self.shared.closing.store(true, Ordering::SeqCst);
         }
         let frames =
             frames.iter().map(|frame| if self.masked { frame.clone() } else { frame.clone().unmasked() });
         let bytes: Vec<u8> = frames.flat_map(|frame| frame.encode()).collect();
-        self.send_raw(&bytes);
+        self.write(&bytes).expect("send");
     }
 
     /// Sends a text message as it is.
     pub fn send_text(&self, text: &str) {
         self.send_frames(&[Frame::text(text)]);
+    }
+
+    /// Sends a command that fits no schema of docs/schema, and is let pass all the same.
+    pub fn send_tolerated(&self, text: &str) {
+        self.shared.conformity.sent(text, true);
+        self.write_frames(&[Frame::text(text)]);
     }
 
     /// Sends a command, given as in plain text, in the format of the call.
@@ -200,7 +228,7 @@ impl App {
 
     /// Sends media as one message, unless the connection is gone.
     pub fn try_send_media(&self, bytes: &[u8]) -> io::Result<()> {
-        self.try_send_raw(&self.encode(&Frame::binary(bytes)))
+        self.write(&self.encode(&Frame::binary(bytes)))
     }
 
     /// Sends media as one message in fragments of these sizes; the last one has the rest.
@@ -420,9 +448,34 @@ impl App {
     }
 }
 
+impl App {
+    /// Tells the trace what did not fit docs/schema. A command that has to be refused has time to be.
+    fn end_conformity(&self) {
+        if !self.trace.minds_schemas() {
+            return;
+        }
+        let is_up = !self.shared.closing.load(Ordering::SeqCst) && !thread::panicking();
+        let deadline = Instant::now() + wait::PATIENCE;
+        let mut inbox = self.inbox();
+        let is_over = loop {
+            let has_ended =
+                inbox.iter().rev().any(|received| matches!(received.item, Item::Close(_) | Item::End(_)));
+            if !is_up || has_ended {
+                break false;
+            }
+            let left = deadline.checked_duration_since(Instant::now());
+            let (true, Some(left)) = (self.shared.conformity.waits(), left) else { break true };
+            self.shared.arrival.wait_for(&mut inbox, left);
+        };
+        drop(inbox);
+        self.trace.unfit(self.shared.conformity.faults(is_over));
+    }
+}
+
 impl Drop for App {
     fn drop(&mut self) {
         self.resume_reading();
+        self.end_conformity();
         if !self.shared.resetting.load(Ordering::SeqCst) {
             if !self.shared.closing.load(Ordering::SeqCst) {
                 let frame = Frame { masked: self.masked, ..Frame::close(Some(1000), "") };

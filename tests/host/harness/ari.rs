@@ -195,6 +195,13 @@ impl Ari {
         self.delete(&format!("channels/{channel}"), &[]).ok();
     }
 
+    /// Waits until the channel's thread has done what ARI was asked to do to `channel` (`channels/<id>`). ARI answers a mute, a
+    /// hold or music when it has queued it for that thread, and answers this request when the thread has done it.
+    #[track_caller]
+    pub fn settled(&self, channel: &str) {
+        self.post(&format!("{channel}/variable"), &[("variable", "SETTLED"), ("value", "yes")]).ok();
+    }
+
     /// Waits for an event of this type that `wanted` accepts. It may have come before.
     #[track_caller]
     pub fn wait(&self, kind: &str, wanted: impl Fn(&Value) -> bool) -> Value {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::conf::{DATA, DRIVER, InstanceConfig};
+use super::conf::{DRIVER, InstanceConfig};
 use super::log::{self, Log};
 use super::loss::{Loss, Unclean};
 use super::surroundings::Surroundings;
@@ -112,7 +112,7 @@ impl Asterisk {
         let console = File::create(folder.join("log/console")).expect("console");
         let mut command = sandbox::command(&folder, config.mounts());
         command
-            .args(["asterisk", "-C", &format!("{home}/etc/asterisk.conf"), "-f", "-n"])
+            .args([&*sandbox::asterisk(), "-C", &format!("{home}/etc/asterisk.conf"), "-f", "-n"])
             .env("LANG", "C.UTF-8")
             .envs(config.variables().iter().cloned())
             .stdin(Stdio::null())
@@ -482,7 +482,7 @@ impl Resources {
 
 /// Fills an instance's module folder: links to Debian's modules, and the driver under test.
 fn install_modules(folder: &Path, module: Module, config: &InstanceConfig) {
-    let debian = sandbox::debian_modules();
+    let debian = sandbox::asterisk_modules();
     let link = |name: &str| {
         symlink(debian.join(name), folder.join(name)).unwrap_or_else(|err| panic!("link to {name}: {err}"));
     };
@@ -510,7 +510,7 @@ fn install_modules(folder: &Path, module: Module, config: &InstanceConfig) {
 fn install_documentation(folder: &Path) {
     fs::create_dir_all(folder.join("documentation/thirdparty")).expect("data folder");
     for (sub, to) in [("", folder.to_owned()), ("documentation", folder.join("documentation"))] {
-        let debian = Path::new(DATA).join(sub);
+        let debian = Path::new(&sandbox::data()).join(sub);
         let here = sandbox::root().join(debian.strip_prefix("/").expect("absolute"));
         for entry in fs::read_dir(&here).unwrap_or_else(|err| panic!("{}: {err}", here.display())).flatten() {
             if !to.join(entry.file_name()).exists() {

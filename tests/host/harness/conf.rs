@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::asterisk::Module;
-use super::sandbox::Mounts;
+use super::sandbox::{self, Mounts};
 use super::surroundings;
 
 /// The dialplan that every instance has. `${…}` come as channel variables with the call.
@@ -105,9 +105,6 @@ const MODULES: &[&str] = &[
     "res_clioriginate",
 ];
 
-/// Asterisk's data, inside the sandbox.
-pub(super) const DATA: &str = "/usr/share/asterisk";
-
 /// The module that all this is about.
 pub const DRIVER: &str = "chan_websocket";
 
@@ -123,6 +120,7 @@ pub struct InstanceConfig {
     mounts: Mounts,
     autoload: bool,
     documented: bool,
+    options: String,
     ami: bool,
     ari_channelvars: String,
     ami_channelvars: String,
@@ -146,6 +144,7 @@ impl Default for InstanceConfig {
             mounts: Mounts::default(),
             autoload: false,
             documented: false,
+            options: String::new(),
             ami: false,
             ari_channelvars: String::new(),
             ami_channelvars: String::new(),
@@ -162,6 +161,13 @@ impl InstanceConfig {
     /// The usual instance.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A line of asterisk.conf's `[options]`.
+    pub fn option(mut self, line: &str) -> Self {
+        self.options.push_str(line);
+        self.options.push('\n');
+        self
     }
 
     /// Loads one more of Debian's modules (name without `.so`).
@@ -260,8 +266,8 @@ impl InstanceConfig {
         self
     }
 
-    /// Our module leaves bridges to simple_bridge.
-    pub(super) fn without_direct_bridge(mut self) -> Self {
+    /// Our module leaves bridges to simple_bridge, unless the test's own configuration says otherwise.
+    pub fn without_direct_bridge(mut self) -> Self {
         self.direct_bridge = false;
         self
     }
@@ -374,13 +380,14 @@ impl InstanceConfig {
     fn asterisk_conf(&self, home: &str, modules: &str) -> String {
         let verbose = if self.debug > 0 { 5 } else { 0 };
         let debug = if self.surrounded { self.debug.max(surroundings::DEBUG_LEVEL) } else { self.debug };
-        let data = if self.documented { format!("{home}/data") } else { DATA.to_owned() };
+        let data = if self.documented { format!("{home}/data") } else { sandbox::data() };
         format!(
             "[directories]\nastetcdir => {home}/etc\nastmoddir => {modules}\nastvarlibdir => {home}/lib\n\
              astdbdir => {home}/lib\nastkeydir => {home}/lib\nastdatadir => {data}\n\
              astagidir => {home}/lib\nastspooldir => {home}/spool\nastrundir => {home}/run\n\
              astlogdir => {home}/log\nastsbindir => /usr/sbin\n\
-             [options]\nverbose = {verbose}\ndebug = {debug}\nsystemname = harness\n",
+             [options]\nverbose = {verbose}\ndebug = {debug}\nsystemname = harness\n{}",
+            self.options
         )
     }
 

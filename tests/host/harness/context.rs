@@ -51,6 +51,9 @@ impl Context {
     /// On this instance.
     pub fn new(asterisk: Arc<Asterisk>) -> Self {
         let recorder = Recorder::default();
+        if asterisk.module == Module::Ours {
+            recorder.mind_schemas();
+        }
         let notes = recorder.notes();
         let log_mark = asterisk.log.len();
         Self {
@@ -101,6 +104,11 @@ impl Context {
     /// Says that this text in a warning or error is expected. Say it before it happens.
     pub fn allow_log(&self, text: &str) {
         self.asterisk.log.allow(text);
+    }
+
+    /// What went over its connections and did not fit docs/schema.
+    pub(super) fn unfit(&self) -> Vec<String> {
+        self.recorder.unfit()
     }
 
     /// Waits for a line of the log, not older than the test, that holds all of `parts`.

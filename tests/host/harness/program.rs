@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::LazyLock;
@@ -16,7 +16,7 @@ use tempfile::NamedTempFile;
 use super::{process, wait};
 
 /// How long a program may take to say the next thing: it is an interpreter that has to start on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The folder with the examples in Rust, which are built here: cargo builds those of all tests, but not of some.
 static EXAMPLES: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -68,7 +68,7 @@ impl Program {
             .current_dir(folder)
             .env("NODE_PATH", clients.join("node_modules"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(stderr.reopen().expect("temporary file"));
         let mut process = process::spawn(command).expect("an interpreter");
@@ -89,6 +89,15 @@ impl Program {
     #[track_caller]
     pub fn line(&self) -> String {
         self.lines.recv_timeout(PATIENCE).unwrap_or_else(|why| self.fail(&why.to_string()))
+    }
+
+    /// Writes a line to its standard input.
+    #[track_caller]
+    pub fn tell(&mut self, line: &str) {
+        let written = self.process.stdin.as_mut().expect("piped").write_all(format!("{line}\n").as_bytes());
+        if let Err(why) = written {
+            self.fail(&format!("it takes no line: {why}"));
+        }
     }
 
     /// Passes lines by, up to one that holds `text`, and returns that.

@@ -30,7 +30,10 @@ pub(super) fn on(
     let context = Context::new(Arc::clone(&lease.asterisk));
     let result = caught(|| (test.body)(&context));
     let (trace, mark) = (context.trace(), context.log_mark);
-    let result = result.map(|()| trace.clone());
+    let result = result.and_then(|()| match context.unfit() {
+        faults if faults.is_empty() => Ok(trace.clone()),
+        faults => Err(faults.join("\n")),
+    });
     let lost = is_suspect(result.as_ref()).then(|| Loss::of(&lease.asterisk)).flatten();
     let result = result.map_err(|why| {
         plain(format!("{why}\n--- trace\n{}\n{}", trace.join("\n"), lease.asterisk.report(mark)))

@@ -1,4 +1,5 @@
-//! Where things are: the sandbox with Debian's Asterisk, our module, and a folder for each instance.
+//! Where things are: the sandbox with Debian's Asterisk, or an Asterisk that somebody has installed; our module, and a folder
+//! for each instance.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -7,11 +8,23 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs};
 
+use super::conf::DRIVER;
 use super::process;
 
 static INSTANCES: AtomicU32 = AtomicU32::new(0);
 
+/// The prefix of an installed Asterisk, which runs as it is: its root folder is the machine's.
+static INSTALLED: LazyLock<Option<PathBuf>> =
+    LazyLock::new(|| env::var_os("HOST_ASTERISK").map(PathBuf::from));
+
 static ROOT: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
+    if let Some(prefix) = &*INSTALLED {
+        if !prefix.is_absolute() || !prefix.join("sbin/asterisk").exists() {
+            return Err(format!("HOST_ASTERISK: no {}/sbin/asterisk (an absolute prefix)", prefix.display()));
+        }
+        sweep(Path::new("/"));
+        return Ok("/".into());
+    }
     let root = env::var_os("ASTERISK_SANDBOX").map(PathBuf::from).unwrap_or_else(|| {
         let cache = env::var_os("XDG_CACHE_HOME")
             .map(PathBuf::from)
@@ -32,7 +45,7 @@ static ROOT: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
     Ok(root)
 });
 
-/// The root folder that Asterisk is started in. Panics with what to do when it is not there.
+/// The root folder that Asterisk is started in: `/` for one that is installed. Panics with what to do when it is not there.
 pub fn root() -> &'static Path {
     match &*ROOT {
         Ok(root) => root,
@@ -62,31 +75,56 @@ pub fn our_faulty_module() -> PathBuf {
     path
 }
 
-/// Whether the sandbox has Debian's chan_websocket.so to compare with.
-pub fn has_oracle() -> bool {
-    let modules = debian_modules();
-    root().join(modules.strip_prefix("/").unwrap_or(&modules)).join("chan_websocket.so").exists()
+/// The program, as a command inside the root folder has it.
+pub fn asterisk() -> String {
+    INSTALLED
+        .as_ref()
+        .map_or_else(|| "asterisk".to_owned(), |prefix| prefix.join("sbin/asterisk").display().to_string())
 }
 
-/// Where Debian keeps Asterisk's modules, as a path inside the sandbox.
-pub fn debian_modules() -> PathBuf {
-    let lib = root().join("usr/lib");
+/// Asterisk's data, inside the root folder: Debian's, or where a build from source has it.
+pub fn data() -> String {
+    let Some(prefix) = &*INSTALLED else { return "/usr/share/asterisk".to_owned() };
+    let state = if prefix == Path::new("/usr") { PathBuf::from("/var") } else { prefix.join("var") };
+    state.join("lib/asterisk").display().to_string()
+}
+
+/// Whether there is a chan_websocket.so in C to compare with.
+pub fn has_oracle() -> bool {
+    has_module(DRIVER)
+}
+
+/// Whether Asterisk comes with this module (name without `.so`).
+pub fn has_module(name: &str) -> bool {
+    let modules = asterisk_modules();
+    root().join(modules.strip_prefix("/").unwrap_or(&modules)).join(format!("{name}.so")).exists()
+}
+
+/// Where Asterisk's modules are, as a path inside the root folder.
+pub fn asterisk_modules() -> PathBuf {
+    let prefix = INSTALLED.clone().unwrap_or_else(|| root().join("usr"));
+    let (lib, lib64) = (prefix.join("lib"), prefix.join("lib64"));
     let found = fs::read_dir(&lib)
         .into_iter()
         .flatten()
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .chain([lib.clone()])
+        .chain([lib.clone(), lib64])
         .map(|folder| folder.join("asterisk/modules"))
         .find(|modules| modules.join("res_http_websocket.so").exists());
     let found = found.unwrap_or_else(|| panic!("no Asterisk modules under {}", lib.display()));
     Path::new("/").join(found.strip_prefix(root()).expect("inside the root"))
 }
 
+/// Where instances have their folders, inside the root folder.
+fn instances() -> &'static str {
+    if INSTALLED.is_some() { "tmp" } else { "srv" }
+}
+
 /// A new folder for an instance: its path here, and the same folder's path inside the sandbox. The name carries
 /// our process id, so that a later run can tell that nobody uses the folder any more.
 pub fn instance_folder() -> (PathBuf, String) {
     let number = INSTANCES.fetch_add(1, Ordering::Relaxed);
-    let inside = format!("/srv/cw-{}-{number}", std::process::id());
+    let inside = format!("/{}/cw-{}-{number}", instances(), std::process::id());
     let here = root().join(&inside[1..]);
     fs::create_dir_all(&here).unwrap_or_else(|err| panic!("{}: {err}", here.display()));
     (here, inside)
@@ -124,7 +162,12 @@ pub fn command(folder: &Path, own: Mounts) -> Command {
     if !wrapper.is_empty() {
         mounts.push_str(r#"mount -t proc proc "$2/proc"; "#);
     }
-    let mut command = if mounts.is_empty() {
+    let mut command = if let Some(prefix) = INSTALLED.as_ref().filter(|_| mounts.is_empty()) {
+        // Of a prefix that the linker does not look into.
+        let mut command = process::command("env");
+        command.arg(format!("LD_LIBRARY_PATH={}", prefix.join("lib").display()));
+        command
+    } else if mounts.is_empty() {
         let mut command = process::command("chroot");
         command.arg(root());
         command
@@ -158,7 +201,7 @@ fn sweep(root: &Path) {
 }
 
 fn remove_folders(root: &Path, of: impl Fn(u32) -> bool) {
-    for entry in fs::read_dir(root.join("srv")).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(root.join(instances())).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let pid = name.to_str().and_then(|name| name.strip_prefix("cw-")?.split('-').next()?.parse().ok());
         if pid.is_some_and(&of) {

@@ -171,6 +171,9 @@ impl Shared {
             headers: request.headers.clone(),
         };
         let reply = reply(&head, number);
+        // Before the answer, so that a test that has seen the answer finds the request.
+        self.state.lock().heads.push(head.clone());
+        self.arrival.notify_all();
         let app = match reply {
             Reply::Accept => {
                 let protocol = head.header("Sec-WebSocket-Protocol").map(|offer| {
@@ -192,9 +195,7 @@ impl Shared {
                 None
             }
             Reply::Silence => {
-                let mut state = self.state.lock();
-                state.heads.push(head);
-                state.silent.push(request.stream);
+                self.state.lock().silent.push(request.stream);
                 self.arrival.notify_all();
                 return;
             }
@@ -203,9 +204,7 @@ impl Shared {
             request.respond(&request.accepted(&headers, &trailing));
             App::new(request.stream, request.leftover, Role::Server, recorder.section())
         });
-        let mut state = self.state.lock();
-        state.heads.push(head);
-        state.apps.extend(app.map(Some));
+        self.state.lock().apps.extend(app.map(Some));
         self.arrival.notify_all();
     }
 }

@@ -12,7 +12,7 @@ use super::conf::InstanceConfig;
 use super::context::Context;
 use super::golden::Golden;
 use super::modules::Chosen;
-use super::{beside, compare, golden, lease, oracle, panics, sandbox, surroundings, table};
+use super::{beside, compare, conformity, golden, lease, oracle, panics, sandbox, surroundings, table};
 
 /// A test's body. It panics when something is wrong.
 pub(super) type Body = Arc<dyn Fn(&Context) + Send + Sync>;
@@ -50,6 +50,8 @@ pub struct Test {
     pub(super) direct_bridge: bool,
     /// See [`Test::only_alone`].
     only_alone: Option<&'static str>,
+    /// See [`Test::needs`].
+    needs: Option<&'static str>,
 }
 
 /// Which Asterisk a test runs on.
@@ -74,6 +76,7 @@ impl Test {
             surrounded: false,
             direct_bridge: true,
             only_alone: None,
+            needs: None,
         }
     }
 
@@ -133,6 +136,17 @@ impl Test {
     /// Keeps the test out of [`super::surroundings`], for this reason.
     pub fn only_alone(&mut self, why: &'static str) {
         self.only_alone = Some(why);
+    }
+
+    /// Runs the test only where Asterisk has this module, which some versions have not; elsewhere it counts as ignored.
+    pub fn needs(&mut self, module: &'static str) -> &mut Self {
+        self.needs = Some(module);
+        self
+    }
+
+    fn lacks_module(&self) -> bool {
+        // Without an Asterisk the tests can still be listed.
+        self.needs.is_some_and(|module| panics::caught(|| sandbox::has_module(module)) == Ok(false))
     }
 
     /// Runs the test in the [surroundings](super::surroundings), always.
@@ -263,7 +277,7 @@ impl Suite {
         sandbox::clean_up();
         table::print();
         beside::print_table();
-        print!("\n{}", oracle::summary());
+        print!("\n{}{}", oracle::summary(), conformity::summary());
         if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 
@@ -280,7 +294,9 @@ impl Suite {
         let trials = self.tests.into_iter().map(|mut test| {
             test.surrounded |= everywhere;
             test.direct_bridge &= directly;
-            let skipped = !test.runs_on_oracle() && !chosen.ours || everywhere && test.only_alone.is_some();
+            let skipped = !test.runs_on_oracle() && !chosen.ours
+                || everywhere && test.only_alone.is_some()
+                || test.lacks_module();
             Trial::test(test.name.clone(), move || compare::run(&test, chosen)).with_ignored_flag(skipped)
         });
         // The longest first.

@@ -14,6 +14,8 @@ struct Inner {
     sections: Vec<Vec<String>>,
     /// Texts that differ from run to run, and what stands for them.
     names: Vec<(String, String)>,
+    /// What did not fit docs/schema; `None` where that does not matter.
+    unfit: Option<Vec<String>>,
 }
 
 /// The notes of one test on one module. Everything that a test takes from an app goes in by itself, in a list per
@@ -40,6 +42,16 @@ impl Recorder {
     /// The list of an app.
     pub fn section(&self) -> Trace {
         Trace { recorder: self.clone(), section: OnceLock::new() }
+    }
+
+    /// Says that what goes over the connections must fit docs/schema.
+    pub fn mind_schemas(&self) {
+        self.0.lock().unfit.get_or_insert_default();
+    }
+
+    /// What did not.
+    pub fn unfit(&self) -> Vec<String> {
+        self.0.lock().unfit.clone().unwrap_or_default()
     }
 
     /// Says that `value` differs from run to run; the trace has `<name>` instead.
@@ -88,6 +100,18 @@ impl Trace {
     /// See [`Recorder::name`].
     pub fn name(&self, value: &str, name: &str) {
         self.recorder.name(value, name);
+    }
+
+    /// See [`Recorder::mind_schemas`].
+    pub(super) fn minds_schemas(&self) -> bool {
+        self.recorder.0.lock().unfit.is_some()
+    }
+
+    /// Adds what did not fit docs/schema.
+    pub(super) fn unfit(&self, faults: Vec<String>) {
+        if let Some(unfit) = &mut self.recorder.0.lock().unfit {
+            unfit.extend(faults);
+        }
     }
 
     pub(super) fn received(&self, item: &Item) {

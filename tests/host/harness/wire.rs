@@ -60,6 +60,13 @@ impl Frame {
         Self::new(opcode::TEXT, text)
     }
 
+    /// The text, if this is a whole text message that breaks no rule.
+    pub fn whole_text(&self) -> Option<&str> {
+        let is_whole =
+            self.opcode == opcode::TEXT && self.fin && self.reserved == 0 && self.announced.is_none();
+        is_whole.then(|| std::str::from_utf8(&self.payload).ok()).flatten()
+    }
+
     /// A binary message.
     pub fn binary(payload: impl Into<Vec<u8>>) -> Self {
         Self::new(opcode::BINARY, payload)

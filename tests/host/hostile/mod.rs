@@ -73,7 +73,7 @@ fn lines(t: &Context) -> usize {
     t.asterisk.log.since(t.log_mark).lines().count()
 }
 
-/// Notes something for the table in SECURITY.md, and prints it if HOST_TABLE is set.
+/// Notes something for the table in docs/robustness.md, and prints it if HOST_TABLE is set.
 fn figures(t: &Context, line: impl std::fmt::Display) {
     if env::var_os("HOST_TABLE").is_some() {
         println!("[{}] {line}", t.module().name());

@@ -10,7 +10,7 @@ pub mod puppet;
 mod resources;
 pub mod shim;
 mod stopping;
-mod transfers;
+pub mod transfers;
 mod watchdog;
 
 use super::harness::suite::Test;

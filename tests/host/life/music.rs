@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::harness::call::Call;
-use super::super::harness::{App, Context, InstanceConfig, Suite, ports, wait};
+use super::super::harness::{App, Context, InstanceConfig, Suite, ports, sip, wait};
 use super::transfers::{self, Bridged, answers, echoes, expect_close, expect_gone, hangs_up};
 
 /// The difference from the C module.
@@ -15,20 +15,6 @@ const OTHER: &[u8; 4] = b"n\nn\n";
 
 /// Music in signed linear, in ulaw: the same sample over and over.
 const LINEAR: &[u8; 4] = &[0xba; 4];
-
-const SIP: [&str; 11] = [
-    "res_pjproject",
-    "res_sorcery_memory",
-    "res_sorcery_astdb",
-    "res_rtp_asterisk",
-    "res_pjsip",
-    "res_pjsip_pubsub",
-    "res_pjsip_session",
-    "res_pjsip_sdp_rtp",
-    "res_pjsip_endpoint_identifier_ip",
-    "res_pjsip_caller_id",
-    "chan_pjsip",
-];
 
 pub fn tests(suite: &mut Suite) {
     suite.same("life/music/not_asked_for", not_asked_for).shares("moved", transfers::instance);
@@ -84,19 +70,15 @@ fn with_sip() -> InstanceConfig {
 
 /// With a telephone's SIP: Asterisk calls itself at this extension, and what one side holds the other one suggests music for.
 pub fn sip(config: InstanceConfig, extension: &str) -> InstanceConfig {
-    let sip = ports::free();
+    let port = ports::free();
     let endpoint = format!(
-        "[udp]\ntype = transport\nprotocol = udp\nbind = 127.0.0.1:{sip}\n\
+        "[udp]\ntype = transport\nprotocol = udp\nbind = 127.0.0.1:{port}\n\
          [self]\ntype = endpoint\naors = self\ncontext = harness\ndisallow = all\nallow = ulaw\n\
          moh_passthrough = yes\nmoh_suggest = other\n\
-         [self]\ntype = aor\ncontact = sip:{extension}@127.0.0.1:{sip}\n\
+         [self]\ntype = aor\ncontact = sip:{extension}@127.0.0.1:{port}\n\
          [self]\ntype = identify\nendpoint = self\nmatch = 127.0.0.1\n"
     );
-    SIP.iter()
-        .fold(config, |config, module| config.module(module))
-        .file("pjsip.conf", &endpoint)
-        .file("pjproject.conf", "")
-        .file("rtp.conf", "[general]\nicesupport = no\n")
+    sip::configured(config, &endpoint)
 }
 
 /// A WebSocket in a bridge with a Local channel that hands holds on, and what is behind it.
@@ -209,16 +191,9 @@ fn attended_transfer(t: &Context) {
     hangs_up(t, &call.app, &call.name);
 }
 
-/// The machine need not know its own name, nor a name server; nobody has to log in.
-pub fn allow_sip(t: &Context) {
-    for line in ["getaddrinfo(", "Unable to lookup", "No SIP authenticator registered"] {
-        t.allow_log(line);
-    }
-}
-
 /// A telephone puts its call on hold by SIP, and its HOLD names a class.
 fn held_by_sip(t: &Context) {
-    allow_sip(t);
+    sip::allow_log(t);
     let call = t.incoming("c(ulaw)");
     let app = call.connect();
     app.expect_media_start();

@@ -27,7 +27,7 @@ struct control {
     int64_t polls_denied; /* so many descriptors more are refused by the module's reactors' epoll */
     int64_t locks_busy;   /* so many locks more that the job thread tries are taken by somebody */
     int64_t locks_foreign; /* locks that a thread gave back without having them */
-    int64_t locks_busy_elsewhere; /* so many locks more that threads of Asterisk's try are taken by somebody */
+    int64_t locks_busy_elsewhere; /* so many locks more that threads of Asterisk's and players try are taken by somebody */
 };
 
 static struct control *control;
@@ -190,7 +190,7 @@ int pthread_mutex_trylock(pthread_mutex_t *mutex)
         __atomic_sub_fetch(&control->locks_busy, 1, __ATOMIC_SEQ_CST);
         return EBUSY;
     }
-    if (control && control->locks_busy_elsewhere > 0 && in_thread("asterisk")) {
+    if (control && control->locks_busy_elsewhere > 0 && (in_thread("asterisk") || in_thread("ws-player-0"))) {
         __atomic_sub_fetch(&control->locks_busy_elsewhere, 1, __ATOMIC_SEQ_CST);
         return EBUSY;
     }

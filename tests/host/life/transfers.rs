@@ -108,13 +108,13 @@ pub(super) fn transfer(t: &Context, action: &str, channel: &str, exten: &str) {
 
 /// What the app sends comes back to it, byte for byte, whatever else it hears before.
 #[track_caller]
-pub(super) fn echoes(app: &App) {
+pub fn echoes(app: &App) {
     hears(app, app);
 }
 
 /// What one app sends the other hears, byte for byte, whatever else it hears before.
 #[track_caller]
-pub(super) fn hears(from: &App, to: &App) {
+pub fn hears(from: &App, to: &App) {
     let deadline = Instant::now() + wait::PATIENCE;
     let media = noise(1600);
     let mut heard = Vec::new();

@@ -23,13 +23,13 @@ pub fn tests(suite: &mut Suite) {
 }
 
 /// Frames of which each says which it is.
-fn numbered(numbers: std::ops::Range<usize>) -> Vec<u8> {
+pub fn numbered(numbers: std::ops::Range<usize>) -> Vec<u8> {
     let tone = |digit: usize| [0x10 + u8::try_from(digit % 64).expect("small"); FRAME / 2];
     numbers.flat_map(|number| [tone(number / 64), tone(number)]).flatten().collect()
 }
 
 /// Which frame that is; `None` for silence.
-fn number_of(frame: &[u8]) -> Option<usize> {
+pub fn number_of(frame: &[u8]) -> Option<usize> {
     let digit = |place: usize| frame.get(place).map(|byte| usize::from(*byte).wrapping_sub(0x10));
     match (digit(0)?, digit(FRAME - 1)?) {
         (high @ 0..64, low @ 0..64) => Some(high * 64 + low),
@@ -46,7 +46,7 @@ fn with_phone(t: &Context, way: Way) -> (Call<'_>, App, Phone<'_>) {
 }
 
 /// The numbers of the next frames that the phone hears, up to so many, or until it hears nothing more.
-fn hear(phone: &Phone<'_>, count: usize) -> Vec<usize> {
+pub fn hear(phone: &Phone<'_>, count: usize) -> Vec<usize> {
     let packets = std::iter::from_fn(|| phone.receive());
     packets.filter_map(|packet| number_of(&packet.payload)).take(count).collect()
 }

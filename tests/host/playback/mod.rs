@@ -1,7 +1,7 @@
 //! Playback that the application steers: what it subscribes to, flushes that are answered, positions, packet codecs, and
 //! the last message of a call.
 
-mod barge_in;
+pub mod barge_in;
 mod fading;
 mod flood;
 mod latency;
@@ -35,13 +35,13 @@ pub fn tests(suite: &mut Suite) {
 
 /// Who connects to whom, and how.
 #[derive(Debug, Clone, Copy)]
-struct Way {
-    name: &'static str,
+pub struct Way {
+    pub name: &'static str,
     incoming: bool,
     tls: bool,
 }
 
-const WAYS: [Way; 4] = [
+pub const WAYS: [Way; 4] = [
     Way { name: "incoming/ws", incoming: true, tls: false },
     Way { name: "incoming/wss", incoming: true, tls: true },
     Way { name: "outgoing/ws", incoming: false, tls: false },
@@ -70,8 +70,22 @@ impl Way {
         options: &str,
         does: fn(CallBuilder<'t>) -> CallBuilder<'t>,
     ) -> (Call<'t>, App) {
+        let (call, app) = self.dial(t, options, does);
+        app.expect_media_start();
+        call.wait_up();
+        (call, app)
+    }
+
+    /// A call with its application, to which nothing has been said yet.
+    #[track_caller]
+    pub fn dial<'t>(
+        self,
+        t: &'t Context,
+        options: &str,
+        does: fn(CallBuilder<'t>) -> CallBuilder<'t>,
+    ) -> (Call<'t>, App) {
         let dial = |to: &str| does(t.call(&format!("WebSocket/{to}/{options}"))).originate();
-        let (call, app) = match self {
+        match self {
             Self { incoming: true, tls, .. } => {
                 let call = dial("INCOMING");
                 let id = call.connection_id();
@@ -84,10 +98,7 @@ impl Way {
                 (call, server.accept())
             }
             Self { tls: true, .. } => dial_by_tls(t, dial),
-        };
-        app.expect_media_start();
-        call.wait_up();
-        (call, app)
+        }
     }
 }
 
@@ -138,7 +149,7 @@ fn received(app: &App, name: &str) -> Vec<Event> {
 }
 
 /// Prints what was measured if HOST_TABLE is set.
-fn report(text: &str) {
+pub(super) fn report(text: &str) {
     if env::var_os("HOST_TABLE").is_some() {
         println!("{text}");
     }

@@ -19,7 +19,7 @@ pub fn tests(suite: &mut Suite) {
     for way in WAYS {
         suite
             .ours(format!("playback/overflow/all_arrives/{}", way.name), OURS, move |t| all_arrives(t, way))
-            .shares("overflow", small);
+            .shares("overflow", small_each);
         suite.ours(format!("playback/overflow/ten_minutes/{}", way.name), OURS, move |t| ten_minutes(t, way));
     }
     let mut ours = |name: &str, body: fn(&Context)| {
@@ -31,15 +31,26 @@ pub fn tests(suite: &mut Suite) {
     ours("goes_away_unread", goes_away_unread);
     ours("stuck", stuck);
     ours("bad_settings", bad_settings);
-    suite.ours("playback/overflow/limits", OURS, limits).shares("overflow", small);
+    suite.ours("playback/overflow/limits", OURS, limits).shares("overflow", small_each);
 }
 
 /// Small limits, so that they are met soon. XON is less than a second of media.
 fn small() -> InstanceConfig {
-    let config = "[global]\nqueue_overflow = wait\nqueue_bytes = 1000000\nqueue_bytes_total = 2000000\n\
-                  queue_max = 60\nqueue_xoff = 50\nqueue_xon = 20\nenable_pingpongs = yes\npingpong_interval = 1\n\
-                  pingpong_probes = 2\nwrite_timeout = 2000\n";
-    InstanceConfig::new().our_file("chan_websocket.conf", config)
+    limited(2_000_000)
+}
+
+/// The same, with room for all that share it: each may fill its own queue.
+fn small_each() -> InstanceConfig {
+    limited(10_000_000)
+}
+
+fn limited(total: u64) -> InstanceConfig {
+    let config = format!(
+        "[global]\nqueue_overflow = wait\nqueue_bytes = 1000000\nqueue_bytes_total = {total}\n\
+         queue_max = 60\nqueue_xoff = 50\nqueue_xon = 20\nenable_pingpongs = yes\npingpong_interval = 1\n\
+         pingpong_probes = 2\nwrite_timeout = 2000\n"
+    );
+    InstanceConfig::new().our_file("chan_websocket.conf", &config)
 }
 
 /// A figure of the module, or of a call, without its unit.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,8 @@ pub struct Packet {
     pub at: Instant,
     /// Payload type: 0 is ulaw, 13 comfort noise.
     pub kind: u8,
+    /// The marker bit.
+    pub marker: bool,
     /// Sequence number.
     pub sequence: u16,
     /// Time stamp, in samples.
@@ -34,31 +37,30 @@ pub struct Packet {
     pub payload: Vec<u8>,
 }
 
-/// A phone without a will of its own, in the test's Stasis application.
+/// Where packets come and go.
 #[derive(Debug)]
-pub struct Phone<'t> {
-    /// Its channel, `UnicastRTP/…`.
-    pub call: Call<'t>,
+pub struct Media {
     socket: UdpSocket,
-    asterisk: SocketAddr,
+    /// Where Asterisk's packets are to be sent; who has not been told sends to where they come from.
+    asterisk: OnceLock<SocketAddr>,
 }
 
-impl<'t> Phone<'t> {
-    /// A phone that speaks ulaw.
-    #[track_caller]
-    pub fn new(t: &'t Context) -> Self {
+impl Media {
+    /// A port of one's own.
+    pub fn bind() -> Self {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("socket");
         socket.set_read_timeout(Some(Duration::from_secs(2))).expect("timeout");
-        let host = socket.local_addr().expect("address").to_string();
-        let call = t.external_media_call(&[
-            ("transport", "udp"),
-            ("encapsulation", "rtp"),
-            ("external_host", &host),
-            ("format", "ulaw"),
-        ]);
-        let port = call.variable("UNICASTRTP_LOCAL_PORT").expect("Asterisk's port");
-        let asterisk = (Ipv4Addr::LOCALHOST, port.parse().expect("port")).into();
-        Self { call, socket, asterisk }
+        Self { socket, asterisk: OnceLock::new() }
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> SocketAddr {
+        self.socket.local_addr().expect("address")
+    }
+
+    /// The socket itself.
+    pub fn into_socket(self) -> UdpSocket {
+        self.socket
     }
 
     /// Sends a packet.
@@ -68,29 +70,73 @@ impl<'t> Phone<'t> {
         packet.extend_from_slice(&timestamp.to_be_bytes());
         packet.extend_from_slice(&0x1234_5678_u32.to_be_bytes());
         packet.extend_from_slice(payload);
-        self.socket.send_to(&packet, self.asterisk).expect("send");
+        let asterisk = self.asterisk.get().expect("where Asterisk is");
+        self.socket.send_to(&packet, *asterisk).expect("send");
+    }
+
+    /// The next packet of any kind, if one comes within two seconds.
+    pub fn packet(&self) -> Option<Packet> {
+        let mut buffer = [0; 2048];
+        let (length, from) = match self.socket.recv_from(&mut buffer) {
+            Ok(received) => received,
+            Err(err) if err.kind() == io::ErrorKind::WouldBlock => return None,
+            Err(err) => panic!("receive: {err}"),
+        };
+        self.asterisk.get_or_init(|| from);
+        Some(Packet {
+            at: Instant::now(),
+            kind: buffer[1] & 0x7f,
+            marker: buffer[1] & 0x80 != 0,
+            sequence: u16::from_be_bytes([buffer[2], buffer[3]]),
+            timestamp: u32::from_be_bytes([buffer[4], buffer[5], buffer[6], buffer[7]]),
+            payload: buffer[12..length].to_vec(),
+        })
     }
 
     /// The next packet of ulaw, if one comes within two seconds.
     pub fn receive(&self) -> Option<Packet> {
-        let mut buffer = [0; 2048];
         loop {
-            let length = match self.socket.recv(&mut buffer) {
-                Ok(length) => length,
-                Err(err) if err.kind() == io::ErrorKind::WouldBlock => return None,
-                Err(err) => panic!("receive: {err}"),
-            };
-            let packet = Packet {
-                at: Instant::now(),
-                kind: buffer[1] & 0x7f,
-                sequence: u16::from_be_bytes([buffer[2], buffer[3]]),
-                timestamp: u32::from_be_bytes([buffer[4], buffer[5], buffer[6], buffer[7]]),
-                payload: buffer[12..length].to_vec(),
-            };
+            let packet = self.packet()?;
             if packet.kind == 0 {
                 return Some(packet);
             }
         }
+    }
+}
+
+/// A phone without a will of its own, in the test's Stasis application.
+#[derive(Debug)]
+pub struct Phone<'t> {
+    /// Its channel, `UnicastRTP/…`.
+    pub call: Call<'t>,
+    media: Media,
+}
+
+impl<'t> Phone<'t> {
+    /// A phone that speaks ulaw.
+    #[track_caller]
+    pub fn new(t: &'t Context) -> Self {
+        let media = Media::bind();
+        let host = media.address().to_string();
+        let call = t.external_media_call(&[
+            ("transport", "udp"),
+            ("encapsulation", "rtp"),
+            ("external_host", &host),
+            ("format", "ulaw"),
+        ]);
+        let port = call.variable("UNICASTRTP_LOCAL_PORT").expect("Asterisk's port");
+        media.asterisk.get_or_init(|| (Ipv4Addr::LOCALHOST, port.parse().expect("port")).into());
+        Self { call, media }
+    }
+
+    /// Sends a packet.
+    pub fn send(&self, kind: u8, marker: bool, sequence: u16, timestamp: u32, payload: &[u8]) {
+        self.media.send(kind, marker, sequence, timestamp, payload);
+    }
+
+    /// The next packet of ulaw, if one comes within two seconds.
+    pub fn receive(&self) -> Option<Packet> {
+        self.media.receive()
     }
 
     /// The next `count` packets.

@@ -69,10 +69,10 @@ const PTIME: Duration = Duration::from_millis(20);
 const SENTENCE: usize = 150;
 
 /// The number of a frame of the caller's.
-type Number = u8;
+pub(super) type Number = u8;
 
 /// The caller speaks these frames, each full of its number.
-fn speak(phone: &Phone<'_>, frames: std::ops::RangeInclusive<Number>) {
+pub(super) fn speak(phone: &Phone<'_>, frames: std::ops::RangeInclusive<Number>) {
     for number in frames {
         phone.send(0, false, number.into(), u32::from(number) * 160, &[number; 160]);
         thread::sleep(Duration::from_millis(4));
@@ -81,17 +81,17 @@ fn speak(phone: &Phone<'_>, frames: std::ops::RangeInclusive<Number>) {
 
 /// Everything that came on a connection, in order: events by name and id, media by number.
 #[derive(Debug, PartialEq, Eq)]
-enum Came {
+pub(super) enum Came {
     Event(String),
     Media(Number),
 }
 
-fn event(text: &str) -> Came {
+pub(super) fn event(text: &str) -> Came {
     Came::Event(text.to_owned())
 }
 
 /// What came of media and events, MEDIA_START aside, once the frame `last` is there.
-fn came(app: &App, last: Number) -> Vec<Came> {
+pub(super) fn came(app: &App, last: Number) -> Vec<Came> {
     app.wait_item(super::wait::PATIENCE, |item| (*item == Item::Media(vec![last; 160])).then_some(()))
         .unwrap_or_else(|| panic!("frame {last} has not come: {:?}", app.received()));
     let items = app.received().into_iter().filter_map(|received| match received.item {

@@ -3,7 +3,11 @@
 mod claims;
 mod ends;
 mod goes_on;
+mod losses;
 mod many;
+mod network;
+mod playback;
+mod proxies;
 mod rolling;
 mod state;
 
@@ -13,7 +17,7 @@ use std::time::Duration;
 
 use super::connect::{pki, tls};
 use super::harness::call::Call;
-use super::harness::server::AppServer;
+use super::harness::server::{AppServer, Head};
 use super::harness::{App, Context, InstanceConfig, Item, Reply, Suite, wait};
 use super::protocol::rtp;
 
@@ -23,7 +27,11 @@ pub fn tests(suite: &mut Suite) {
     claims::tests(suite);
     ends::tests(suite);
     goes_on::tests(suite);
+    losses::tests(suite);
     many::tests(suite);
+    network::tests(suite);
+    playback::tests(suite);
+    proxies::tests(suite);
     rolling::tests(suite);
     state::tests(suite);
 }
@@ -78,13 +86,29 @@ struct Server {
 impl Server {
     /// With a websocket_client whose calls wait for so many ms.
     fn new(t: &Context, tls: bool, window: &str) -> Self {
+        Self::listen(t, tls, window, |_| None)
+    }
+
+    /// One that answers some requests as it likes, whatever it is told.
+    fn with_reply(t: &Context, own: impl Fn(&Head) -> Option<Reply> + Send + 'static) -> Self {
+        Self::listen(t, false, WINDOW, own)
+    }
+
+    fn listen(
+        t: &Context,
+        tls: bool,
+        window: &str,
+        own: impl Fn(&Head) -> Option<Reply> + Send + 'static,
+    ) -> Self {
         let status = Arc::new(AtomicU16::new(101));
         let answers = Arc::clone(&status);
-        let reply = move |_: &_, _| match answers.load(Ordering::SeqCst) {
-            101 => Reply::Accept,
-            // As a server that hangs.
-            0 => Reply::Silence,
-            status => Reply::Refuse(status),
+        let reply = move |head: &Head, _| {
+            own(head).unwrap_or_else(|| match answers.load(Ordering::SeqCst) {
+                101 => Reply::Accept,
+                // As a server that hangs.
+                0 => Reply::Silence,
+                status => Reply::Refuse(status),
+            })
         };
         let ca = pki::FILES.path("root.crt");
         let uri = tls::uri("address").replace("app.test", "127.0.0.1");

@@ -13,6 +13,7 @@ pub fn tests(suite: &mut Suite) {
         suite.ours(name("buffering"), WHY, move |t| buffering(t, role)).shares("reconnect", instance);
         suite.ours(name("pause"), WHY, move |t| pause(t, role)).shares("reconnect", instance);
         suite.ours(name("direction"), WHY, move |t| direction(t, role)).shares("reconnect", instance);
+        suite.ours(name("call_states"), WHY, move |t| call_states(t, role)).shares("reconnect", instance);
     }
     suite.ours("reconnect/stays/digits", WHY, digits).shares("reconnect", instance);
     suite.ours("reconnect/stays/answer", WHY, answer).shares("reconnect", instance);
@@ -76,6 +77,34 @@ fn direction(t: &Context, role: Role) {
     expect_reconnected(&app);
     app.command("MARK_MEDIA m");
     assert_eq!(app.expect_error(), "MARK_MEDIA not supported while media direction is 'in'");
+    hang_up(&line, &app);
+}
+
+/// What an application wants to be told of the call it is told of the time without a connection, too, in its order.
+fn call_states(t: &Context, role: Role) {
+    let phone = Phone::new(t);
+    let (line, app) = Line::up(t, role, false, "c(ulaw)f(json)");
+    app.send_text(r#"{"command":"SUBSCRIBE","events":["CALL_STATE","DTMF_BEGIN"],"correlation_id":"s"}"#);
+    app.expect_event("SUBSCRIBED");
+    assert_eq!(app.expect_event("CALL_STATE").get("state"), "answered");
+    line.lose(app);
+    let events = || line.figure("events").parse::<u64>().expect("a number");
+    let before = events();
+    t.ari().bridge(&[&phone.call.id, &line.call.id]);
+    super::wait::until("it is bridged", || events() == before + 1);
+    let path = format!("channels/{}/dtmf", line.call.id);
+    t.ari().post(&path, &[("dtmf", "5"), ("duration", "40"), ("between", "0")]).ok();
+    super::wait::until("the digit is over", || events() == before + 3);
+    let app = line.connect();
+    expect_reconnected(&app);
+    let bridged = app.expect_event("CALL_STATE");
+    assert_eq!((bridged.get("state"), bridged.get("peer")), ("bridged".into(), phone.call.name.clone()));
+    assert_eq!(app.expect_event("DTMF_BEGIN").get("digit"), "5");
+    assert_eq!(app.expect_event("DTMF_END").get("digit"), "5");
+    // And of what comes after it.
+    t.ari().post(&path, &[("dtmf", "6"), ("duration", "40"), ("between", "0")]).ok();
+    assert_eq!(app.expect_event("DTMF_BEGIN").get("digit"), "6");
+    assert_eq!(app.expect_event("DTMF_END").get("digit"), "6");
     hang_up(&line, &app);
 }
 

@@ -1,20 +1,22 @@
 //! Jobs that were cancelled: how the connector's thread takes leave of their servers.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
 
-use super::{Job, JobId, Scheduler, Stage};
-use crate::net::connector::Connected;
+use super::{ConnectingJob, JobId, Scheduler, Stage};
 use crate::net::connector::cancelled_attempt::CancelledAttempt;
 use crate::net::connector::counters::Counters;
+use crate::net::transport::Transport;
 
 impl Scheduler {
     /// A job is not wanted any more.
     pub(super) fn cancelled(&mut self, id: JobId) {
-        let Some(Job { promise, stage, .. }) = self.remove(id) else { return };
-        Counters::count(&self.mailbox.counters.cancelled);
+        let Some(ConnectingJob { promise, course, stage }) = self.remove(id) else { return };
+        Counters::count(&self.mailbox.counters(course.is_check).cancelled);
         drop(promise);
         if let Stage::Attempts { attempts, .. } = stage {
             let now = Instant::now();
@@ -22,9 +24,8 @@ impl Scheduler {
         }
     }
 
-    /// A WebSocket is there, and the job was cancelled in that moment.
-    pub(super) fn leave(&mut self, id: JobId, unwanted: Connected) {
-        let Connected { transport, peer, .. } = unwanted;
+    /// A WebSocket is up that no call needs: the job was cancelled at that moment, or it was a check.
+    pub(super) fn leave(&mut self, id: JobId, transport: Arc<dyn Transport>, peer: SocketAddr) {
         let (fd, both) = (transport.as_raw_fd(), Interest::READABLE | Interest::WRITABLE);
         // If that fails, it goes as far as it gets at once.
         let _ = self.poll.registry().register(&mut SourceFd(&fd), Token(id.0), both);

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::{JobId, News, Scheduler};
 use crate::net::connector::connect_error::{ConnectError, Failure};
+use crate::net::connector::observer::Observer;
 use crate::net::connector::{ConnectSettings, Fallback, TlsConnector};
 use crate::settings::per_call::read_token;
 
@@ -22,6 +23,9 @@ pub(super) struct Course {
     began: Instant,
     /// See [`ConnectJob::again`](crate::net::connector::ConnectJob).
     again: bool,
+    /// See [`ConnectJob::on_step`](crate::net::connector::ConnectJob).
+    pub(super) is_check: bool,
+    pub(super) observer: Observer,
 }
 
 impl Course {
@@ -30,8 +34,10 @@ impl Course {
         client: String,
         fallbacks: Vec<Fallback>,
         tls: Arc<dyn TlsConnector>,
+        observer: Observer,
     ) -> Self {
-        Self { label, again, client, turn: 0, tls, left: fallbacks.into_iter(), began: Instant::now() }
+        let (left, began, is_check) = (fallbacks.into_iter(), Instant::now(), observer.is_watched());
+        Self { label, again, client, turn: 0, tls, left, began, is_check, observer }
     }
 
     /// The settings of the next one, now that this one has failed; `None` if there is none, or nothing goes on.

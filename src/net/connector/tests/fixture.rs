@@ -62,6 +62,7 @@ pub(super) fn job(destination: Destination) -> (ConnectJob, Receiver<Outcome>) {
         on_done: Box::new(move |result| done.send(result).unwrap()),
         label: "WebSocket/test/0x1".to_owned(),
         again: false,
+        on_step: None,
     };
     (job, outcome)
 }
@@ -170,14 +171,14 @@ pub(super) fn switching(request: &str, more: &str) -> String {
     )
 }
 
-/// Answers as asked and sends `hello` right behind.
+/// Answers as asked and sends `hello` right after.
 pub(super) fn welcome(mut stream: TcpStream) {
     let request = read_head(&mut stream);
     stream.write_all((switching(&request, "") + "hello").as_bytes()).unwrap();
     linger(stream);
 }
 
-/// A port that nobody listens on and nobody else can get, while the descriptor lives.
+/// A port without a listener that no other process can get while the descriptor lives.
 pub(super) fn refusing() -> (SocketAddr, OwnedFd) {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     rustix::net::bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();

@@ -144,7 +144,7 @@ fn calls_to_one_name_share_a_look_up_until_somebody_gives_it_up() {
     assert_eq!(resolver.asked.lock().len(), 2);
 }
 
-/// Hangs for every name but one for as long as somebody holds the lock.
+/// Hangs for every name but one while the lock is held.
 struct Stuck {
     known: SocketAddr,
     lock: parking_lot::Mutex<()>,

@@ -117,7 +117,7 @@ fn an_answer_may_come_byte_by_byte() {
 #[test]
 fn a_name_is_looked_up() {
     let server = Server::start(|_, stream| welcome(stream));
-    // localhost may have an IPv6 address, too, where nobody listens.
+    // localhost may have an IPv6 address, too, without a listener.
     let connected = connect(&connector(), destination("localhost", server.addr.port())).unwrap();
     assert_eq!(connected.peer, server.addr);
 }

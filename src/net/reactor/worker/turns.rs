@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use mio::unix::SourceFd;
 
-use super::{Entry, Worker};
+use super::{Registered, Worker};
 use crate::net::connection::{Closed, Connection, Turn};
 use crate::net::contain::contained;
 use crate::net::reactor::ConnectionKey;
@@ -47,7 +47,7 @@ impl Worker {
     /// A turn with one connection. A panic in it ends that connection alone: its call is told, and the application is sent
     /// a close frame, if that much still works.
     pub(super) fn turn(&mut self, key: ConnectionKey, work: impl FnOnce(&mut Connection, &mut [u8]) -> Turn) {
-        let Some(Entry { connection, .. }) = self.connections.get_mut(&key) else { return };
+        let Some(Registered { connection, .. }) = self.connections.get_mut(&key) else { return };
         let scratch = &mut self.scratch;
         let after = contained("a connection", || After::turn(connection, |it| work(it, scratch)))
             .or_else(|| contained("ending a connection", || After::turn(connection, Connection::on_panic)));

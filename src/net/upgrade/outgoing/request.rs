@@ -40,7 +40,7 @@ impl fmt::Debug for UpgradeRequest<'_> {
 
 /// A request that cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RequestError {
+pub enum UpgradeRequestError {
     /// A control character, or a space in the host or path, would break the request's lines.
     #[error("the {0} has a character that cannot stand in a request")]
     Unprintable(&'static str),
@@ -53,61 +53,74 @@ impl UpgradeRequest<'_> {
     /// The request with a fresh random key, and the parser of the answer to it.
     ///
     /// # Errors
-    /// See [`RequestError`].
-    pub fn start(&self) -> Result<(Vec<u8>, ResponseParser), RequestError> {
+    /// See [`UpgradeRequestError`].
+    pub fn start(&self) -> Result<(Vec<u8>, ResponseParser), UpgradeRequestError> {
         let mut nonce = [0; 16];
-        getrandom::fill(&mut nonce).map_err(|err| RequestError::Random(err.to_string()))?;
+        getrandom::fill(&mut nonce).map_err(|err| UpgradeRequestError::Random(err.to_string()))?;
         self.start_with(&BASE64.encode(nonce))
     }
 
     /// As [`UpgradeRequest::start`], with this `Sec-WebSocket-Key`.
-    pub(crate) fn start_with(&self, key: &str) -> Result<(Vec<u8>, ResponseParser), RequestError> {
+    pub(crate) fn start_with(&self, key: &str) -> Result<(Vec<u8>, ResponseParser), UpgradeRequestError> {
         self.check()?;
         let protocols = self.protocols.map(str::trim).filter(|p| !p.is_empty());
-        let mut text = format!(
-            "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n",
-            self.path_and_query,
-            authority(self.host, self.port)
-        );
+        let mut bytes = Vec::with_capacity(self.max_len(key));
+        let mut add = |parts: &[&[u8]]| parts.iter().for_each(|part| bytes.extend_from_slice(part));
+        let authority = authority(self.host, self.port);
+        add(&[b"GET ", self.path_and_query.as_bytes(), b" HTTP/1.1\r\nHost: ", authority.as_bytes()]);
+        add(&[b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"]);
+        add(&[b"Sec-WebSocket-Key: ", key.as_bytes(), b"\r\n"]);
         if let Some((user, password)) = self.credentials {
-            text.push_str(&format!("Authorization: {}\r\n", basic_authorization(user, password)));
+            add(&[b"Authorization: ", basic_authorization(user, password).as_bytes(), b"\r\n"]);
         }
         if let Some(token) = self.bearer {
-            text.push_str(&format!("Authorization: Bearer {token}\r\n"));
+            add(&[b"Authorization: Bearer ", token.as_bytes(), b"\r\n"]);
         }
         if let Some(protocols) = protocols {
-            text.push_str(&format!("Sec-WebSocket-Protocol: {protocols}\r\n"));
+            add(&[b"Sec-WebSocket-Protocol: ", protocols.as_bytes(), b"\r\n"]);
         }
-        let mut bytes = text.into_bytes();
         for FilledHeader { name, value } in self.headers {
-            bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+            add(&[name.as_bytes(), b": ", value, b"\r\n"]);
         }
-        bytes.extend(b"\r\n");
+        add(&[b"\r\n"]);
         let parser = ResponseParser::new(derive_accept_key(key.as_bytes()), protocols.map(str::to_owned));
         Ok((bytes, parser))
+    }
+
+    /// Bytes that the request has at most. With room for all of them it is written in one place, which its owner overwrites:
+    /// a buffer that grew would leave copies of a token.
+    pub(super) fn max_len(&self, key: &str) -> usize {
+        /// The lines' fixed parts, the port, and what stands around a header's value.
+        const FIXED: usize = 512;
+        const PER_HEADER: usize = 4;
+        // Base64 makes four bytes of three.
+        let credentials = self.credentials.map_or(0, |(user, password)| (user.len() + password.len()) * 2);
+        let headers = self.headers.iter().map(|header| header.name.len() + header.value.len() + PER_HEADER);
+        let texts = [Some(self.host), Some(self.path_and_query), Some(key), self.bearer, self.protocols];
+        let texts: usize = texts.into_iter().flatten().map(str::len).sum();
+        FIXED + credentials + texts + headers.sum::<usize>()
     }
 
     /// Whether the request can be made.
     ///
     /// # Errors
-    /// See [`RequestError`].
-    pub fn check(&self) -> Result<(), RequestError> {
+    /// See [`UpgradeRequestError`].
+    pub fn check(&self) -> Result<(), UpgradeRequestError> {
         let has_space = |text: &str| text.contains(' ') || is_unprintable(text);
         if has_space(self.host) {
-            return Err(RequestError::Unprintable("host"));
+            return Err(UpgradeRequestError::Unprintable("host"));
         }
         if has_space(self.path_and_query) {
-            return Err(RequestError::Unprintable("path or query of the uri"));
+            return Err(UpgradeRequestError::Unprintable("path or query of the uri"));
         }
         if self.protocols.is_some_and(is_unprintable) {
-            return Err(RequestError::Unprintable("list of protocols"));
+            return Err(UpgradeRequestError::Unprintable("list of protocols"));
         }
         if self.bearer.is_some_and(is_unprintable) {
-            return Err(RequestError::Unprintable("bearer token"));
+            return Err(UpgradeRequestError::Unprintable("bearer token"));
         }
         if self.headers.iter().any(|header| header.value.iter().any(u8::is_ascii_control)) {
-            return Err(RequestError::Unprintable("value of a header"));
+            return Err(UpgradeRequestError::Unprintable("value of a header"));
         }
         Ok(())
     }

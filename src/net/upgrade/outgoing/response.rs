@@ -13,7 +13,7 @@ pub enum Progress {
     NeedMore,
     /// The connection is a WebSocket.
     Done {
-        /// What came behind the 101: the first bytes of the WebSocket.
+        /// What came after the 101: the first bytes of the WebSocket.
         leftover: Vec<u8>,
         /// What the server chose; `None` if it chose none, which is accepted.
         subprotocol: Option<String>,

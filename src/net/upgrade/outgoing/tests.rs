@@ -65,10 +65,10 @@ fn headers_and_a_token_come_last_and_as_they_are() {
     for value in [&b"a\r\nb"[..], b"\0", b"\x7f"] {
         let headers = [header("X", value)];
         let request = UpgradeRequest { headers: &headers, ..REQUEST };
-        assert_eq!(request.check(), Err(RequestError::Unprintable("value of a header")));
+        assert_eq!(request.check(), Err(UpgradeRequestError::Unprintable("value of a header")));
     }
     let request = UpgradeRequest { bearer: Some("a\r\nb"), ..REQUEST };
-    assert_eq!(request.check(), Err(RequestError::Unprintable("bearer token")));
+    assert_eq!(request.check(), Err(UpgradeRequestError::Unprintable("bearer token")));
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn nothing_can_add_a_line_to_the_request() {
         UpgradeRequest { path_and_query: "/a\nb", ..REQUEST },
         UpgradeRequest { protocols: Some("a\r\nX: y"), ..REQUEST },
     ] {
-        assert!(matches!(request.start(), Err(RequestError::Unprintable(_))), "{request:?}");
+        assert!(matches!(request.start(), Err(UpgradeRequestError::Unprintable(_))), "{request:?}");
     }
 }
 
@@ -258,4 +258,25 @@ fn a_connection_that_ends_early() {
     assert_eq!(parser.feed(b"HTTP/1.1 101"), Ok(Progress::NeedMore));
     let words = "the server closed the connection in the middle of its answer (after 12 bytes)";
     assert_eq!(parser.end_of_stream().to_string(), words);
+}
+
+#[test]
+fn a_request_is_written_in_one_place() {
+    let header = |name: &str, value: &[u8]| FilledHeader { name: name.into(), value: value.into() };
+    let headers: Vec<_> = (0..100).map(|_| header("X", &[b'v'; 300])).collect();
+    let (long, longer) = ("l".repeat(2000), "m".repeat(5000));
+    let full = UpgradeRequest {
+        host: &long,
+        path_and_query: &longer,
+        bearer: Some(&longer),
+        headers: &headers,
+        protocols: Some(&long),
+        ..REQUEST
+    };
+    let basic = UpgradeRequest { credentials: Some((&long, &longer)), bearer: None, ..full };
+    let none = UpgradeRequest { host: "2001:db8::1", path_and_query: "/", protocols: None, ..REQUEST };
+    for request in [full, basic, none, UpgradeRequest { credentials: Some(("", "")), ..none }] {
+        let (bytes, _) = request.start_with(KEY).unwrap();
+        assert!(bytes.len() <= request.max_len(KEY), "{} of {}", bytes.len(), request.max_len(KEY));
+    }
 }

@@ -68,7 +68,7 @@ pub enum UpgradeError {
 }
 
 impl UpgradeError {
-    /// Whether trying again is of no use: 3xx and 4xx, but for 404, 408, 425 and 429, with which a load balancer may
+    /// Whether trying again is of no use: 3xx and 4xx, except 404, 408, 425 and 429, with which a load balancer may
     /// answer while a server is replaced.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Unauthorized | Self::Forbidden | Self::Redirect { .. } | Self::Refused(_))

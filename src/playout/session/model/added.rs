@@ -120,7 +120,7 @@ impl Model {
         self.actions.push(Action::Send(Event::RequestRefused(Box::new(error))));
     }
 
-    /// Nothing is as it was before the flush, but for what it keeps.
+    /// Nothing is as it was before the flush, except what it keeps.
     fn restart(&mut self, now: u64) {
         self.stalled_until = 0;
         if self.filling.on {

@@ -38,7 +38,7 @@ pub(super) struct Model {
     /// What comes before this is late because the process stood still.
     pub(super) stalled_until: u64,
     pub(super) anything_read: bool,
-    trailing_tick: bool,
+    trailing_wake: bool,
     pub(super) filling: Filling,
     pub(super) actions: Vec<Action>,
     // What has become of the frames that came.
@@ -80,7 +80,7 @@ impl Model {
             playable_since: None,
             stalled_until: 0,
             anything_read: false,
-            trailing_tick: false,
+            trailing_wake: false,
             filling: Filling::default(),
             actions: Vec::new(),
             came: 0,
@@ -125,7 +125,7 @@ impl Model {
         }
     }
 
-    /// What stands behind bulk media finds all of its whole frames before it.
+    /// What stands after bulk media finds all of its whole frames before it.
     fn settle_bulk(&mut self) {
         if self.config.mode != MediaMode::Passthrough {
             let frames = self.cutting.settle();
@@ -245,7 +245,7 @@ impl Model {
         self.settle(now);
     }
 
-    /// The clock should have fired at `deadline`, and nobody has come.
+    /// The clock should have fired at `deadline`, and no thread has come.
     pub(super) fn notice_stall(&mut self, deadline: Option<MonoTime>, now: u64) {
         if deadline.is_some_and(|deadline| {
             deadline.as_nanos() + u64::from(self.config.format.ptime_ms) * 1_000_000 <= now
@@ -266,7 +266,7 @@ impl Model {
         if self.plays() {
             self.send_marks(now);
         } else {
-            self.trailing_tick = false;
+            self.trailing_wake = false;
             self.stalled_until = 0;
         }
         let over = !self.plays() || self.slot() <= now;
@@ -294,7 +294,7 @@ impl Model {
             _ if !self.plays() => None,
             Some(Entry::Frame(_, Pace::Unpaced)) => Some(now),
             Some(_) => Some(self.slot()),
-            None => (self.report || self.trailing_tick).then(|| self.slot()),
+            None => (self.report || self.trailing_wake).then(|| self.slot()),
         }
     }
 
@@ -306,7 +306,7 @@ impl Model {
         }
         self.send_marks(now);
         let Some(Entry::Frame(payload, pace)) = self.entries.pop_front() else {
-            if std::mem::take(&mut self.trailing_tick) && self.frames() == 0 {
+            if std::mem::take(&mut self.trailing_wake) && self.frames() == 0 {
                 self.underrun(now);
             }
             self.settle(now);
@@ -317,7 +317,7 @@ impl Model {
         let length = self.length(&payload);
         let planned = if self.anything_read { self.due() } else { now };
         self.anything_read = true;
-        self.trailing_tick = pace != Pace::Unpaced;
+        self.trailing_wake = pace != Pace::Unpaced;
         let behind = now.saturating_sub(planned);
         let due = match pace {
             _ if self.filling.on => planned.max(now.saturating_sub(SECOND)),

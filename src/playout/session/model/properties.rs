@@ -84,6 +84,42 @@ fn any_config() -> impl Strategy<Value = SessionConfig> {
     })
 }
 
+/// A random call found this: the queue of a filled call runs empty at the end of a second, and QUEUE_DRAINED comes when the
+/// last frame is over, in the next second.
+#[test]
+fn queue_drained_comes_when_the_last_frame_is_over() {
+    let ilbc = SessionConfig {
+        format: format("ilbc"),
+        mode: MediaMode::Framed,
+        limits: LIMITS,
+        control_message_format: ControlMessageFormat::Json,
+        ..config()
+    };
+    let mut both = Both::new(filled(bounded(ilbc, wait(7569, 3367), Some(300))));
+    let bulk =
+        |len: usize| [Op::Start, Op::Media(160), Op::Media(38), Op::Run(22, 0), Op::Stop, Op::Media(len)];
+    let live = [
+        Op::Media(0),
+        Op::Answered,
+        Op::Start,
+        Op::Run(20, 0),
+        Op::Media(1109),
+        Op::Stall(402),
+        Op::Media(160),
+        Op::Media(922),
+        Op::Run(91, 0),
+        Op::Media(387),
+        Op::Media(235),
+        Op::Stop,
+        Op::Media(50),
+        Op::Run(109, 0),
+    ];
+    for op in live.into_iter().chain(bulk(450)).chain([Op::Run(93, 0), Op::Report, Op::Run(173, 0)]) {
+        both.apply(&op);
+    }
+    both.finish();
+}
+
 proptest! {
     #[test]
     fn a_session_does_what_its_model_foretells(config in any_config(), ops in prop::collection::vec(op(), 1..150)) {

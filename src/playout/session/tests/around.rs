@@ -104,9 +104,9 @@ fn a_subscribe_makes_all_of_it_news_and_others_hear_nothing() {
         (&[Topic::CallState, Topic::ConnectedLine], &["answered", "bridged 1 a", "hold", "line Ann 1"]),
     ] {
         subscribed(&mut session, topics);
-        let look = |session: &mut Session, actions: &mut Vec<Action>| session.seen(now.clone(), actions);
-        assert_eq!(told(&mut session, look), expected, "{topics:?}");
-        assert_eq!(told(&mut session, look), [""; 0], "{topics:?}");
+        let survey = |session: &mut Session, actions: &mut Vec<Action>| session.seen(now.clone(), actions);
+        assert_eq!(told(&mut session, survey), expected, "{topics:?}");
+        assert_eq!(told(&mut session, survey), [""; 0], "{topics:?}");
     }
     assert_eq!(told(&mut session, Session::hung_up), ["unbridged 1"]);
     assert_eq!(told(&mut session, Session::hung_up), [""; 0]);

@@ -92,7 +92,7 @@ fn media_does_not_overtake_the_answer() {
     for mode in [MediaMode::Framed, MediaMode::Passthrough, MediaMode::Unbuffered] {
         let mut call = Call::mode(mode);
         call.command("ANSWER").media(160).media(160).expect(&["1000 Answer"]).expect_clock(None);
-        // Marks and commands do not wait for it, only what they stand behind.
+        // Marks and commands do not wait for it, only what they stand after.
         call.command("MARK_MEDIA a").wait(5).read().expect(&[]).answered().expect_clock(Some(1005));
         let second = if mode == MediaMode::Unbuffered { 1005 } else { 1025 };
         let (frame, mark) = (format!("{second} frame 160"), call.wait(100).transcript.pop().unwrap());

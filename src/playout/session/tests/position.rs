@@ -20,7 +20,7 @@ fn position(at_ms: u64, played_ms: u64, queued_ms: u64) -> String {
 }
 
 impl Call {
-    /// The positions since the last look; they are forgotten with all else.
+    /// The positions since the last look; they are discarded with all else.
     fn positions(&mut self) -> Vec<String> {
         let positions = self.transcript.drain(..).filter(|event| event.contains("MEDIA_POSITION"));
         positions.collect()

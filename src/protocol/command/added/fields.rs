@@ -1,4 +1,4 @@
-//! The fields of an added command: their types and ranges, and what is said about a wrong one.
+//! The fields of an added command: their types and ranges, and the errors for wrong ones.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use crate::report::table::shortened;
 /// Bytes of an added command's id.
 const MAX_ID_BYTES: usize = 1024;
 
-/// So much of a wrong value is quoted.
+/// How much of a wrong value an error quotes, bytes.
 const MAX_QUOTED_CHARS: usize = 64;
 
 /// A field that is wrong. Displays as the part of an ERROR's text that names the field, its value and what is allowed.
@@ -37,18 +37,18 @@ pub(super) struct WrittenObject<'a> {
 }
 
 /// A command's JSON object. `null` is a wrong type, and not absence.
-pub(super) struct Fields<'a> {
+pub(super) struct CommandFields<'a> {
     pub(super) object: &'a Map<String, Value>,
     /// What it was parsed from.
     pub(super) text: &'a str,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> CommandFields<'a> {
     pub(super) fn has(&self, field: &str) -> bool {
         self.object.contains_key(field)
     }
 
-    /// `correlation_id`, if there is one: an empty one is none, as ever.
+    /// `correlation_id`, if there is one: an empty one is none, as usual.
     pub(super) fn correlation_id(&self) -> Result<Option<String>, FieldError> {
         const FIELD: &str = "correlation_id";
         let id = self.string(FIELD, format_args!("a string of at most {MAX_ID_BYTES} bytes"))?;
@@ -60,14 +60,14 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A whole number in this range.
+    /// A whole number in this range; `500.0` is one, as in JSON Schema.
     pub(super) fn number(
         &self,
         field: &'static str,
         range: RangeInclusive<u64>,
     ) -> Result<Option<u64>, FieldError> {
         let allowed = format_args!("whole numbers from {} to {}", range.start(), range.end());
-        self.read(field, |value| value.as_u64().filter(|number| range.contains(number)), allowed)
+        self.read(field, |value| whole(value).filter(|number| range.contains(number)), allowed)
     }
 
     /// A string.
@@ -87,13 +87,19 @@ impl<'a> Fields<'a> {
         allowed: impl Display,
         allows: impl FnOnce(&str) -> bool,
     ) -> Result<Option<&'a str>, FieldError> {
-        let text = self.read(
-            field,
-            |value| {
-                value.as_str().filter(|text| !text.is_empty() && (text.len() > max_bytes || allows(text)))
-            },
-            allowed,
-        )?;
+        self.string_of(field, max_bytes, allowed, |text| !text.is_empty() && allows(text))
+    }
+
+    /// A string of at most `max_bytes` bytes that `allows` accepts; it may be empty.
+    pub(super) fn string_of(
+        &self,
+        field: &'static str,
+        max_bytes: usize,
+        allowed: impl Display,
+        allows: impl FnOnce(&str) -> bool,
+    ) -> Result<Option<&'a str>, FieldError> {
+        let fits = |text: &&str| text.len() > max_bytes || allows(text);
+        let text = self.read(field, |value| value.as_str().filter(fits), allowed)?;
         match text.filter(|text| text.len() > max_bytes) {
             Some(text) => Err(FieldError::TooLong { field, len_bytes: text.len(), max_bytes }),
             None => Ok(text),
@@ -139,4 +145,15 @@ impl<'a> Fields<'a> {
             }
         }
     }
+}
+
+/// The whole number that `value` is, without a sign.
+fn whole(value: &Value) -> Option<u64> {
+    // A fraction ends in zeros up to this.
+    const MAX: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+    let from_fraction = || {
+        let number = value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..MAX).contains(number))?;
+        Some(number as u64)
+    };
+    value.as_u64().or_else(from_fraction)
 }

@@ -1,6 +1,6 @@
 //! FLUSH_MEDIA with what the C module's does not have: an answer, an end that is not now, a fade.
 
-use super::fields::{FieldError, Fields};
+use super::fields::{CommandFields, FieldError};
 use crate::protocol::command::Command;
 
 /// The command's name on the wire.
@@ -17,11 +17,11 @@ const FADE_MS: &str = "fade_ms";
 pub struct Flush {
     /// Comes back with MEDIA_FLUSHED, which is sent if there is one.
     pub correlation_id: Option<String>,
-    /// What is forgotten.
+    /// What is discarded.
     pub extent: FlushExtent,
 }
 
-/// What a flush forgets.
+/// What a flush discards.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum FlushExtent {
     /// All that waits.
@@ -33,11 +33,14 @@ pub enum FlushExtent {
     Fade(u64),
 }
 
-pub(super) fn uses_addition(fields: &Fields<'_>) -> bool {
+pub(super) fn uses_addition(fields: &CommandFields<'_>) -> bool {
     ["correlation_id", AFTER, FADE_MS].iter().any(|field| fields.has(field))
 }
 
-pub(super) fn parse(fields: &Fields<'_>, correlation_id: Option<String>) -> Result<Command, FieldError> {
+pub(super) fn parse(
+    fields: &CommandFields<'_>,
+    correlation_id: Option<String>,
+) -> Result<Command, FieldError> {
     const MARK_IDS: &str = "the id of a MARK_MEDIA, a string that is not empty";
     let after = fields.string(AFTER, MARK_IDS)?;
     let fade_ms = fields.number(FADE_MS, 0..=MAX_FADE_MS)?;

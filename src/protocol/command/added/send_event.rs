@@ -1,6 +1,6 @@
-//! SEND_EVENT: an event of the application's for who listens to ARI and AMI.
+//! SEND_EVENT: an event of the application's for the listeners of ARI and AMI.
 
-use super::fields::{FieldError, Fields};
+use super::fields::{CommandFields, FieldError};
 use crate::protocol::command::Command;
 
 /// The command's name on the wire.
@@ -23,7 +23,10 @@ pub struct SendEvent {
     pub data: String,
 }
 
-pub(super) fn parse(fields: &Fields<'_>, correlation_id: Option<String>) -> Result<Command, FieldError> {
+pub(super) fn parse(
+    fields: &CommandFields<'_>,
+    correlation_id: Option<String>,
+) -> Result<Command, FieldError> {
     const FIELD: &str = "name";
     const NAMES: &str = "a string of 1 to 128 bytes, without control characters";
     let name =
@@ -32,7 +35,7 @@ pub(super) fn parse(fields: &Fields<'_>, correlation_id: Option<String>) -> Resu
     Ok(Command::SendEvent(Box::new(SendEvent { correlation_id, name: name.to_owned(), data: data(fields)? })))
 }
 
-fn data(fields: &Fields<'_>) -> Result<String, FieldError> {
+fn data(fields: &CommandFields<'_>) -> Result<String, FieldError> {
     const FIELD: &str = "data";
     const OBJECTS: &str = "a JSON object without a key \"eventname\"";
     match fields.object(FIELD, OBJECTS)? {

@@ -1,6 +1,6 @@
-//! SEND_TEXT: a text for who is at the other end.
+//! SEND_TEXT: a text for the peer.
 
-use super::fields::{FieldError, Fields};
+use super::fields::{CommandFields, FieldError};
 use crate::protocol::command::Command;
 
 /// The command's name on the wire.
@@ -15,7 +15,10 @@ pub struct SendText {
     pub text: String,
 }
 
-pub(super) fn parse(fields: &Fields<'_>, correlation_id: Option<String>) -> Result<Command, FieldError> {
+pub(super) fn parse(
+    fields: &CommandFields<'_>,
+    correlation_id: Option<String>,
+) -> Result<Command, FieldError> {
     const TEXT: &str = "text";
     const ALLOWED: &str = "a string that is not empty, without NUL";
     let text = fields.short_string(TEXT, usize::MAX, ALLOWED, |text| !text.contains('\0'))?;

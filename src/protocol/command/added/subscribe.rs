@@ -1,6 +1,6 @@
 //! SUBSCRIBE: which added events the application wants.
 
-use super::fields::{FieldError, Fields};
+use super::fields::{CommandFields, FieldError};
 use crate::protocol::command::Command;
 use crate::protocol::topic::{Topic, Topics};
 
@@ -18,15 +18,18 @@ const EVERY: &str = "*";
 pub struct Subscribe {
     /// Comes back with SUBSCRIBED.
     pub correlation_id: Option<String>,
-    /// The events that are wanted.
+    /// The events that are requested.
     pub topics: Topics,
-    /// Names that are no topic here, each once, in their order.
+    /// Names that are not topics here, each once, in their order.
     pub unknown: Vec<String>,
     /// Media played between two MEDIA_POSITION, ms.
     pub position_interval_ms: u64,
 }
 
-pub(super) fn parse(fields: &Fields<'_>, correlation_id: Option<String>) -> Result<Command, FieldError> {
+pub(super) fn parse(
+    fields: &CommandFields<'_>,
+    correlation_id: Option<String>,
+) -> Result<Command, FieldError> {
     const EVENTS: &str = "events";
     let allowed =
         format!("an array of strings, of {}, or \"{EVERY}\" for all", Topics::all().names().join(", "));

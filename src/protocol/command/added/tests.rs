@@ -1,6 +1,6 @@
 //! Each field of each added command, right and wrong.
 
-use super::super::ControlMessageFormat::{Json, PlainText};
+use super::super::Spelling::{Json, PlainText};
 use super::super::parse;
 use super::*;
 use crate::protocol::topic::{Topic, Topics};
@@ -64,9 +64,23 @@ fn what_is_right_around_the_media_is_understood() {
         let (correlation_id, exten) = (Some("t".to_owned()), exten.to_owned());
         Command::Transfer(Box::new(Transfer { correlation_id, exten, context: context.map(str::to_owned) }))
     };
+    let digits = |digits: &str, duration_ms, pause_ms| {
+        let digits = digits.to_owned();
+        Command::SendDtmf(Box::new(SendDtmf { correlation_id: None, digits, duration_ms, pause_ms }))
+    };
+    let most = "w".repeat(256);
     let name = "n".repeat(128);
     let exten = "1".repeat(79);
     for (json_text, command) in [
+        (r#"{"command":"SEND_DTMF","digits":""}"#.to_owned(), digits("", 100, 60)),
+        (
+            r#"{"command":"SEND_DTMF","digits":"0189aAdD*#w","duration":40,"pause":0}"#.into(),
+            digits("0189AADD*#w", 40, 0),
+        ),
+        (
+            format!(r#"{{"command":"SEND_DTMF","digits":"{most}","duration":6000,"pause":6000}}"#),
+            digits(&most, 6000, 6000),
+        ),
         (r#"{"command":"SEND_TEXT","text":"a\r\n\u00e9"}"#.to_owned(), text(None, "a\r\n\u{e9}")),
         (r#"{"command":"SEND_TEXT","text":" ","correlation_id":""}"#.into(), text(None, " ")),
         (format!(r#"{{"command":"SEND_EVENT","name":"{name}"}}"#), event(&name, "{}")),
@@ -213,5 +227,19 @@ fn plain_text_has_no_spelling_for_an_added_command() {
     ] {
         let error = parse(text, PlainText, MAX).err().map(|error| error.to_string());
         assert_eq!(error.as_deref(), error_text, "{text}");
+    }
+}
+
+/// JSON knows one kind of number: some libraries write whole ones with a fraction of zeros.
+#[test]
+fn a_whole_number_may_have_a_fraction() {
+    for (written, ms) in [("100", 100), ("100.0", 100), ("1e3", 1000), ("60000.000", 60_000)] {
+        let text = format!(r#"{{"command":"SUBSCRIBE","events":[],"position_interval":{written}}}"#);
+        let Ok(Command::Subscribe(subscribe)) = json(&text) else { panic!("{text}") };
+        assert_eq!(subscribe.position_interval_ms, ms, "{text}");
+    }
+    for written in ["99.0", "60000.5", "60001.0", "-100.0", "1e300"] {
+        let text = format!(r#"{{"command":"SUBSCRIBE","events":[],"position_interval":{written}}}"#);
+        assert!(json(&text).is_err(), "{text}");
     }
 }

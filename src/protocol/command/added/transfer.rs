@@ -1,6 +1,6 @@
 //! TRANSFER: the other side of the bridge goes to an extension.
 
-use super::fields::{FieldError, Fields};
+use super::fields::{CommandFields, FieldError};
 use crate::protocol::command::Command;
 
 /// The command's name on the wire.
@@ -20,7 +20,10 @@ pub struct Transfer {
     pub context: Option<String>,
 }
 
-pub(super) fn parse(fields: &Fields<'_>, correlation_id: Option<String>) -> Result<Command, FieldError> {
+pub(super) fn parse(
+    fields: &CommandFields<'_>,
+    correlation_id: Option<String>,
+) -> Result<Command, FieldError> {
     const EXTEN: &str = "exten";
     // A transfer of several parties dials Local/<exten>@<context>, where these two would lead elsewhere.
     const EXTENS: &str = "a string of 1 to 79 bytes, without control characters, '@' and '/'";

@@ -33,7 +33,7 @@ pub enum CallState {
         #[serde(skip_serializing_if = "Option::is_none")]
         peer: Option<String>,
     },
-    /// It is in that bridge no more.
+    /// It has left that bridge.
     Unbridged {
         /// The bridge's id.
         bridge_id: String,
@@ -60,6 +60,25 @@ pub struct Text {
     pub text: String,
 }
 
+/// DTMF_SENT.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DtmfSent {
+    /// The command's; empty without one.
+    pub correlation_id: String,
+    /// What there is to say of a command that was stopped.
+    #[serde(flatten)]
+    pub stopped: Option<DtmfStopped>,
+}
+
+/// What DTMF_SENT says of a command that was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct DtmfStopped {
+    /// True.
+    pub cancelled: bool,
+    /// Digits that were sent before, also the one that was cut short.
+    pub sent: usize,
+}
+
 /// TEXT_SENT.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TextSent {
@@ -79,7 +98,7 @@ pub struct EventSent {
 pub struct Transferred {
     /// The command's; empty without one.
     pub correlation_id: String,
-    /// What has become of the transfer.
+    /// The result of the transfer.
     pub result: TransferResult,
 }
 

@@ -1,4 +1,4 @@
-//! Events about the application's media: where it is, what has become of it.
+//! Events about the application's media: its position and its end.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub struct MediaPosition {
 pub struct MediaFlushed {
     /// The command's; empty without one.
     pub correlation_id: String,
-    /// Was forgotten.
+    /// Was discarded.
     pub flushed_ms: u64,
     /// The frames of it.
     pub flushed_frames: usize,
@@ -77,7 +77,7 @@ impl DropReason {
     pub const ALL: [Self; 3] = [Self::QueueFull, Self::MaxLatency, Self::OutQueue];
 }
 
-/// What MEDIA_STOP says. Times are ms, of media but for `duration_ms` and `longest_stall_ms`.
+/// What MEDIA_STOP says. Times are ms, of media except `duration_ms` and `longest_stall_ms`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MediaStop {
     /// What has ended the call.

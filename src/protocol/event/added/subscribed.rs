@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// What the application has subscribed to, and the limits that it lives with.
+/// What the application has subscribed to, and its limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Subscribed {
     /// The command's; empty without one.

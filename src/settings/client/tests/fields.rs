@@ -154,7 +154,7 @@ proptest! {
     }
 }
 
-/// Asterisk's default cannot be told from what somebody wrote, but by the file.
+/// Only the file tells Asterisk's default from a written value.
 #[test]
 fn asterisks_own_write_timeout_counts_only_where_it_is_written() {
     let rows: [(&str, Option<&str>, Option<u64>); 6] = [

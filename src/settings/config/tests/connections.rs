@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::settings::per_call::{Bearer, Header, Hosts, UriTemplate, parse_token};
+use crate::protocol::dialect::ControlMessageFormat;
+use crate::settings::per_call::{Bearer, HeaderTemplate, Hosts, Secret, UriTemplate, parse_token};
 
 #[test]
 fn every_connection_option_is_taken() {
@@ -34,6 +35,9 @@ fn every_connection_option_is_taken() {
         ("transfer_contexts", "agents, queues,agents,"),
         ("reconnect", "15000"),
         ("queue_overflow", "wait"),
+        ("control_message_format", "TWILIO"),
+        ("twilio_account_sid", "AC00000000000000000000000000000001"),
+        ("twilio_auth_token", "secret"),
         ("max_latency", "0"),
         ("queue_bytes", "65536"),
     ];
@@ -41,11 +45,17 @@ fn every_connection_option_is_taken() {
     let (config, errors) = load(&file);
     assert_eq!(errors, [""; 0]);
     let expected = ConnectionSettings {
-        headers: vec![Header::parse("X-Call: ${UNIQUEID}").unwrap(), Header::parse("X-Key: secret").unwrap()],
+        headers: vec![
+            HeaderTemplate::parse("X-Call: ${UNIQUEID}").unwrap(),
+            HeaderTemplate::parse("X-Key: secret").unwrap(),
+        ],
         bearer: parse_token("secret").map(Bearer::Token),
         uri: UriTemplate::parse("wss://jim:secret@${HOST}/calls"),
         uri_hosts: Hosts::parse("*.example"),
         fallback: Some("conn2".into()),
+        control_message_format: Some(ControlMessageFormat::Twilio),
+        twilio_account_sid: Some("AC00000000000000000000000000000001".into()),
+        twilio_auth_token: Some(Secret("secret".into())),
         proxy_host: Some("[::1]:3128".into()),
         proxy_username: Some("joe".into()),
         proxy_password: Some("secret".into()),
@@ -97,7 +107,12 @@ fn the_dial_string_comes_before_the_section_and_that_before_global() {
         assert_eq!(errors, [""; 0], "{name}");
         let dialled = MediaOptions::parse(dialled).unwrap();
         let settings = config.settings.for_call(config.connections.get("conn1"), dialled);
-        assert_eq!(settings, Settings { music_on_hold: expected, ..config.settings }, "{name}");
+        let queue_overflow = dialled.queue_overflow;
+        assert_eq!(
+            settings,
+            Settings { music_on_hold: expected, queue_overflow, ..config.settings },
+            "{name}"
+        );
     }
 }
 

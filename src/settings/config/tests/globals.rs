@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::*;
-use crate::protocol::command::ControlMessageFormat;
+use crate::protocol::dialect::{ControlMessageFormat, control_message_formats};
 use crate::report::notification::NotificationClasses;
 
 #[test]
@@ -25,7 +25,7 @@ fn nothing_is_the_defaults() {
     assert_eq!(settings.incoming_timeout, None);
     assert_eq!((settings.pings, settings.tcp_keepalives), (None, None));
     assert!(!settings.music_on_hold && !settings.silence_fill);
-    assert_eq!((settings.queue_overflow, settings.max_latency), (QueueOverflow::Drop, None));
+    assert_eq!((settings.queue_overflow, settings.max_latency), (None, None));
     assert_eq!((settings.queue_bytes, settings.queue_bytes_total), (16 << 20, 1 << 30));
 }
 
@@ -84,8 +84,10 @@ fn every_global_option_is_taken() {
         }),
         (&[("music_on_hold", "yes")], |s| s.music_on_hold = true),
         (&[("silence_fill", "yes")], |s| s.silence_fill = true),
-        (&[("queue_overflow", "Wait")], |s| s.queue_overflow = QueueOverflow::Wait),
-        (&[("queue_overflow", "wait"), ("queue_overflow", "drop")], |_| {}),
+        (&[("queue_overflow", "Wait")], |s| s.queue_overflow = Some(QueueOverflow::Wait)),
+        (&[("queue_overflow", "wait"), ("queue_overflow", "drop")], |s| {
+            s.queue_overflow = Some(QueueOverflow::Drop);
+        }),
         (&[("queue_bytes", "1073741824")], |s| s.queue_bytes = 1 << 30),
         (&[("queue_bytes_total", "65536"), ("queue_bytes", "65536")], |s| {
             (s.queue_bytes, s.queue_bytes_total) = (65_536, 65_536);
@@ -125,9 +127,10 @@ fn every_global_option_is_taken() {
 
 #[test]
 fn values_that_do_not_fit_are_refused_by_name() {
+    let formats = control_message_formats();
     let rows = [
-        ("control_message_format", "xml", "'plain-text' or 'json'"),
-        ("control_message_format", "", "'plain-text' or 'json'"),
+        ("control_message_format", "xml", formats.as_str()),
+        ("control_message_format", "", &formats),
         ("write_timeout", "0", "a number from 1 to 3600000 (milliseconds)"),
         ("write_timeout", "3600001", "a number from 1 to 3600000 (milliseconds)"),
         ("write_timeout", "-1", "a number from 1 to 3600000 (milliseconds)"),
@@ -198,9 +201,12 @@ fn an_error_in_global_keeps_the_last_good_settings_as_a_whole() {
     assert_eq!(
         errors,
         [
-            "chan_websocket.conf: Invalid value 'xml' for control_message_format in [global]. Must be \
-             'plain-text' or 'json'",
-            "chan_websocket.conf: [global] is refused because of these errors; its last good settings stay",
+            format!(
+                "chan_websocket.conf: Invalid value 'xml' for control_message_format in [global]. Must be {}",
+                control_message_formats()
+            ),
+            "chan_websocket.conf: [global] is refused because of these errors; its last good settings stay"
+                .into(),
         ]
     );
     let (config, errors) = load(&bad);
@@ -265,7 +271,7 @@ fn a_slip_in_a_rule_lets_nobody_in() {
         assert_eq!(config.settings, Settings { incoming_closed: true, ..Settings::default() }, "{name}");
         assert_eq!(errors.len(), if name == "a connection's section" { 3 } else { 2 }, "{name}: {errors:?}");
         assert!(errors[1].ends_with(CLOSED), "{name}: {errors:?}");
-        // On reload the last good settings stay; those of a load that let nobody in are none.
+        // On reload the last good settings stay; a load that refused everybody has none.
         let (last_good, _) = load(&global(&[("incoming_deny", "10.0.0.0/8")]));
         let (again, errors) = reload(&file, Some(&last_good));
         assert_eq!(again.settings, last_good.settings, "{name}");

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::protocol::command::ControlMessageFormat;
+use crate::protocol::dialect::ControlMessageFormat;
 
 /// A row of a table: what is tried, the section's name, what is in it, the error.
 type SectionRow = (&'static str, &'static str, &'static [(&'static str, &'static str)], Option<&'static str>);
@@ -105,7 +105,8 @@ fn the_sample_names_the_options_and_their_defaults() {
     assert_eq!(errors, [""; 0]);
     assert_eq!(config.settings.incoming_acl.len(), 3);
     let examples = Settings { incoming_acl: Vec::new(), incoming_origins: Vec::new(), ..config.settings };
-    assert_eq!(examples, Settings::default());
+    let queue_overflow = Some(QueueOverflow::Drop);
+    assert_eq!(examples, Settings { queue_overflow, ..Settings::default() });
     let connection = &config.connections["my-voicebot"];
     assert_eq!(connection.proxy_host.as_deref(), Some("proxy.example.com:3128"));
     let LivenessOptions { pings, tcp_keepalives } = connection.liveness;

@@ -105,6 +105,24 @@ fn outside(t: &Context) {
         ("[::ffff:127.0.0.1]", "the host '127.0.0.1' of"),
         ("[::ffff:7f00:1]", "the host '127.0.0.1' of"),
         ("[::127.0.0.2]", "the host '[::7f00:2]' of"),
+        ("[::ffff:0:127.0.0.1]", "the host '[::ffff:0:7f00:1]' of"),
+        ("[64:ff9b::127.0.0.1]", "the host '[64:ff9b::7f00:1]' of"),
+        ("[0:0:0:0:0:ffff:7f00:0001]", "the host '127.0.0.1' of"),
+        ("017700000001", "the host '127.0.0.1' of"),
+        ("127.0.1", "the host '127.0.0.1' of"),
+        ("127.0.0.1.", "the host '127.0.0.1"),
+        ("0", "the host '0.0.0.0' of"),
+        ("[::]", "the host '[::]' of"),
+        ("localhost", "the host 'localhost' of"),
+        ("[::1%25lo]", "is no host"),
+        ("[127.0.0.2]", "is no host"),
+        ("[::1", "is no host"),
+        ("user:pass@a.wild.test", "is no host"),
+        ("a.wild.test:80", "is no host"),
+        ("127.0.0.1%2f.wild.test", "is no host"),
+        ("%31%32%37.0.0.2", "is no host"),
+        ("１２７.0.0.2", "is no host"),
+        ("127。0。0。2", "is no host"),
         ("a.wild.test@127.0.0.1", "'a.wild.test@127.0.0.1' is no host"),
         ("127.0.0.1#.wild.test", "'127.0.0.1#.wild.test' is no host"),
         ("127.0.0.1/.wild.test", "'127.0.0.1/.wild.test' is no host"),
@@ -131,15 +149,21 @@ fn outside(t: &Context) {
     assert_eq!(server.visits.try_iter().count(), 1);
 }
 
-/// A host that is permitted leads to no other.
+/// A host that is permitted leads to no other, by whichever redirect, and to no other address of its own.
 fn redirect(t: &Context) {
     super::super::allow_failure(t);
     let other = Everywhere::listen(None);
-    let location = format!("HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:{}/\r\n\r\n", other.port);
-    let server = Everywhere::listen(Some(location.leak()));
-    let client = server.client(t);
-    assert_eq!(dial(t, &client, "a.wild.test"), 3);
-    assert_eq!((server.visits.try_iter().count(), other.visits.try_iter().count()), (1, 0));
+    for status in ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent", "300 Choices"]
+    {
+        for host in ["127.0.0.1", "[::1]", "a.wild.test", "a.wild.test@127.0.0.1"] {
+            let location = format!("HTTP/1.1 {status}\r\nLocation: ws://{host}:{}/\r\n\r\n", other.port);
+            let server = Everywhere::listen(Some(location.leak()));
+            let client = server.client(t);
+            assert_eq!(dial(t, &client, "a.wild.test"), 3, "{status}");
+            let visits = (server.visits.try_iter().count(), other.visits.try_iter().count());
+            assert_eq!(visits, (1, 0), "{status} to {host}");
+        }
+    }
 }
 
 /// A value is no step to another folder.

@@ -1,18 +1,28 @@
 //! Tokens, and the values of headers and URIs, stand in nothing that the module shows.
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::super::super::harness::{Context, Suite};
+use super::super::super::harness::{Context, Reply, Suite, wait};
 use super::super::peer::Peer;
+use super::super::tls;
 use super::{WHY, dial_string, with_functions};
 
 pub fn tests(suite: &mut Suite) {
     suite.ours("connect/per_call/secrets", WHY, secrets).private_from(|| {
         with_functions().ami().debug(5).dialplan("HIDDEN = hush4711\nHIDDEN_HOST = app.test\n")
     });
+    // Asked for when the test runs: the list of tests needs neither nginx nor certificates.
+    let ways: [(_, fn() -> String); 2] =
+        [("ws", || "ws://{address}/media".to_owned()), ("wss", tls::trusted_uri)];
+    for (name, uri) in ways {
+        suite
+            .ours(format!("connect/per_call/core_dump/{name}"), WHY, move |t| core_dump(t, &uri()))
+            .private_from(with_functions);
+    }
 }
 
 const SECRET: &str = "hush4711";
@@ -104,4 +114,55 @@ fn secrets(t: &Context) {
     assert!(all.contains("Client") && all.contains("X-Key"), "{all}");
     let leak = all.lines().find(|line| line.contains(SECRET));
     assert!(leak.is_none(), "{leak:?}");
+}
+
+/// How often a process has this text in its memory, all of which a core dump would have.
+fn in_memory(pid: u32, text: &str) -> usize {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("maps");
+    let memory = fs::File::open(format!("/proc/{pid}/mem")).expect("mem");
+    let found = maps.lines().filter(|line| !line.contains("[v")).filter_map(|line| {
+        let (range, rest) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-')?;
+        let address = |text| u64::from_str_radix(text, 16).ok();
+        let (start, end) = (address(start)?, address(end)?);
+        let mut bytes = vec![0; usize::try_from(end - start).ok().filter(|_| rest.starts_with("rw"))?];
+        let len = memory.read_at(&mut bytes, start).ok()?;
+        Some(memmem(&bytes[..len], text.as_bytes()))
+    });
+    found.sum()
+}
+
+fn memmem(bytes: &[u8], text: &[u8]) -> usize {
+    let starts = bytes.iter().enumerate().filter(|(_, byte)| **byte == text[0]).map(|(at, _)| at);
+    starts.filter(|at| bytes[*at..].starts_with(text)).count()
+}
+
+/// A token from a file is not in Asterisk's memory once it has been sent, be the server's answer as it may.
+fn core_dump(t: &Context, uri: &str) {
+    super::super::allow_failure(t);
+    // Not shorter: the first bytes of freed memory are the allocator's.
+    let token = format!("forget-me.{}.forget-me", "0123456789".repeat(20));
+    let path = t.asterisk.folder().join("etc/token");
+    fs::write(&path, format!("{token}\n")).expect("token");
+    let file = t.asterisk.inside("etc/token");
+    let section = [("bearer_token_file", file.as_str()), ("header", "X-Call: ${UNIQUEID}")];
+    let refusing = t.server_with(&[super::super::ONCE], |_, _| Reply::Refuse(401));
+    let server = tls::server(t, uri, &[tls::CA]);
+    t.asterisk.add_connection(&refusing.client, &section);
+    t.asterisk.add_connection(&server.client, &section);
+    t.call(&dial_string(&refusing.client)).originate().ending();
+    let call = t.call(&dial_string(&server.client)).originate();
+    let app = server.accept();
+    app.expect_media_start();
+    call.wait_up();
+    let sent = format!("Bearer {token}");
+    assert_eq!(server.request(0).header("Authorization"), Some(&*sent));
+    assert_eq!(refusing.request(0).header("Authorization"), Some(&*sent));
+    let pid = t.asterisk.pid();
+    assert!(in_memory(pid, &server.client) > 0, "what Asterisk knows is found");
+    // What is left is enough of it to be looked for.
+    wait::until("the token is forgotten", || in_memory(pid, &token[100..]) == 0);
+    call.hangup();
+    call.ending();
+    assert_eq!(in_memory(pid, &token[100..]), 0);
 }

@@ -16,6 +16,8 @@ pub fn tests(suite: &mut Suite) {
     };
     ours("others_go_on", others_go_on);
     ours("hung_up", hung_up);
+    ours("masquerade", masquerade);
+    ours("masquerade_and_hung_up", masquerade_and_hung_up);
 }
 
 /// A call whose header is waited for until the file gets a byte.
@@ -39,7 +41,8 @@ impl<'t> Waiting<'t> {
         // Both ends, so that nobody waits for the other to open it.
         let fifo = File::options().read(true).write(true).open(&path).expect("fifo");
         let header = format!("X-Slow: ${{SHELL(head -c 4 {})}}", t.asterisk.inside(&name));
-        t.asterisk.add_connection(&server.client, &[("header", &header)]);
+        let after = "X-After: ${MEDIA_WEBSOCKET_CONNECTION_ID} ${UNIQUEID} ${CONNECTEDLINE(num)}.";
+        t.asterisk.add_connection(&server.client, &[("header", &header), ("header", after)]);
         let caller = super::super::caller(t, &server.client, "30");
         let prefix = format!("WebSocket/{}/", server.client);
         let channel = || {
@@ -54,6 +57,16 @@ impl<'t> Waiting<'t> {
         let marker = path.to_str().expect("UTF-8").rsplit('/').next().expect("a name").to_owned();
         wait::until("the function runs", || is_running(&marker));
         Self { t, server, fifo, path, caller, id }
+    }
+
+    /// Sends the channel to the dialplan's Echo(), with a masquerade. Its name.
+    fn move_to_echo(&self) -> String {
+        let channel = self.t.ari().get(&format!("channels/{}", self.id), &[]).ok();
+        let name = channel["name"].as_str().expect("a name");
+        let answer = self.t.asterisk.cli(&format!("channel redirect {name} harness,echo,1"));
+        assert!(answer.contains("successfully redirected"), "{answer}");
+        self.t.ari().wait_application(&self.id, "Echo");
+        name.to_owned()
     }
 
     fn go_on(&mut self) {
@@ -102,5 +115,36 @@ fn hung_up(t: &Context) {
     waiting.t.ari().wait_channel("ChannelDestroyed", &waiting.id);
     let result = waiting.caller.dial_result();
     assert_ne!(result.status, "ANSWER");
+    assert_eq!(waiting.server.requests(), 0);
+}
+
+/// The call gets another channel meanwhile: it is sent elsewhere, while Dial() still has it. What is still to be evaluated is
+/// that channel's, and the call is connected like any other.
+fn masquerade(t: &Context) {
+    let mut waiting = Waiting::begin(t);
+    let name = waiting.move_to_echo();
+    assert_eq!(waiting.server.requests(), 0);
+    waiting.go_on();
+    let app = waiting.server.accept();
+    let start = app.expect_media_start();
+    assert_eq!((start.get("channel"), start.get("channel_id")), (name, waiting.id.clone()));
+    let head = waiting.server.request(0);
+    assert_eq!(head.header("X-Slow"), Some("done"));
+    assert_eq!(head.header("X-After"), Some(&*format!("{} {} .", waiting.server.client, waiting.id)));
+    app.send_media(&[0x55; 160]);
+    assert_eq!(app.collect_media(160), [0x55; 160]);
+    app.command("HANGUP");
+    assert_eq!(app.expect_close(), 1000);
+    t.ari().wait_channel("ChannelDestroyed", &waiting.id);
+}
+
+/// A hangup after that ends the call, too, before anybody is connected to.
+fn masquerade_and_hung_up(t: &Context) {
+    let mut waiting = Waiting::begin(t);
+    waiting.move_to_echo();
+    t.ari().hangup(&waiting.id);
+    t.ari().wait_channel("ChannelDestroyed", &waiting.id);
+    waiting.go_on();
+    assert_ne!(waiting.caller.dial_result().status, "ANSWER");
     assert_eq!(waiting.server.requests(), 0);
 }

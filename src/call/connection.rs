@@ -1,0 +1,69 @@
+//! A connection: what a finished handshake leaves, and what a call keeps of it while it serves the call.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tungstenite::protocol::Role;
+
+use crate::net::outbound::Outbound;
+use crate::net::reactor::Slot;
+use crate::net::transport::Transport;
+use crate::settings::config::Pings;
+
+/// A connection whose handshake is done, either way.
+pub struct Established {
+    /// Where it is read and written.
+    pub transport: Arc<dyn Transport>,
+    /// What arrived right behind the handshake.
+    pub leftover: Vec<u8>,
+    /// Our role in the WebSocket.
+    pub role: Role,
+    /// The application's address, for people to read.
+    pub peer: String,
+    /// The websocket_client that Asterisk has connected to.
+    pub client: Option<String>,
+    /// How long the application may take nothing.
+    pub write_timeout: Duration,
+    /// `None`: none are sent.
+    pub pings: Option<Pings>,
+}
+
+impl std::fmt::Debug for Established {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Established").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+/// A connection of a call.
+#[derive(Debug)]
+pub struct CallConnection {
+    /// The way to the application.
+    pub out: Arc<Outbound>,
+    /// Its place at its reactor.
+    pub slot: Slot,
+    /// The application's address, for people to read.
+    pub peer: String,
+    /// The websocket_client that Asterisk has connected to: the one that was dialled, or a fallback.
+    pub client: Option<String>,
+    /// How long the application may take nothing.
+    pub write_timeout: Duration,
+    /// `None`: no pings are sent.
+    pub ping_interval: Option<Duration>,
+    /// When the call got it.
+    pub since: Instant,
+}
+
+impl CallConnection {
+    /// What a call keeps of a connection that it gets now.
+    pub fn of(link: &Established, out: Arc<Outbound>, slot: Slot) -> Self {
+        Self {
+            out,
+            slot,
+            peer: link.peer.clone(),
+            client: link.client.clone(),
+            write_timeout: link.write_timeout,
+            ping_interval: link.pings.map(|pings| pings.interval),
+            since: Instant::now(),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What a call records for operators, in addition to the counts of its session and its connection. Any thread.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::metric::Histogram;
+
+/// How much of an ERROR event's text is kept, bytes.
+const MAX_ERROR_CHARS: usize = 200;
+
+/// What ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EndedBy {
+    /// The application, by a close frame.
+    Application,
+    /// The application, by HANGUP.
+    HangupCommand,
+    /// An operator, at a console or by AMI.
+    Operator,
+    /// Asterisk: the other party, the dialplan, ARI.
+    Core,
+    /// Asterisk could not connect to the application.
+    NotConnected,
+    /// No application has connected within `incoming_timeout`.
+    IncomingTimeout,
+    /// The connection is lost.
+    Lost,
+    /// The application broke the protocol or a limit.
+    ProtocolFault,
+    /// The application read nothing, or answered no ping.
+    Unresponsive,
+    /// A fault of ours.
+    InternalError,
+}
+
+impl EndedBy {
+    /// The word for it in metrics, variables and labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Application => "application",
+            Self::HangupCommand => "hangup_command",
+            Self::Operator => "operator",
+            Self::Core => "core",
+            Self::NotConnected => "not_connected",
+            Self::IncomingTimeout => "incoming_timeout",
+            Self::Lost => "lost",
+            Self::ProtocolFault => "protocol_fault",
+            Self::Unresponsive => "unresponsive",
+            Self::InternalError => "internal_error",
+        }
+    }
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// What ended it.
+    pub by: EndedBy,
+    /// The WebSocket's close code, sent or received; `None` if there was no connection, or it ended without a close.
+    pub code: Option<u16>,
+    /// The reason in words; may be empty.
+    pub reason: String,
+}
+
+/// Pings of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PingStats {
+    /// All that were sent.
+    pub sent: u64,
+    /// Not answered before the next one was due.
+    pub missed: u64,
+    /// Of the last one that was answered.
+    pub round_trip: Option<Duration>,
+    /// The longest of all.
+    pub longest_round_trip: Option<Duration>,
+}
+
+/// A call's record.
+#[derive(Debug, Default)]
+pub struct CallStats {
+    connected: OnceLock<Instant>,
+    /// 0: none yet.
+    first_media_ns: AtomicU64,
+    pings: AtomicU64,
+    pings_missed: AtomicU64,
+    /// 0: none yet.
+    round_trip_ns: AtomicU64,
+    longest_round_trip_ns: AtomicU64,
+    round_trips: Mutex<Histogram>,
+    errors: AtomicU64,
+    last_error: Mutex<Option<String>>,
+    reconnects: AtomicU64,
+    /// Until the last of them.
+    lost_ns: AtomicU64,
+}
+
+/// Never 0, which stands for none.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1)
+}
+
+fn time(nanos: &AtomicU64) -> Option<Duration> {
+    let nanos = nanos.load(Ordering::Relaxed);
+    (nanos > 0).then(|| Duration::from_nanos(nanos))
+}
+
+impl CallStats {
+    /// A WebSocket is up; the first one counts.
+    pub fn connected(&self) {
+        let _ = self.connected.set(Instant::now());
+    }
+
+    /// When the first WebSocket came up.
+    pub fn connected_at(&self) -> Option<Instant> {
+        self.connected.get().copied()
+    }
+
+    /// The call has a connection again, so long after it lost the one before.
+    pub fn reconnected(&self, lost: Duration) {
+        self.reconnects.fetch_add(1, Ordering::Relaxed);
+        self.lost_ns.fetch_add(u64::try_from(lost.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How often the call got another connection.
+    pub fn reconnects(&self) -> u64 {
+        self.reconnects.load(Ordering::Relaxed)
+    }
+
+    /// How long it was without one, all these times together.
+    pub fn lost(&self) -> Duration {
+        Duration::from_nanos(self.lost_ns.load(Ordering::Relaxed))
+    }
+
+    /// A media message has come. One load except the first time.
+    pub fn media(&self) {
+        if self.first_media_ns.load(Ordering::Relaxed) == 0 {
+            let nanos = nanos(self.connected_at().map(|at| at.elapsed()).unwrap_or_default());
+            // Of two at once the first counts.
+            let _ = self.first_media_ns.compare_exchange(0, nanos, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// From MEDIA_START to the first media.
+    pub fn first_media(&self) -> Option<Duration> {
+        time(&self.first_media_ns)
+    }
+
+    /// A ping goes out.
+    pub fn ping(&self, last_one_missed: bool) {
+        self.pings.fetch_add(1, Ordering::Relaxed);
+        self.pings_missed.fetch_add(u64::from(last_one_missed), Ordering::Relaxed);
+    }
+
+    /// One was answered.
+    pub fn pong(&self, round_trip: Duration) {
+        self.round_trips.lock().record(round_trip);
+        let nanos = nanos(round_trip);
+        self.round_trip_ns.store(nanos, Ordering::Relaxed);
+        self.longest_round_trip_ns.fetch_max(nanos, Ordering::Relaxed);
+    }
+
+    /// The round trips of all pings.
+    pub fn round_trips(&self) -> Histogram {
+        *self.round_trips.lock()
+    }
+
+    /// The pings so far.
+    pub fn pings(&self) -> PingStats {
+        PingStats {
+            sent: self.pings.load(Ordering::Relaxed),
+            missed: self.pings_missed.load(Ordering::Relaxed),
+            round_trip: time(&self.round_trip_ns),
+            longest_round_trip: time(&self.longest_round_trip_ns),
+        }
+    }
+
+    /// The application was sent an ERROR event.
+    pub fn error(&self, text: &str) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        *self.last_error.lock() = Some(text.chars().take(MAX_ERROR_CHARS).collect());
+    }
+
+    /// ERROR events so far.
+    pub fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    /// The last one's text.
+    pub fn last_error(&self) -> Option<String> {
+        self.last_error.lock().clone()
+    }
+}

@@ -1,0 +1,20 @@
+//! Applications that were written for others' media streams: `f(twilio)` and the like.
+
+mod bot;
+mod carrier;
+mod carriers;
+mod pipecat;
+mod sdks;
+mod twilio;
+
+use super::harness::Suite;
+
+/// Why these tests are not for the C module.
+const OURS: &str = "the C module speaks no dialect but its own";
+
+pub fn tests(suite: &mut Suite) {
+    carriers::tests(suite);
+    pipecat::tests(suite);
+    sdks::tests(suite);
+    twilio::tests(suite);
+}
