@@ -52,6 +52,11 @@ impl Answer {
         assert!((200..300).contains(&self.status), "ARI answered {}: {}", self.status, self.body);
         self.body
     }
+
+    /// The channel is not, or not yet, in a Stasis application.
+    fn is_too_early(&self) -> bool {
+        matches!(self.status, 409 | 422) && self.body["message"] == "Channel not in Stasis application"
+    }
 }
 
 /// A request's parameters.
@@ -116,12 +121,21 @@ impl Ari {
         self.request("DELETE", path, parameters, &Value::Null)
     }
 
-    /// Any request, with a JSON body unless it is null.
+    /// Any request, with a JSON body unless it is null. A channel enters its Stasis application a little after it is up, and
+    /// ARI refuses to control it before: such a request is sent again when the channel is there.
     #[track_caller]
     pub fn request(&self, method: &str, path: &str, parameters: Parameters<'_>, body: &Value) -> Answer {
-        match self.try_request(method, path, parameters, body) {
+        let ask = || match self.try_request(method, path, parameters, body) {
             Ok(answer) => answer,
             Err(err) => panic!("ARI {method} {path}: {err}"),
+        };
+        let answer = ask();
+        match controlled(path, parameters) {
+            Some(channel) if answer.is_too_early() => {
+                let is_start = |event: &Value| event["channel"]["id"] == *channel;
+                self.find("StasisStart", wait::PATIENCE, is_start).map_or(answer, |_| ask())
+            }
+            _ => answer,
         }
     }
 
@@ -281,6 +295,12 @@ fn receive(mut socket: WebSocket<Stream>, listener: &impl Fn(Value)) {
             listener(serde_json::from_str(text.as_str()).expect("an ARI event"));
         }
     }
+}
+
+/// The channel that a request controls or adds to a bridge.
+fn controlled<'a>(path: &'a str, parameters: Parameters<'a>) -> Option<&'a str> {
+    let added = || parameters.iter().find_map(|(name, value)| (*name == "channel").then_some(*value));
+    path.strip_prefix("channels/").and_then(|rest| rest.split('/').next()).or_else(added)
 }
 
 /// Percent-encoded for a query.
