@@ -65,7 +65,7 @@ impl ModuleReport {
             gauge,
             Unit::None,
             "Jobs that wait for a channel's lock or for their time",
-            { self.jobs_waiting.into() },
+            self.jobs_waiting.into(),
         );
         list.labelled(
             "notifications_dropped",

@@ -123,7 +123,7 @@ pub static METRICS: &[Metric] = &[
         "connect_time",
         Gauge,
         Milliseconds,
-        "Time from the making of the channel to its WebSocket",
+        "Time from the creation of the channel to its WebSocket",
         |r| r.connect_time().map(Value::Milliseconds).into(),
     ),
     metric(Connection, "connected", Gauge, Seconds, "Time since the WebSocket came up", |r| {
