@@ -108,7 +108,7 @@ fn time(nanos: &AtomicU64) -> Option<Duration> {
 }
 
 impl CallStats {
-    /// A WebSocket is up. Only the first call counts.
+    /// A WebSocket is up. Only the first one of the call is recorded.
     pub fn connected(&self) {
         let _ = self.connected.set(Instant::now());
     }

@@ -67,7 +67,7 @@ pub(super) const COMMANDS: [CliCommand; 8] = [
     CliCommand {
         command: c"websocket check",
         summary: c"Check whether WebSocket clients can be reached",
-        usage: c"Usage: websocket check [<client>]\n       Connects to the server of one client of websocket_client.conf, or of all\n       clients with connection_type = per_call_config, as a call would, and closes\n       the connection with code 1000. No call is made. Shows each step and how\n       long it took. The last line is OK, or FAILED: with what is wrong.\n",
+        usage: c"Usage: websocket check [<client>]\n       Connects to the server of one client of websocket_client.conf, or of all\n       clients with connection_type = per_call_config, as a call would, and closes\n       the connection with code 1000. No call is made. Shows each step and how\n       long it took. The last line is OK, or FAILED: with the reason.\n",
         words: 2,
         run: |driver, args| match args {
             [] => Outcome::Text(check::all(driver)),
@@ -261,9 +261,10 @@ fn settings(driver: &Driver) -> String {
             OnDisk::Gone(why) => {
                 let _ = writeln!(text, "WARNING: the file cannot be read: {}", ascii(&why));
             }
-            OnDisk::Unknown => {
-                text.push_str("The file could not be read when it was loaded: it is not known whether it has changed since\n")
-            }
+            OnDisk::Unknown => text.push_str(
+                "The file could not be read when it was loaded: \
+                 it is not known whether it has changed since\n",
+            ),
         }
     }
     text.push('\n');

@@ -109,7 +109,7 @@ impl Session {
     }
 
     fn start_media_buffering(&mut self, actions: &mut Vec<Action>) {
-        // DIVERGES: the C module (22.10) accepts a second START without an ERROR; its newer versions do not.
+        // DIVERGES: the C module (22.10) accepts a second START without an ERROR; its newer versions send one.
         if self.buffering {
             send_error(actions, "START_MEDIA_BUFFERING while media is being buffered already".to_owned());
         }
@@ -122,8 +122,8 @@ impl Session {
         now: MonoTime,
         actions: &mut Vec<Action>,
     ) {
-        // DIVERGES: the C module (22.10) accepts a STOP without START without an ERROR; its newer versions do not. The
-        // app waits for the event in any case, so it gets it.
+        // DIVERGES: the C module (22.10) sends no ERROR for a STOP without START; its newer versions do. The app waits
+        // for the event in any case, so it gets it.
         if !self.buffering {
             send_error(actions, "STOP_MEDIA_BUFFERING without START_MEDIA_BUFFERING".to_owned());
         }

@@ -27,7 +27,7 @@ struct Drop {
 }
 
 impl Session {
-    /// DIVERGES: the C module drops without an ERROR.
+    /// DIVERGES: the C module drops silently.
     pub(super) fn drop_message(
         &mut self,
         message: &[u8],
