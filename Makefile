@@ -20,7 +20,7 @@ clients: ## Install the Python and Node libraries that tests use into target/cli
 	@scripts/clients
 
 .PHONY: headers
-headers: ## Fetch Asterisk's headers out of the sandbox into asterisk-headers/
+headers: ## Fetch Asterisk's headers from the sandbox into asterisk-headers/
 	@asterisk-headers/fetch
 
 .PHONY: build
@@ -94,7 +94,7 @@ fuzz: ## Run each fuzz target for FUZZ_SECONDS (60)
 	@scripts/fuzz
 
 .PHONY: soak
-soak: setup build ## Run random calls with faults, reloads and floods for MINUTES (30), and check what must hold
+soak: setup build ## Run random calls with faults, reloads and floods for MINUTES (30), and check what must always hold
 	HOST_MODULES=ours HOST_SOAK_SECONDS=$$(($(or $(MINUTES),30) * 60)) $(CARGO) test $(NO_MODULE) --test host -- soak/ --nocapture
 
 .PHONY: memcheck
@@ -102,7 +102,7 @@ memcheck: setup build ## Run a soak with Asterisk under valgrind's memcheck
 	@scripts/valgrind memcheck
 
 .PHONY: helgrind
-helgrind: setup build ## Run a soak with Asterisk under valgrind's helgrind: the order of locks
+helgrind: setup build ## Run a soak with Asterisk under valgrind's helgrind, which checks the order of locks
 	@scripts/valgrind helgrind
 
 .PHONY: asan
@@ -122,11 +122,11 @@ miri: ## Run the unit tests without sockets in Miri, if the toolchain has it
 	@scripts/sanitize miri
 
 .PHONY: loom
-loom: ## Run the models of what threads share in every order, with loom
+loom: ## Run the models of data that threads share, in every order of their steps, with loom
 	@scripts/models
 
 .PHONY: hostile
-hostile: setup build ## Run applications that stall, flood and vanish, in the long form, on both modules (13 minutes); TEST=<name>
+hostile: setup build ## Run the long tests of applications that stall, flood and vanish, on both modules (13 minutes); TEST=<name>
 	HOST_TABLE=1 HOST_BESIDE=1 HOSTILE_SECONDS=150 $(CARGO) test $(NO_MODULE) --test host -- --test-threads 4 hostile/$(TEST)
 
 .PHONY: fmt-check
@@ -145,7 +145,7 @@ licences: ## Check that every dependency's licence goes with GPL-2.0-only (deny.
 	$(CARGO) test $(NO_MODULE) --test licences
 
 .PHONY: advisories
-advisories: ## Look for known vulnerabilities in the crates; reports if the database is out of reach
+advisories: ## Look for known vulnerabilities in the crates; says so if the database is out of reach
 	@scripts/advisories
 
 .PHONY: install
@@ -166,7 +166,7 @@ dist: build ## Make a tarball for any Linux with Asterisk, and an RPM package, i
 	@scripts/rpm
 
 .PHONY: versiontest
-versiontest: $(if $(ASTERISK),build faults,setup clients build faults) ## Run the module in the Asterisk installed in ASTERISK, or in that of Debian's experimental; TEST=<name>
+versiontest: $(if $(ASTERISK),build faults,setup clients build faults) ## Run the module in the Asterisk installed in ASTERISK, or in the one of Debian experimental; TEST=<name>
 	@ASTERISK=$(ASTERISK) scripts/versiontest $(TEST)
 
 .PHONY: arm64

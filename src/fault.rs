@@ -1,5 +1,5 @@
-//! Faults on demand, for the tests that a panic ends one call and nothing else, and that a thread which stands still is
-//! noticed. Only with the feature `fault-injection`, which no installed build has.
+//! Faults on demand, for tests that a panic ends only one call, and that the watchdog notices a thread that stands
+//! still. Only with the feature `fault-injection`, which no installed build has.
 
 #[cfg(feature = "fault-injection")]
 mod injected {
@@ -10,7 +10,7 @@ mod injected {
     /// A point to fail at, and how.
     struct InjectedFault {
         point: String,
-        /// Stand still for so long; panic if `None`.
+        /// Stand still for this long; panic if `None`.
         pause: Option<Duration>,
     }
 
@@ -23,7 +23,7 @@ mod injected {
     });
     static DONE: AtomicBool = AtomicBool::new(false);
 
-    #[allow(clippy::panic, reason = "that is what it is for")]
+    #[allow(clippy::panic, reason = "its purpose is to panic")]
     pub(crate) fn point(name: &str) {
         let Some(InjectedFault { point, pause }) = &*FAULT else { return };
         if point != name || DONE.swap(true, Ordering::Relaxed) {

@@ -1,14 +1,14 @@
 //! Media over WebSocket for Asterisk: the channel driver `chan_websocket.so`.
 //!
-//! | module | what lives there | unsafe |
+//! | module | contents | unsafe |
 //! | --- | --- | --- |
-//! | [`mono_time`], [`report`] | points in time; what people see: metrics, notifications, notes about a call, log limits | no |
+//! | [`mono_time`], [`report`] | points in time; output for people: metrics, notifications, notes about a call, log limits | no |
 //! | [`protocol`] | commands and events, in both spellings; the dialects that calls speak | no |
 //! | [`playout`] | what is played when: session, queue, pacing, codecs' frames | no |
-//! | [`settings`] | what people write: dial strings, configuration, clients | no |
-//! | [`net`] | sockets and threads of our own: reactors, connections, the out-queue, the connector, the watchdog | no |
-//! | [`call`] | a call but for its channel: its connection, playout, jobs, end; the books about all calls | no |
-//! | `tls` | OpenSSL, as Asterisk has it in the process | yes |
+//! | [`settings`] | input of people: dial strings, configuration, clients | no |
+//! | [`net`] | the module's sockets and threads: reactors, connections, the out-queue, the connector, the watchdog | no |
+//! | [`call`] | a call without its channel: its connection, playout, jobs, end; the books about all calls | no |
+//! | `tls` | the OpenSSL that Asterisk has loaded | yes |
 //! | `asterisk` | the Asterisk side: channel tech, calls on their channels, HTTP, configuration, log | yes |
 //!
 //! A module uses those above it in this table. `asterisk` and `tls` are not built without the feature `module`.

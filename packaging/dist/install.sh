@@ -6,7 +6,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 
-# The loader's own word: a library or a version of one that this machine lacks.
+# What the dynamic loader does not find: a library, or the version of one.
 missing=$(ldd "$here/chan_websocket.so" 2>&1 | sed -n '/not found/s/^[[:space:]]*//p; /not a dynamic executable/p')
 [ -z "$missing" ] || {
     printf '%s\n' "install.sh: this module does not run here. It is built for $(basename "$here" | sed 's/.*-//'), and needs" \

@@ -17,8 +17,8 @@ const PRIVILEGE: c_int = (sys::EVENT_FLAG_SYSTEM | sys::EVENT_FLAG_REPORTING) as
 /// For where our documentation is not installed.
 const SYNOPSIS: &CStr = c"List the WebSocket channels and all their figures.";
 const DESCRIPTION: &CStr =
-    c"Lists the channels of chan_websocket, an event each. With the header Channel, a channel's \
-    name or unique id, only that one.";
+    c"Lists the channels of chan_websocket, one event for each. With the header Channel, the name \
+    or unique id of a channel, lists only that one.";
 
 /// Adds the action.
 pub(crate) fn register() {

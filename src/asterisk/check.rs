@@ -158,7 +158,7 @@ fn fill(config: &Config, client: &str, report: &mut CheckReport) -> Result<Fille
     });
     if !empty.is_empty() {
         let names = empty.into_iter().collect::<Vec<_>>().join(" ");
-        report.remark("values", format!("empty, for a check has no channel: {names}"));
+        report.remark("values", format!("empty, because a check has no channel: {names}"));
     }
     filled.map_err(|error| format!("chan_websocket.conf: [{client}]: {error}"))
 }
@@ -183,7 +183,7 @@ fn why_absent(client: &str) -> String {
     let of_name: Vec<bool> =
         sections.into_iter().filter(|(name, _)| name == client).map(|(_, is_client)| is_client).collect();
     if of_name.is_empty() {
-        return "websocket_client.conf has no section of this name, and no realtime database an object"
+        return "websocket_client.conf has no section of this name, and no realtime database has an object of it"
             .to_owned();
     }
     if of_name.contains(&true) {
@@ -191,5 +191,5 @@ fn why_absent(client: &str) -> String {
                 res_websocket_client.so' the log says why"
             .to_owned();
     }
-    "its section of websocket_client.conf has no type = websocket_client: Asterisk passes it over".to_owned()
+    "its section of websocket_client.conf has no type = websocket_client: Asterisk ignores it".to_owned()
 }

@@ -51,7 +51,7 @@ impl ModuleReport {
     pub fn metrics(&self) -> Vec<ModuleMetric> {
         let mut list = Metrics(Vec::new());
         let (gauge, counter) = (Kind::Gauge, Kind::Counter);
-        list.one("uptime", gauge, Unit::Seconds, "Since the module was loaded", {
+        list.one("uptime", gauge, Unit::Seconds, "Time since the module was loaded", {
             Value::Seconds(self.calls.totals.since.elapsed())
         });
         self.call_metrics(&mut list);
@@ -60,17 +60,21 @@ impl ModuleReport {
         list.one("queued_bytes", gauge, Unit::Bytes, "Media that waits with queue_overflow = wait", {
             self.queued_bytes.into()
         });
-        list.one("jobs_waiting", gauge, Unit::None, "What waits for a channel's lock, or its time", {
-            self.jobs_waiting.into()
-        });
+        list.one(
+            "jobs_waiting",
+            gauge,
+            Unit::None,
+            "Jobs that wait for a channel's lock or for their time",
+            self.jobs_waiting.into(),
+        );
         list.labelled(
             "notifications_dropped",
             counter,
-            "Events for AMI and ARI that were not told: too many waited, or there were many of one call",
+            "Events for AMI and ARI that were not sent: too many waited, or one call had too many",
             "reason",
             self.notifications_dropped.iter().map(|(reason, count)| ((*reason).to_owned(), *count)),
         );
-        list.one("threads_stuck", gauge, Unit::None, "Threads that have not come round for 5 s", {
+        list.one("threads_stuck", gauge, Unit::None, "Threads that have made no progress for 5 s", {
             self.threads_stuck.into()
         });
         for (name, kind, help, value) in [
@@ -81,19 +85,19 @@ impl ModuleReport {
             (
                 "connects",
                 counter,
-                "Outgoing calls that were connected, after a loss again",
+                "Outgoing calls that were connected; each reconnection counts again",
                 self.connector.connected,
             ),
             (
                 "connects_failed",
                 counter,
-                "Outgoing calls that could not be; after a loss each attempt",
+                "Outgoing calls that could not be connected; each failed reconnection counts again",
                 self.connector.failed,
             ),
-            ("connects_cancelled", counter, "Outgoing calls hung up before they were", {
+            ("connects_cancelled", counter, "Outgoing calls that were hung up before they were connected", {
                 self.connector.cancelled
             }),
-            ("resolver_threads", gauge, "Threads that look names up", self.connector.resolver_threads as u64),
+            ("resolver_threads", gauge, "Threads that look up names", self.connector.resolver_threads as u64),
             ("settings_threads", gauge, "Threads that read settings", self.connector.settings_threads as u64),
         ] {
             list.one(name, kind, Unit::None, help, value.into());
@@ -104,7 +108,7 @@ impl ModuleReport {
     fn call_metrics(&self, list: &mut Metrics) {
         let Summary { totals, up, up_connected } = &self.calls;
         for (name, kind, help, count) in [
-            ("channels", Kind::Gauge, "Channels now", *up),
+            ("channels", Kind::Gauge, "Channels that exist now", *up),
             ("channels_connected", Kind::Gauge, "Channels whose WebSocket is up", *up_connected),
             ("calls", Kind::Counter, "Channels that were made", totals.calls),
             ("calls_connected", Kind::Counter, "Channels whose WebSocket came up", totals.connected),
@@ -133,7 +137,7 @@ impl ModuleReport {
                 value: (*count).into(),
             });
         }
-        list.one("requests_failed", Kind::Counter, Unit::None, "Dial strings that got no channel", {
+        list.one("requests_failed", Kind::Counter, Unit::None, "Dial strings that did not get a channel", {
             self.requests_failed.into()
         });
     }

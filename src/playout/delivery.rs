@@ -1,33 +1,34 @@
-//! Which time a frame carries for RTP.
+//! The time that a frame carries for RTP.
 //!
-//! RTP (res_rtp_asterisk) stamps a frame by its `delivery`, if it has one: by the whole milliseconds since the frame before.
-//! Without one it goes on by the frame's length, as long as the time since then differs from that by less than 640 samples;
-//! else it jumps by that time.
+//! If a frame has a `delivery`, RTP (res_rtp_asterisk) advances the timestamp by the whole milliseconds between it and
+//! the time of the frame before. Without one, RTP advances it by the frame's length if the time since the frame before
+//! differs from that by less than 640 samples; else by that time.
 //!
 //! | a frame comes | it carries | so its timestamp |
 //! | --- | --- | --- |
-//! | right after another, or a little late | that one's time and length, however late it is read | goes on evenly |
-//! | later than that, by up to 60 ms (at 8 kHz): others may have sent meanwhile (a whisper's silence, a tone), and they carry no time | none | goes on evenly after whatever was sent last |
-//! | after silence, or first | the time at which it is due, and a little | shows the silence. Where others filled it, it is never before theirs, and by less than two frames after them |
+//! | right after another, or a little late | the other's time plus its length, however late it is read | advances evenly |
+//! | later than that, by up to 60 ms (at 8 kHz): others may have sent frames without a time meanwhile (a whisper's silence, a tone) | no time | advances evenly after the frame that was sent last |
+//! | after silence, or first | the time at which it is due, and a little | shows the silence. If others filled the silence, it is never before their timestamps, and less than two frames after them |
 
 use std::time::Duration;
 
 use crate::mono_time::MonoTime;
 
-/// Where RTP jumps.
+/// From this difference on, RTP lets the timestamp jump.
 const SKEW_SAMPLES: u64 = 640;
 
 /// A whisper's timer fires every 20 ms and sends if nothing was sent for 40 ms.
 const OTHERS_SEND: Duration = Duration::from_millis(20);
 
-/// RTP takes a frame's time when it writes it, soon after the read, and rounds down: a time that continues one that RTP
-/// took itself is to be later by this. Written later than that, the frame after it is stamped by some milliseconds less.
+/// RTP takes the time of a frame without `delivery` when it writes it, soon after the read, and rounds down. So the
+/// time of the next frame is later by this. If RTP writes later than that, the next timestamp is some milliseconds too
+/// low.
 const WRITTEN_WITHIN: Duration = Duration::from_micros(900);
 
 /// The times of one call's frames.
 #[derive(Debug, Clone)]
 pub struct Deliveries {
-    /// Of this length RTP sees silence.
+    /// A gap of this length or more is silence for RTP.
     silence: Duration,
     last: Option<Last>,
 }
@@ -42,13 +43,14 @@ struct Last {
 }
 
 impl Deliveries {
-    /// For a format with so many samples per second; not 0.
+    /// For a format with `sample_rate` samples per second; not 0.
     pub fn new(sample_rate: u32) -> Self {
         let nanos = (SKEW_SAMPLES * 1_000_000_000).checked_div(u64::from(sample_rate));
         Self { silence: Duration::from_nanos(nanos.unwrap_or_default()), last: None }
     }
 
-    /// The time that a frame carries which is read at `now`, was due at `due` and lasts `duration`; `None`: none.
+    /// The time that a frame carries; `None`: it carries none. The frame is read at `now`, was due at `due` and lasts
+    /// `duration`.
     pub fn next(&mut self, now: MonoTime, due: MonoTime, duration: Duration) -> Option<MonoTime> {
         let carried = self.time(due);
         let stamped = carried.unwrap_or(now + WRITTEN_WITHIN);
@@ -56,7 +58,7 @@ impl Deliveries {
         carried
     }
 
-    /// A frame that the application times itself carries none.
+    /// The same for a frame that the application times itself: it carries no time.
     pub fn next_unpaced(&mut self, now: MonoTime, duration: Duration) {
         self.last = Some(Last { due: now + duration, stamped: now + WRITTEN_WITHIN + duration });
     }
@@ -97,7 +99,7 @@ mod tests {
     }
 
     impl Rtp {
-        /// By how much the timestamp goes on.
+        /// By how much the timestamp advances.
         fn step(&mut self, written: MonoTime, delivery: Option<MonoTime>) -> i64 {
             let (at, samples) = (delivery.unwrap_or(written), 20 * self.per_ms);
             let passed = i64::try_from(at.since(self.last).as_millis()).unwrap() * self.per_ms;
@@ -106,7 +108,7 @@ mod tests {
         }
     }
 
-    /// Whether each of these frames (due at, ms) carries a time of its own.
+    /// The time that each of these frames (due at, ms) carries, us.
     fn carried(sample_rate: u32, due_ms: &[u64]) -> Vec<Option<u64>> {
         let mut deliveries = Deliveries::new(sample_rate);
         let mut next = |due| deliveries.next(ms(due), ms(due), PTIME).map(|at| at.as_nanos() / 1000);
@@ -165,7 +167,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whenever the frames of a schedule that does not move are read, and written.
+        /// For a schedule that does not move, at whatever times its frames are read and written.
         #[test]
         fn timestamps_of_a_stream_are_even(
             steps in prop::collection::vec((0..1000_u64, 0..20_u8, 0..1_000_000_u64), 2..100),
@@ -183,7 +185,7 @@ mod tests {
             }
         }
 
-        /// An application that comes late, by up to 60 ms, and others that send meanwhile, as a whisper does.
+        /// An application that is up to 60 ms late, and others that send meanwhile, as a whisper does.
         #[test]
         fn timestamps_of_a_late_application_are_even(
             gaps in prop::collection::vec((0..60_u64, 0..900_u64), 2..100),

@@ -1,9 +1,9 @@
 //! Digits that the application presses (SEND_DTMF): when each begins and ends.
 //!
-//! Only arithmetic and the queue live here. The core is given a digit's begin and its end when they are due, and never an end
-//! alone: that it would hold for the digit's whole length, and nothing could stop it. A digit's end is due by the time at which
-//! its begin was read, and the next begin by the time at which that end was read, so a late read makes no digit and no pause
-//! shorter.
+//! This file has only the arithmetic and the queue. The core gets a digit's begin and its end when they are due. It
+//! never gets an end alone: it would then make up the whole digit, and nothing could stop that. The time of a digit's
+//! end is counted from the read of its begin, and that of the next begin from the read of that end, so a late read
+//! shortens neither a digit nor a pause.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,15 +12,15 @@ use crate::mono_time::MonoTime;
 use crate::protocol::command::{MAX_DIGITS, SendDtmf};
 use crate::protocol::event::{DtmfSent, DtmfStopped, whole_ms};
 
-/// The shortest digit of an Asterisk whose asterisk.conf says nothing of `mindtmfduration`
+/// The shortest digit of an Asterisk whose asterisk.conf does not set `mindtmfduration`
 /// (AST_MIN_DTMF_DURATION in asterisk/options.h).
 pub const DEFAULT_SHORTEST_DIGIT: Duration = Duration::from_millis(80);
 
 /// The core ignores a begin that comes sooner after the digit before (AST_MIN_DTMF_GAP in main/channel.c).
 const SHORTEST_PAUSE: Duration = Duration::from_millis(45);
 
-/// The core looks at the wall clock, some time after us, and in whole milliseconds. The shortest digits and pauses get that
-/// much more.
+/// Added to the shortest digits and pauses, because the core reads the wall clock some time after us, and in whole
+/// milliseconds.
 const MARGIN: Duration = Duration::from_millis(5);
 
 /// How long a `w` waits.
@@ -33,11 +33,11 @@ pub enum DigitFrame {
     Begin(char),
     /// It ends.
     End {
-        /// Which.
+        /// Which digit.
         digit: char,
-        /// What the core is to take it to have lasted.
+        /// The length that is given to the core.
         length: Duration,
-        /// How long after its begin it was read.
+        /// The time from the read of its begin to the read of its end.
         lasted: Duration,
     },
 }
@@ -45,7 +45,7 @@ pub enum DigitFrame {
 /// Commands, their digits, and the digit that is just being sent.
 #[derive(Debug, Clone)]
 pub struct Digits {
-    /// No digit is shorter for the core.
+    /// The core's shortest digit; it would lengthen a shorter one.
     shortest: Duration,
     presses: VecDeque<Press>,
     /// Digits and waits of all presses.
@@ -53,11 +53,11 @@ pub struct Digits {
     sounding: Option<Sounding>,
     /// No digit begins, and no wait is over, before this.
     free_at: MonoTime,
-    /// Answers that are given when the digit has ended that a stop has cut short.
+    /// Answers that wait for the end of a digit that a stop has cut short.
     cut_short: Vec<DtmfSent>,
 }
 
-/// What is left of one command.
+/// The unsent rest of one command.
 #[derive(Debug, Clone)]
 struct Press {
     correlation_id: Option<String>,
@@ -79,7 +79,7 @@ struct Sounding {
 }
 
 impl Digits {
-    /// Nothing waits. The core takes no digit to be shorter than `shortest`.
+    /// An empty queue. `shortest` is the core's shortest digit.
     pub fn new(shortest: Duration) -> Self {
         Self {
             shortest,
@@ -96,10 +96,10 @@ impl Digits {
         self.sounding.is_some()
     }
 
-    /// Queues what a command asks for, which is not empty.
+    /// Queues the digits of a command, which are not empty.
     ///
     /// # Errors
-    /// How many would wait, where that is more than [`MAX_DIGITS`].
+    /// How many digits would wait, if that is more than [`MAX_DIGITS`].
     pub fn press(&mut self, request: SendDtmf, now: MonoTime) -> Result<(), usize> {
         let waiting = self.waiting + request.digits.len();
         if waiting > MAX_DIGITS {
@@ -119,9 +119,9 @@ impl Digits {
         Ok(())
     }
 
-    /// Discards all that waits, and ends the current digit at once, but not so soon that the core would continue
-    /// it. The answers that this gives: those of the commands that are stopped, and that of the stop itself. Where a digit
-    /// is being sent they come with its end.
+    /// Discards all waiting digits and ends the current one as soon as it has the core's shortest length; the core
+    /// would continue a shorter one. Returns the answers of the stopped commands, and that of the stop itself. If a
+    /// digit is being sent, they come with its end instead.
     pub fn stop(&mut self, correlation_id: Option<String>, now: MonoTime) -> Vec<DtmfSent> {
         let (shortest, presses) = (self.shortest + MARGIN, std::mem::take(&mut self.presses));
         self.waiting = 0;
@@ -136,7 +136,7 @@ impl Digits {
         }
     }
 
-    /// Ends everything, the current digit included: gives the answers to all unfinished commands.
+    /// Ends everything, including the current digit. Returns the answers to all unfinished commands.
     pub fn end(&mut self) -> Vec<DtmfSent> {
         self.sounding = None;
         self.waiting = 0;
@@ -147,7 +147,7 @@ impl Digits {
             .collect()
     }
 
-    /// When there is something to do next, if nothing comes before; `None`: nothing.
+    /// When the next digit begins or ends, unless something changes before; `None`: no digit waits.
     pub fn deadline(&self) -> Option<MonoTime> {
         match self.sounding {
             Some(sounding) => Some(sounding.end),
@@ -155,7 +155,7 @@ impl Digits {
         }
     }
 
-    /// What is due at `now`, and the answers that go with it.
+    /// The digit event that is due at `now`; appends the answers that go with it.
     pub fn take(&mut self, now: MonoTime, answers: &mut Vec<DtmfSent>) -> Option<DigitFrame> {
         if let Some(sounding) = self.sounding.take_if(|sounding| sounding.end <= now) {
             return Some(self.end_digit(sounding, now, answers));
@@ -163,7 +163,7 @@ impl Digits {
         while self.sounding.is_none() && self.free_at <= now {
             let press = self.presses.front_mut()?;
             let Some(digit) = press.left.pop_front() else {
-                // It ended with a wait.
+                // The command ended with a wait.
                 answers.extend(self.presses.pop_front().map(Press::done));
                 continue;
             };
@@ -184,7 +184,7 @@ impl Digits {
     fn end_digit(&mut self, sounding: Sounding, now: MonoTime, answers: &mut Vec<DtmfSent>) -> DigitFrame {
         self.free_at = now + sounding.pause.max(SHORTEST_PAUSE + MARGIN);
         if !self.cut_short.is_empty() {
-            // Its command is stopped, and what waits now came later.
+            // The digit's command was stopped; the waiting ones came later.
             answers.append(&mut self.cut_short);
         } else if self.presses.front().is_some_and(|press| press.left.is_empty()) {
             answers.extend(self.presses.pop_front().map(Press::done));
@@ -195,7 +195,7 @@ impl Digits {
 }
 
 impl DigitFrame {
-    /// What the core is told of the digit's length, ms; 0 at its begin.
+    /// The digit's length for the core, ms; 0 at its begin.
     pub fn length_ms(self) -> u64 {
         match self {
             Self::Begin(_) => 0,

@@ -1,10 +1,10 @@
-//! Fades media out to silence, in the codecs whose samples can be had one by one.
+//! Fades media out to silence, in the codecs that code each sample separately.
 //!
 //! The gain falls by the same step with each sample, from nearly 1 to 0, over pieces of any length.
 
 use bytes::Bytes;
 
-/// How a sample is written.
+/// How a sample is coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SampleEncoding {
     /// G.711 µ-law, a byte.
@@ -16,7 +16,7 @@ pub enum SampleEncoding {
 }
 
 impl SampleEncoding {
-    /// The encoding of Asterisk's format `name`; `None` where a sample cannot be had by itself.
+    /// The encoding of Asterisk's format `name`; `None` if the codec does not code each sample separately.
     pub fn of(name: &str) -> Option<Self> {
         match name {
             "ulaw" => Some(Self::Ulaw),
@@ -34,22 +34,22 @@ impl SampleEncoding {
     }
 }
 
-/// A fade over so many bytes of media.
+/// A fade over a certain length of media.
 #[derive(Debug, Clone)]
 pub struct FadeOut {
     encoding: SampleEncoding,
-    /// Samples of all of it.
+    /// Samples of the whole fade.
     samples: u64,
     done: u64,
 }
 
 impl FadeOut {
-    /// Of media of this encoding that has `len_bytes` in all.
+    /// A fade over `len_bytes` of media of this encoding.
     pub fn over(encoding: SampleEncoding, len_bytes: usize) -> Self {
         Self { encoding, samples: (len_bytes / encoding.sample_bytes()) as u64, done: 0 }
     }
 
-    /// The next piece of it, faded.
+    /// Fades the next piece of the media.
     pub fn fade(&mut self, piece: &[u8]) -> Bytes {
         let mut faded = piece.to_vec();
         match self.encoding {
@@ -64,7 +64,7 @@ impl FadeOut {
         Bytes::from(faded)
     }
 
-    /// Of the codes with the same sign, the loudest that is not louder than the scaled sample.
+    /// Replaces each code by the loudest one of the same sign that is not louder than the scaled sample.
     fn fade_codes(&mut self, codes: &mut [u8], sample_of: fn(u8) -> i16, flipped: u8) {
         for code in codes {
             let louder_than = self.scaled(sample_of(*code)).unsigned_abs();
@@ -83,7 +83,7 @@ impl FadeOut {
         }
     }
 
-    /// The next sample, with its gain.
+    /// The next sample, multiplied by its gain.
     fn scaled(&mut self, sample: i16) -> i16 {
         self.done += 1;
         let left = self.samples.saturating_sub(self.done);
@@ -97,7 +97,7 @@ impl FadeOut {
 /// The bit of a code that is its sample's sign.
 const SIGN: u8 = 0x80;
 
-/// The bits of a code that are the other way round on the wire (ITU-T G.711, tables 1a to 2b).
+/// The bits of a code that are inverted on the wire (ITU-T G.711, tables 1a to 2b).
 const ULAW_FLIPPED: u8 = 0xff;
 const ALAW_FLIPPED: u8 = 0x55;
 

@@ -1,11 +1,11 @@
-//! How the frames of a codec lie in its bytes.
+//! How the bytes of a codec are divided into frames.
 //!
 //! | codec | its frames | evidence |
 //! | --- | --- | --- |
 //! | g723 | 24, 20, 4 or 1 bytes; the first byte says which | [`super::g723`] |
 //! | ilbc | 50 or 38 bytes, one of them in a stream | [`super::ilbc`] |
-//! | silk | of any size, and nothing in them shows it: only a message shows where one ends | Asterisk counts 20 ms for any length |
-//! | all others that can be cut | of one size: ulaw, alaw, slin, g722, g726, adpcm and gsm by their nature; siren7, siren14 and g719 at the one bit rate that Asterisk takes (32, 48 and 64 kbit/s) | `res_format_attr_siren*`, `formats/format_g719.c` |
+//! | silk | of any size, which nothing in them shows: a frame ends with its message | Asterisk counts 20 ms for any length |
+//! | all others that can be cut | of one size: ulaw, alaw, slin, g722, g726, adpcm and gsm by their nature; siren7, siren14 and g719 at the one bit rate that Asterisk supports (32, 48 and 64 kbit/s) | `res_format_attr_siren*`, `formats/format_g719.c` |
 //!
 //! Codecs that can never be cut (opus, speex, g729, amr, codec2, lpc10) have no framing: a message is a frame in
 //! passthrough.
@@ -17,7 +17,7 @@ use super::{g723, ilbc};
 /// How media of one codec is cut into frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// All frames have so many bytes.
+    /// All frames have this many bytes.
     Fixed(NonZeroUsize),
     /// Each frame shows its own length.
     G723,
@@ -52,19 +52,20 @@ pub enum Cut {
     /// It is one frame.
     #[default]
     Whole,
-    /// After each so many bytes.
+    /// After each so many bytes; the last frame may be short.
     Every(NonZeroUsize),
     /// Where G.723.1's frames end.
     G723,
 }
 
 impl Cut {
-    /// After each `len_bytes`; 0: not at all.
+    /// Cut after each `len_bytes`; 0: not at all.
     pub fn every(len_bytes: usize) -> Self {
         NonZeroUsize::new(len_bytes).map_or(Self::Whole, Self::Every)
     }
 
-    /// Bytes of the frame that `media` begins with; more than there are where its end is missing, 0 for nothing.
+    /// Bytes of the frame that `media` begins with; more than `media` has if the frame's end is missing; 0 if `media`
+    /// is empty.
     pub fn frame_len(self, media: &[u8]) -> usize {
         match (self, media.first()) {
             (_, None) => 0,
@@ -74,7 +75,7 @@ impl Cut {
         }
     }
 
-    /// Frames in `media`, with the last one that may be short.
+    /// Frames in `media`, including the last one, which may be short.
     pub fn frames(self, media: &[u8]) -> usize {
         match self {
             Self::Whole => usize::from(!media.is_empty()),

@@ -1,7 +1,8 @@
 //! Frames of G.723.1: the two low bits of a frame's first byte tell its length (ITU-T G.723.1, RFC 3551 section 4.5.3).
 //!
-//! Each lasts 30 ms. Asterisk's own counter (`g723_samples`, `main/codec_builtin.c`) says the same of 24, 20 and 4 bytes,
-//! and logs a warning for each frame of the fourth kind: an application must not be able to do that at will.
+//! Each lasts 30 ms. Asterisk's own counter (`g723_samples`, `main/codec_builtin.c`) counts frames of 24, 20 and 4
+//! bytes in the same way. It is not used, because it logs a warning for each frame of the fourth kind: an application
+//! could fill the log.
 
 use super::sample_counter::SampleCounter;
 

@@ -1,8 +1,7 @@
-//! How long a G.729 message lasts: frames of 10 bytes, and at its end perhaps one of comfort noise in 2 (RFC 3551
-//! section 4.5.6), each 10 ms.
+//! The length of a G.729 message: frames of 10 bytes, perhaps with a last one of comfort noise in 2 bytes (RFC 3551
+//! section 4.5.6). Each lasts 10 ms.
 //!
-//! Asterisk's own counter (`g729_samples`, `main/codec_builtin.c`) goes by the number of bytes and takes comfort noise for
-//! 2 ms.
+//! Asterisk's own counter (`g729_samples`, `main/codec_builtin.c`) counts bytes, so comfort noise counts as 2 ms.
 
 use super::sample_counter::SampleCounter;
 

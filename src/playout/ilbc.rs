@@ -1,9 +1,10 @@
-//! Frames of iLBC (RFC 3951): a stream has frames of 20 ms in 38 bytes, or of 30 ms in 50 bytes, and no frame says which.
+//! Frames of iLBC (RFC 3951): a stream has frames of 20 ms in 38 bytes, or of 30 ms in 50 bytes, and no frame says
+//! which.
 //!
-//! The length of a message shows it, and in a larger one the frames' last bits: each is the empty frame indicator
-//! (RFC 3951 table 3.2), which an encoder leaves 0. Asterisk's own counter (`ilbc_samples`, `main/codec_builtin.c`) takes
-//! every stream without an attribute `mode` for one of 30 ms, whatever its frames are. That attribute does not help here: a
-//! copy of a format has `mode` 20 although it was not negotiated (`ilbc_clone`, `res/res_format_attr_ilbc.c`).
+//! The length of a message shows which it is. In a larger message the last bits of the frames show it too: each is the
+//! empty frame indicator (RFC 3951 table 3.2), which an encoder leaves 0. Asterisk's own counter (`ilbc_samples`,
+//! `main/codec_builtin.c`) assumes 30 ms for every stream without an attribute `mode`. That attribute does not help
+//! here: a copy of a format has `mode` 20 although it was not negotiated (`ilbc_clone`, `res/res_format_attr_ilbc.c`).
 
 use super::sample_counter::SampleCounter;
 
@@ -16,21 +17,21 @@ pub const SHORT_FRAME: usize = 38;
 /// Bytes of a frame of 30 ms.
 pub const LONG_FRAME: usize = 50;
 
-/// From this many bytes on, the frames' last bits show the length: the wrong length passes for the right one in 1 of 256 cases at most,
+/// From this many bytes on, the frames' last bits show the length. In at most 1 of 256 cases the wrong length fits too,
 /// and then the message's length decides.
 pub const TELLING_BYTES: usize = 8 * LONG_FRAME;
 
 const SHORT_SAMPLES: u32 = 160;
 const LONG_SAMPLES: u32 = 240;
 
-/// What `media`, which begins with a frame, shows of the length of its frames, bytes.
+/// The length of the frames in `media`, which begins with a frame, in bytes; `None` if `media` does not show it.
 pub fn frame_len_told_by(media: &[u8]) -> Option<usize> {
     let by_bits = |len| media.len() >= TELLING_BYTES && has_no_empty_frame(media, len);
     let by_length = |len| media.len().is_multiple_of(len);
     one_of(by_bits).or_else(|| one_of(by_length))
 }
 
-/// The length that `fits`, where just one of them does.
+/// The length for which `fits` is true, if it is for exactly one.
 fn one_of(fits: impl Fn(usize) -> bool) -> Option<usize> {
     match (fits(SHORT_FRAME), fits(LONG_FRAME)) {
         (true, false) => Some(SHORT_FRAME),
@@ -43,7 +44,7 @@ fn has_no_empty_frame(media: &[u8], len: usize) -> bool {
     media.chunks_exact(len).all(|frame| frame.last().is_some_and(|last| last & 1 == 0))
 }
 
-/// What is known of a call's stream.
+/// What is known about the frames of a call's stream.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Stream {
     /// Bytes of a frame, by the last message that showed it.
@@ -53,14 +54,14 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Bytes of a frame in a message that stands for itself.
+    /// Bytes of a frame in a message that is not part of a bulk.
     pub fn frame_len(&mut self, message: &[u8]) -> usize {
         self.known = frame_len_told_by(message).or(self.known);
         self.known.unwrap_or(SHORT_FRAME)
     }
 
-    /// Bytes of a frame in the bulk of which `held` has waited, undecided, and `message` comes now; `None`: that is still
-    /// not to be said, and all of it has to wait.
+    /// Bytes of a frame in a bulk. `held` are its bytes that wait because the length is not known, `message` comes
+    /// next. `None`: the length is still not known, and all of it has to wait.
     pub fn bulk_frame_len(&mut self, held: &[u8], message: &[u8]) -> Option<usize> {
         if self.bulk.is_none() {
             self.bulk = self.known.or_else(|| match held {
@@ -74,7 +75,7 @@ impl Stream {
         self.bulk
     }
 
-    /// Bytes of a frame in the bulk of which `held` has waited, and nothing more may be waited for.
+    /// Bytes of a frame in a bulk whose waiting bytes `held` cannot wait any longer.
     pub fn decide(&mut self, held: &[u8]) -> usize {
         *self.bulk.get_or_insert_with(|| frame_len_told_by(held).unwrap_or(SHORT_FRAME))
     }

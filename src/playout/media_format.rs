@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::framing::Framing;
 
-/// What the core tells about a codec (`ast_format_get_*`, asterisk/format.h).
+/// The core's facts about a codec (`ast_format_get_*`, asterisk/format.h).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodecFacts {
     /// Asterisk's format name, e.g. `ulaw`.
@@ -39,9 +39,9 @@ pub struct MediaFormat {
     pub sample_rate: u32,
     /// Length of one frame.
     pub ptime_ms: u32,
-    /// Bytes of one frame, of the usual ones where there are several; 0 where the codec cannot be cut at all.
+    /// Bytes of one frame, or of the usual frame if there are several sizes; 0 if the codec cannot be cut at all.
     pub optimal_frame_size: usize,
-    /// How messages are cut into frames; `None` where the codec cannot be cut at all.
+    /// How messages are cut into frames; `None` if the codec cannot be cut at all.
     pub framing: Option<Framing>,
     /// The codec cannot be cut at arbitrary bytes, so every message is a frame.
     pub passthrough_forced: bool,
@@ -101,7 +101,7 @@ impl MediaFormat {
         u32::try_from(samples).unwrap_or(u32::MAX)
     }
 
-    /// How long `samples` last; one ptime where the count is unknown (0).
+    /// How long `samples` last; one ptime if the count is unknown (0).
     pub fn duration_of(&self, samples: u32) -> Duration {
         if samples == 0 {
             return self.ptime();

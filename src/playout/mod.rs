@@ -1,11 +1,11 @@
-//! What is played when: the media path as pure logic. Bytes, commands and time in, frames and actions out.
+//! The media path as pure logic: bytes, commands and time in, frames and actions out.
 //!
-//! Nothing here knows an Asterisk symbol or a socket, and nothing here waits or makes a syscall.
+//! The code here uses no Asterisk symbol and no socket, never waits and makes no syscall.
 //!
 //! | module | concern |
 //! | --- | --- |
 //! | [`session`] | one call: what the application's messages do to its media, and what goes to the core when |
-//! | [`framing`], [`reframing`], [`queue`], [`overflow`], [`pacing`], [`delivery`] | its parts: frames out of messages, what waits, how much of it may, when it is due, the times that frames are stamped with |
+//! | [`framing`], [`reframing`], [`queue`], [`overflow`], [`pacing`], [`delivery`] | its parts: frames out of messages, the queue and its limits, when frames are due, the times that they carry for RTP |
 //! | [`digits`] | digits that the application presses |
 //! | [`fade`], [`silence`] | media faded out to silence, and silence itself |
 //! | [`media_format`], [`sample_counter`], [`g723`], [`g729`], [`ilbc`], [`opus`], [`speex`] | a codec's frames and their length |

@@ -1,7 +1,7 @@
-//! How long an Opus packet lasts (RFC 6716 section 3.1): its first two bytes say it.
+//! The length of an Opus packet, which its first two bytes give (RFC 6716 section 3.1).
 //!
-//! Asterisk itself takes every packet for 20 ms unless a codec module is loaded, and such a module logs a warning for
-//! each packet that is none. Called under the session's lock from the channel's thread.
+//! Asterisk itself counts 20 ms for every packet unless a codec module is loaded, and such a module logs a warning for
+//! each invalid packet. Called under the session's lock from the channel's thread.
 
 use super::sample_counter::SampleCounter;
 
@@ -24,7 +24,7 @@ impl SampleCounter for OpusSampleCounter {
     }
 }
 
-/// Samples of a packet; `None` if it cannot be one.
+/// Samples of a packet; `None` if it is not valid.
 fn samples(packet: &[u8]) -> Option<u32> {
     let toc = *packet.first()?;
     let frames = match toc & 0x03 {
@@ -62,7 +62,7 @@ mod tests {
         for (configuration, length) in silk.into_iter().chain(hybrid).chain(celt).enumerate() {
             let toc = u8::try_from(configuration).unwrap() << 3;
             assert_eq!(samples(&[toc, 1, 2]), Some(length * 48 / 10), "configuration {configuration}");
-            // The stereo bit says nothing about time.
+            // The stereo bit does not change the length.
             assert_eq!(samples(&[toc | 0x04]), Some(length * 48 / 10), "configuration {configuration}");
         }
     }

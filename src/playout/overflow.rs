@@ -1,7 +1,7 @@
-//! What a queue may hold that drops nothing, and when its application is to wait.
+//! The limits of a queue that drops nothing (`queue_overflow = wait`), and when its application has to wait.
 //!
-//! Memory is counted as it is kept: the media, and what each message or mark takes beside it. All such queues share one
-//! sum, which is exact: what a queue has added it takes back when it shrinks, and when it is dropped, also in a panic.
+//! Memory counts as it is kept: the media, and the overhead of each message or mark. All such queues share one exact
+//! sum: a queue subtracts what it has added when it shrinks, and when it is dropped, even in a panic.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ pub enum Overflow {
     /// It is dropped.
     #[default]
     Drop,
-    /// The queue grows within these limits, and then nothing more is to be read from the application.
+    /// The queue grows up to these limits. Then the application must not be read.
     Wait(WaitLimits),
 }
 
@@ -23,11 +23,11 @@ pub struct WaitLimits {
     pub queue_bytes: usize,
     /// Memory of all queues that count into `total`, bytes.
     pub queue_bytes_total: usize,
-    /// The sum of them.
+    /// The sum of all these queues.
     pub total: Arc<QueuedBytes>,
 }
 
-/// The memory of all queues that share it.
+/// The memory of all queues that share this sum.
 #[derive(Debug, Default)]
 pub struct QueuedBytes(AtomicUsize);
 
@@ -38,7 +38,7 @@ impl QueuedBytes {
     }
 }
 
-/// One queue's part, and whether its application waits.
+/// One queue's part of the sum, and whether its application waits.
 #[derive(Debug)]
 pub(super) struct Share {
     limits: WaitLimits,
@@ -47,7 +47,7 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// Of an empty queue; `None` for one that drops.
+    /// The share of an empty queue; `None` for a queue that drops.
     pub(super) fn of(overflow: Overflow) -> Option<Self> {
         match overflow {
             Overflow::Drop => None,
@@ -55,7 +55,7 @@ impl Share {
         }
     }
 
-    /// The queue takes this much memory from now on.
+    /// Sets the memory that the queue takes from now on.
     pub(super) fn set(&mut self, bytes: usize) {
         let sum = &self.limits.total.0;
         if bytes > self.counted {
@@ -71,18 +71,19 @@ impl Share {
         self.limits.queue_bytes
     }
 
-    /// Whether nothing more is to be read from the application.
+    /// Whether the application must not be read now.
     pub(super) fn holds(&self) -> bool {
         self.holds
     }
 
-    /// Has the application wait if the queue is full: by its own limit, or by the common one if it is not under XON.
+    /// Makes the application wait if the queue is full: by its own limit, or, unless it is under XON, by the common
+    /// limit.
     pub(super) fn hold_if_full(&mut self, is_under_xon: bool) {
         let exceeds = self.limits.total.get() >= self.limits.queue_bytes_total;
         self.holds |= self.is_full() || exceeds && !is_under_xon;
     }
 
-    /// Ends the application's wait if there is room again. True if it had waited until now.
+    /// Ends the application's wait if there is room again. True if that ended a wait.
     pub(super) fn release_if_room(&mut self, is_under_xon: bool) -> bool {
         self.holds && is_under_xon && !self.is_full() && std::mem::take(&mut self.holds)
     }

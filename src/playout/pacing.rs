@@ -1,6 +1,6 @@
 //! When the next frame is due: the schedule of one call, on the monotonic clock.
 //!
-//! Only arithmetic lives here: no queue, no timer. `session` calls it under the session's lock.
+//! This file has only arithmetic: no queue, no timer. `session` calls it under the session's lock.
 
 mod filling;
 
@@ -9,15 +9,15 @@ use std::time::Duration;
 use self::filling::Filling;
 use crate::mono_time::MonoTime;
 
-/// The most of a stall that is ever caught up; a longer one moves the schedule.
+/// At most this much of a stall is caught up; a longer stall moves the schedule.
 pub const MAX_CATCH_UP: Duration = Duration::from_secs(1);
 
 /// How a frame is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// Sent by the app as it is spoken. A late read is caught up, so that no stall becomes standing delay.
+    /// Sent by the app in real time. Late reads are caught up, so that a stall does not become a permanent delay.
     Live,
-    /// Sent by the app in bulk. It cannot fall behind anything: after a stall it goes on from now.
+    /// Sent by the app in bulk. Nothing is caught up: after a stall it continues from now.
     Bulk,
     /// Timed by the app itself: due as soon as it can be read.
     Unpaced,
@@ -26,35 +26,36 @@ pub enum Pace {
 /// One frame's place in the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlaySlot {
-    /// When the frame is due. Continuous from frame to frame unless the schedule had to be moved.
+    /// When the frame is due. Due times follow each other by one frame length unless the schedule had to be moved.
     pub due: MonoTime,
-    /// How long after the time at which the clock should have fired the frame was read.
+    /// The time from when the clock should have fired to the read of the frame.
     pub lateness: Duration,
 }
 
-/// The due times of one call's frames. Outlives silence: the next frame is never due before the last one is
-/// over.
+/// The due times of one call's frames. It is kept during silence: the next frame is never due before the end of the
+/// last one.
 ///
 /// DIVERGES: the C module plays one frame per tick of a timer whose rate is a whole number per second (33
-/// ticks a second for 30 ms frames), and a tick that is missed is missed for good. Here n frames take n times
+/// ticks a second for 30 ms frames), and does not make up for a missed tick. Here n frames take n times
 /// their length as long as the queue never runs empty.
 #[derive(Debug, Clone, Default)]
 pub struct Schedule {
-    /// A schedule that begins, or is moved, does so at a multiple of this; zero: at any time.
+    /// A schedule begins, or moves, at a multiple of this; zero: at any time.
     grid: Duration,
-    /// When a frame after the last one is due; `None` before there was any.
+    /// When the next frame is due; `None` before the first one.
     next_due: Option<MonoTime>,
-    /// The next frame is not read before this, however late it is: at most one extra frame per frame length.
+    /// The next frame is not read before this, however late it is, so that catching up reads at most one extra frame
+    /// per frame length.
     not_before: MonoTime,
-    /// A frame has been read. Before that nothing reads the channel, and nothing can be late.
+    /// A frame has been read. Before that no thread reads the channel, so no frame can be late.
     started: bool,
-    /// Silence takes the slots that media leaves.
+    /// Silence takes the slots that media leaves empty.
     filling: Option<Filling>,
 }
 
 impl Schedule {
-    /// A schedule whose due times lie on a grid, as long as frames last a multiple of it. Calls that share a grid
-    /// share wake-ups of the processor: with 5 ms, that is a quarter of a call's cost for 2.5 ms of delay.
+    /// A schedule whose due times lie on a grid if frames last a multiple of it. Calls on the same grid share wake-ups
+    /// of the processor: a grid of 5 ms saves a quarter of a call's cost for 2.5 ms of delay.
     pub fn on_grid(grid: Duration) -> Self {
         Self { grid, ..Self::default() }
     }
@@ -69,9 +70,8 @@ impl Schedule {
         at.as_nanos().checked_rem(grid).map_or(at, |over| at - Duration::from_nanos(over))
     }
 
-    /// There is something to play from `now` on, after there was not: a queue that was empty, paused or
-    /// stopped by the direction at its due time is not late. Where silence has filled the slots until now, media takes
-    /// the next one.
+    /// There is something to play again from `now` on. Media is not late if at its due time the queue was empty, paused
+    /// or stopped by the direction. If silence has filled the slots until now, media takes the next one.
     pub fn resume(&mut self, now: MonoTime) {
         let mut kept = Duration::ZERO;
         if let Some(filling) = &mut self.filling {
@@ -83,15 +83,14 @@ impl Schedule {
         }
     }
 
-    /// Nothing was to be read for this time: everything after it is due later by that time. On a grid that is rounded up to it.
+    /// Nothing could be read for this time: all later frames are due later by it, rounded up to the grid.
     pub fn stand_still(&mut self, lasted: Duration) {
         if let Some(due) = self.next_due {
             self.next_due = Some(self.next_on_grid(due + lasted));
         }
     }
 
-    /// The earliest time at which a paced frame, or an event that stands where one could, may go; `None`
-    /// before there was any frame.
+    /// The earliest time for a paced frame, or for an event in its place; `None` before the first frame.
     pub fn next_slot(&self) -> Option<MonoTime> {
         self.next_due.map(|due| due.max(self.not_before))
     }
@@ -101,14 +100,14 @@ impl Schedule {
         self.next_slot().is_none_or(|slot| slot <= now)
     }
 
-    /// Gives the frame that is read at `now` and lasts `duration` its place, and moves on to the next one.
+    /// Returns the slot of the frame that is read at `now` and lasts `duration`, and moves on to the next slot.
     pub fn take(&mut self, now: MonoTime, pace: Pace, duration: Duration) -> PlaySlot {
         let planned = self.next_due.filter(|_| self.started).unwrap_or(now);
         let slot = planned.max(self.not_before);
         self.started = true;
         if let Some(filling) = &mut self.filling {
             filling.not_before = now + duration + duration / 2;
-            // The slot's fill would have waited as long, so the frame is not late before it was there.
+            // A frame is not late before it came: silence would not have been read in its slot before that either.
             let slot = slot.max(filling.media_since);
             return self.take_filled(now, pace, duration, planned, slot);
         }
@@ -120,7 +119,7 @@ impl Schedule {
         let behind = now.since(planned);
         let due = match pace {
             Pace::Live if behind > MAX_CATCH_UP => self.last_on_grid(now - MAX_CATCH_UP),
-            // Less than a frame is the timer's jitter: moving the schedule by it would be drift.
+            // Less than a frame is the timer's jitter, and moving the schedule by it would make the schedule drift.
             Pace::Bulk if behind >= duration => self.last_on_grid(now),
             _ => planned,
         };

@@ -1,7 +1,7 @@
-//! What waits to be played on one call, in order: media, and the events that stand between it.
+//! The queue of one call's media that waits to be played, and of the events between it.
 //!
-//! Media is kept in the pieces that messages left and cut into frames when it is read: a message costs one
-//! entry, and no byte is copied. Lengths are frames, as in the protocol. Used under the session's lock.
+//! Media is kept in one piece per message and cut into frames when it is read: a message costs one entry, and no byte
+//! is copied. Lengths are in frames, as in the protocol. Used under the session's lock.
 
 mod flushing;
 mod latency;
@@ -22,7 +22,7 @@ use crate::protocol::event::Event;
 pub use self::flushing::FlushedMedia;
 pub use self::latency::DroppedFrames;
 
-/// Levels of the flow control, in frames. The caller checks that they make sense: 0 < xon <= xoff <= max.
+/// Levels of the flow control, in frames. The caller checks that 0 < xon <= xoff <= max.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueLimits {
     /// With this many frames waiting a message is dropped, unless the queue drops none.
@@ -34,22 +34,22 @@ pub struct QueueLimits {
 }
 
 impl Default for QueueLimits {
-    /// The C module's: 1000, 900, 800.
+    /// The levels of the C module: 1000, 900, 800.
     fn default() -> Self {
         Self { max: 1000, xoff: 900, xon: 800 }
     }
 }
 
-/// With this much media waiting a message is dropped, unless the queue drops none, however few frames it is:
-/// passthrough frames may have any size. More than the C module can ever hold (1000 messages of 65,500 bytes), so no working app meets
-/// it.
+/// With this much media waiting, a message is dropped, however few frames wait, because passthrough frames may have any
+/// size. It does not apply to a queue that drops nothing. It is more than the C module can hold (1000 messages of
+/// 65,500 bytes), so no working app reaches it.
 pub const MAX_QUEUED_BYTES: usize = 64 << 20;
 
-/// Bounds what events that wait for paused or slow media may hold in memory, and how much there is to send at once when
-/// they become due together.
+/// The limit of memory for events that wait for paused or slow media, and so for the bytes that are sent when they
+/// become due together.
 pub const MAX_MARK_BYTES: usize = 1 << 20;
 
-/// Entries whose memory is kept when the queue has run empty.
+/// The number of entries whose memory an empty queue keeps.
 const KEPT_ENTRIES: usize = 1024;
 
 /// The queue has crossed one of its levels.
@@ -75,10 +75,10 @@ impl From<Flow> for Event {
 #[error("too many marks are waiting for media")]
 pub struct TooManyMarks;
 
-/// What stands first in the queue.
+/// The first entry of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Head {
-    /// An event, due when everything before it has been played.
+    /// An event, which is due when everything before it has been played.
     Mark,
     /// A frame of this pace.
     Frame(Pace),
@@ -91,9 +91,9 @@ pub struct QueuedFrame {
     pub payload: Bytes,
     /// How it is timed.
     pub pace: Pace,
-    /// When its message came.
+    /// When its message arrived.
     pub came: MonoTime,
-    /// Its samples, where they were counted when it came.
+    /// Its samples, if they were counted when it arrived.
     pub samples: Option<u32>,
     /// How long it lasts.
     pub duration: Duration,
@@ -101,13 +101,13 @@ pub struct QueuedFrame {
 
 #[derive(Debug)]
 enum Item {
-    /// `bytes` is never empty; the last of its frames is as short as it comes.
+    /// `bytes` is never empty; its last frame may be short.
     Media {
         bytes: Bytes,
         cut: Cut,
         pace: Pace,
         came: MonoTime,
-        /// Of all of it.
+        /// Samples of all bytes, if they were counted.
         samples: Option<u32>,
         /// How long each of its frames lasts.
         frame: Duration,
@@ -116,7 +116,7 @@ enum Item {
 }
 
 impl Item {
-    /// Media like this, in other bytes; a mark as it is.
+    /// The same media with other bytes; a mark unchanged.
     fn with_bytes(&self, bytes: Bytes) -> Self {
         match self {
             Self::Media { cut, pace, came, samples, frame, .. } => {
@@ -137,11 +137,11 @@ pub struct FrameQueue {
     mark_bytes: usize,
     marks_waiting: usize,
     limits: QueueLimits,
-    /// Of a queue that drops nothing.
+    /// Only in a queue that drops nothing.
     share: Option<Share>,
     xoff_sent: bool,
     high_water: usize,
-    /// Of the media, how long that lasts which is not bulk.
+    /// Playing time of the media that is not bulk.
     live: Duration,
     abandoned: bool,
 }
@@ -175,12 +175,12 @@ impl FrameQueue {
         self.media_bytes
     }
 
-    /// How long the media lasts that waits.
+    /// Playing time of the waiting media.
     pub fn media(&self) -> Duration {
         self.media
     }
 
-    /// MARK_MEDIA that wait.
+    /// The number of waiting MARK_MEDIA.
     pub fn marks_waiting(&self) -> usize {
         self.marks_waiting
     }
@@ -200,7 +200,7 @@ impl FrameQueue {
         self.xoff_sent
     }
 
-    /// Whether a message has to be dropped. One that is taken is taken whole, however long.
+    /// Whether the next message has to be dropped. A message is queued whole, however long it is.
     pub fn refuses_media(&self) -> bool {
         self.share.is_none() && (self.frames >= self.limits.max || self.media_bytes >= MAX_QUEUED_BYTES)
     }
@@ -210,7 +210,7 @@ impl FrameQueue {
         self.limits
     }
 
-    /// What stands first.
+    /// The first entry.
     pub fn head(&self) -> Option<Head> {
         self.items.front().map(|item| match item {
             Item::Media { pace, .. } => Head::Frame(*pace),
@@ -218,8 +218,8 @@ impl FrameQueue {
         })
     }
 
-    /// Adds media that is to be cut into frames like this, each of which lasts `frame`, and returns how many these are.
-    /// Takes no notice of the maximum, see [`Self::refuses_media`].
+    /// Adds media that is cut into frames by `cut`, each of which lasts `frame`, and returns their number. Does not
+    /// check the maximum: see [`Self::refuses_media`].
     pub fn push_media(
         &mut self,
         bytes: Bytes,
@@ -231,7 +231,7 @@ impl FrameQueue {
         self.push(bytes, cut, pace, came, frame, None)
     }
 
-    /// The same for a message that is one frame, whose samples may have been counted.
+    /// Adds a message that is one frame; `samples` if they have been counted.
     pub fn push_message(
         &mut self,
         bytes: Bytes,
@@ -275,9 +275,9 @@ impl FrameQueue {
     /// Adds an event that is due when everything queued so far has been played.
     ///
     /// # Errors
-    /// Too many wait; the event is dropped.
+    /// Too many events wait; this one is dropped.
     ///
-    /// DIVERGES: the C module keeps any number, so that an app can fill Asterisk's memory with them.
+    /// DIVERGES: the C module keeps any number of events, so an app can fill Asterisk's memory with them.
     pub fn push_mark(&mut self, event: Event) -> Result<(), TooManyMarks> {
         let cost = mark_cost(&event);
         if self.mark_bytes.saturating_add(cost) > MAX_MARK_BYTES {
@@ -290,7 +290,7 @@ impl FrameQueue {
         Ok(())
     }
 
-    /// Takes the event that stands first, if one does.
+    /// Removes the first entry if it is an event.
     pub fn pop_mark(&mut self) -> Option<Event> {
         if !matches!(self.items.front(), Some(Item::Mark(_))) {
             return None;
@@ -307,7 +307,7 @@ impl FrameQueue {
         }
     }
 
-    /// Takes the frame that stands first, if one does.
+    /// Removes the first frame if the first entry is media.
     pub fn pop_frame(&mut self) -> Option<(QueuedFrame, Option<Flow>)> {
         let Some(Item::Media { bytes, cut, pace, came, samples, frame }) = self.items.front_mut() else {
             return None;
@@ -327,7 +327,7 @@ impl FrameQueue {
         Some((QueuedFrame { payload, pace, came, samples, duration }, self.check_xon()))
     }
 
-    /// So many frames of this length and pace have been taken out.
+    /// Counts frames of this length and pace that have been removed.
     fn remove_media(&mut self, frames: usize, len_bytes: usize, frame: Duration, pace: Pace) {
         if pace != Pace::Bulk {
             self.live = self.live.saturating_sub(times(frame, frames));
@@ -344,7 +344,7 @@ impl FrameQueue {
         })
     }
 
-    /// A burst of messages must not cost a long call its memory for good.
+    /// Frees the memory of an empty queue, so that one burst of messages does not keep it for a whole call.
     fn release_memory(&mut self) {
         if self.items.is_empty() && self.items.capacity() > KEPT_ENTRIES {
             self.items = VecDeque::new();
@@ -352,12 +352,12 @@ impl FrameQueue {
     }
 }
 
-/// Whether it answers a MARK_MEDIA.
+/// Whether the event answers a MARK_MEDIA.
 fn is_mark(event: &Event) -> bool {
     matches!(event, Event::MediaMarkProcessed { .. })
 }
 
-/// What a waiting event costs in memory, bytes.
+/// Memory of a waiting event, bytes.
 fn mark_cost(event: &Event) -> usize {
     let text = match event {
         Event::MediaBufferingCompleted { correlation_id, .. }

@@ -1,6 +1,6 @@
-//! Cuts messages into frames and joins what is left over, byte for byte.
+//! Cuts messages into frames, and joins the bytes that do not fill a frame with the next message.
 //!
-//! Frames are not copied out here: a message becomes one piece of whole frames that share its memory. Called
+//! Frames are not copied: a message becomes one piece of whole frames that share its memory. Called
 //! by `session` on the reactor thread.
 
 use bytes::Bytes;
@@ -8,10 +8,10 @@ use bytes::Bytes;
 use super::framing::{Cut, Framing};
 use super::ilbc;
 
-/// What one message gave. Both parts hold whole frames only, `joined` before `body`; either may be empty.
+/// The frames of one message. Both parts hold only whole frames, `joined` before `body`; either may be empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pieces {
-    /// The frame that the rest of earlier messages and the start of this one make together.
+    /// The frame that consists of the rest of earlier messages and the start of this one.
     pub joined: Bytes,
     /// The frames after it.
     pub body: Bytes,
@@ -26,8 +26,8 @@ pub struct Pieces {
 pub struct Reframer {
     framing: Framing,
     ilbc: ilbc::Stream,
-    /// The start of a frame; of a bulk whose frames' length is not known yet, all of it, which is a few hundred bytes at
-    /// most. A copy, so that it does not keep a large message in memory.
+    /// The start of a frame. If the length of a bulk's frames is not known yet, all of the bulk, which is at most a few
+    /// hundred bytes. It is a copy, so that it does not keep a large message in memory.
     rest: Vec<u8>,
 }
 
@@ -47,7 +47,7 @@ impl Reframer {
         self.rest.len()
     }
 
-    /// Cuts a message that stands for itself. What does not fill a frame is dropped, as in the C module.
+    /// Cuts a message that is not joined with others. Bytes that do not fill a frame are dropped, as in the C module.
     pub fn cut(&mut self, mut message: Bytes) -> Pieces {
         let cut = match self.framing {
             Framing::Ilbc => Cut::every(self.ilbc.frame_len(&message)),
@@ -59,12 +59,12 @@ impl Reframer {
         Pieces { joined: Bytes::new(), body: message, cut, cut_off_bytes }
     }
 
-    /// Frames in a message that is dropped, with one that is short.
+    /// Frames in a message that is dropped, including a short one.
     pub fn frames_in(&self, message: &[u8]) -> usize {
         self.cut_of(message).frames(message)
     }
 
-    /// How a message would be cut that stands for itself.
+    /// How a message that is not joined with others would be cut.
     pub fn cut_of(&self, message: &[u8]) -> Cut {
         match self.framing {
             Framing::Ilbc => Cut::every(self.ilbc.clone().frame_len(message)),
@@ -72,7 +72,7 @@ impl Reframer {
         }
     }
 
-    /// Cuts the next message of a bulk; what does not fill a frame is kept for the one after it.
+    /// Cuts the next message of a bulk; bytes that do not fill a frame are kept for the message after it.
     pub fn join(&mut self, message: Bytes) -> Pieces {
         let cut = match self.framing {
             Framing::Ilbc => self.ilbc.bulk_frame_len(&self.rest, &message).map(Cut::every),
@@ -91,7 +91,7 @@ impl Reframer {
         let mut joined = Bytes::new();
         let frame_len = cut.frame_len(&self.rest);
         if frame_len < self.rest.len() {
-            // The frames' length has been found out just now.
+            // The frames' length has just become known, so the rest has whole frames.
             self.rest.extend_from_slice(&message);
             message = Bytes::from(std::mem::take(&mut self.rest));
         } else if frame_len > 0 {
@@ -111,8 +111,8 @@ impl Reframer {
         Pieces { joined, body: message, cut, cut_off_bytes: 0 }
     }
 
-    /// Nothing more may be waited for before the frames' length is known: gives the whole frames of what has waited for
-    /// that. The start of a frame stays, as usual.
+    /// Decides on the frames' length if it is not known yet. Returns the whole frames of the bytes that have waited for
+    /// that; the start of a frame stays.
     pub fn settle(&mut self) -> Pieces {
         if self.framing != Framing::Ilbc || self.rest.is_empty() {
             return Pieces::default();
@@ -121,8 +121,8 @@ impl Reframer {
         self.join_with(Bytes::new(), cut)
     }
 
-    /// Ends a bulk that is settled: the rest as its last frame, filled up with `silence` where there is such a byte, else
-    /// as short as it is; `None` without a rest.
+    /// Ends a bulk after [`Self::settle`]. Returns the rest as the last frame: filled up with `silence` if there is
+    /// such a byte, else short; `None` without a rest.
     ///
     /// DIVERGES: the C module (22.10) always sends it short, though its documentation promises silence.
     pub fn finish(&mut self, silence: Option<u8>) -> Option<Bytes> {
@@ -137,14 +137,14 @@ impl Reframer {
         Some(Bytes::from(last))
     }
 
-    /// Forgets the rest. Returns its length in bytes.
+    /// Discards the rest. Returns its length in bytes.
     pub fn clear(&mut self) -> usize {
         self.ilbc.end_bulk();
         std::mem::take(&mut self.rest).len()
     }
 }
 
-/// The cut of a codec whose stream has nothing to be found out.
+/// The cut of a codec whose frame length does not depend on the stream.
 fn fixed_cut(framing: Framing) -> Cut {
     match framing {
         Framing::Fixed(len) => Cut::Every(len),

@@ -1,13 +1,14 @@
-//! How many samples a payload has, by the rule of its codec. No rule calls into Asterisk: a session counts under its lock.
+//! Counts the samples of a payload, by the rule of its codec. No rule calls into Asterisk, because a session counts
+//! under its lock.
 //!
 //! | codec | counted by | |
 //! | --- | --- | --- |
 //! | ulaw, alaw, slin…, g722, g726, g726aal2, adpcm, siren7, siren14, g719, none | its bytes: all have one bit rate | [`ByBytes`] |
 //! | gsm, codec2, lpc10 | its whole frames, which have one size | [`ByFrames`] |
 //! | silk… | the message: a frame, whatever its length | [`OneFrame`] |
-//! | g723, g729, ilbc, opus, speex, speex16, speex32 | what stands in it, or its length tells | [`super::g723`], [`super::g729`], [`super::ilbc`], [`super::opus`], [`super::speex`] |
-//! | one that another module brings (amr, …), cut into frames | its bytes, by the length of its frames | [`ByBytes`] |
-//! | the same, not cut | Asterisk's own counter, when the message comes and without the session's lock | |
+//! | g723, g729, ilbc, opus, speex, speex16, speex32 | its contents or its length | [`super::g723`], [`super::g729`], [`super::ilbc`], [`super::opus`], [`super::speex`] |
+//! | a codec of another module (amr, …), cut into frames | its bytes, by the length of its frames | [`ByBytes`] |
+//! | the same, not cut | Asterisk's own counter, when the message arrives and without the session's lock | |
 
 use super::media_format::MediaFormat;
 use super::speex::SpeexSampleCounter;
@@ -17,11 +18,11 @@ use super::{g723, g729, ilbc, opus};
 ///
 /// Called under a session's lock: must not block, allocate, log, or call into Asterisk.
 pub trait SampleCounter: Send + Sync {
-    /// Samples per channel in `payload`; 0 where that is unknown.
+    /// Samples per channel in `payload`; 0 if unknown.
     fn samples(&self, payload: &[u8]) -> u32;
 }
 
-/// The counter of a codec whose rule is known here; `None` for one that another module brings.
+/// The counter of a codec whose rule is known here; `None` for a codec of another module.
 pub fn by_codec(format: &MediaFormat) -> Option<Box<dyn SampleCounter>> {
     let name = format.name.as_str();
     Some(match name {
@@ -31,7 +32,7 @@ pub fn by_codec(format: &MediaFormat) -> Option<Box<dyn SampleCounter>> {
         _ if name.starts_with("slin") => by_frame_size(format),
         "gsm" => Box::new(ByFrames { frame_bytes: 33, frame_samples: 160 }),
         "codec2" => Box::new(ByFrames { frame_bytes: 6, frame_samples: 160 }),
-        // 22.5 ms in 54 bits. Asterisk's own counter has 22 ms, or 23 by a bit after the frame's end.
+        // 22.5 ms in 54 bits. Asterisk's own counter counts 22 ms, or 23 by a bit after the frame's end.
         "lpc10" => Box::new(ByFrames { frame_bytes: 7, frame_samples: 180 }),
         _ if name.starts_with("silk") => Box::new(OneFrame { samples: format.frame_samples() }),
         g723::FORMAT_NAME => Box::new(g723::G723SampleCounter),
@@ -42,16 +43,16 @@ pub fn by_codec(format: &MediaFormat) -> Option<Box<dyn SampleCounter>> {
     })
 }
 
-/// The counter of a codec whose frames have one size, as the format says.
+/// The counter of a codec whose frames have the format's frame size.
 pub fn by_frame_size(format: &MediaFormat) -> Box<dyn SampleCounter> {
     Box::new(ByBytes { samples: format.frame_samples(), bytes: format.optimal_frame_size })
 }
 
-/// So many samples in so many bytes, at any length.
+/// Counts in proportion to the bytes, at any length.
 #[derive(Debug, Clone, Copy)]
 struct ByBytes {
     samples: u32,
-    /// 0: nothing is known.
+    /// 0: unknown.
     bytes: usize,
 }
 
@@ -62,7 +63,7 @@ impl SampleCounter for ByBytes {
     }
 }
 
-/// Frames of one size. A short one has no samples, as in Asterisk's own counters.
+/// Counts frames of one size. A short frame has no samples, as in Asterisk's own counters.
 #[derive(Debug, Clone, Copy)]
 struct ByFrames {
     frame_bytes: usize,
@@ -76,7 +77,7 @@ impl SampleCounter for ByFrames {
     }
 }
 
-/// Any payload is one frame.
+/// Counts any payload as one frame.
 #[derive(Debug, Clone, Copy)]
 struct OneFrame {
     samples: u32,

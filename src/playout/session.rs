@@ -1,26 +1,26 @@
-//! One call: what the app's messages do to its media, and what goes to the core when.
+//! One call: what the app's messages do to its media, and when which frame goes to the core.
 //!
-//! Bytes, text and time in; frames, events and the clock's next deadline out. No socket, no timer and no
-//! Asterisk symbol is known here. The caller holds one lock around a [`Session`]; the reactor thread brings
+//! Bytes, text and time in; frames, events and the clock's next deadline out. The code here uses no socket, no timer
+//! and no Asterisk symbol. The caller holds one lock around a [`Session`]; the reactor thread brings
 //! the app's messages, the channel's thread reads. The caller queues the events among the actions under that lock,
 //! so that the app gets them in the order in which they happened, and does everything else after it has released
 //! the lock.
 //!
 //! | file | concern |
 //! | --- | --- |
-//! | here | what a call is made of, and what can be asked about it |
+//! | here | the state of a call, and its getters |
 //! | `media` | binary messages: cut or joined into frames, and queued |
-//! | `rests` | what fills no frame, where a dialect joins it with the next message |
+//! | `rests` | bytes that fill no frame, in a dialect that joins them with the next message |
 //! | `commands` | text messages: what each command does, and when it is refused |
 //! | `flushing` | FLUSH_MEDIA |
-//! | `playing` | which frame goes to the core, when, and the marks between frames |
-//! | `filling` | silence where there is nothing to play |
+//! | `playing` | which frame goes to the core and when, and the marks between frames |
+//! | `filling` | silence while there is nothing to play |
 //! | `pressing` | digits that come out of the channel |
 //! | `dropping` | media that is not played: the queue is full, or more waits than may |
-//! | `clock_setting` | when the channel wants to be read |
-//! | `position` | where playback is |
-//! | `subscriptions` | the added events that the app has asked for |
-//! | `around` | what the app is told of the call around its media |
+//! | `clock_setting` | when the channel has to be read |
+//! | `position` | the position of playback |
+//! | `subscriptions` | the added events that the app has requested |
+//! | `around` | events about the call around its media |
 
 mod around;
 mod clock_setting;
@@ -81,15 +81,15 @@ pub enum Action {
     Answer,
     /// Hang the channel up, cause normal.
     Hangup,
-    /// The app has subscribed to other events than before: look at the channel, and go on looking or not.
+    /// The app has sent a SUBSCRIBE: look at the channel, and start or stop watching it.
     Subscribed,
     /// Give the core this text.
     SendText(Box<SendText>),
-    /// Tell ARI and AMI, if that is permitted.
+    /// Send this event to ARI and AMI, if that is permitted.
     SendEvent(Box<SendEvent>),
     /// Transfer the bridge's other side, if that is permitted.
     Transfer(Box<Transfer>),
-    /// Read from the app again: it had to wait, see [`Session::holds`].
+    /// Read from the app again, which had to wait: see [`Session::holds`].
     ReadOn,
 }
 
@@ -99,15 +99,15 @@ impl Action {
     }
 }
 
-/// Where the first answer to a call is.
+/// The state of the first answer to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Answering {
-    /// Nobody has answered yet.
+    /// The call is not answered.
     #[default]
     No,
-    /// The caller of the session has been told, or knows, and has not done it yet.
+    /// The caller of the session has been told to answer, or knows it, and has not done it yet.
     Due,
-    /// The core knows.
+    /// The core has the answer.
     Done,
 }
 
@@ -118,13 +118,13 @@ pub struct Session {
     direction: MediaDirection,
     control_message_format: ControlMessageFormat,
     samples: Box<dyn SampleCounter>,
-    /// `None` where messages are never cut.
+    /// `None` if messages are never cut.
     reframer: Option<Reframer>,
-    /// What fills no frame waits for the next message, outside bulk media too.
+    /// Whether bytes that fill no frame wait for the next message, and the marks after them.
     rests: Rests,
     queue: FrameQueue,
     schedule: Schedule,
-    /// What fills the gaps between media; `None`: nothing does.
+    /// The frame that fills the gaps between media; `None`: they are not filled.
     silence: Option<SilenceFrame>,
     deliveries: Deliveries,
     digits: Digits,
@@ -139,12 +139,12 @@ pub struct Session {
     drops: Drops,
     /// Media is being dropped, and the app has been told.
     dropping: bool,
-    /// There was media to play when the session was last looked at.
+    /// There was media to play when this was last checked.
     playable: bool,
-    /// The process has stood still; what comes before this had been waiting outside, and is late itself.
+    /// The process has stood still. Media that comes before this time had waited in the socket, and is late itself.
     stalled_until: Option<MonoTime>,
-    /// The clock is to tick once more after the last frame: a steady stream then needs no new setting for
-    /// each message.
+    /// The clock ticks once more after the last frame, so that a steady stream does not need a new setting for each
+    /// message.
     trailing_wake: bool,
     stats: SessionStats,
     subscriptions: Subscriptions,
@@ -211,18 +211,18 @@ impl Session {
         self.dropping
     }
 
-    /// Whether nothing more is to be read from the app until [`Action::ReadOn`]: the queue is full and drops nothing.
+    /// Whether the app must not be read until [`Action::ReadOn`]: the queue is full and drops nothing.
     pub fn holds(&self) -> bool {
         self.queue.holds()
     }
 
-    /// Whether it stands still for good: paused and full, so that CONTINUE_MEDIA cannot be read.
+    /// Whether the session is stuck for good: paused with a full queue, so that CONTINUE_MEDIA cannot be read.
     pub fn is_stuck(&self) -> bool {
         self.holds() && self.paused
     }
 
-    /// The call is over for its app, and nothing more is played: gives the memory of a queue that could grow back. Media that still comes is not
-    /// wanted.
+    /// Called when the call is over for its app and nothing more is played. Frees the memory of a queue that could
+    /// grow. Media that still comes is not queued.
     pub fn abandon(&mut self, actions: &mut Vec<Action>) {
         self.queue.abandon();
         if self.queue.is_abandoned() {
@@ -235,12 +235,12 @@ impl Session {
         self.stats.frames_dropped
     }
 
-    /// Which way media goes now.
+    /// The media direction now.
     pub fn direction(&self) -> MediaDirection {
         self.direction
     }
 
-    /// What a message is; not always what was asked for, see [`Self::new`].
+    /// What a message is; not always the configured mode, see [`Self::new`].
     pub fn mode(&self) -> MediaMode {
         self.mode
     }
@@ -250,12 +250,12 @@ impl Session {
         self.control_message_format
     }
 
-    /// Playing time of the media that waits.
+    /// Playing time of the waiting media.
     pub fn queued_media(&self) -> Duration {
         self.queue.media()
     }
 
-    /// What GET_STATUS answers, except the times of media.
+    /// The answer to GET_STATUS, without the times of media.
     pub fn status(&self) -> Status {
         let limits = self.queue.limits();
         Status {
@@ -269,14 +269,14 @@ impl Session {
         }
     }
 
-    /// Media has gone: has the app read again that had to wait for that.
+    /// Called when media has been removed: has the app read again if it had to wait for room.
     fn read_on(&mut self, actions: &mut Vec<Action>) {
         if self.queue.release_if_room() {
             actions.push(Action::ReadOn);
         }
     }
 
-    /// The counters so far. Any thread, as with all that only looks.
+    /// The counters so far. Any thread, as for all getters.
     pub fn stats(&self) -> SessionStats {
         SessionStats { queue_high_water: self.queue.high_water_frames(), ..self.stats }
     }

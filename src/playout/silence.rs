@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-/// One frame that a call's gaps are filled with.
+/// A frame of silence that fills a call's gaps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SilenceFrame {
-    /// Not empty; shared by all frames of it.
+    /// Not empty; all frames share its memory.
     pub payload: Bytes,
     /// Samples in it.
     pub samples: u32,

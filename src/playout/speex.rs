@@ -1,7 +1,7 @@
-//! How long a Speex packet lasts: it has frames of 20 ms, and each says in front what it is (RFC 5574 section 3; the Speex
-//! Codec Manual 1.2, sections 9 and 10 and "In-band signalling").
+//! The length of a Speex packet: it has frames of 20 ms, and each begins with bits that say what it is (RFC 5574
+//! section 3; the Speex Codec Manual 1.2, sections 9 and 10 and "In-band signalling").
 //!
-//! A packet is a row of bits. What stands in it begins with one of these:
+//! A packet is a sequence of bits. Each item in it begins with one of these:
 //!
 //! | bits | it is | its length, with these bits |
 //! | --- | --- | --- |
@@ -11,12 +11,12 @@
 //! | 0, 14 in 4 bits | a request to the other side | 9 + [`REQUEST_BITS`] by the next 4 bits |
 //! | 0, 15 in 4 bits | the end; RFC 5574 fills up the last byte with the first of these bits | |
 //!
-//! Asterisk's own counter (`speex_samples`, `main/codec_builtin.c`) logs a warning for each packet that has anything else:
-//! an application must not be able to do that at will.
+//! Asterisk's own counter (`speex_samples`, `main/codec_builtin.c`) logs a warning for each packet with anything else,
+//! so an application could fill the log.
 
 use super::sample_counter::SampleCounter;
 
-/// Fewer bits begin nothing that could be a frame.
+/// No frame has fewer bits than this.
 const SHORTEST_BITS: usize = 5;
 
 /// Bits of a narrowband frame, by its sub-mode (manual, table 9.2).
@@ -25,7 +25,7 @@ const NARROWBAND_BITS: [usize; 9] = [5, 43, 119, 160, 220, 300, 364, 492, 79];
 /// Bits of a layer, by its sub-mode (manual, table 10.1).
 const LAYER_BITS: [usize; 5] = [4, 36, 112, 192, 352];
 
-/// No frame has more: ultra-wideband.
+/// The most layers of a frame, those of ultra-wideband.
 const MAX_LAYERS: usize = 2;
 
 /// Bits of a request after its number, by that number.
@@ -54,13 +54,13 @@ impl SpeexSampleCounter {
 }
 
 impl SampleCounter for SpeexSampleCounter {
-    /// A packet that is none counts as the frames before the fault.
+    /// An invalid packet counts as the frames before the fault.
     fn samples(&self, payload: &[u8]) -> u32 {
         frames(payload).saturating_mul(self.frame_samples)
     }
 }
 
-/// Frames of a packet, up to its end or to what cannot be read. One whose end is missing counts.
+/// Frames of a packet, up to its end or to the first invalid item. A frame whose end is missing counts.
 fn frames(packet: &[u8]) -> u32 {
     let mut bits = Bits { bytes: packet, at: 0 };
     let (mut frames, mut layers) = (0_u32, 0);
@@ -92,7 +92,7 @@ impl Bits<'_> {
         (self.bytes.len() * 8).saturating_sub(self.at)
     }
 
-    /// `count` bits, 8 at most, of those to come after `skipped`; 0 for each that is missing.
+    /// `count` bits, at most 8, after `skipped` bits; 0 for each missing bit.
     fn peek(&self, skipped: usize, count: usize) -> usize {
         let first = self.at + skipped;
         let byte = |number| usize::from(self.bytes.get(number).copied().unwrap_or(0));
@@ -100,7 +100,7 @@ impl Bits<'_> {
         two_bytes >> (16 - first % 8 - count) & ((1 << count) - 1)
     }
 
-    /// Bits of what comes and is no layer; `None` at the end, or where nothing is known to begin like this.
+    /// Bits of the next item, which is not a layer; `None` at the end, or if there is no such item.
     fn narrowband_len(&self, sub_mode: usize) -> Option<usize> {
         match sub_mode {
             APPLICATION_MESSAGE => Some(14 + 8 * self.peek(5, 4)),

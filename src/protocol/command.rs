@@ -1,4 +1,4 @@
-//! The app's commands: their names, both spellings of them, and the errors for texts that are not commands.
+//! The app's commands: their names, their two spellings, and the errors for texts that are not commands.
 //!
 //! Whether a command is allowed at the moment (passthrough, media direction) is decided by `session`. Called from
 //! the reactor thread that read the message; nothing here waits.
@@ -25,7 +25,7 @@ pub enum Spelling {
     Json,
 }
 
-/// Which way media goes, seen from the app.
+/// The direction of media, seen from the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum MediaDirection {
     /// The app sends and receives, the default.
@@ -95,8 +95,8 @@ pub enum Command {
     ReportQueueDrained,
     /// Send STATUS now.
     GetStatus,
-    /// Change the media direction. The argument's fault is inside, because a session that does not allow the
-    /// command refuses it before it looks at its argument.
+    /// Change the media direction. Holds the error of a wrong argument, because a session that does not allow the
+    /// command refuses it before it checks the argument.
     SetMediaDirection(Result<MediaDirection, DirectionError>),
     /// Send added events.
     Subscribe(Box<Subscribe>),
@@ -177,23 +177,23 @@ pub enum CommandError {
     /// An object whose `command` is missing or not a string.
     #[error("JSON command requires a 'command' string")]
     NoCommand,
-    /// No such command; holds what was sent in its place.
+    /// There is no such command; holds the name that was sent.
     #[error("Unknown command '{}'", excerpt(.0))]
     Unknown(String),
     /// An added command that is refused.
     #[error("{0}")]
     Request(Box<RequestError>),
-    /// No message of the call's dialect; says what is wrong with it.
+    /// Not a message of the call's dialect; says what is wrong with it.
     #[error("{0}")]
     Dialect(String),
 }
 
-/// What the text message `text` (as received) commands, in this spelling.
+/// Parses the text message `text`, as received, in this spelling.
 ///
-/// `max_command_size` is in bytes. White space around the command does not count for anything but the limit.
+/// `max_command_size` is in bytes. White space around the command is ignored, but counts for the limit.
 ///
 /// # Errors
-/// Everything that is not a command of [`Command`]; the error's text is for the app.
+/// Everything that is not a [`Command`]; the error's text is for the app.
 pub fn parse(text: &str, spelling: Spelling, max_command_size: usize) -> Result<Command, CommandError> {
     if text.len() > max_command_size {
         return Err(CommandError::TooLong { len_bytes: text.len(), max_bytes: max_command_size });
@@ -241,7 +241,7 @@ fn unknown(name: &str) -> CommandError {
     added::in_plain_text(name).unwrap_or_else(|| CommandError::Unknown(name.to_owned()))
 }
 
-/// The command `name`, or `None` if there is none of that name.
+/// The command `name`; `None` if there is no such command.
 fn from_parts(
     name: &str,
     correlation_id: Option<&str>,

@@ -1,6 +1,6 @@
-//! The events that the app is sent, and both spellings of each.
+//! The events to the app, and both spellings of each.
 //!
-//! What is sent when is decided by `session`. Rendering needs no lock and no Asterisk thread.
+//! `session` decides when each is sent. Rendering needs no lock and no Asterisk thread.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ pub enum Event {
     DtmfEnd {
         /// `0`-`9`, `A`-`D`, `*` or `#`.
         digit: char,
-        /// How long it was, ms; said after a SUBSCRIBE.
+        /// Its length, ms; only after a SUBSCRIBE.
         duration_ms: Option<u32>,
     },
     /// The queue is nearly full: stop sending.
     MediaXoff,
     /// There is room again: go on sending.
     MediaXon,
-    /// The queue is empty, as REPORT_QUEUE_DRAINED has requested.
+    /// The queue is empty; the answer to REPORT_QUEUE_DRAINED.
     QueueDrained,
     /// The answer to GET_STATUS.
     Status(Status),
@@ -51,7 +51,7 @@ pub enum Event {
         /// The text, on one line.
         error_text: String,
     },
-    /// An added command was refused: an ERROR that says which.
+    /// An added command was refused: an ERROR that names the command.
     RequestRefused(Box<RequestError>),
     /// An event that is sent only after a SUBSCRIBE.
     Added(Box<AddedEvent>),
@@ -70,8 +70,8 @@ pub struct MediaStart {
     pub optimal_frame_size: usize,
     /// Length of one frame.
     pub ptime_ms: u32,
-    /// The channel's variables as Asterisk writes them, a JSON object, which goes out as it is; JSON only. What is no
-    /// JSON counts as an empty object.
+    /// The channel's variables: a JSON object as Asterisk writes it, which is sent unchanged; JSON only. A text that is
+    /// not JSON counts as an empty object.
     pub channel_variables: String,
     /// Messages are frames, and not re-framed.
     pub passthrough: bool,
@@ -96,7 +96,7 @@ pub struct Status {
     pub bulk_media: bool,
     /// Between PAUSE_ and CONTINUE_MEDIA.
     pub media_paused: bool,
-    /// Said after a SUBSCRIBE.
+    /// Only after a SUBSCRIBE.
     pub times: Option<MediaTimes>,
 }
 
@@ -117,7 +117,7 @@ impl Event {
         }
     }
 
-    /// What an ERROR says; `None` for any other event.
+    /// The text of an ERROR; `None` for any other event.
     pub fn error_text(&self) -> Option<&str> {
         match self {
             Self::Error { error_text } => Some(error_text),
@@ -126,7 +126,7 @@ impl Event {
         }
     }
 
-    /// Whether it is soon out of date.
+    /// Whether it is out of date soon.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Added(added) if matches!(**added, AddedEvent::MediaPosition(_)))
     }
@@ -175,7 +175,7 @@ impl Event {
             },
             Self::Error { error_text } => format!("{name} channel_id:{channel_id} error_text:{error_text}"),
             Self::RequestRefused(error) => format!("{name} channel_id:{channel_id} error_text:{error}"),
-            // There is no plain text in which they could be asked for.
+            // These events have no plain text: an app can subscribe to them in JSON only.
             Self::Added(_) => name.to_owned(),
         }
     }

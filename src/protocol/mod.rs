@@ -1,6 +1,6 @@
 //! What goes over the WebSocket: the application's commands and the events to it, in both spellings, and the dialects.
 //!
-//! Text in, values out, and back. Nothing here waits, and nothing here knows a call.
+//! The code here only converts between text and values. It does not wait, and it does not know calls.
 
 #![forbid(unsafe_code)]
 

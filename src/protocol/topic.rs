@@ -1,12 +1,12 @@
 //! The events that an application subscribes to, and sets of them.
 
-/// An event of ours that an application is sent only if it has subscribed to it. The order is that of SUBSCRIBED.
+/// An added event that an application gets only if it has subscribed to it. The order is that of SUBSCRIBED.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Topic {
     /// The position of playback.
     MediaPosition,
-    /// The answer to each FLUSH_MEDIA, also to one without an id.
+    /// The answer to every FLUSH_MEDIA, also to one without an id.
     MediaFlushed,
     /// Media was dropped.
     MediaDropped,

@@ -1,4 +1,4 @@
-//! What a call records for operators, in addition to the counts of its session and its connection. Any thread.
+//! The record of a call for operators, in addition to the counters of its session and its connection. Any thread.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,15 +8,15 @@ use parking_lot::Mutex;
 
 use super::metric::Histogram;
 
-/// How much of an ERROR event's text is kept, bytes.
+/// How much of an ERROR event's text is kept, characters.
 const MAX_ERROR_CHARS: usize = 200;
 
 /// What ended a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EndedBy {
-    /// The application, by a close frame.
+    /// The application, with a close frame.
     Application,
-    /// The application, by HANGUP.
+    /// The application, with HANGUP.
     HangupCommand,
     /// An operator, at a console or by AMI.
     Operator,
@@ -32,12 +32,12 @@ pub enum EndedBy {
     ProtocolFault,
     /// The application read nothing, or answered no ping.
     Unresponsive,
-    /// A fault of ours.
+    /// A fault of this module.
     InternalError,
 }
 
 impl EndedBy {
-    /// The word for it in metrics, variables and labels.
+    /// Its name in metrics, variables and labels.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Application => "application",
@@ -68,13 +68,13 @@ pub struct Ending {
 /// Pings of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PingStats {
-    /// All that were sent.
+    /// Pings sent.
     pub sent: u64,
     /// Not answered before the next one was due.
     pub missed: u64,
-    /// Of the last one that was answered.
+    /// Round trip of the last ping that was answered.
     pub round_trip: Option<Duration>,
-    /// The longest of all.
+    /// The longest round trip.
     pub longest_round_trip: Option<Duration>,
 }
 
@@ -93,11 +93,11 @@ pub struct CallStats {
     errors: AtomicU64,
     last_error: Mutex<Option<String>>,
     reconnects: AtomicU64,
-    /// Until the last of them.
+    /// The time without a connection, up to the last reconnection.
     lost_ns: AtomicU64,
 }
 
-/// Never 0, which stands for none.
+/// Never 0, which means none.
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1)
 }
@@ -108,7 +108,7 @@ fn time(nanos: &AtomicU64) -> Option<Duration> {
 }
 
 impl CallStats {
-    /// A WebSocket is up; the first one counts.
+    /// A WebSocket is up. Only the first one of the call is recorded.
     pub fn connected(&self) {
         let _ = self.connected.set(Instant::now());
     }
@@ -118,7 +118,7 @@ impl CallStats {
         self.connected.get().copied()
     }
 
-    /// The call has a connection again, so long after it lost the one before.
+    /// The call has a connection again, `lost` after it lost the one before.
     pub fn reconnected(&self, lost: Duration) {
         self.reconnects.fetch_add(1, Ordering::Relaxed);
         self.lost_ns.fetch_add(u64::try_from(lost.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -129,16 +129,16 @@ impl CallStats {
         self.reconnects.load(Ordering::Relaxed)
     }
 
-    /// How long it was without one, all these times together.
+    /// The total time that it was without a connection.
     pub fn lost(&self) -> Duration {
         Duration::from_nanos(self.lost_ns.load(Ordering::Relaxed))
     }
 
-    /// A media message has come. One load except the first time.
+    /// A media message has arrived. Costs one load, except the first time.
     pub fn media(&self) {
         if self.first_media_ns.load(Ordering::Relaxed) == 0 {
             let nanos = nanos(self.connected_at().map(|at| at.elapsed()).unwrap_or_default());
-            // Of two at once the first counts.
+            // If two threads are here at once, the first counts.
             let _ = self.first_media_ns.compare_exchange(0, nanos, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
@@ -154,7 +154,7 @@ impl CallStats {
         self.pings_missed.fetch_add(u64::from(last_one_missed), Ordering::Relaxed);
     }
 
-    /// One was answered.
+    /// A ping was answered.
     pub fn pong(&self, round_trip: Duration) {
         self.round_trips.lock().record(round_trip);
         let nanos = nanos(round_trip);
@@ -188,7 +188,7 @@ impl CallStats {
         self.errors.load(Ordering::Relaxed)
     }
 
-    /// The last one's text.
+    /// The text of the last ERROR event.
     pub fn last_error(&self) -> Option<String> {
         self.last_error.lock().clone()
     }

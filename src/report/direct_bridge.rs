@@ -1,5 +1,5 @@
-//! The core's frames in a direct bridge (docs/bridge.md): how many skipped the channel's thread, and why
-//! others did not. Any thread.
+//! Frames in a direct bridge (docs/bridge.md): how many skipped the channel's thread, and why others did not. Any
+//! thread.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -13,7 +13,7 @@ pub enum NotDirect {
     Absent,
     /// An earlier frame was still on its way.
     Order,
-    /// The channel was being hung up, or its place taken by another.
+    /// The channel was being hung up, or was being replaced by another one.
     Ending,
     /// Music or a tone played to the application.
     Generator,
@@ -29,13 +29,13 @@ pub enum NotDirect {
     Debug,
     /// Asterisk concealed packet loss (`genericplc`).
     Plc,
-    /// The bridge dropped what the channel said.
+    /// The bridge dropped the channel's media.
     Muted,
-    /// A digit of the channel's was not over.
+    /// A digit of the channel was not over.
     Digit,
 }
 
-/// How many there are.
+/// The number of reasons.
 pub const REASONS: usize = 13;
 
 impl NotDirect {
@@ -56,7 +56,7 @@ impl NotDirect {
         Self::Digit,
     ];
 
-    /// The word for it in metrics and labels.
+    /// Its name in metrics and labels.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Locked => "locked",
@@ -79,7 +79,7 @@ impl NotDirect {
 /// Frames by [`NotDirect`], in the order of [`NotDirect::ALL`].
 pub type ByReason = [u64; REASONS];
 
-/// One call's frames in direct bridges. All of it only grows.
+/// One call's frames in direct bridges. The counters only grow.
 #[derive(Debug, Default)]
 pub struct DirectCounters {
     direct: AtomicU64,
@@ -89,7 +89,7 @@ pub struct DirectCounters {
 }
 
 impl DirectCounters {
-    /// Counts a frame; whether it was direct.
+    /// Counts a frame. Returns whether it was direct.
     pub fn count(&self, way: Result<(), NotDirect>) -> bool {
         let count = match way {
             Ok(()) => Some(&self.direct),
@@ -126,7 +126,7 @@ impl Newest {
     const NONE: u8 = u8::MAX;
 
     fn set(&self, value: u8) {
-        // Written only when it is another one: a steady stream leaves the cache line alone.
+        // Written only when it changes, so that a steady stream does not write to the cache line.
         if self.0.load(Ordering::Relaxed) != value {
             self.0.store(value, Ordering::Relaxed);
         }
@@ -146,7 +146,7 @@ impl Default for Newest {
     }
 }
 
-/// What is not zero, for people: `locked 3, audiohook 120`; `None` if all are.
+/// The counts that are not zero, for people: `locked 3, audiohook 120`; `None` if all are zero.
 pub fn listing(frames: &ByReason) -> Option<String> {
     let named = NotDirect::ALL.iter().zip(frames).filter(|(_, count)| **count > 0);
     let parts: Vec<String> = named.map(|(reason, count)| format!("{} {count}", reason.as_str())).collect();

@@ -1,4 +1,4 @@
-//! Keeps a peer from filling the log: of the warnings of one kind that it can cause at will, a few are logged at once,
+//! Keeps a peer from filling the log with warnings that it can cause at will. Of each kind a few are logged at once,
 //! then one per interval, with the number of those that were left out.
 
 use std::time::Duration;
@@ -7,25 +7,25 @@ use parking_lot::Mutex;
 
 use crate::mono_time::MonoTime;
 
-/// So many lines may follow each other: a handful of applications in trouble are all seen.
+/// This many lines are logged at once, so that a handful of applications in trouble are all seen.
 const BURST: u32 = 5;
-/// Then one per this time; after a pause of [`BURST`] times this it may be as many again.
+/// Then one line is logged per this time. After a pause of [`BURST`] times this, a whole burst is logged again.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// The limit for one kind of line; a `static` beside it. Usable from any thread.
+/// The limit for one kind of line; a `static` next to the code that logs it. Usable from any thread.
 #[derive(Debug)]
 pub struct LogLimit(Mutex<LimitState>);
 
 #[derive(Debug)]
 struct LimitState {
     lines_left: u32,
-    /// Since when `lines_left` has been what it is, as far as it is not full.
+    /// When `lines_left` last grew, or when the burst began; unused while it is full.
     since: MonoTime,
     left_out: u64,
 }
 
 impl LogLimit {
-    /// Nothing was logged yet.
+    /// A limit with a whole burst left.
     pub const fn new() -> Self {
         Self(Mutex::new(LimitState { lines_left: BURST, since: MonoTime::from_nanos(0), left_out: 0 }))
     }

@@ -1,6 +1,6 @@
 //! Metrics of a call or of the module, and their form for people.
 //!
-//! Only values and their spelling live here; where they are counted and shown is decided elsewhere.
+//! This file has only the values and their text. Other modules count and show them.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -20,7 +20,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word for it.
+    /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Info => "info",
@@ -46,7 +46,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// As it stands after a number; "" without a unit.
+    /// Its text after a number; "" without a unit.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::None => "",
@@ -58,7 +58,7 @@ impl Unit {
     }
 }
 
-/// A metric's value. Displays without its unit, on one line ([`one_line`]); "" if there is none.
+/// A metric's value. Displays without its unit, on one line ([`one_line`]); "" if it is absent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// There is none yet.
@@ -92,7 +92,7 @@ impl fmt::Display for Value {
 }
 
 impl Value {
-    /// As a number, times in seconds; `None` for words and for what is absent.
+    /// The value as a number, times in seconds; `None` for words and absent values.
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             // Counts beyond 2^53 lose their last digits.
@@ -149,7 +149,7 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 /// Buckets of a [`Histogram`]: the last one has no upper bound.
 const BUCKETS: usize = 16;
 
-/// How long things took: powers of two of a millisecond, from 1 ms to 16.4 s.
+/// A histogram of times. The bounds are powers of two of a millisecond, from 1 ms to 16.4 s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Histogram {
     buckets: [u64; BUCKETS],
@@ -157,7 +157,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Counts one.
+    /// Counts a time.
     pub fn record(&mut self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.sum_ns = self.sum_ns.saturating_add(nanos);
@@ -173,12 +173,12 @@ impl Histogram {
         self.buckets.iter().sum()
     }
 
-    /// All of them together.
+    /// The sum of all times.
     pub fn sum(&self) -> Duration {
         Duration::from_nanos(self.sum_ns)
     }
 
-    /// Upper bounds and how many took at most that long; `None` is the last bound, and counts all.
+    /// Upper bounds, and how many times are at most that long. The last bound is `None` and counts all.
     pub fn cumulative(&self) -> impl Iterator<Item = (Option<Duration>, u64)> {
         let mut count = 0;
         self.buckets.into_iter().enumerate().map(move |(number, bucket)| {
@@ -187,8 +187,8 @@ impl Histogram {
         })
     }
 
-    /// The lowest bound that this share of them (0 to 1) does not exceed; `None` if nothing was counted, or if they
-    /// exceed the last bound.
+    /// The lowest bound that this share of the times (0 to 1) does not exceed; `None` if nothing was counted, or if
+    /// only the bucket without a bound contains it.
     pub fn quantile(&self, share: f64) -> Option<Duration> {
         let wanted = (self.count() as f64 * share).ceil().max(1.0);
         self.cumulative().find(|(_, count)| *count as f64 >= wanted)?.0

@@ -1,7 +1,7 @@
-//! What people see: metrics, notifications for AMI and ARI, tables for consoles, the record of a call, and how much
-//! of all that goes into the log.
+//! Output for people: metrics, notifications for AMI and ARI, tables for consoles, the record of a call, and limits for
+//! the log.
 //!
-//! Nothing here knows an Asterisk symbol or a socket.
+//! The code here uses no Asterisk symbol and no socket.
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,6 @@
-//! What an operator learns about a call while it lasts: an AMI event, a user event in ARI, or both.
+//! Events about a call for operators: an AMI event, a user event in ARI, or both.
 //!
-//! Only what they are called, what stands in them and which are selected. The host sends them.
+//! This file has their names, their fields and the selection. The host sends them.
 
 use std::fmt;
 
@@ -17,14 +17,14 @@ pub enum NotificationClass {
     Failed,
     /// Media does not flow, and flows again.
     Stalled,
-    /// A connection is lost and the call goes on, and another one is there.
+    /// A connection is lost and the call continues, and another connection is up.
     Lost,
 }
 
 impl NotificationClass {
     const ALL: [Self; 5] = [Self::Connected, Self::Disconnected, Self::Failed, Self::Stalled, Self::Lost];
 
-    /// As it is written in chan_websocket.conf.
+    /// Its name in chan_websocket.conf.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Connected => "connected",
@@ -44,7 +44,7 @@ impl NotificationClass {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NotificationClasses(u8);
 
-/// What may stand in chan_websocket.conf for a set of classes.
+/// The allowed values for a set of classes in chan_websocket.conf.
 pub const NOTICE_CLASSES: &str = "all, none, or some of connected, disconnected, failed, stalled, lost";
 
 impl NotificationClasses {
@@ -53,7 +53,7 @@ impl NotificationClasses {
     /// All of them.
     pub const ALL: Self = Self(0b1_1111);
 
-    /// `all`, `none`, or names separated by commas, whatever the case.
+    /// Parses `all`, `none`, or names separated by commas; case does not count.
     pub fn parse(value: &str) -> Option<Self> {
         let value = value.trim();
         if value.eq_ignore_ascii_case("none") {
@@ -92,7 +92,7 @@ impl fmt::Display for NotificationClasses {
     }
 }
 
-/// Which event it is.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotificationKind {
     /// An application is connected.
@@ -103,11 +103,11 @@ pub enum NotificationKind {
     Failed,
     /// Media does not flow.
     Stalled,
-    /// It flows again.
+    /// Media flows again.
     Resumed,
     /// The connection is lost, and the call waits for another.
     Lost,
-    /// Another connection is there.
+    /// Another connection is up.
     Reconnected,
 }
 
@@ -140,9 +140,9 @@ impl NotificationKind {
 /// An event: names and values, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
-    /// Which one.
+    /// Its kind.
     pub kind: NotificationKind,
-    /// What stands in it.
+    /// Its fields.
     pub fields: EventFields,
 }
 
@@ -158,24 +158,24 @@ impl EventFields {
         self
     }
 
-    /// Adds a field at the end. Text of a peer must not begin a header of its own.
+    /// Adds a field at the end, with its value on one line, so that a peer's text cannot begin another header.
     pub fn push(&mut self, name: &str, value: impl fmt::Display) {
         self.0.push((name.to_owned(), one_line(&value.to_string()).into_owned()));
     }
 
-    /// All fields of `more` at the end.
+    /// Adds all fields of `more` at the end.
     #[must_use]
     pub fn and(mut self, more: Self) -> Self {
         self.0.extend(more.0);
         self
     }
 
-    /// As AMI's headers, each with its line end.
+    /// The fields as AMI headers, each with its line end.
     pub fn headers(&self) -> String {
         self.0.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
     }
 
-    /// As the JSON object of a user event called `name`.
+    /// The fields as the JSON object of a user event called `name`.
     pub fn user_event(&self, name: &str) -> String {
         let mut object = serde_json::Map::new();
         object.insert("eventname".into(), name.into());
@@ -184,7 +184,7 @@ impl EventFields {
     }
 }
 
-/// A metric's name as AMI writes names: `frames_in` is `FramesIn`.
+/// A metric's name in AMI's spelling: `frames_in` is `FramesIn`.
 pub fn header_name(metric: &str) -> String {
     let mut name = String::with_capacity(metric.len());
     for word in metric.split('_') {

@@ -1,13 +1,13 @@
-//! Prometheus' text format: how metrics are named and written. Their meaning is not known here.
+//! Prometheus' text format: how metrics are named and written.
 
 use std::fmt::Write as _;
 
 use super::metric::{Histogram, Kind, Unit, Value};
 
-/// Before every name.
+/// The prefix of every name.
 const PREFIX: &str = "asterisk_websocket_";
 
-/// Metrics in the text format, as they are added. Those of one name must be added in a row.
+/// Metrics in the text format, in the order in which they are added. Metrics of one name must be added together.
 #[derive(Debug, Default)]
 pub struct PrometheusText {
     text: String,
@@ -15,7 +15,7 @@ pub struct PrometheusText {
 }
 
 impl PrometheusText {
-    /// Adds one metric. Words and absent values are not metrics and are left out.
+    /// Adds one metric. Words and absent values are left out.
     pub fn metric(
         &mut self,
         name: &str,
@@ -26,11 +26,11 @@ impl PrometheusText {
         value: &Value,
     ) {
         let (Some(value), Some(type_name)) = (value.as_f64(), type_of(kind)) else { return };
-        // Times are in seconds here, whatever the figure's name says.
+        // Times are in seconds here, even if the figure's name ends in _ms.
         let name = if unit == Unit::Milliseconds { name.strip_suffix("_ms").unwrap_or(name) } else { name };
         let unit = match unit {
             Unit::Milliseconds | Unit::Seconds => "_seconds",
-            // The names have these words in them.
+            // The names already contain these words.
             Unit::Frames | Unit::Bytes | Unit::None => "",
         };
         let total = if kind == Kind::Counter { "_total" } else { "" };
@@ -51,14 +51,14 @@ impl PrometheusText {
         self.sample(&format!("{name}_count"), &[], histogram.count() as f64);
     }
 
-    /// All of it.
+    /// The complete text.
     pub fn finish(self) -> String {
         self.text
     }
 
     fn head(&mut self, name: &str, help: &str, type_name: &str) {
         if self.last_name != name {
-            // Writing into a String cannot fail.
+            // Writing to a String cannot fail.
             let _ = writeln!(self.text, "# HELP {name} {}\n# TYPE {name} {type_name}", escaped(help));
             name.clone_into(&mut self.last_name);
         }

@@ -1,16 +1,16 @@
-//! Text for people and their tools: what comes from outside stays on its line; on consoles, columns that line up, and
-//! nothing but ASCII.
+//! Text for people and their tools: text from outside stays on one line. On consoles, columns are aligned and only
+//! ASCII is printed.
 
 use std::borrow::Cow;
 
-/// Whether a line could end at `c`, or a terminal take it for a command: control characters (NUL, CR, LF, ESC, DEL and
-/// C1 among them), and Unicode's separators of lines and paragraphs.
+/// Whether `c` could end a line or control a terminal: control characters (including NUL, CR, LF, ESC, DEL and C1), and
+/// Unicode's separators of lines and paragraphs.
 fn breaks_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// `text` on one line: what could break it is escaped as Rust writes it (`\r`, `\n`, `\u{1b}`). So a peer's text can
-/// forge no line of a log, no header of AMI's, and cannot cut a C string short.
+/// `text` on one line: characters that could break it are escaped as Rust writes them (`\r`, `\n`, `\u{1b}`). So a
+/// peer's text can forge neither a log line nor an AMI header, and cannot cut a C string short.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     if !text.contains(breaks_line) {
         return Cow::Borrowed(text);
@@ -22,7 +22,7 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(line)
 }
 
-/// At most `max_chars` characters of `text`, on one line; `…` stands for the rest.
+/// At most `max_chars` characters of `text`, on one line; `…` replaces the rest.
 pub fn shortened(text: &str, max_chars: usize) -> String {
     match text.char_indices().nth(max_chars) {
         Some((end, _)) => format!("{}…", one_line(text.get(..end).unwrap_or_default())),
@@ -30,8 +30,8 @@ pub fn shortened(text: &str, max_chars: usize) -> String {
     }
 }
 
-/// `text` with everything but printable ASCII escaped, as Rust writes it (`\n`, `\u{e9}`). What comes from outside,
-/// a name or an address, can then neither break a line nor control a terminal.
+/// `text` with everything but printable ASCII escaped as Rust writes it (`\n`, `\u{e9}`), so that a name or an address
+/// from outside can neither break a line nor control a terminal.
 pub fn ascii(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -43,17 +43,17 @@ pub fn ascii(text: &str) -> String {
     escaped
 }
 
-/// On which side of its column a cell stands.
+/// The alignment of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
-    /// Words.
+    /// For words.
     Left,
-    /// Numbers.
+    /// For numbers.
     Right,
 }
 
-/// Rows as lines: the cells escaped, as wide as their column, two spaces between. `aligns` is per column; beyond it,
-/// left.
+/// Formats rows as lines. Cells are escaped and as wide as their column, with two spaces between. `aligns` has one
+/// entry per column; columns without one are aligned left.
 pub fn table(rows: &[Vec<String>], aligns: &[Align]) -> String {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| ascii(cell)).collect()).collect();

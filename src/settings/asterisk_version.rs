@@ -1,11 +1,11 @@
 //! Which versions of Asterisk this module knows. Asterisk does not compare them for a module without a build sum, and a
 //! structure that differs in another version would corrupt memory silently.
 
-/// Oldest release of each major version that is supported, with all newer ones of it. docs/versions.md says what it takes
-/// to add one.
+/// Oldest release of each major version that is supported, with all newer ones of it. docs/versions.md says what it
+/// takes to add one.
 const SUPPORTED: [(u32, u32); 3] = [(20, 18), (22, 8), (23, 2)];
 
-/// Those, in words.
+/// [`SUPPORTED`] in words.
 pub const SUPPORTED_VERSIONS: &str = "20.18 and newer of 20, 22.8 and newer of 22, 23.2 and newer of 23";
 
 /// Why a version is not supported.
@@ -14,7 +14,7 @@ pub enum Unsupported {
     /// A release before the first supported one of its major version.
     #[error("it is too old")]
     TooOld,
-    /// A major version that is not among those that are.
+    /// A major version that is not supported.
     #[error("this module is not tested with Asterisk {0}")]
     Untested(u32),
     /// A build from a repository, or of unknown source.
@@ -22,11 +22,11 @@ pub enum Unsupported {
     NoNumber,
 }
 
-/// Checks the text of `ast_get_version` (asterisk/ast_version.h). Certified versions count as the release that they stem
-/// from, release candidates as the release that they become.
+/// Checks the text of `ast_get_version` (asterisk/ast_version.h). Certified versions count as the release that they
+/// stem from, release candidates as the release that they become.
 ///
 /// # Errors
-/// Why it is not supported.
+/// The reason why it is not supported.
 pub fn check(version: &str) -> Result<(), Unsupported> {
     let (major, minor) = release(version).ok_or(Unsupported::NoNumber)?;
     match SUPPORTED.iter().find(|(known, _)| *known == major) {
@@ -36,7 +36,7 @@ pub fn check(version: &str) -> Result<(), Unsupported> {
     }
 }
 
-/// Major and minor number; what follows is the distribution's.
+/// Major and minor number; the distribution adds the rest of the text.
 fn release(version: &str) -> Option<(u32, u32)> {
     let text = version.trim();
     let text = text.strip_prefix("certified").and_then(|rest| rest.strip_prefix(['-', '/'])).unwrap_or(text);

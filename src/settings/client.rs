@@ -29,21 +29,21 @@ pub struct ClientSettings {
     pub uri: String,
     /// Subprotocols to offer, verbatim; empty: none.
     pub protocols: String,
-    /// For Basic authentication, with `password`; see [`ClientSettings::credentials`].
+    /// User for Basic authentication, with `password`; see [`ClientSettings::credentials`].
     pub username: String,
-    /// For Basic authentication, with `username`.
+    /// Password for Basic authentication, with `username`.
     pub password: String,
-    /// For `Authorization: Bearer`; excludes username and password.
+    /// Token for `Authorization: Bearer`; not allowed together with username and password.
     pub bearer: Option<Bearer>,
     /// More headers of the upgrade request.
     pub headers: Vec<FilledHeader>,
-    /// For each TCP connect.
+    /// The limit of each TCP connect.
     pub connection_timeout: Duration,
-    /// How often to try, at least 1.
+    /// The number of attempts, at least 1.
     pub reconnect_attempts: u32,
-    /// Between two attempts.
+    /// Time between two attempts.
     pub reconnect_interval: Duration,
-    /// TLS also where the URI does not say wss.
+    /// Use TLS even if the URI does not say wss.
     pub tls_enabled: bool,
     /// File of trusted CA certificates.
     pub ca_list_file: Option<String>,
@@ -53,7 +53,7 @@ pub struct ClientSettings {
     pub cert_file: Option<String>,
     /// The client's private key.
     pub priv_key_file: Option<String>,
-    /// Verify the server's certificate. If not, its name does not count either.
+    /// Verify the server's certificate. If not, its name is not verified either.
     pub verify_server_cert: bool,
     /// Verify that the certificate is for the host of the URI.
     pub verify_server_hostname: bool,
@@ -63,7 +63,7 @@ pub struct ClientSettings {
     pub pings: Option<Pings>,
     /// TCP keepalives; `None`: none of ours.
     pub tcp_keepalives: Option<TcpKeepalives>,
-    /// For name look-up, proxy, TLS and upgrade of one attempt together.
+    /// The limit of one attempt: name look-up, proxy, TLS and upgrade together.
     pub handshake_timeout: Duration,
     /// How long the app may read nothing at all before its call ends.
     pub write_timeout: Duration,
@@ -100,17 +100,17 @@ impl fmt::Debug for ClientSettings {
 /// A client that cannot be called. Displays as one line for the log, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
-    /// A field of the websocket_client does not hold what it should.
+    /// A field of the websocket_client has an invalid value.
     #[error("Invalid value '{value}' for {field}. Must be {allowed}")]
     Field {
         /// The field's name.
         field: String,
-        /// What it holds.
+        /// Its value.
         value: String,
-        /// What it may hold.
+        /// The allowed values.
         allowed: &'static str,
     },
-    /// Username or user info of the URI, and a token of chan_websocket.conf: there is one header for both.
+    /// Username or user info of the URI, and a token of chan_websocket.conf: both need the one header Authorization.
     #[error("a username (or user info in the uri) and a bearer_token exclude each other")]
     TwoCredentials,
     /// The URI cannot be used.
@@ -119,8 +119,8 @@ pub enum ClientError {
 }
 
 impl ClientSettings {
-    /// Where to connect for one call; `uri_params` is [`super::dial_string::DialOptions::uri_params`], which belongs to this
-    /// call alone.
+    /// Where to connect for one call; `uri_params` is [`super::dial_string::DialOptions::uri_params`], which belongs to
+    /// this call alone.
     ///
     /// DIVERGES: wss means TLS, IPv6 literals work, and so does a host whose name begins with "ws". The C module
     /// looks only at `tls_enabled`, and writes the parameters into the configuration, where later calls find them.
@@ -141,7 +141,7 @@ impl ClientSettings {
         Ok(target)
     }
 
-    /// User and password for Basic authentication: the URI's, else username and password, if both are there.
+    /// User and password for Basic authentication: the URI's, else `username` and `password`, if both are set.
     pub fn credentials<'a>(&'a self, target: &'a TargetUri) -> Option<(&'a str, &'a str)> {
         let configured = (self.username.as_str(), self.password.as_str());
         target
@@ -151,7 +151,7 @@ impl ClientSettings {
             .or_else(|| Some(configured).filter(|(user, password)| !user.is_empty() && !password.is_empty()))
     }
 
-    /// The values of the section's `${…}` for one call.
+    /// Puts in the headers and the URI that the section's `${…}` gave for one call.
     pub fn fill(&mut self, mut filled: Filled) {
         self.headers = filled.headers;
         if let Some(Secret(uri)) = &mut filled.uri {

@@ -1,8 +1,8 @@
 //! chan_websocket.conf: its options, their units, ranges and defaults.
 //!
-//! The host reads the file, at load and on reload. All settings are for calls made after a reload,
-//! except [`Settings::reactor_threads`] and [`Settings::coalesce_reads`], which are taken at load only, and
-//! [`Settings::direct_bridge`], which is for bridges that are made or change after it. Called from the
+//! The host reads the file, at load and on reload. All settings apply to calls made after a reload,
+//! except [`Settings::reactor_threads`] and [`Settings::coalesce_reads`], which are read at load only, and
+//! [`Settings::direct_bridge`], which applies to bridges that are made or change after the reload. Called from the
 //! thread that loads or reloads the module.
 
 mod config_error;
@@ -47,20 +47,20 @@ pub struct ConfigFile {
 /// One section of a configuration file; templates are already applied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Section {
-    /// What stands between the brackets.
+    /// The text between the brackets.
     pub name: String,
     /// Names and values in the order of the file.
     pub variables: Vec<(String, String)>,
 }
 
-/// What chan_websocket.conf says, with defaults for what it does not say.
+/// The contents of chan_websocket.conf, with defaults for options that it does not set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
     /// `[global]`.
     pub settings: Settings,
     /// The sections with `type = connection`, by the name of the websocket_client that they add to.
     pub connections: HashMap<String, ConnectionSettings>,
-    /// Why the clients of these names cannot be called: their section has an error, and there is none from before.
+    /// Why the clients of these names cannot be called: their section has an error, and there is no previous good one.
     pub refused: HashMap<String, String>,
 }
 
@@ -70,7 +70,7 @@ impl Config {
         let mut clients = vec![client.to_owned()];
         let mut section = self.connections.get(client);
         while let Some(next) = section.and_then(|section| section.fallback.as_ref()) {
-            // A last good section and a new one may make a circle that neither file had.
+            // A last good section and a new one may form a circle that neither file had.
             if clients.contains(next) {
                 break;
             }
@@ -80,9 +80,9 @@ impl Config {
         clients
     }
 
-    /// What is in force if the file is there and nothing of it can be read: `previous`, or at load the defaults, and nobody
-    /// may connect. Calls to applications work, without what the file adds to a websocket_client: it is not known to which.
-    /// The log line comes with it.
+    /// The configuration in force if the file exists but cannot be read: `previous`; at load the defaults, and nobody
+    /// may connect. Calls to applications work, without the options that the file adds to a websocket_client, because
+    /// these are not known. Also returns the log line.
     pub fn unreadable(file_name: &str, why: String, previous: Option<&Self>) -> (Self, ConfigError) {
         let closed = || {
             let settings = Settings { incoming_closed: true, ..Settings::default() };
@@ -97,15 +97,15 @@ impl Config {
 const GLOBAL: &str = "global";
 const CONNECTION: &str = "connection";
 
-/// What `file` says; the log lines for what was refused come with it.
+/// Reads `file` and returns its configuration, and the log lines for everything in it that is refused.
 ///
-/// `previous` is what was in force until now, `None` at load. An error in `[global]` leaves all previous settings in
-/// force; at load the defaults are, except the valid `incoming_` checks of the section, because a typing error must not let
-/// everybody in. If the error may be in such a check itself, or in its place in the file, everybody is refused
-/// ([`Settings::incoming_closed`]). An error in a connection's section leaves that section's previous settings in force, if there are any.
-/// Without any
-/// its client cannot be called ([`Config::refused`]). In a section the last one of equal options counts, except for the
-/// incoming ACL and the headers, which are the sequence of their lines.
+/// `previous` is the configuration in force until now, `None` at load. An error in `[global]` leaves all previous
+/// settings in force. At load it leaves the defaults in force, with the valid `incoming_` checks of the section,
+/// because a typing error must not let everybody in. If the error may be in such a check itself, or in its place in the
+/// file, everybody is refused ([`Settings::incoming_closed`]). An error in a connection's section leaves that section's
+/// previous settings in force; if there are none, its client cannot be called ([`Config::refused`]). If an option is
+/// repeated in a section, the last one counts, except for the incoming ACL and the headers, which consist of all their
+/// lines in order.
 pub fn parse(file_name: &str, file: &ConfigFile, previous: Option<&Config>) -> (Config, Vec<ConfigError>) {
     let mut global = Global::default();
     let mut connections = Connections::default();

@@ -42,8 +42,8 @@ pub struct DialOptions {
     pub format: Option<ControlMessageFormat>,
     /// `d(direction)`.
     pub direction: MediaDirection,
-    /// `v(name=value,…)`: query parameters for the URI, joined with `&`; never empty. In a dialect that
-    /// [carries parameters](crate::protocol::dialect::Profile::carries_parameters), these.
+    /// `v(name=value,…)`: query parameters for the URI, joined with `&`; never empty. A dialect that
+    /// [carries parameters](crate::protocol::dialect::Profile::carries_parameters) puts them into its messages instead.
     pub uri_params: Option<String>,
     /// `X(name=value,…)`: settings for this call.
     pub media: MediaOptions,
@@ -66,7 +66,8 @@ impl DialOptions {
 }
 
 impl DialString {
-    /// Whether a call in this dialect can have these options. What it can carry is [`codecs`](crate::protocol::dialect::Profile::codecs).
+    /// Whether a call in this dialect can have these options. Its codecs are a separate matter: see
+    /// [`codecs`](crate::protocol::dialect::Profile::codecs).
     ///
     /// # Errors
     /// The first one that it cannot have.
@@ -123,7 +124,7 @@ pub enum DialError {
          URI-encoded: letters, digits, '-', '_', '.', '+' and %XX"
     )]
     UriParams {
-        /// What `v()` holds, without the values: they may be secrets.
+        /// The contents of `v()` without the values, which may be secrets.
         params: String,
         /// The client that the parameters are for.
         connection_id: String,
@@ -143,15 +144,15 @@ pub enum DialError {
         format: &'static str,
         /// The client that is called.
         connection_id: String,
-        /// What the dialect does not have.
+        /// The reason: what the dialect does not have.
         why: &'static str,
     },
-    /// `v()` where there is no URI of ours.
+    /// `v()` on a channel for which Asterisk does not connect to a URI.
     #[error("URI parameters are not allowed for 'WebSocket/INCOMING' channels")]
     UriParamsIncoming,
 }
 
-/// Takes a dial string apart; `data` is what follows `WebSocket/`.
+/// Parses a dial string; `data` is the text after `WebSocket/`.
 ///
 /// # Errors
 /// See [`DialError`]; no channel is to be made.
@@ -183,7 +184,7 @@ pub fn parse(data: &str) -> Result<DialString, DialError> {
     if !unknown.is_empty() {
         dialed.warnings.push(format!("Unknown options '{unknown}' in 'WebSocket' dial string ignored"));
     }
-    // Arguments are judged last, because of a repeated option only the last one counts.
+    // Arguments are checked last: if an option is repeated, only its last argument counts.
     if let Some(direction) = direction {
         dialed.options.direction =
             MediaDirection::parse(&direction).ok_or(DialError::Direction(direction))?;
@@ -209,8 +210,8 @@ pub fn parse(data: &str) -> Result<DialString, DialError> {
     Ok(dialed)
 }
 
-/// Splits at the first `/` that is outside of quotes, parentheses and brackets. What follows is left as it is; in
-/// front of it quotes and backslashes are removed, as by `AST_NONSTANDARD_APP_ARGS` (asterisk/app.h).
+/// Splits at the first `/` that is outside of quotes, parentheses and brackets. The text after it is not changed; in
+/// the text before it quotes and backslashes are removed, as by `AST_NONSTANDARD_APP_ARGS` (asterisk/app.h).
 fn split_connection_id(data: &str) -> (String, &str) {
     let mut connection_id = String::new();
     let (mut parentheses, mut brackets, mut quoted) = (0_usize, 0_usize, false);
@@ -244,9 +245,9 @@ struct OptionText {
     argument: String,
 }
 
-/// Takes options apart as `ast_app_parse_options` (asterisk/app.h): parentheses nest; a backslash takes the next
-/// character literally; quotes count, and vanish, only in an argument that begins with one, and in quotes a
-/// backslash vanishes only before a quote.
+/// Splits options as `ast_app_parse_options` does (asterisk/app.h): parentheses nest; a backslash makes the next
+/// character literal; quotes count, and are removed, only in an argument that begins with one; within quotes a
+/// backslash is removed only before a quote.
 fn split_options(options: &str) -> Result<Vec<OptionText>, DialError> {
     let mut split = Vec::new();
     let mut rest = options.chars();
@@ -264,7 +265,7 @@ fn split_options(options: &str) -> Result<Vec<OptionText>, DialError> {
     Ok(split)
 }
 
-/// Reads an argument after its opening parenthesis; what follows the closing one, or `None` if there is none.
+/// Reads an argument after its opening parenthesis. Returns the text after the closing one, or `None` if there is none.
 fn argument_end<'a>(mut chars: std::str::Chars<'a>, argument: &mut String) -> Option<std::str::Chars<'a>> {
     let quotes_count = chars.as_str().starts_with('"');
     let (mut depth, mut quoted) = (1_usize, false);
@@ -307,7 +308,7 @@ fn check_uri_params(connection_id: &str, params: &str) -> Result<String, DialErr
     Ok(params.replace(',', "&"))
 }
 
-/// Whether nothing in `text` needs to be URI-encoded, or already is. The characters are those of
+/// Whether everything in `text` that needs to be URI-encoded is. The characters are those of
 /// `ast_uri_verify_encoded` (asterisk/utils.h).
 ///
 /// DIVERGES: a `%` must have two hexadecimal digits. The C module scans them as a number, and lets `%4g` and even a

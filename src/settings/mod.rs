@@ -1,6 +1,6 @@
 //! What people write: dial strings, chan_websocket.conf, and the fields of a websocket_client.
 //!
-//! Text in, checked values out. What is wrong is an error that names it and says what is allowed.
+//! Text in, checked values out. An error names the wrong value and says what is allowed.
 
 #![forbid(unsafe_code)]
 

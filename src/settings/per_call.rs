@@ -1,7 +1,7 @@
-//! What a client's section asks for anew in each call: headers, the token, the URI. Their `${…}` are the host's to
-//! evaluate ([`Evaluate`]), once per call.
+//! The parts of a client's section that are made anew for each call: headers, the token, the URI. The host evaluates
+//! their `${…}` ([`Evaluate`]), once per call.
 //!
-//! Nothing of it may be shown: see [`Secret`].
+//! None of their values may be shown: see [`Secret`].
 
 mod header;
 mod hosts;
@@ -28,11 +28,11 @@ pub(crate) use self::hosts::HOSTS;
 pub(crate) use self::token::TOKEN;
 pub(crate) use self::uri::URI;
 
-/// Gives the value of one `${…}`, braces and all.
+/// Returns the value of one `${…}`; the argument includes the `${` and the `}`.
 pub type Evaluate<'a> = &'a mut dyn FnMut(&str) -> Vec<u8>;
 
-/// A text that is shown nowhere. Its memory is overwritten when it is dropped, so that a core dump taken later does not
-/// have it.
+/// A text that is never shown. Its memory is overwritten when it is dropped, so that a later core dump does not contain
+/// it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
 
@@ -48,14 +48,14 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A call for which a client's section cannot be used: what has come of its `${…}` does not fit. Displays as one line for
-/// the log, without a value but that of the host.
+/// A call for which a client's section cannot be used, because the value of a `${…}` is not allowed. Displays as one
+/// line for the log, which shows no value except that of the host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FillError {
-    /// The value would break the request's lines.
+    /// The value has a control character, which could break the lines of the request.
     #[error("the value of header {0} has a control character")]
     HeaderTemplate(String),
-    /// The host is none, or is written as none may be that comes of a `${{…}}`.
+    /// The text is not a host, or the value of a `${…}` in it has a form that is not allowed there.
     #[error(
         "'{0}' is no host: of ${{…}} in the uri's host may come letters, digits, '-' and '.', or one [IPv6 address]"
     )]
@@ -63,22 +63,22 @@ pub enum FillError {
     /// The host is not among those that the section permits.
     #[error("the host '{host}' of the uri is not in uri_hosts ({permitted})")]
     ForeignHost {
-        /// As it would be connected to.
+        /// The host that the call would connect to.
         host: String,
-        /// As it is configured.
+        /// The value of `uri_hosts`.
         permitted: String,
     },
-    /// The server would take a part of the path for a step to another folder.
+    /// A segment of the path would be `.` or `..`, which leads to another path.
     #[error("the path of the uri would have '{0}' for a value, which leads to another path")]
     Path(&'static str),
 }
 
-/// What has come of a section for one call.
+/// A section with its `${…}` evaluated for one call.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Filled {
-    /// For the upgrade request.
+    /// Headers of the upgrade request.
     pub headers: Vec<FilledHeader>,
-    /// In place of websocket_client.conf's.
+    /// The URI instead of that of websocket_client.conf.
     pub uri: Option<Secret>,
 }
 

@@ -1,8 +1,8 @@
-//! Texts as they may stand in the log: without what may be a secret.
+//! Texts for the log, without anything that may be a secret.
 
 use std::fmt;
 
-/// What stands for a secret where it would be shown.
+/// Replaces a secret in a text that is shown.
 pub(crate) const HIDDEN: &str = "***";
 
 /// The URI without user and password.
@@ -10,23 +10,23 @@ pub(crate) fn uri_for_log(uri: &str) -> String {
     let (scheme, rest) = uri.split_once("://").unwrap_or_default();
     let rest = if scheme.is_empty() { uri } else { rest };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    // Whatever stands before an @ may be a password, in a URI that cannot be used too.
+    // Text before an @ may be a password, even in a URI that is not valid.
     let hidden = authority.rsplit_once('@').map_or(0, |(user_info, _)| user_info.len() + 1);
     let shown = rest.get(hidden..).unwrap_or_default();
     if scheme.is_empty() { shown.to_owned() } else { format!("{scheme}://{shown}") }
 }
 
-/// A dial string as it may stand in the log: what `v()` adds to the URI may be a token.
+/// A dial string for the log, without the contents of `v()`, which may have a token.
 pub fn dialled_for_log(dialled: &str) -> String {
     let Some((client, options)) = dialled.split_once('/') else { return dialled.to_owned() };
     format!("{client}/{}", options_for_log(options))
 }
 
-/// A dial string's options, the same way.
+/// The options of a dial string for the log, also without the contents of `v()`.
 pub(crate) fn options_for_log(options: &str) -> String {
     let mut shown = String::new();
     let mut rest = options;
-    // Wherever a v( stands: what counts as an option is not worth a slip here.
+    // Every v( is hidden, even where it is not an option: a mistake here could show a secret.
     while let Some((before, argument)) = rest.split_once("v(") {
         let (argument, after) = argument.split_once(')').unwrap_or((argument, ""));
         shown.push_str(&format!("{before}v({})", if argument.is_empty() { "" } else { HIDDEN }));

@@ -219,7 +219,7 @@ fn unknown_channel(t: &Context) {
         assert!(t.asterisk.cli(command).contains("There is no WebSocket channel 'nobody'"), "{command}");
     }
     let answer = t.asterisk.cli("websocket set debug on peer nobody");
-    assert!(answer.contains("'nobody' is no IP address"), "{answer}");
+    assert!(answer.contains("'nobody' is not an IP address"), "{answer}");
 }
 
 fn usage(t: &Context) {

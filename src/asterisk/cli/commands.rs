@@ -43,7 +43,7 @@ pub(super) const COMMANDS: [CliCommand; 8] = [
     CliCommand {
         command: c"websocket show stats",
         summary: c"Show totals of chan_websocket",
-        usage: c"Usage: websocket show stats\n       Shows the totals of all channels since chan_websocket was loaded, those\n       that are over included, and what its threads are doing.\n",
+        usage: c"Usage: websocket show stats\n       Shows the totals of all channels since chan_websocket was loaded, including\n       those that are over, and what the module's threads are doing.\n",
         words: 3,
         run: |driver, args| if args.is_empty() { Outcome::Text(stats(driver)) } else { Outcome::Usage },
         complete: no_completion,
@@ -51,7 +51,7 @@ pub(super) const COMMANDS: [CliCommand; 8] = [
     CliCommand {
         command: c"websocket show settings",
         summary: c"Show build and settings of chan_websocket",
-        usage: c"Usage: websocket show settings\n       Shows the build that is running, and the settings for new channels.\n       Warns when the module's file on disk is not the one that was loaded: a\n       restart of Asterisk runs it.\n",
+        usage: c"Usage: websocket show settings\n       Shows the build that is running, and the settings for new channels.\n       Warns if the module's file on disk is not the one that was loaded. Asterisk\n       runs the new file after a restart.\n",
         words: 3,
         run: |driver, args| if args.is_empty() { Outcome::Text(settings(driver)) } else { Outcome::Usage },
         complete: no_completion,
@@ -59,7 +59,7 @@ pub(super) const COMMANDS: [CliCommand; 8] = [
     CliCommand {
         command: c"websocket set debug {on|off}",
         summary: c"Show control messages of WebSocket channels",
-        usage: c"Usage: websocket set debug {on|off} [channel <channel>|peer <address>]\n       Shows commands and events of all channels at the console, or those of\n       one channel, or of all channels with one peer (an IP address, with or\n       without a port), channels to come included. 'off' alone ends all.\n",
+        usage: c"Usage: websocket set debug {on|off} [channel <channel>|peer <address>]\n       Shows commands and events at the console: those of all channels, of one\n       channel, or of all channels with one peer (an IP address, with or without\n       a port). Without 'channel', it also applies to channels that are made\n       later. 'off' alone turns all of it off.\n",
         words: 3,
         run: set_debug,
         complete: complete_set_debug,
@@ -67,7 +67,7 @@ pub(super) const COMMANDS: [CliCommand; 8] = [
     CliCommand {
         command: c"websocket check",
         summary: c"Check whether WebSocket clients can be reached",
-        usage: c"Usage: websocket check [<client>]\n       Connects to the server of one client of websocket_client.conf, or of all\n       with connection_type = per_call_config, as a call would, and closes the\n       connection with 1000. No call is made. Shows each step and how long it\n       took. The last line is OK, or FAILED: and what is wrong.\n",
+        usage: c"Usage: websocket check [<client>]\n       Connects to the server of one client of websocket_client.conf, or of all\n       clients with connection_type = per_call_config, as a call would, and closes\n       the connection with code 1000. No call is made. Shows each step and how\n       long it took. The last line is OK, or FAILED: with the reason.\n",
         words: 2,
         run: |driver, args| match args {
             [] => Outcome::Text(check::all(driver)),
@@ -99,7 +99,7 @@ fn names(driver: &Driver) -> Vec<String> {
     driver.books.calls().iter().map(|call| call.name().to_owned()).collect()
 }
 
-/// The call that the one argument names, by channel name or unique id, whatever its case, as the core's own commands.
+/// The call that the one argument names, by channel name or unique id. Case does not count, as in the core's commands.
 fn with_call(driver: &Driver, args: &[String], run: impl FnOnce(&Arc<Call>) -> Outcome) -> Outcome {
     let [name] = args else { return Outcome::Usage };
     match driver.books.call_by_name(name) {
@@ -242,7 +242,7 @@ fn labels(metric: &ModuleMetric) -> String {
 
 fn meaning(metric: &ModuleMetric) -> String {
     match metric.kind {
-        Kind::Counter => format!("{}, in all", metric.help),
+        Kind::Counter => format!("{}, in total", metric.help),
         Kind::Gauge | Kind::Info => metric.help.to_owned(),
     }
 }
@@ -261,9 +261,10 @@ fn settings(driver: &Driver) -> String {
             OnDisk::Gone(why) => {
                 let _ = writeln!(text, "WARNING: the file cannot be read: {}", ascii(&why));
             }
-            OnDisk::Unknown => {
-                text.push_str("The file could not be read when it was loaded: nothing to compare it with\n")
-            }
+            OnDisk::Unknown => text.push_str(
+                "The file could not be read when it was loaded: \
+                 it is not known whether it has changed since\n",
+            ),
         }
     }
     text.push('\n');
@@ -308,7 +309,7 @@ fn set_debug(driver: &Driver, args: &[String]) -> Outcome {
                 Outcome::Text(format!("WebSocket debugging {state} for peer {address}\n"))
             }
             None => Outcome::Failure(format!(
-                "'{address}' is no IP address; write 192.0.2.1, 192.0.2.1:8080 or [2001:db8::1]:8080\n"
+                "'{address}' is not an IP address; write 192.0.2.1, 192.0.2.1:8080 or [2001:db8::1]:8080\n"
             )),
         },
         _ => Outcome::Usage,

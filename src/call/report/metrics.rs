@@ -78,12 +78,12 @@ pub static METRICS: &[Metric] = &[
         "waiting, connecting, connected, buffering, paused, lost or ending",
         |r| r.state().into(),
     ),
-    metric(Call, "age", Gauge, Seconds, "Since the channel was made", |r| Value::Seconds(r.age())),
+    metric(Call, "age", Gauge, Seconds, "Time since the channel was made", |r| Value::Seconds(r.age())),
     metric(Call, "format", Info, NONE, "Media format", |r| r.format().name.as_str().into()),
     metric(Call, "ptime", Info, Milliseconds, "Length of a frame", |r| {
         Value::Milliseconds(r.format().ptime())
     }),
-    metric(Call, "optimal_frame_size", Info, Bytes, "Size of a frame; 0 if it cannot be cut", |r| {
+    metric(Call, "optimal_frame_size", Info, Bytes, "Size of a frame; 0 if media cannot be cut", |r| {
         r.format().optimal_frame_size.into()
     }),
     metric(Call, "mode", Info, NONE, "framed, passthrough or unbuffered", |r| r.mode_name().into()),
@@ -105,7 +105,7 @@ pub static METRICS: &[Metric] = &[
     metric(Call, "close_code", Info, NONE, "Close code of the WebSocket", |r| {
         r.ending().and_then(|ending| ending.code).map(u64::from).into()
     }),
-    metric(Call, "close_reason", Info, NONE, "What is known of the end beyond that", |r| {
+    metric(Call, "close_reason", Info, NONE, "The application's close reason, or the fault in words", |r| {
         r.ending().map(|ending| ending.reason.as_str()).filter(|reason| !reason.is_empty()).into()
     }),
     metric(Connection, "peer", Info, NONE, "Address of the application", |r| r.peer().into()),
@@ -123,10 +123,10 @@ pub static METRICS: &[Metric] = &[
         "connect_time",
         Gauge,
         Milliseconds,
-        "From the channel's making to its WebSocket",
+        "Time from the creation of the channel to its WebSocket",
         |r| r.connect_time().map(Value::Milliseconds).into(),
     ),
-    metric(Connection, "connected", Gauge, Seconds, "Since the WebSocket came up", |r| {
+    metric(Connection, "connected", Gauge, Seconds, "Time since the WebSocket came up", |r| {
         r.connected().map(Value::Seconds).into()
     }),
     metric(
@@ -134,7 +134,7 @@ pub static METRICS: &[Metric] = &[
         "first_media_ms",
         Gauge,
         Milliseconds,
-        "From MEDIA_START to the application's first media",
+        "Time from MEDIA_START to the application's first media",
         |r| r.call.stats.first_media().map(Value::Milliseconds).into(),
     ),
     metric(Connection, "reconnects", Counter, NONE, "Connections after the first", |r| {
@@ -167,13 +167,13 @@ pub static METRICS: &[Metric] = &[
         "write_timeout",
         Info,
         Milliseconds,
-        "How long the application may take nothing",
+        "How long the application may read nothing",
         |r| r.connection().map(|connection| Value::Milliseconds(connection.write_timeout)).into(),
     ),
     metric(FromApplication, "messages_in", Counter, NONE, "Binary messages", |r| r.stats.messages.into())
         .of_all("Binary messages from applications"),
-    metric(FromApplication, "bytes_in", Counter, Bytes, "Bytes in them", |r| r.stats.bytes.into())
-        .of_all("Bytes in them"),
+    metric(FromApplication, "bytes_in", Counter, Bytes, "Bytes of these messages", |r| r.stats.bytes.into())
+        .of_all("Bytes of binary messages from applications"),
     metric(FromApplication, "messages_dropped", Counter, NONE, "Messages that found the queue full", |r| {
         r.stats.messages_dropped.into()
     }),
@@ -191,7 +191,7 @@ pub static METRICS: &[Metric] = &[
         "frames_played_not_direct",
         Info,
         NONE,
-        "Frames for a direct bridge that did not, by reason",
+        "Frames for a direct bridge that did not skip the channel's thread, by reason",
         |r| direct_bridge::listing(&r.call.played_directly.not_direct()).map(Value::Text).into(),
     ),
     metric(FromApplication, "messages_unwanted", Counter, NONE, "Messages while the direction was in", |r| {
@@ -231,7 +231,7 @@ pub static METRICS: &[Metric] = &[
         "dropped_queue_full_ms",
         Counter,
         Milliseconds,
-        "Media that found the queue full",
+        "Media of the frames that found the queue full",
         |r| Value::Milliseconds(r.stats.media_dropped.saturating_sub(r.stats.media_dropped_late)),
     ),
     metric(
@@ -245,7 +245,7 @@ pub static METRICS: &[Metric] = &[
     metric(FromApplication, "queue_length", Gauge, Frames, "Frames that wait for the core", |r| {
         r.status.queue_length.into()
     }),
-    metric(FromApplication, "queue_time", Gauge, Milliseconds, "Their playing time", |r| {
+    metric(FromApplication, "queue_time", Gauge, Milliseconds, "Playing time of the frames that wait", |r| {
         Value::Milliseconds(r.queued)
     }),
     metric(FromApplication, "queue_high_water", Gauge, Frames, "The most frames that ever waited", |r| {
@@ -254,7 +254,7 @@ pub static METRICS: &[Metric] = &[
     metric(FromApplication, "queue_full", Info, NONE, "MEDIA_XOFF was sent, MEDIA_XON not yet", |r| {
         r.status.queue_full.into()
     }),
-    metric(FromApplication, "unread", Info, NONE, "Nothing is read: the queue is full, with wait", |r| {
+    metric(FromApplication, "unread", Info, NONE, "Not read, because its queue is full (wait)", |r| {
         r.is_unread.into()
     }),
     metric(FromApplication, "buffering", Info, NONE, "Between START_ and STOP_MEDIA_BUFFERING", |r| {
@@ -268,7 +268,7 @@ pub static METRICS: &[Metric] = &[
         "queue_wait_median",
         Gauge,
         Milliseconds,
-        "Half of the frames waited at most this",
+        "Half of the frames waited at most this long",
         |r| r.stats.queue_wait.quantile(0.5).map(Value::Milliseconds).into(),
     ),
     metric(
@@ -276,34 +276,29 @@ pub static METRICS: &[Metric] = &[
         "queue_wait_p99",
         Gauge,
         Milliseconds,
-        "99 of 100 frames waited at most this",
+        "99 of 100 frames waited at most this long",
         |r| r.stats.queue_wait.quantile(0.99).map(Value::Milliseconds).into(),
     ),
     metric(FromApplication, "longest_queue_wait", Gauge, Milliseconds, "The longest wait of a frame", |r| {
         Value::Milliseconds(r.stats.longest_queue_wait)
     }),
-    metric(
-        FromApplication,
-        "underruns",
-        Counter,
-        NONE,
-        "Times that a frame was due and none was there",
-        |r| r.stats.underruns.into(),
-    )
-    .of_all("Times that a frame was due and none was there"),
-    metric(FromApplication, "late_reads", Counter, NONE, "Frames read late by a frame or more", |r| {
+    metric(FromApplication, "underruns", Counter, NONE, "Times that a frame was due and none waited", |r| {
+        r.stats.underruns.into()
+    })
+    .of_all("Times that a frame was due and none waited"),
+    metric(FromApplication, "late_reads", Counter, NONE, "Reads that were late by a frame or more", |r| {
         r.stats.late_reads.into()
     })
     .of_all("Frames that the core read late by a frame or more"),
-    metric(FromApplication, "longest_stall", Gauge, Milliseconds, "The latest read of all", |r| {
+    metric(FromApplication, "longest_stall", Gauge, Milliseconds, "How late the latest read was", |r| {
         Value::Milliseconds(r.stats.longest_lateness)
     }),
     metric(FromApplication, "commands", Counter, NONE, "Text messages", |r| r.stats.commands.into())
         .of_all("Text messages from applications"),
-    metric(FromApplication, "commands_refused", Counter, NONE, "Those answered with an ERROR", |r| {
+    metric(FromApplication, "commands_refused", Counter, NONE, "Text messages answered with an ERROR", |r| {
         r.stats.commands_refused.into()
     })
-    .of_all("Those answered with an ERROR"),
+    .of_all("Text messages from applications that were answered with an ERROR"),
     metric(FromApplication, "last_command", Info, NONE, "The last command that was understood", |r| {
         r.stats.last_command.into()
     }),
@@ -325,13 +320,13 @@ pub static METRICS: &[Metric] = &[
         "frames_not_direct",
         Info,
         NONE,
-        "Frames of a direct bridge that did not, by reason",
+        "Frames of a direct bridge that did not skip the channel's thread, by reason",
         |r| direct_bridge::listing(&r.call.direct.not_direct()).map(Value::Text).into(),
     ),
-    metric(ToApplication, "bytes_out", Counter, Bytes, "Bytes in them", |r| {
+    metric(ToApplication, "bytes_out", Counter, Bytes, "Bytes of these frames", |r| {
         r.out_count(|out| &out.media_bytes).into()
     })
-    .of_all("Bytes in them"),
+    .of_all("Bytes of frames to applications"),
     metric(ToApplication, "frames_dropped_out", Counter, Frames, "Frames that were not read in time", |r| {
         r.out_count(|out| &out.media_dropped).into()
     })
@@ -349,7 +344,7 @@ pub static METRICS: &[Metric] = &[
         "frames_wrong_format",
         Counter,
         Frames,
-        "Frames of the core in another format",
+        "Frames from the core in another format than the channel's",
         |r| r.call.wrong_format_frames().into(),
     ),
     metric(
@@ -360,28 +355,31 @@ pub static METRICS: &[Metric] = &[
         "Media that waits for the application",
         |r| Value::Milliseconds(r.out_queue()),
     ),
-    metric(ToApplication, "out_queue_high_water", Gauge, Milliseconds, "The most that ever waited", |r| {
-        r.out_time(|out| &out.queue_high_water_ns)
-    }),
+    metric(
+        ToApplication,
+        "out_queue_high_water",
+        Gauge,
+        Milliseconds,
+        "The most media that ever waited",
+        |r| r.out_time(|out| &out.queue_high_water_ns),
+    ),
     metric(
         ToApplication,
         "write_blocked",
         Counter,
         Milliseconds,
-        "Time that the application took nothing",
+        "Time that the application read nothing although data waited",
         |r| r.out_time(|out| &out.blocked_ns),
     )
-    .of_all("Time that applications took nothing"),
-    metric(ToApplication, "longest_write_block", Gauge, Milliseconds, "The longest time at once", |r| {
+    .of_all("Time that applications read nothing although data waited"),
+    metric(ToApplication, "longest_write_block", Gauge, Milliseconds, "The longest of these times", |r| {
         r.out_time(|out| &out.longest_block_ns)
     }),
     metric(ToApplication, "events", Counter, NONE, "Events sent", |r| r.out_count(|out| &out.events).into())
         .of_all("Events to applications"),
-    metric(ToApplication, "errors", Counter, NONE, "ERROR events among them", |r| {
-        r.call.stats.errors().into()
-    })
-    .of_all("ERROR events among them"),
-    metric(ToApplication, "last_error", Info, NONE, "The last one's text", |r| {
+    metric(ToApplication, "errors", Counter, NONE, "ERROR events sent", |r| r.call.stats.errors().into())
+        .of_all("ERROR events to applications"),
+    metric(ToApplication, "last_error", Info, NONE, "Text of the last ERROR event", |r| {
         r.call.stats.last_error().map(Value::Text).into()
     }),
 ];

@@ -112,7 +112,7 @@ fn certificate(valid_until: Option<SystemTime>, trusted: bool, name: Option<&str
         None if trusted => ", its name not verified (verify_server_hostname = no)".to_owned(),
         None => String::new(),
     };
-    format!("{trust}{name}, {}", valid_until.map_or_else(|| "until nobody knows when".to_owned(), expiry))
+    format!("{trust}{name}, {}", valid_until.map_or_else(|| "its expiry date is unknown".to_owned(), expiry))
 }
 
 fn expiry(at: SystemTime) -> String {

@@ -1,4 +1,4 @@
-//! A queue of digits against a plain account of what it has to hold.
+//! A queue of digits against a simple model of it.
 
 use proptest::prelude::*;
 
@@ -14,7 +14,7 @@ fn request(id: &str, digits: &str, duration_ms: u64, pause_ms: u64) -> SendDtmf 
     SendDtmf { correlation_id: Some(id.to_owned()), digits: digits.to_owned(), duration_ms, pause_ms }
 }
 
-/// Takes all that is due until `end`, each `late` ms late: time and what.
+/// Takes everything that is due until `end`, each `late` ms late. Returns times and digit events.
 fn run(digits: &mut Digits, from: u64, end: u64, late: u64) -> Vec<String> {
     let mut seen = Vec::new();
     let mut now = ms(from);
@@ -59,11 +59,11 @@ fn digits_have_their_length_and_their_pause() {
             "1260 a",
             "1320 2",
             "1520 2 ends, 200 ms",
-            // The shortest pause, and a little; and a half second.
+            // The shortest pause with its margin, and half a second.
             "2070 3",
             "2270 3 ends, 200 ms",
             "2820 b",
-            // The shortest digit, and a little.
+            // The shortest digit with its margin.
             "2820 4",
             "2905 4 ends, 80 ms",
             "2905 c",
@@ -101,7 +101,7 @@ fn a_pause_is_kept_to_the_next_command_too() {
     assert_eq!(run(&mut digits, 1000, 1100, 0), ["1000 1", "1100 1 ends, 100 ms", "1100 a"]);
     digits.press(request("b", "2", 100, 60), ms(1101)).unwrap();
     assert_eq!(digits.deadline(), Some(ms(1400)));
-    // But none that is over.
+    // A digit that is over does not count.
     assert_eq!(run(&mut digits, 1000, 1600, 0), ["1400 2", "1500 2 ends, 100 ms", "1500 b"]);
     digits.press(request("c", "3", 100, 60), ms(1600)).unwrap();
     assert_eq!(digits.deadline(), Some(ms(1600)));
@@ -116,7 +116,7 @@ fn a_stop_ends_the_digit_at_once_but_not_before_the_core_would() {
         assert_eq!(run(&mut digits, 500, stopped_at, 0), ["1000 1"]);
         assert_eq!(digits.stop(Some("s".to_owned()), ms(stopped_at)), []);
         assert_eq!(digits.deadline(), Some(ms(end)));
-        // What comes now waits for the digit's end, and its pause.
+        // A new command waits for the digit's end and its pause.
         digits.press(request("c", "4", 100, 0), ms(stopped_at)).unwrap();
         let ends = format!("{end} 1 ends, 4000 ms");
         let answers = ["a stopped after 1", "b stopped after 0", "s"].map(|told| format!("{end} {told}"));
@@ -156,7 +156,7 @@ fn at_most_256_wait() {
     assert_eq!(digits.press(request("b", "22", 100, 60), ms(1000)), Err(257));
     digits.press(request("b", "w", 100, 60), ms(1000)).unwrap();
     assert_eq!(digits.press(request("c", "3", 100, 60), ms(1000)), Err(257));
-    // The one that is being sent waits no more.
+    // The digit that is being sent does not count as waiting.
     run(&mut digits, 1000, 1000, 0);
     digits.press(request("c", "3", 100, 60), ms(1000)).unwrap();
     digits.stop(None, ms(1000));
@@ -190,7 +190,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What the core has been given, as it sees it.
+/// The digits that the core has been given, as it sees them.
 #[derive(Default)]
 struct Heard {
     begun: Option<(char, u64)>,
@@ -230,10 +230,10 @@ proptest! {
         let mut digits = Digits::new(SHORTEST);
         let (mut now, mut ids) = (1000_u64, 0_usize);
         let mut heard = Heard::default();
-        // All that was pressed: digit, its command and its length.
+        // All digits that were pressed: digit, command and length.
         let mut pressed: Vec<(char, usize, u64)> = Vec::new();
         let mut commands: Vec<(usize, bool)> = Vec::new();
-        // Which digit of those was being sent at a stop.
+        // Which of these digits was being sent at a stop.
         let mut cut: Vec<usize> = Vec::new();
         let end = Op::Run { time: 10_000_000, late: 0 };
         for op in ops.into_iter().chain([end]) {
@@ -246,7 +246,7 @@ proptest! {
                     }
                 }
                 Op::Stop => {
-                    // What has not begun never does.
+                    // Digits that have not begun never begin.
                     pressed.truncate(heard.digits.len());
                     if digits.is_sounding() {
                         cut.push(pressed.len() - 1);

@@ -1,4 +1,4 @@
-//! Codes by G.711's tables, and what a fade does to media.
+//! Codes by G.711's tables, and the effect of a fade on media.
 
 use proptest::prelude::*;
 

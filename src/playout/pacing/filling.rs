@@ -1,14 +1,15 @@
-//! A schedule without gaps: silence takes each slot that media leaves (`silence_fill`).
+//! A schedule without gaps: silence takes each slot that media leaves empty (`silence_fill`).
 //!
-//! A slot waits one frame length for its media, and is filled then. So media that comes after silence takes the next slot
-//! and is read at once, and one due time follows the other by one frame, in silence, in speech and between them.
+//! A slot waits one frame length for its media, and is then filled with silence. So media that comes after silence
+//! takes the next slot and is read at once, and due times follow each other by one frame, in silence, in speech and
+//! between them.
 
 use std::time::Duration;
 
 use super::{MAX_CATCH_UP, Pace, PlaySlot, Schedule};
 use crate::mono_time::MonoTime;
 
-/// What a filled schedule remembers beside its next due time.
+/// The state of a filled schedule in addition to its next due time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Filling {
     /// There has been media to play since then, without a break.
@@ -18,12 +19,12 @@ pub(super) struct Filling {
 }
 
 impl Schedule {
-    /// From `now` on silence takes the slots that media leaves.
+    /// From `now` on silence takes the slots that media leaves empty.
     pub fn fill_from(&mut self, now: MonoTime) {
         self.filling.get_or_insert(Filling { media_since: now, not_before: now });
     }
 
-    /// Whether silence takes the slots that media leaves.
+    /// Whether silence takes the slots that media leaves empty.
     pub fn is_filled(&self) -> bool {
         self.filling.is_some()
     }
@@ -34,8 +35,8 @@ impl Schedule {
         self.next_due.map(|due| (due + duration).max(filling.not_before))
     }
 
-    /// Gives a frame of silence that is read at `now` its place: when it is due. What is missing is caught up with, at most
-    /// two frames per frame length.
+    /// The due time of a frame of silence that is read at `now`. Missing silence is caught up, at most two frames per
+    /// frame length.
     pub fn take_fill(&mut self, now: MonoTime, duration: Duration) -> MonoTime {
         let planned = self.next_due.unwrap_or(now);
         let behind = now.since(planned + duration);
@@ -55,9 +56,9 @@ impl Schedule {
         due
     }
 
-    /// [`Schedule::take`] where slots follow each other without gaps: bulk media is caught up with as live media is, and
-    /// media that the application times itself takes its time too. Its place may be later than now, where it comes faster
-    /// than it is spoken.
+    /// [`Schedule::take`] for slots without gaps: bulk media is caught up like live media, and media that the
+    /// application times itself takes slots too. If such media comes faster than real time, its slot may be later than
+    /// `now`.
     pub(super) fn take_filled(
         &mut self,
         now: MonoTime,
@@ -108,7 +109,7 @@ mod tests {
     fn each_slot_waits_one_frame_length_for_its_media() {
         let mut schedule = filled();
         assert_eq!(silence_until(&mut schedule, 1060), [(1020, 1000), (1040, 1020), (1060, 1040)]);
-        // Speech begins at once, in the next slot.
+        // Speech is read at once, in the next slot.
         schedule.resume(ms(1061));
         assert_eq!(schedule.next_slot(), Some(ms(1060)));
         let slot = schedule.take(ms(1061), Pace::Live, PTIME);
@@ -117,7 +118,7 @@ mod tests {
         schedule.resume(ms(1099));
         assert_eq!(schedule.take(ms(1099), Pace::Live, PTIME).due, ms(1080));
         assert_eq!(schedule.take(ms(1109), Pace::Live, PTIME).due, ms(1100));
-        // Silence waits for it as long, and comes no sooner than one and a half frames after the last.
+        // Silence waits that long for it, and is not read sooner than one and a half frames after the last frame.
         assert_eq!(silence_until(&mut schedule, 1160), [(1140, 1120), (1160, 1140)]);
     }
 
@@ -130,9 +131,9 @@ mod tests {
             silence_until(&mut schedule, 1140),
             [(1105, 1060), (1115, 1080), (1125, 1100), (1140, 1120)]
         );
-        // Not more than a second of it.
+        // At most a second of it is caught up.
         assert_eq!(schedule.take_fill(ms(9000), PTIME), ms(7980));
-        // And nothing of the time before the first read.
+        // Time before the first read is not caught up.
         assert_eq!(filled().take_fill(ms(9000), PTIME), ms(8980));
     }
 

@@ -1,4 +1,4 @@
-//! What is taken out of the queue unplayed.
+//! Removes media from the queue that is not played.
 
 use std::time::Duration;
 
@@ -7,28 +7,29 @@ use bytes::Bytes;
 use super::{Flow, FrameQueue, Item, mark_cost};
 use crate::protocol::event::Event;
 
-/// What was discarded.
+/// The media and events that were discarded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FlushedMedia {
     /// Frames.
     pub frames: usize,
-    /// How long they last.
+    /// Their playing time.
     pub media: Duration,
-    /// The ids of MARK_MEDIA among them, in their order; "" where one has none.
+    /// The ids of the MARK_MEDIA among them, in order; "" for one without an id.
     pub marks: Vec<String>,
-    /// The same of STOP_MEDIA_BUFFERING.
+    /// The same for STOP_MEDIA_BUFFERING.
     pub bulk: Vec<String>,
     /// The level that the queue has crossed.
     pub flow: Option<Flow>,
 }
 
 impl FrameQueue {
-    /// Forgets everything.
+    /// Discards everything.
     pub fn clear(&mut self) -> FlushedMedia {
         self.flush_from(0)
     }
 
-    /// Discards what stands after the first MARK_MEDIA with this id. `None`: none waits, and nothing is discarded.
+    /// Discards everything after the first MARK_MEDIA with this id. `None`: no such mark waits, and nothing is
+    /// discarded.
     pub fn flush_after_mark(&mut self, id: &str) -> Option<FlushedMedia> {
         let is_it = |item: &Item| {
             matches!(item, Item::Mark(Event::MediaMarkProcessed { correlation_id, .. })
@@ -38,8 +39,8 @@ impl FrameQueue {
         Some(self.flush_from(place + 1))
     }
 
-    /// Keeps so much media, rounded up to whole frames, or all if less waits, with the marks up to its end. Forgets what
-    /// stands after them.
+    /// Keeps `kept` of media, rounded up to whole frames, or all if less waits, with the marks up to its end. Discards
+    /// everything after them.
     pub fn flush_after_media(&mut self, kept: Duration) -> FlushedMedia {
         let (mut place, mut left) = (0, kept);
         while let Some(item) = self.items.get_mut(place) {
@@ -66,7 +67,7 @@ impl FrameQueue {
         self.flush_from(place)
     }
 
-    /// Puts other media of the same length in place of each piece that waits.
+    /// Replaces each waiting piece by other media of the same length.
     pub fn rewrite_media(&mut self, mut rewrite: impl FnMut(&Bytes) -> Bytes) {
         for item in &mut self.items {
             if let Item::Media { bytes, .. } = item {

@@ -1,4 +1,4 @@
-//! Live media that waits, and what goes of it when it has waited for too long.
+//! Drops the oldest live media when too much of it waits.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use bytes::Buf;
 use super::{Flow, FrameQueue, Item};
 use crate::playout::pacing::Pace;
 
-/// Frames that were dropped, and how long they would have lasted.
+/// Frames that were dropped, and their playing time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DroppedFrames {
     /// How many.
@@ -22,8 +22,8 @@ impl FrameQueue {
         self.live
     }
 
-    /// Drops the oldest live frames until at most `limit` of live media waits; the newest frame stays however long it is.
-    /// Events keep their places: one with no media before it any more is due.
+    /// Drops the oldest live frames until at most `limit` of live media waits; the newest frame stays however long it
+    /// is. Events keep their places: an event with no media left before it is due.
     pub fn drop_live_beyond(&mut self, limit: Duration) -> (DroppedFrames, Option<Flow>) {
         let mut dropped = DroppedFrames::default();
         let mut at = 0;

@@ -1,4 +1,4 @@
-//! Messages cut and joined: what is kept, what is dropped, and that no byte is lost or moved.
+//! Messages cut and joined: which bytes are kept or dropped, and that no byte is lost or moved.
 
 use super::*;
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ fn a_message_for_itself_loses_what_fills_no_frame() {
 
 #[test]
 fn a_bulk_keeps_what_fills_no_frame_for_the_next_message() {
-    // Length of each message; whether a joined frame comes of it, bytes of the body, rest.
+    // For each message: its length, whether there is a joined frame, bytes of the body, rest.
     let steps = [
         (0, 0, 0, 0),
         (100, 0, 0, 100),
@@ -153,7 +153,7 @@ fn a_message_of_silk_is_a_frame() {
 #[test]
 fn a_bulk_of_ilbc_waits_until_its_frames_length_is_known() {
     let mut reframer = Reframer::new(Framing::Ilbc);
-    // 38 bytes after 25 say nothing any more.
+    // After 25 bytes, a message of 38 bytes does not show the frames' length.
     for len in [25, 38] {
         assert_eq!(reframer.join(Bytes::from(vec![0xff; len])), Pieces::default());
     }
@@ -217,7 +217,7 @@ proptest! {
         let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(media.len()) + 1).collect();
         ends.push(media.len());
         ends.sort_unstable();
-        // A first message as long as frames of the other kind is what it looks like.
+        // A first message with the length of frames of the other kind is taken for such frames.
         prop_assume!(!ends[0].is_multiple_of(other));
         let (mut reframer, mut out, mut start) = (Reframer::new(Framing::Ilbc), Vec::new(), 0);
         for end in ends {

@@ -1,7 +1,7 @@
-//! What the app is told of the call around its media: digits, texts, states of the call, the other end.
+//! Events about the call around its media: digits, texts, states of the call, the other end.
 //!
-//! The caller sees what becomes of the channel and says what is true now. Here is decided what of it is news. A SUBSCRIBE
-//! makes all of it news again.
+//! The caller watches the channel and reports its current state. The code here decides what of it is new to the app.
+//! After a SUBSCRIBE, all of it is new again.
 
 use super::{Action, Session};
 use crate::protocol::event::{AddedEvent, CallState, ConnectedLine, DtmfBegin, Text};
@@ -26,7 +26,7 @@ pub enum Indication {
     Unhold,
 }
 
-/// The channel as it is now.
+/// The current state of the channel.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenCall {
     /// The channel is up.
@@ -39,7 +39,7 @@ pub struct SeenCall {
     pub connected: ConnectedLine,
 }
 
-/// A bridge as it is now.
+/// The current state of a bridge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenBridge {
     /// Its id.
@@ -48,7 +48,7 @@ pub struct SeenBridge {
     pub others: Vec<String>,
 }
 
-/// What the app has been told since its last SUBSCRIBE.
+/// The states that the app has been told since its last SUBSCRIBE.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Told {
     /// The last CALL_STATE.
@@ -61,7 +61,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Tells a state, unless it is the one that was told last.
+    /// Tells a state unless it was the last one told.
     fn tell(&mut self, state: CallState, actions: &mut Vec<Action>) {
         if self.last.as_ref() != Some(&state) {
             self.last = Some(state.clone());
@@ -81,8 +81,8 @@ impl Told {
         }
     }
 
-    /// A bridge is left before another is entered, whether anybody looked in between or not. The channel alone in a bridge
-    /// has no peer, and a peer that leaves is not reported.
+    /// The app is told that the channel left one bridge before it is told that it entered another, even if nobody
+    /// looked at the channel in between. A bridge with no other channel is not reported, nor is a peer that leaves.
     fn bridged(&mut self, bridge: Option<SeenBridge>, actions: &mut Vec<Action>) {
         if let Some((bridge_id, _)) =
             self.bridged.take_if(|(told, _)| bridge.as_ref().is_none_or(|now| now.id != *told))
@@ -145,7 +145,7 @@ impl Session {
         self.told.tell(state, actions);
     }
 
-    /// Somebody has looked at the channel, and holds its lock. Any thread.
+    /// Takes the current state of the channel. Any thread that holds the channel's lock.
     pub fn seen(&mut self, now: SeenCall, actions: &mut Vec<Action>) {
         if self.wants(Topic::CallState) {
             self.told.answered(now.is_up, actions);
@@ -155,7 +155,7 @@ impl Session {
         self.connected(now.connected, actions);
     }
 
-    /// The core hangs the channel up, which has left its bridge, and is given no digit any more. Any thread.
+    /// The core hangs up the channel: it has left its bridge and gets no more digits. Any thread.
     pub fn hung_up(&mut self, actions: &mut Vec<Action>) {
         if self.wants(Topic::CallState) {
             self.told.bridged(None, actions);

@@ -1,22 +1,22 @@
-//! When the channel wants to be read, and how its clock is told.
+//! When the channel has to be read, and how its clock is set.
 
 use super::{Answering, Session};
 use crate::mono_time::MonoTime;
 use crate::playout::pacing::Pace;
 use crate::playout::queue::Head;
 
-/// What the channel's clock is to be set to.
+/// A setting of the channel's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ClockSetting {
-    /// Grows with every change, and with every read that used the clock's tick up.
+    /// Grows with every change, and with every read that used up the clock's tick.
     pub seq: u64,
-    /// When [`Session::read`] wants to be called; `None`: not at all.
+    /// When [`Session::read`] has to be called; `None`: not at all.
     pub deadline: Option<MonoTime>,
 }
 
 impl ClockSetting {
-    /// Has `set` set the clock to this, outside the session's lock. Two threads may do so at once, in any order: the one that
-    /// finds by `newest` that there is a newer setting afterwards applies that, so that the newest wins.
+    /// Calls `set` with this setting, outside the session's lock. Two threads may do so at once, in any order. A thread
+    /// that afterwards finds a newer setting by `newest` applies that too, so that the newest one wins.
     pub fn apply(mut self, set: impl Fn(Option<MonoTime>), newest: impl Fn() -> Self) {
         loop {
             set(self.deadline);
@@ -34,14 +34,14 @@ impl ClockSetting {
 }
 
 impl Session {
-    /// When [`Self::read`] wants to be called next. Look at it again after every call that takes `now`.
+    /// When [`Self::read`] has to be called next. Check it again after every call that takes `now`.
     pub fn clock(&self) -> ClockSetting {
         self.clock
     }
 
     pub(super) fn set_clock(&mut self, now: MonoTime) {
         let deadline = self.wanted_deadline(now);
-        // A tick that is already on its way serves as well.
+        // A tick that is already on its way does as well.
         let on_its_way =
             self.clock.deadline.is_some_and(|set| set <= now) && deadline.is_some_and(|due| due <= now);
         if deadline != self.clock.deadline && !on_its_way {

@@ -11,8 +11,7 @@ impl Session {
     /// Takes a text message from the app, as [`command::parse`] understood it. Called on the reactor thread, which
     /// parses without the session's lock: a large command must not hold up the channel's thread.
     ///
-    /// Everything that is wrong with it is told the app by an ERROR event; nothing is ever answered by
-    /// silence.
+    /// Every error is answered with an ERROR event; none is ignored.
     ///
     /// [`command::parse`]: crate::protocol::command::parse
     pub fn on_command(
@@ -77,7 +76,8 @@ impl Session {
         let (in_passthrough, in_direction_in) = match command {
             Answer | Hangup | GetStatus | Subscribe(_) | SendDtmf(_) | SendText(_) | SendEvent(_)
             | Transfer(_) => (true, true),
-            // DIVERGES: the C module refuses these two lines' in passthrough, newer ones all but MARK_MEDIA.
+            // DIVERGES: the C module refuses the commands of the next two arms in passthrough mode; its newer versions
+            // refuse all of them but MARK_MEDIA.
             StartMediaBuffering
             | StopMediaBuffering { .. }
             | PauseMedia
@@ -101,15 +101,15 @@ impl Session {
         send_error(actions, error_text);
     }
 
-    /// Refuses an added command, with an ERROR that says which. Also for the caller, who finds out what is wrong with one
-    /// when it does the command's action.
+    /// Refuses an added command, with an ERROR that names the command. The caller also uses it, if it finds an error
+    /// when it carries out the command's action.
     pub fn refuse_request(&mut self, actions: &mut Vec<Action>, error: Box<RequestError>) {
         self.stats.commands_refused += 1;
         actions.push(Action::Send(Event::RequestRefused(error)));
     }
 
     fn start_media_buffering(&mut self, actions: &mut Vec<Action>) {
-        // DIVERGES: the C module (22.10) takes a second START in silence; newer ones do not.
+        // DIVERGES: the C module (22.10) accepts a second START without an ERROR; its newer versions send one.
         if self.buffering {
             send_error(actions, "START_MEDIA_BUFFERING while media is being buffered already".to_owned());
         }
@@ -122,8 +122,8 @@ impl Session {
         now: MonoTime,
         actions: &mut Vec<Action>,
     ) {
-        // DIVERGES: the C module (22.10) takes a STOP without START in silence; newer ones do not. The app
-        // waits for the event in any case, so it gets it.
+        // DIVERGES: the C module (22.10) sends no ERROR for a STOP without START; its newer versions do. The app waits
+        // for the event in any case, so it gets it.
         if !self.buffering {
             send_error(actions, "STOP_MEDIA_BUFFERING without START_MEDIA_BUFFERING".to_owned());
         }

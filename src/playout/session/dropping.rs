@@ -1,5 +1,5 @@
-//! Media that is not played: it found the queue full, too much of it waited, or the app did not read it in time. And what
-//! the app is told about that.
+//! Media that is dropped: it found the queue full, too much of it waited, or the app did not read it in time. And the
+//! events about it.
 
 use std::time::Duration;
 
@@ -9,25 +9,25 @@ use crate::playout::queue::Flow;
 use crate::protocol::event::{AddedEvent, DropReason, Event, MediaDropped, whole_ms};
 use crate::protocol::topic::Topic;
 
-/// For this long what is dropped is summed up before the app is told.
+/// Drops are summed up for this long before the app is told.
 const GATHERED: Duration = Duration::from_secs(1);
 
-/// What has been dropped, by reason.
+/// Dropped media, by reason.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Drops([Drop; DropReason::ALL.len()]);
 
-/// What has been dropped for one reason.
+/// Media dropped for one reason.
 #[derive(Debug, Clone, Copy, Default)]
 struct Drop {
     total: Duration,
-    /// Of the total, what the app knows, or does not want to know, ms.
+    /// The part of the total that has been reported, or that the app did not want to be told of, ms.
     told_ms: u64,
-    /// When it is to be told of the rest.
+    /// When the rest is to be reported.
     due: Option<MonoTime>,
 }
 
 impl Session {
-    /// DIVERGES: the C module drops in silence.
+    /// DIVERGES: the C module drops silently.
     pub(super) fn drop_message(
         &mut self,
         message: &[u8],
@@ -47,7 +47,7 @@ impl Session {
         self.note_drop(DropReason::QueueFull, media, now);
     }
 
-    /// Drops the oldest live media that is more than may wait.
+    /// Drops the oldest live media if more of it waits than `max_latency`.
     pub(super) fn limit_latency(&mut self, now: MonoTime, actions: &mut Vec<Action>) {
         let Some(limit) = self.max_latency.filter(|limit| self.queue.live() > *limit) else { return };
         let (dropped, flow) = self.queue.drop_live_beyond(limit);
@@ -56,7 +56,7 @@ impl Session {
         self.stats.media_dropped_late += dropped.media;
         self.note_drop(DropReason::MaxLatency, dropped.media, now);
         self.read_on(actions);
-        // A message of which most is dropped at once has not filled the queue.
+        // If most of the message is dropped at once, it has not filled the queue: neither XOFF nor XON is sent.
         let said_at_once = actions.last() == Some(&Action::Send(Event::MediaXoff));
         match flow {
             Some(Flow::Xon) if said_at_once => _ = actions.pop(),
@@ -64,17 +64,17 @@ impl Session {
         }
     }
 
-    /// The app did not read this much media in time. Called on the reactor thread, when it reads again.
+    /// The app did not read this much media in time. Called on the reactor thread, when the app reads again.
     pub fn on_unread_media(&mut self, media: Duration, now: MonoTime) {
         self.note_drop(DropReason::OutQueue, media, now);
     }
 
-    /// When [`Self::report_drops`] is to be called, if at all. Look at it again after every call that may drop.
+    /// When [`Self::report_drops`] has to be called, if at all. Check it again after every call that may drop.
     pub fn drops_due(&self) -> Option<MonoTime> {
         self.drops.0.iter().filter_map(|drop| drop.due).min()
     }
 
-    /// Tells the app of what was dropped in the seconds that are over by now.
+    /// Reports the drops of each period that is over by now.
     pub fn report_drops(&mut self, now: MonoTime, actions: &mut Vec<Action>) {
         let wanted = self.wants(Topic::MediaDropped);
         for (reason, drop) in DropReason::ALL.into_iter().zip(&mut self.drops.0) {

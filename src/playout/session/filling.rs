@@ -1,11 +1,11 @@
-//! Silence for the core where there is nothing to play (`silence_fill`): from the answer on, also while paused and in
-//! direction `in`. It counts for nothing that the app is told.
+//! Silence for the core while there is nothing to play (`silence_fill`): from the answer on, also while paused and in
+//! direction `in`. No event to the app counts it.
 
 use super::{MediaFrame, Session};
 use crate::mono_time::MonoTime;
 
 impl Session {
-    /// The channel is up: silence goes to the core from now on, if it is asked for.
+    /// The channel is up: from now on silence goes to the core, if it is configured.
     pub(super) fn begin_fill(&mut self, now: MonoTime) {
         if self.silence.is_none() || self.schedule.is_filled() {
             return;
@@ -23,13 +23,13 @@ impl Session {
             && !(self.plays() && self.queue.len_frames() > 0)
     }
 
-    /// When the next frame of silence is to be read, if nothing comes before.
+    /// When the next frame of silence has to be read, unless something changes before.
     pub(super) fn fill_deadline(&self) -> Option<MonoTime> {
         let silence = self.silence.as_ref().filter(|_| self.fills())?;
         self.schedule.fill_slot(silence.duration)
     }
 
-    /// The frame of silence whose turn it is at `now`.
+    /// The frame of silence that is due at `now`.
     pub(super) fn take_fill(&mut self, now: MonoTime) -> Option<MediaFrame> {
         self.fill_deadline().filter(|deadline| *deadline <= now)?;
         let silence = self.silence.clone()?;

@@ -13,7 +13,7 @@ use crate::playout::silence::SilenceFrame;
 use crate::protocol::command::{self, Spelling};
 use crate::protocol::topic::Topics;
 
-/// Opus for tests, whose packets say in their first byte how many ms they last.
+/// Opus for tests: the first byte of a packet is its length in ms.
 struct Opus;
 
 impl SampleCounter for Opus {
@@ -58,7 +58,7 @@ pub(crate) fn config() -> SessionConfig {
     }
 }
 
-/// The same call with its gaps filled, by a frame that is like no media.
+/// The same call with its gaps filled by a frame that no media in the tests looks like.
 pub(crate) fn filled(config: SessionConfig) -> SessionConfig {
     let duration = config.format.ptime();
     let silence =
@@ -81,7 +81,7 @@ pub(crate) fn on_text(session: &mut Session, text: &str, now: MonoTime, actions:
     session.on_command(command, now, actions);
 }
 
-/// A session whose samples are counted as its codec does.
+/// A session whose samples are counted by the rule of its codec.
 pub(crate) fn session(config: SessionConfig) -> Session {
     let counter: Box<dyn SampleCounter> = match config.format.name.as_str() {
         "opus" => Box::new(Opus),

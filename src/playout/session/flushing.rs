@@ -1,4 +1,4 @@
-//! FLUSH_MEDIA: what is discarded, and how the app is told.
+//! FLUSH_MEDIA: which media is discarded, and the events about it.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ impl Session {
         }
     }
 
-    /// The sentence is finished, the rest is discarded. What was asked for before goes on.
+    /// Discards the media after a mark, so that a sentence is played to its end. A pause and buffering go on.
     fn flush_after(&mut self, id: &str) -> Result<FlushedMedia, String> {
         let flushed = self.queue.flush_after_mark(id).ok_or_else(|| {
             format!(
@@ -52,7 +52,7 @@ impl Session {
             };
             return Err(format!("'fade_ms' is {fade_ms}; allowed: 0 {what}"));
         };
-        // What does not play would come out whenever it does.
+        // Media that is not playing now would be heard later, so none is kept.
         let kept = if self.plays() { Duration::from_millis(fade_ms) } else { Duration::ZERO };
         let flushed = self.flush_all_but(kept, now);
         let mut fade = FadeOut::over(encoding, self.queue.media_bytes());
@@ -60,13 +60,13 @@ impl Session {
         Ok(flushed)
     }
 
-    /// Forgets all but so much media, and ends buffering and a pause.
+    /// Discards all media but `kept`, and ends buffering and a pause.
     fn flush_all_but(&mut self, kept: Duration, now: MonoTime) -> FlushedMedia {
-        // Nothing that comes now was meant for an earlier time.
+        // Media that comes from now on was not meant for an earlier time.
         self.stalled_until = None;
         self.schedule.resume(now);
         self.buffering = false;
-        // DIVERGES: the C module goes on pausing, though its documentation says otherwise.
+        // DIVERGES: the C module stays paused, although its documentation says otherwise.
         self.paused = false;
         self.forget_rest();
         let mut flushed =
@@ -75,7 +75,7 @@ impl Session {
         flushed
     }
 
-    /// The bytes that fill no frame.
+    /// Discards the bytes that fill no frame.
     fn forget_rest(&mut self) {
         if let Some(reframer) = &mut self.reframer {
             self.stats.bytes_cut_off += reframer.clear() as u64;
@@ -101,10 +101,10 @@ impl Session {
             };
             actions.push(Action::Send(Event::Added(Box::new(AddedEvent::MediaFlushed(event)))));
         }
-        // DIVERGES: the C module sends MEDIA_XON at an unpaused tick only, though there is room already.
+        // DIVERGES: the C module sends MEDIA_XON only at a tick without a pause, although there is room already.
         actions.extend(flushed.flow.map(|flow| Action::Send(flow.into())));
         self.read_on(actions);
-        // Nothing is left whose end could be waited for.
+        // Nothing is left to play, so the report does not wait for a frame's end.
         if self.queue.is_empty() && std::mem::take(&mut self.report_queue_drained) {
             actions.push(Action::Send(Event::QueueDrained));
         }

@@ -17,8 +17,8 @@ impl Session {
         self.on_counted_media(message, None, now, actions);
     }
 
-    /// The same for a message whose `samples` the caller has counted, if it has. They hold if the message is a frame; the
-    /// session's own counter counts the rest.
+    /// The same for a message whose `samples` the caller may have counted. They are used if the message is one frame;
+    /// else the session's own counter counts.
     pub fn on_counted_media(
         &mut self,
         message: Bytes,
@@ -76,7 +76,7 @@ impl Session {
         }
     }
 
-    /// What stands after bulk media may not wait until its frames' length is known: queues what has waited for that.
+    /// Queues the bulk media that waits until its frames' length is known, because what comes after it cannot wait.
     pub(super) fn settle_bulk(&mut self, now: MonoTime, actions: &mut Vec<Action>) {
         if let Some(pieces) = self.reframer.as_mut().map(Reframer::settle) {
             self.push_pieces(pieces, Pace::Bulk, now, actions);
@@ -106,10 +106,10 @@ impl Session {
         self.count_queued(queued, actions);
     }
 
-    /// How long each frame of media lasts that is cut like this: all those of one message are of one length.
+    /// How long each frame of `media` lasts; all frames of one message have the same length.
     fn frame_duration(&self, media: &[u8], cut: Cut) -> Duration {
-        // A frame of the one size takes one ptime, also the short one at the end of a bulk.
-        // DIVERGES: for the C module that holds for every frame, whatever it lasts.
+        // With frames of one size, each takes one ptime, also the short one at the end of a bulk.
+        // DIVERGES: in the C module every frame of any codec takes one ptime.
         if media.is_empty() || self.reframer.as_ref().is_some_and(Reframer::is_fixed) {
             return self.format.ptime();
         }
@@ -117,7 +117,7 @@ impl Session {
         self.format.duration_of(self.samples.samples(first))
     }
 
-    /// How long the whole frames of a message last, as far as it tells itself.
+    /// How long the whole frames of a message last, as far as the message alone shows.
     pub(super) fn whole_frames_duration(&self, message: &[u8], samples: Option<u32>) -> Duration {
         match &self.reframer {
             Some(reframer) if self.mode != MediaMode::Unbuffered || self.buffering => {

@@ -1,7 +1,7 @@
-//! A session beside its model: every action, frame and deadline is compared with what the model foretells, and what
-//! must hold for any call is checked beside it.
+//! A session beside its model: every action, frame and deadline is compared with the model's, and the properties of
+//! every call are checked.
 
-// It says by a panic what is wrong.
+// A failed comparison panics.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod added;
@@ -40,11 +40,11 @@ pub(crate) enum Op {
     /// The channel is up.
     Answered,
     Direction(MediaDirection),
-    /// The channel is read whenever its clock fires, or the given time later, while ms pass.
+    /// For so many ms, the channel is read whenever its clock fires, or the given time later.
     Run(u64, u64),
-    /// ms pass and no thread reads.
+    /// For so many ms, no thread reads.
     Stall(u64),
-    /// Somebody reads without being asked to.
+    /// A thread reads although the clock has not fired.
     Read,
 }
 
@@ -56,16 +56,16 @@ pub(crate) struct FlushOp {
     pub(crate) extent: FlushOpExtent,
 }
 
-/// What a flush is to forget.
+/// What a flush discards.
 #[derive(Debug, Clone)]
 pub(crate) enum FlushOpExtent {
     All,
-    /// What stands after the command that was so many commands before.
+    /// Everything after the command that was so many commands before.
     After(usize),
     Fade(u64),
 }
 
-/// A session and its model, and what has been seen of them.
+/// A session and its model, and what has been observed.
 pub(crate) struct Both {
     session: Session,
     model: Model,
@@ -78,7 +78,7 @@ pub(crate) struct Both {
     last_due: u64,
     /// Time of the last read of a timed frame, and its length.
     last_timed: Option<(u64, u64)>,
-    /// The application is not read, and what it has sent since.
+    /// What the application has sent while it is not read.
     held: bool,
     unread: VecDeque<Op>,
 }
@@ -104,7 +104,7 @@ impl Both {
         MonoTime::from_nanos(self.now)
     }
 
-    /// Lets `op` happen to both, and compares.
+    /// Applies `op` to both, and compares.
     pub(crate) fn apply(&mut self, op: &Op) {
         if !self.is_left_unread(op) {
             self.apply_now(op);
@@ -219,7 +219,7 @@ impl Both {
         self.compare(actions, before);
     }
 
-    /// The same has happened to both, and what must hold for any call holds.
+    /// Checks that both have done the same, and the properties of every call.
     fn compare(&mut self, mut actions: Vec<Action>, before: ClockSetting) {
         self.compare_holding(&mut actions);
         for action in &actions {
@@ -286,7 +286,7 @@ impl Both {
         }
     }
 
-    /// What was played, waits, was flushed and was dropped is all that was sent.
+    /// Checks that media played, waiting, flushed and dropped adds up to the media sent.
     fn compare_times(&self) {
         let (stats, time) = (self.session.stats(), self.model.time);
         let queued = self.session.queue.media();
@@ -298,7 +298,8 @@ impl Both {
         assert_eq!(time.played + self.model.queued() + time.flushed + time.late, time.came);
     }
 
-    /// Runs until nothing plays any more: with `queue_overflow = wait` that can take minutes. The caller checks that it is over.
+    /// Runs until nothing plays any more, which can take minutes with `queue_overflow = wait`. The caller checks that
+    /// the call is over.
     fn run_until_silence(&mut self) {
         const SECONDS: usize = 6000;
         for _ in 0..SECONDS {
@@ -312,7 +313,7 @@ impl Both {
         }
     }
 
-    /// Lets everything that still waits happen.
+    /// Runs until nothing waits any more.
     pub(crate) fn finish(mut self) {
         loop {
             self.apply(&Op::Direction(MediaDirection::Both));

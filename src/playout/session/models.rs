@@ -1,4 +1,4 @@
-//! What two threads do to one clock, in every order (`scripts/models`).
+//! Two threads that set one clock, in every order of their steps (`scripts/models`).
 
 use std::sync::Arc;
 

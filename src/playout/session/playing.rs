@@ -1,4 +1,4 @@
-//! What goes to the core and when: frames and the marks between them.
+//! Which frame goes to the core and when, and the marks between frames.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::playout::pacing::Pace;
 use crate::playout::queue::Head;
 use crate::protocol::event::Event;
 
-/// How long after a stall of the process media may need from the socket to the queue.
+/// After a stall of the process, media may need this long from the socket to the queue.
 const STALL_GRACE: Duration = Duration::from_millis(200);
 
 /// A frame for the core.
@@ -18,19 +18,20 @@ const STALL_GRACE: Duration = Duration::from_millis(200);
 pub struct MediaFrame {
     /// Never empty. Shares memory with its message, and has neither headroom nor slack.
     pub payload: Bytes,
-    /// Samples per channel; 0 where that is unknown.
+    /// Samples per channel; 0 if unknown.
     pub samples: u32,
-    /// When the schedule has it due, at or before the time of the read. Continuous also where late frames are
-    /// caught up with.
+    /// When the frame is due by the schedule, at or before the time of the read. Due times stay continuous while late
+    /// frames are caught up.
     pub due: MonoTime,
     /// The time that it carries for RTP, if it needs one; see [`crate::playout::delivery`].
     pub delivery: Option<MonoTime>,
 }
 
 impl Session {
-    /// The clock has fired: gives the frame that is due, if any. Called on the channel's thread.
+    /// Called on the channel's thread when the clock has fired. Returns the frame that is due, if any, at most one per
+    /// call.
     ///
-    /// Called before the deadline, or without one, it does nothing. At most one frame per call.
+    /// Before the deadline, or without one, it does nothing.
     pub fn read(&mut self, now: MonoTime, actions: &mut Vec<Action>) -> Option<MediaFrame> {
         if self.clock.deadline.is_none_or(|deadline| now < deadline) {
             return None;
@@ -41,8 +42,8 @@ impl Session {
         if let Some((_, pace)) = &frame {
             self.trailing_wake = *pace != Pace::Unpaced;
             self.playable = self.queue.len_frames() > 0;
-            // What stands after this frame waits for the next tick, which may be at once: the core gets the
-            // frame after the actions have been run.
+            // Events after this frame wait for the next tick, which may come at once: the core gets the frame only
+            // after the actions have been carried out.
         } else {
             let ran_dry = std::mem::take(&mut self.trailing_wake) && self.queue.len_frames() == 0;
             if ran_dry {
@@ -52,20 +53,20 @@ impl Session {
             self.settle(now, actions);
         }
         let frame = frame.map(|(frame, _)| frame).or_else(|| self.take_fill(now));
-        // The tick is used up: the clock has to be set again even where the deadline stays what it is.
+        // The tick is used up: the clock has to be set again even if the deadline does not change.
         self.clock = self.clock.changed_to(self.wanted_deadline(now));
         frame
     }
 
-    /// The channel is to be answered: media that comes from now on waits for [`Self::answered`]. The thread that waits
-    /// for the answer reads the channel and discards media that was faster than the answer.
+    /// The channel is being answered: media that comes from now on waits for [`Self::answered`]. The thread that waits
+    /// for the answer reads the channel, and discards media that arrives before the answer.
     pub fn answering(&mut self) {
         if self.answer == Answering::No {
             self.answer = Answering::Due;
         }
     }
 
-    /// The answer stands in the channel's own queue, which is read before us. Called on any thread.
+    /// The answer is in the channel's own queue, which is read before this session. Called on any thread.
     pub fn answered(&mut self, now: MonoTime, actions: &mut Vec<Action>) {
         self.answer = Answering::Done;
         self.begin_fill(now);
@@ -73,12 +74,12 @@ impl Session {
         self.set_clock(now);
     }
 
-    /// Whether media from the app goes to the core now, if there is any.
+    /// Whether media from the app may go to the core now.
     pub(super) fn plays(&self) -> bool {
         !self.paused && self.direction.app_sends() && !self.digits.is_sounding()
     }
 
-    /// The frame whose turn it is at `now`, with the events that stand before it as actions.
+    /// The frame that is due at `now`; the events before it become actions.
     fn take_frame(&mut self, now: MonoTime, actions: &mut Vec<Action>) -> Option<(MediaFrame, Pace)> {
         if !self.plays() {
             return None;
@@ -115,9 +116,9 @@ impl Session {
         }
     }
 
-    /// Looks whether the clock's tick is late by a whole frame. Then the process has stood still, the socket was not
-    /// read either, and a live stream that was just being played is on its way through it: the queue was not empty
-    /// because the app was silent.
+    /// Checks whether the clock's tick is late by a whole frame. Then the process has stood still and the socket was
+    /// not read either. A live stream that was being played is still in the socket: if the queue is empty, that does
+    /// not mean that the app is silent.
     pub(super) fn notice_stall(&mut self, now: MonoTime) {
         let late = |deadline| now.since(deadline) >= self.format.ptime();
         if self.clock.deadline.is_some_and(late) {
@@ -125,7 +126,7 @@ impl Session {
         }
     }
 
-    /// After anything has changed: does what can be done at once.
+    /// Called after any change: does everything that is due at once.
     pub(super) fn settle(&mut self, now: MonoTime, actions: &mut Vec<Action>) {
         let plays = self.plays();
         let playable = plays && self.answer != Answering::Due && self.queue.len_frames() > 0;
@@ -143,7 +144,7 @@ impl Session {
             self.trailing_wake = false;
             self.stalled_until = None;
         }
-        // DIVERGES: the C module looks at the queue at unpaused ticks only, and loses the report after a
+        // DIVERGES: the C module checks the queue only at ticks without a pause, and loses the report after a
         // pause.
         let drained = self.queue.is_empty() && (!plays || self.schedule.is_reached(now));
         if drained && std::mem::take(&mut self.report_queue_drained) {

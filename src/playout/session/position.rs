@@ -1,4 +1,4 @@
-//! Where playback is, and how the app is told: MEDIA_POSITION, and what its other events say of it.
+//! The position of playback in MEDIA_POSITION and in other events.
 
 use std::time::Duration;
 
@@ -7,33 +7,34 @@ use crate::mono_time::MonoTime;
 use crate::protocol::event::{AddedEvent, Event, MediaPosition, MediaTimes, Status, whole_ms};
 use crate::protocol::topic::Topic;
 
-/// Underruns are told at most this often.
+/// The shortest time between two reports of underruns.
 const UNDERRUN_EVERY: Duration = Duration::from_millis(100);
 
 /// When the next MEDIA_POSITION is due.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PositionReports {
     interval: Duration,
-    /// Once so much media has been played.
+    /// The next report is due when this much media has been played.
     next: Duration,
-    /// When an underrun was told last.
+    /// When an underrun was last reported.
     underrun: Option<MonoTime>,
     told: Option<MediaPosition>,
 }
 
 impl PositionReports {
-    /// Reports each `interval` of media, from what has been played by now on.
+    /// Reports after each `interval` of media, counted from `played`.
     pub(super) fn each(interval: Duration, played: Duration) -> Self {
         Self { interval, next: played + interval, underrun: None, told: None }
     }
 
-    /// Whether one is due, with this much played. If so, moves on to the next.
+    /// Whether a report is due when this much has been played. If so, moves on to the next one.
     fn reach(&mut self, played: Duration) -> bool {
         if played < self.next {
             return false;
         }
         while self.next <= played {
-            // Not 0: SUBSCRIBE takes none below 100 ms. A frame may last longer than that.
+            // A loop, because a frame may be longer than the interval. The interval is at least 100 ms (SUBSCRIBE); the
+            // `max` guarantees that the loop ends.
             self.next += self.interval.max(Duration::from_millis(1));
         }
         true
@@ -41,7 +42,7 @@ impl PositionReports {
 }
 
 impl Session {
-    /// What STATUS says of media times.
+    /// STATUS with the times of media, if the app may get them.
     pub(super) fn status_told(&self) -> Status {
         let times = MediaTimes {
             queued_ms: whole_ms(self.queue.media()),
@@ -52,7 +53,7 @@ impl Session {
         Status { times: self.knows_additions().then_some(times), ..self.status() }
     }
 
-    /// A mark as the app is told of it: with where playback is, if the app knows of that.
+    /// A mark's event with the position of playback, if the app may get it.
     pub(super) fn mark_told(&self, mut mark: Event) -> Event {
         if let Event::MediaMarkProcessed { played_ms, .. } | Event::MediaBufferingCompleted { played_ms, .. } =
             &mut mark
@@ -63,19 +64,19 @@ impl Session {
         mark
     }
 
-    /// A frame goes to the core.
+    /// Called when a frame goes to the core.
     pub(super) fn tell_position_if_due(&mut self, actions: &mut Vec<Action>) {
         if self.wants(Topic::MediaPosition) && self.subscriptions.position.reach(self.stats.media_played) {
             self.tell_position(actions);
         }
     }
 
-    /// A frame is due and none is there.
+    /// Called when a frame is due and none waits.
     pub(super) fn tell_underrun(&mut self, now: MonoTime, actions: &mut Vec<Action>) {
         if !self.wants(Topic::MediaPosition) {
             return;
         }
-        // The frame before may have been told of with just this position.
+        // The last frame may already have been reported with this position.
         if self.subscriptions.position.told == Some(self.media_position()) {
             return;
         }

@@ -1,5 +1,5 @@
-//! SEND_DTMF: the channel's clock has digits begin and end when they are due, as it has media played. During a digit playout
-//! stands still, silence too, because the core drops what it gets then; between digits it goes on.
+//! SEND_DTMF: the channel's clock triggers the begin and the end of digits, as it triggers frames. During a digit no
+//! media and no silence is played, because the core would drop it; between digits playout continues.
 
 use super::{Action, Answering, Session};
 use crate::mono_time::MonoTime;
@@ -19,8 +19,8 @@ impl Session {
         }
     }
 
-    /// The clock has fired: gives the digit's begin or end that is due, if any, before [`Self::read`] is asked for media. Called
-    /// on the channel's thread.
+    /// Called on the channel's thread when the clock has fired, before [`Self::read`]. Returns the begin or end of a
+    /// digit that is due, if any.
     pub fn read_digit(&mut self, now: MonoTime, actions: &mut Vec<Action>) -> Option<DigitFrame> {
         self.digit_deadline().filter(|deadline| *deadline <= now)?;
         let mut answers = Vec::new();
@@ -35,18 +35,18 @@ impl Session {
         frame
     }
 
-    /// Whether digits of the application's wait, or one is being sent.
+    /// Whether digits of the application wait, or one is being sent.
     pub fn presses_digits(&self) -> bool {
         self.digits.deadline().is_some()
     }
 
-    /// When a digit begins or ends next, if nothing comes before. Not while the channel is just being answered: who waits for
-    /// the answer would not hear it.
+    /// When a digit begins or ends next, unless something changes before. `None` while the channel is being answered,
+    /// because the waiting caller would not hear it.
     pub(super) fn digit_deadline(&self) -> Option<MonoTime> {
         self.digits.deadline().filter(|_| self.answer != Answering::Due)
     }
 
-    /// The call is over: no digit comes any more.
+    /// The call is over: no more digits are sent.
     pub(super) fn end_digits(&mut self, actions: &mut Vec<Action>) {
         tell(self.digits.end(), actions);
     }

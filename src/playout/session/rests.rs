@@ -1,6 +1,6 @@
-//! What fills no frame, in a dialect whose application sends media in messages of any size: it waits for the next message, and is
-//! filled up with silence when nothing can come before it has to be played. Marks after it wait with it: an application that sets one
-//! after each of its pieces, whatever their length, is heard without gaps.
+//! Bytes that fill no frame (a rest), in a dialect whose application sends media in messages of any size. A rest waits
+//! for the next message; if none comes before it has to be played, it is filled up with silence. Marks after it wait
+//! with it, so that an application that sets a mark after each piece of any length is heard without gaps.
 
 use super::{Action, Answering, Session};
 use crate::mono_time::MonoTime;
@@ -8,17 +8,17 @@ use crate::playout::framing::Cut;
 use crate::playout::pacing::Pace;
 use crate::protocol::event::Event;
 
-/// Marks that wait after one rest. One more, and the rest is filled up.
+/// The most marks that wait after one rest. With one more, the rest is filled up.
 const MAX_MARKS: usize = 16;
 
-/// Whether rests wait, and since when the last one does.
+/// Whether rests wait, since when, and the marks after them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rests {
-    /// Outside bulk media, too.
+    /// Rests wait outside bulk media too.
     pub(super) join: bool,
     /// When the last message with media came.
     pub(super) since: MonoTime,
-    /// What stands after the rest.
+    /// The marks after the rest.
     marks: Vec<Event>,
 }
 
@@ -29,7 +29,7 @@ impl Rests {
 }
 
 impl Session {
-    /// A mark stands after all that was sent: after the rest, if one waits.
+    /// Queues a mark after all media that was sent: after the rest, if one waits.
     pub(super) fn mark(&mut self, mark: Event, now: MonoTime, actions: &mut Vec<Action>) {
         let joins = self.rests.join && !self.buffering;
         if joins && self.rest_waits() && self.rests.marks.len() < MAX_MARKS {
@@ -46,7 +46,7 @@ impl Session {
         self.reframer.as_ref().is_some_and(|reframer| reframer.rest_bytes() > 0)
     }
 
-    /// The frame with the rest in it is in the queue.
+    /// Queues the marks after the rest, because the frame with the rest is in the queue now.
     pub(super) fn queue_marks_of_rest(&mut self, actions: &mut Vec<Action>) {
         for mark in std::mem::take(&mut self.rests.marks) {
             self.push_mark("MARK_MEDIA", mark, actions);
@@ -61,7 +61,8 @@ impl Session {
         })
     }
 
-    /// When a rest has waited for the length of a frame after all before it was played; `None` if none waits that could be played.
+    /// When the rest is played: one frame length after all media before it has been played. `None` if no rest waits
+    /// that could be played.
     pub(super) fn rest_deadline(&self) -> Option<MonoTime> {
         let waits = self.rests.join
             && !self.buffering
@@ -73,7 +74,7 @@ impl Session {
         waits.then(|| played + self.format.ptime())
     }
 
-    /// Plays a rest for which nothing has come.
+    /// Plays the rest if no message has come for it in time.
     pub(super) fn end_rest_in_time(&mut self, now: MonoTime, actions: &mut Vec<Action>) {
         if self.rest_deadline().is_some_and(|deadline| deadline <= now) {
             self.end_rest(now, actions);

@@ -1,4 +1,4 @@
-//! What a call is set up with.
+//! The configuration of a session.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use crate::protocol::command::MediaDirection;
 use crate::protocol::dialect::ControlMessageFormat;
 use crate::protocol::topic::Topics;
 
-/// What a call is set up with; fixed while it lives except the direction.
+/// The configuration of a session; during a call only the direction changes.
 #[derive(Debug, Clone)]
 pub struct SessionConfig {
     /// The channel's one format.
     pub format: MediaFormat,
-    /// What a message of the app is.
+    /// How a message of the app is played.
     pub mode: MediaMode,
-    /// Which way media goes at first.
+    /// The media direction at the beginning.
     pub direction: MediaDirection,
     /// How commands are written.
     pub control_message_format: ControlMessageFormat,
-    /// What fills no frame outside bulk media is joined with the next message, too.
+    /// Outside bulk media too, bytes that fill no frame are joined with the next message.
     pub joins_media: bool,
-    /// The added events, of those about media, that the app gets without a SUBSCRIBE.
+    /// The added events about media that the app gets without a SUBSCRIBE.
     pub topics: Topics,
     /// Flow control.
     pub limits: QueueLimits,
@@ -31,17 +31,17 @@ pub struct SessionConfig {
     pub overflow: Overflow,
     /// Live media that may wait before the oldest of it is dropped; `None`: any.
     pub max_latency: Option<Duration>,
-    /// What goes to the core while there is nothing to play; `None`: nothing.
+    /// The frame that goes to the core while there is nothing to play; `None`: nothing goes.
     pub silence: Option<SilenceFrame>,
-    /// No digit of the app's is shorter for the core.
+    /// The core's shortest digit.
     pub shortest_digit: Duration,
-    /// Media that begins after silence, does so at a multiple of this on the monotonic clock; zero: at once.
+    /// After silence, media begins at a multiple of this on the monotonic clock; zero: at once.
     pub clock_grid: Duration,
-    /// Limits of its connection, which the app is told.
+    /// Limits of the connection, which SUBSCRIBED reports.
     pub connection_limits: ConnectionLimits,
 }
 
-/// What SUBSCRIBED says of limits that are not the session's own.
+/// The limits in SUBSCRIBED that are not the session's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ConnectionLimits {
     /// Bytes of one message of the app.
@@ -52,14 +52,14 @@ pub struct ConnectionLimits {
     pub out_queue: Duration,
 }
 
-/// What a binary message of the app is, and how it is timed.
+/// How a binary message of the app is cut and timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MediaMode {
     /// Bytes to be cut into frames, played one per ptime.
     #[default]
     Framed,
-    /// One frame, played for as long as it lasts. Most commands about media are refused.
+    /// One frame, played for its length. SET_MEDIA_DIRECTION is refused.
     Passthrough,
-    /// One frame, given to the core as it comes; but bulk media is framed and timed.
+    /// One frame, given to the core at once; but bulk media is framed and timed.
     Unbuffered,
 }

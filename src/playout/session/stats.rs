@@ -1,4 +1,4 @@
-//! What is counted on a call.
+//! The counters of a call.
 
 use std::time::Duration;
 
@@ -13,55 +13,55 @@ pub struct SessionStats {
     pub bytes: u64,
     /// Text messages that came.
     pub commands: u64,
-    /// Those of them that were answered with an ERROR.
+    /// Text messages that were answered with an ERROR.
     pub commands_refused: u64,
-    /// The last one that was understood.
+    /// The name of the last valid command.
     pub last_command: Option<&'static str>,
-    /// Frames that were queued: those that were played, were flushed, or were dropped because too much waited, and those
-    /// that still wait.
+    /// Frames that were queued: they were played, flushed, or dropped because too much waited, or they still wait.
     pub frames_in: u64,
     /// Frames that went to the core.
     pub frames_played: u64,
-    /// How long they last together.
+    /// Playing time of these frames.
     pub media_played: Duration,
-    /// Frames of silence that went to the core beside them.
+    /// Frames of silence that went to the core in addition (`silence_fill`).
     pub frames_filled: u64,
     /// Frames that FLUSH_MEDIA dropped.
     pub frames_flushed: u64,
-    /// How long they last together.
+    /// Playing time of these frames.
     pub media_flushed: Duration,
-    /// Frames in messages that found the queue full, as far as these messages themselves tell.
+    /// Frames in messages that found the queue full, as far as each message alone shows.
     pub frames_dropped: u64,
     /// Live frames that were dropped because too much waited.
     pub frames_dropped_late: u64,
-    /// How long both together last, of those that found the queue full the whole ones.
+    /// Playing time of both together; of messages that found the queue full, only the whole frames count.
     pub media_dropped: Duration,
-    /// Of that, what was dropped because too much waited.
+    /// The part of `media_dropped` that was dropped because too much waited.
     pub media_dropped_late: Duration,
     /// Messages that found the queue full.
     pub messages_dropped: u64,
     /// Messages that came while the direction was `in`.
     pub messages_unwanted: u64,
-    /// Bytes that filled no frame, outside bulk media or at a flush.
+    /// Bytes that filled no frame and were dropped, outside bulk media or at a flush.
     pub bytes_cut_off: u64,
-    /// How often a frame was due and none was there, one per silence.
+    /// How often a frame was due and none waited; counted once per silence.
     pub underruns: u64,
     /// Reads that were late by a whole frame or more.
     pub late_reads: u64,
-    /// The latest read of all.
+    /// How late the latest read was.
     pub longest_lateness: Duration,
     /// The most frames that ever waited.
     pub queue_high_water: usize,
-    /// How long played frames had waited since their message came.
+    /// How long played frames had waited since their message arrived.
     pub queue_wait: Histogram,
-    /// The longest that one of them had.
+    /// The longest of these waits.
     pub longest_queue_wait: Duration,
-    /// How late they were read.
+    /// How late played frames were read.
     pub lateness: Histogram,
 }
 
 impl SessionStats {
-    /// A frame of this length goes to the core, so long after its message came and so late.
+    /// Counts a frame of this length that goes to the core, `waited` after the arrival of its message and `lateness`
+    /// late.
     pub(super) fn played(&mut self, duration: Duration, waited: Duration, lateness: Duration) {
         self.frames_played += 1;
         self.media_played += duration;

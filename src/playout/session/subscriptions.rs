@@ -1,4 +1,4 @@
-//! What the application has subscribed to.
+//! The events that the application has subscribed to.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::protocol::topic::{Topic, Topics};
 pub(super) struct Subscriptions {
     topics: Topics,
     pub(super) position: PositionReports,
-    /// There has been a SUBSCRIBE, whatever it named, or the dialect stands for one: events may have keys that the C module's do
-    /// not have.
+    /// There has been a SUBSCRIBE, whatever it named, or the dialect replaces it. Then events may have keys that those
+    /// of the C module do not have.
     asked: bool,
 }
 
 impl Subscriptions {
-    /// Those of an application that has not asked, but speaks a dialect that has messages for these.
+    /// The subscriptions at the beginning: the topics for which the call's dialect has messages.
     pub(super) fn to(topics: Topics) -> Self {
         Self { topics, asked: topics != Topics::NONE, ..Self::default() }
     }
@@ -31,7 +31,8 @@ impl Session {
         self.subscriptions.topics.has(topic)
     }
 
-    /// Whether the application has ever sent a SUBSCRIBE.
+    /// Whether events may have keys that those of the C module do not have: after a SUBSCRIBE, or in a dialect with
+    /// topics.
     pub fn knows_additions(&self) -> bool {
         self.subscriptions.asked
     }

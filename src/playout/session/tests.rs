@@ -1,4 +1,4 @@
-//! Scripts against one session on a clock of their own, and what comes of them, as a transcript.
+//! Scripts against one session with a simulated clock. Each is compared with a transcript.
 
 mod around;
 mod clock;
@@ -153,7 +153,7 @@ impl Call {
         self
     }
 
-    /// What has happened since the last look.
+    /// Takes what has happened since the last call.
     #[track_caller]
     fn expect(&mut self, transcript: &[&str]) -> &mut Self {
         assert_eq!(self.transcript, transcript);
@@ -161,7 +161,7 @@ impl Call {
         self
     }
 
-    /// Forgets what has happened.
+    /// Discards what has happened.
     fn skip(&mut self) -> &mut Self {
         self.transcript.clear();
         self

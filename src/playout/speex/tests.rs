@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What a packet is made of.
+/// An item of a packet.
 #[derive(Debug, Clone, Copy)]
 enum Part {
     Narrowband(usize),
@@ -17,7 +17,7 @@ use Part::{Layer, Message, Narrowband, Raw, Request};
 
 const TERMINATOR: Part = Raw(0b01111, 5);
 
-/// A packet, all bits that no rule fixes set to `filling`, and filled up as RFC 5574 section 3.3 says.
+/// A packet in which all free bits are `filling`; padded as in RFC 5574 section 3.3.
 fn packet(parts: &[Part], filling: bool) -> Vec<u8> {
     let mut bits = Vec::new();
     let mut push = |value: usize, count: usize| {
@@ -102,7 +102,7 @@ fn a_frame_lasts_20_ms_at_every_rate() {
     }
 }
 
-/// A frame with its layers, or what may stand between two of them.
+/// A frame with its layers, or an item between two frames.
 fn part() -> impl Strategy<Value = Vec<Part>> {
     let frame = (0..9_usize, prop::collection::vec(0..5_usize, 0..=2));
     prop_oneof![

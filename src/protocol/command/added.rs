@@ -54,13 +54,14 @@ pub struct RequestError {
 }
 
 impl RequestError {
-    /// `command` is refused, and why.
+    /// The error that refuses `command`; `why` is the reason.
     pub fn new(command: &'static str, correlation_id: Option<String>, why: impl Display) -> Self {
         Self { command, correlation_id, error_text: format!("{command}: {why}") }
     }
 }
 
-/// The error for an added command on a call whose control messages are plain text; `None` if `name` is none.
+/// The error for an added command on a call whose control messages are plain text; `None` if `name` is not an added
+/// one.
 pub(super) fn in_plain_text(name: &str) -> Option<CommandError> {
     let (command, _) = *ADDED.iter().find(|(added, _)| *added == name)?;
     let error_text = format!("{command} only supports JSON format.");

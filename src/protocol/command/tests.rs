@@ -1,4 +1,4 @@
-//! Commands in both formats, and what is said about texts that are none.
+//! Commands in both formats, and the errors for texts that are not commands.
 
 use super::*;
 use Spelling::{Json, PlainText};

@@ -1,25 +1,26 @@
-//! Which events a carrier's application is told of, where a clear brings the marks back that wait. The messages are each carrier's own.
+//! Which events become messages, for carriers where a clear returns the waiting marks. Each carrier writes the messages
+//! itself.
 
 use crate::protocol::event::{AddedEvent, Event, MediaStart};
 
 /// The messages of a carrier, as text.
 pub(super) trait CarrierEvents {
-    /// The first one.
+    /// The first message.
     const CONNECTED: &str;
 
-    /// What the stream is.
+    /// The message that describes the stream.
     fn start(&self, start: &MediaStart, channel_id: &str) -> String;
 
-    /// A digit has ended.
+    /// The message for a digit that has ended.
     fn dtmf(&self, digit: char, duration_ms: Option<u32>) -> String;
 
-    /// All before a mark has been played, or was thrown away.
+    /// The message for a mark whose preceding media has been played or discarded.
     fn mark(&self, name: &str) -> String;
 
-    /// The last one.
+    /// The last message.
     fn stop(&self) -> String;
 
-    /// The application has done wrong. `None`: the carrier has no message for that.
+    /// The message for an error of the application; `None` if the carrier has no such message.
     fn error(&self, _error_text: &str) -> Option<String> {
         None
     }

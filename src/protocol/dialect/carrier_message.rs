@@ -1,4 +1,5 @@
-//! What applications say that were written for a carrier: JSON with media, marks and clears, of which each carrier has its own words.
+//! Messages of applications that were written for a carrier: JSON with media, marks and clears. Each carrier has its
+//! own words for them.
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -13,24 +14,24 @@ use crate::report::table::shortened;
 pub(super) struct Words {
     /// `event` of a message with media.
     pub(super) media: &'static str,
-    /// `event` of a message that asks to be told when all before it has been played.
+    /// `event` of a message that requests a report when all media before it has been played.
     pub(super) mark: &'static str,
     /// The object that has the mark's `name`; `None`: the message itself.
     pub(super) mark_in: Option<&'static str>,
-    /// `event` of a message that throws away what has not been played.
+    /// `event` of a message that discards the media that has not been played.
     pub(super) clear: &'static str,
-    /// The field with the stream's id. A message may do without, but not name another one.
+    /// The field with the stream's id. A message may omit it, but may not name another stream.
     pub(super) stream: &'static str,
 }
 
-/// What an application has said.
+/// A message of the application.
 #[derive(Debug)]
 pub(super) enum Said<'a> {
     /// Media, and the object in which it came.
     Media(Bytes, &'a RawValue),
-    /// That it wants to be told of this place.
+    /// Report when playback reaches this place.
     Mark(String),
-    /// That what waits is to be thrown away.
+    /// Discard the waiting media.
     Clear,
 }
 
@@ -52,17 +53,18 @@ pub(super) enum CarrierFault {
 }
 
 impl CarrierFault {
-    /// The answer to such a message.
+    /// The refused message, for the session to answer.
     pub(super) fn refused(&self) -> Incoming {
         Incoming::Command(Err(CommandError::Dialect(self.to_string())))
     }
 }
 
-/// Where the media is, in a message with media.
+/// The field with the media in a media message.
 pub(super) const PAYLOAD: &str = "media.payload";
 
 impl Words {
-    /// What a message says. `own`: the id of the call's stream. `max_command_size` is for what is not media, bytes.
+    /// Parses a message. `own`: the id of the call's stream. `max_command_size` is in bytes and limits messages without
+    /// media.
     ///
     /// # Errors
     /// What is wrong with it, and what is allowed.
@@ -130,7 +132,7 @@ fn media_of<'a>(kind: &'static str, media: Option<&'a RawValue>) -> Result<Said<
 }
 
 impl Said<'_> {
-    /// What that is to the session.
+    /// The message as the session takes it.
     pub(super) fn incoming(self) -> Incoming {
         match self {
             Self::Media(media, _) => Incoming::Media(media),
@@ -138,7 +140,7 @@ impl Said<'_> {
                 let correlation_id = Some(name).filter(|name| !name.is_empty());
                 Incoming::Command(Ok(Command::MarkMedia { correlation_id }))
             }
-            // MEDIA_FLUSHED is subscribed.
+            // The profile subscribes to MEDIA_FLUSHED, which answers this.
             Self::Clear => Incoming::Command(Ok(Command::FlushMedia(Flush::default()))),
         }
     }
@@ -149,7 +151,7 @@ pub(super) fn inside<'a>(object: Option<&'a RawValue>, name: &'static str) -> Op
     object.and_then(|object| fields(object.get(), [name])).and_then(|[field]| field)
 }
 
-/// What stands in a field, for a message about it.
+/// The value of a field, for an error message.
 pub(super) fn found(value: Option<&RawValue>) -> String {
     const MAX_CHARS: usize = 64;
     value.map_or("missing".to_owned(), |value| shortened(value.get(), MAX_CHARS))

@@ -1,7 +1,8 @@
 //! `exotel`: Exotel AgentStream (Voicebot applet, bidirectional), for applications that were written for it.
 //!
-//! Follows, as of 2026-11-30, Exotel's public page "WebSocket protocol" (developer.exotel.com/docs/agentstream/websocket-protocol):
-//! names, fields and their order are written there. docs/dialects.md has what Asterisk does with each.
+//! Follows, as of 2026-11-30, Exotel's public page "WebSocket protocol"
+//! (developer.exotel.com/docs/agentstream/websocket-protocol): names, fields and their order are written there.
+//! docs/dialects.md has what Asterisk does with each.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -78,7 +79,7 @@ impl Dialect for Exotel {
 }
 
 impl Exotel {
-    /// Each of Exotel's numbered messages: what it is, its number, the stream, and what it is about.
+    /// A numbered message of Exotel's: event, number, stream, and the object with the details.
     fn message(&self, event: &str, about: &str) -> String {
         let stream_sid = &self.stream_sid;
         format!(r#"{{"event":"{event}","sequence_number":"{NUMBER}","stream_sid":"{stream_sid}",{about}}}"#)

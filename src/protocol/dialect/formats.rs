@@ -2,7 +2,7 @@
 
 use super::{CallFacts, Dialect, Profile, exotel, json, plain_text, plivo, telnyx, twilio, vonage};
 
-/// A row: what it is, its name, its file.
+/// A row: description, name, file.
 macro_rules! formats {
     ($($(#[$attribute:meta])* $format:ident = $name:literal in $file:ident,)+) => {
         /// How control messages (commands and events) and media are written on one call.

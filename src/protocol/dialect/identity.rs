@@ -1,19 +1,19 @@
-//! Ids as carriers have them, and what an application is told of its call.
+//! Ids in the form of the carriers, and the parameters of a call that its application gets.
 
 use serde_json::{Map, Value};
 use sha1::{Digest as _, Sha1};
 
-/// A kind of two letters, and 32 hexadecimal digits.
+/// An id of two letters for its kind and 32 hexadecimal digits.
 pub(super) fn sid(kind: &str, id: &[u8]) -> String {
     kind.to_owned() + &hex(id)
 }
 
-/// In hexadecimal digits.
+/// `id` in hexadecimal digits.
 pub(super) fn hex(id: &[u8]) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A random UUID (version 4) of 16 random bytes.
+/// The random UUID (version 4) that 16 random bytes make.
 pub(super) fn uuid(random: &[u8]) -> String {
     let mut bytes = random.to_vec();
     if let [_, _, _, _, _, _, version, _, variant, ..] = &mut *bytes {
@@ -32,12 +32,13 @@ pub(super) fn uuid(random: &[u8]) -> String {
     parts.join("-")
 }
 
-/// The account of an Asterisk for which none is configured: the same for all of its calls.
+/// The account of an Asterisk without a configured one: the same for all of its calls.
 pub(super) fn account_of(system_name: &str) -> [u8; 20] {
     Sha1::digest(format!("chan_websocket account of {system_name}")).into()
 }
 
-/// The channel's variables, over them what `v()` says, over both the channel's own id.
+/// The parameters of a call: the channel's variables, those of `v()`, and the channel's id. A later one replaces an
+/// earlier one of the same name.
 pub(super) fn custom_parameters(
     variables: &str,
     own: &[(String, String)],
@@ -51,7 +52,7 @@ pub(super) fn custom_parameters(
     parameters
 }
 
-/// What `v()` says of these names, `""` where it says nothing, and the other parameters.
+/// The values of these names in `v()`, `""` for those that are missing; and the other parameters.
 pub(super) fn named<const N: usize>(
     parameters: &[(String, String)],
     names: [&str; N],

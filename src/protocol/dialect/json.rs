@@ -1,4 +1,4 @@
-//! `json`: one JSON object per message, as the C module has them, and the additions; media in binary messages.
+//! `json`: one JSON object per message, as in the C module, and the additions; media in binary messages.
 
 use super::{CallFacts, Dialect, Incoming, Profile};
 use crate::protocol::command::{self, Spelling};

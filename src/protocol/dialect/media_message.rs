@@ -1,5 +1,5 @@
-//! What dialects share that take media in JSON: the fields of an object, and media in base64, read without a copy of what is not
-//! needed.
+//! Code shared by dialects with media in JSON: it reads the fields of an object and media in base64, and copies nothing
+//! else.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Padding may be there or not, and bits after the last byte are ignored, as decoders of servers do.
+/// Padding is optional, and bits after the last byte are ignored, as in the decoders of servers.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -20,8 +20,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The values of these fields of a JSON object, as they are written; of a repeated name the last counts. `None`: the text is not JSON
-/// object. Nothing is allocated.
+/// The values of these fields of a JSON object, as they are written. If a name is repeated, the last one counts.
+/// `None`: the text is not a JSON object. Nothing is allocated.
 pub(super) fn fields<'a, const N: usize>(
     text: &'a str,
     names: [&'static str; N],
@@ -32,7 +32,7 @@ pub(super) fn fields<'a, const N: usize>(
     Some(fields)
 }
 
-/// The string that a value is, if it is one. Copied only where it has escapes.
+/// The value as a string; `None` if it is not one. Copied only if it has escapes.
 pub(super) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct BorrowedText<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -41,7 +41,7 @@ pub(super) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
     Some(text)
 }
 
-/// The media that a text has in base64; `None` if it is none. One allocation, just as large.
+/// The media in a base64 text; `None` if it is not base64. One allocation of exactly its size.
 pub(super) fn decoded(text: &str) -> Option<Bytes> {
     let digits = text.trim_end_matches('=').len();
     let mut media = vec![0; digits / 4 * 3 + (digits % 4 * 3) / 4].into_boxed_slice();
@@ -78,7 +78,7 @@ impl<'de, const N: usize> Visitor<'de> for MessageFields<'_, N> {
     }
 }
 
-/// Which of the names a key is.
+/// Finds which of the names a key is.
 struct Place<'n>(&'n [&'static str]);
 
 impl<'de> DeserializeSeed<'de> for Place<'_> {

@@ -1,25 +1,26 @@
-//! Media on its way to an application, before it is written: when it plays since the stream began, and how many frames make one
-//! message.
+//! Media to an application before it is written: its time since the beginning of the stream, and how many frames make
+//! one message.
 
 use std::time::Duration;
 
-/// The threads' jitter. What comes further off the time that the frames before it make is told by the clock.
+/// Tolerated jitter of threads. A frame that comes later than this after the end of the frames before it is stamped by
+/// the clock.
 const TOLERANCE: Duration = Duration::from_millis(100);
 
 /// What is to be sent now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outgoing {
-    /// Nothing: the frame waits for others.
+    /// Nothing: the frame waits until a message is full.
     Nothing,
-    /// The frame itself, which plays so long after the stream began.
+    /// The frame itself, which plays this long after the beginning of the stream.
     Frame(Duration),
-    /// Frames that have waited for each other.
+    /// The frames of a full message.
     Gathered {
-        /// To be given [back](OutgoingMedia::keep).
+        /// The media; the caller gives the memory [back](OutgoingMedia::keep).
         media: Vec<u8>,
         /// How long they last together.
         duration: Duration,
-        /// When the first one plays, since the stream began.
+        /// When the first one plays, since the beginning of the stream.
         at: Duration,
     },
 }
@@ -35,12 +36,12 @@ pub struct OutgoingMedia {
 }
 
 impl OutgoingMedia {
-    /// Gathers frames until a message has so many bytes; 0: each frame is a message.
+    /// Gathers frames until a message has `message_bytes` bytes; 0: each frame is a message.
     pub fn new(message_bytes: usize) -> Self {
         Self { message_bytes, ..Self::default() }
     }
 
-    /// A frame of this length comes, so long after the stream began.
+    /// Takes a frame of this length that comes `elapsed` after the beginning of the stream.
     pub fn push(&mut self, frame: &[u8], elapsed: Duration, duration: Duration) -> Outgoing {
         let at = self.clock.stamp(elapsed, duration);
         if self.message_bytes == 0 {
@@ -58,7 +59,7 @@ impl OutgoingMedia {
         Outgoing::Gathered { media, duration: self.duration, at: self.at }
     }
 
-    /// Takes memory back that has been sent.
+    /// Takes back the memory of media that has been sent.
     pub fn keep(&mut self, mut media: Vec<u8>) {
         if self.gathered.is_empty() {
             media.clear();
@@ -67,15 +68,15 @@ impl OutgoingMedia {
     }
 }
 
-/// One stream's timestamps. Frame by frame they go on by what a frame lasts; where the core sends nothing for a while, they leave
-/// that out.
+/// The timestamps of one stream. Each grows by the length of the frame before; if the core sends nothing for a while,
+/// the next one skips that time.
 #[derive(Debug, Clone, Copy, Default)]
 struct StreamClock {
     next: Duration,
 }
 
 impl StreamClock {
-    /// They never go back.
+    /// The next timestamp, which is never earlier than the one before.
     fn stamp(&mut self, elapsed: Duration, frame: Duration) -> Duration {
         let stamp = if elapsed > self.next + TOLERANCE { elapsed } else { self.next };
         self.next = stamp + frame;

@@ -1,4 +1,4 @@
-//! `plain-text`: words and arguments, as the C module has them; media in binary messages.
+//! `plain-text`: words and arguments, as in the C module; media in binary messages.
 
 use super::{CallFacts, Dialect, Incoming, Profile};
 use crate::protocol::command::{self, Spelling};

@@ -2,8 +2,8 @@
 //!
 //! Follows, as of 2026-11-30, Plivo's public pages "Stream Event Protocol" and "Audio Streaming Protocol Reference"
 //! (plivo.com/docs/voice/audio-streaming/audio-streaming,
-//! plivo.com/docs/voice-agents/audio-streaming/concepts/audio-streaming-reference): names, fields and their order are written there.
-//! docs/dialects.md has what Asterisk does with each.
+//! plivo.com/docs/voice-agents/audio-streaming/concepts/audio-streaming-reference): names, fields and their order are
+//! written there. docs/dialects.md has what Asterisk does with each.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -69,7 +69,7 @@ impl Dialect for Plivo {
                 write(self.played_stream(correlation_id.as_deref().unwrap_or_default()));
             }
             Event::Added(added) => {
-                // Of the checkpoints that wait none is played any more, and so none is told.
+                // The waiting checkpoints were discarded, so they are not reported.
                 if let AddedEvent::MediaFlushed(_) = &**added {
                     write(self.cleared_audio());
                 }
@@ -120,7 +120,7 @@ impl Plivo {
         let names = ["contentType", "sampleRate"];
         let [content_type, sample_rate] = fields(media.get(), names).unwrap_or_default();
         let rate = self.sample_rate.to_string();
-        // A number, or a string with one.
+        // A number, or a string with a number.
         let is_rate = |value: &RawValue| value.get() == rate || string(value).as_deref() == Some(&*rate);
         let fault = |field, value, allowed| {
             Err(CarrierFault::Field { kind: WORDS.media, field, found: found(value), allowed })
@@ -142,7 +142,7 @@ impl Plivo {
         )
     }
 
-    /// What `v()` says and the channel's own id, as JSON.
+    /// The parameters of `v()` and the channel's id, as JSON.
     fn extra_headers(&self, channel_id: &str) -> Value {
         let own = self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let pairs: Vec<String> =

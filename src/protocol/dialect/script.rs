@@ -1,22 +1,22 @@
-//! A session's script, and what a dialect makes of it: for the tests of the translation alone.
+//! A script of a session, and the messages that a dialect makes of it: for tests of the translation alone.
 
 use std::time::Duration;
 
 use super::{Dialect, WireWriter};
 use crate::protocol::event::{AddedEvent, Event, MediaFlushed, MediaStart, MediaStop};
 
-/// In place of what is random in a call's ids: the bytes from 0 on.
+/// Replaces the random bytes of a call's ids: the bytes from 0 on.
 pub(super) fn random() -> [u8; 32] {
     std::array::from_fn(|place| place as u8)
 }
 
-/// A session's script: what it does, in order.
+/// A step of the script.
 pub(super) enum Step<'a> {
     Event(Event),
     Media(u64, &'a [u8]),
 }
 
-/// What of it goes over the wire of one connection.
+/// The messages of the script on one connection.
 pub(super) fn wire(dialect: &dyn Dialect, script: &[Step<'_>]) -> Vec<String> {
     let mut writer = dialect.wire_writer().unwrap_or_else(|| WireWriter::new(None));
     let mut wire = Vec::new();

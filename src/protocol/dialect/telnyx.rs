@@ -2,8 +2,8 @@
 //!
 //! Follows, as of 2026-11-30, Telnyx's public pages "Media Streaming over Websockets"
 //! (developers.telnyx.com/docs/voice/programmable-voice/media-streaming) and "Stream call media over WebSocket"
-//! (developers.telnyx.com/api-reference/websockets/stream-call-media-over-websocket): names, fields and their order are written
-//! there. docs/dialects.md has what Asterisk does with each.
+//! (developers.telnyx.com/api-reference/websockets/stream-call-media-over-websocket): names, fields and their order are
+//! written there. docs/dialects.md has what Asterisk does with each.
 
 use std::time::SystemTime;
 
@@ -36,8 +36,8 @@ pub(super) const PROFILE: Profile = Profile {
 const WORDS: Words =
     Words { media: "media", mark: "mark", mark_in: Some("mark"), clear: "clear", stream: "stream_id" };
 
-/// Telnyx's name of a codec, and the rate that it has there: that of G.722 is the one of its RTP clock, and Opus can be decoded at
-/// any.
+/// Telnyx's name of a codec and its rate there: that of G.722 is the rate of its RTP clock, and Opus can be decoded at
+/// any rate.
 fn media_format(call: &CallFacts) -> (&'static str, u32) {
     match call.format.as_str() {
         "ulaw" => ("PCMU", 8000),
@@ -66,9 +66,9 @@ struct Telnyx {
     now: fn() -> SystemTime,
 }
 
-/// Errors that Telnyx has, by their titles.
+/// Telnyx's errors: title and code.
 const ERRORS: [(&str, u32); 2] = [("malformed_frame", 100_003), ("invalid_media", 100_004)];
-/// Any other.
+/// The error for everything else.
 const UNKNOWN_ERROR: (&str, u32) = ("unknown_error", 100_002);
 
 impl Dialect for Telnyx {
@@ -155,7 +155,7 @@ impl CarrierEvents for Telnyx {
         )
     }
 
-    /// What was refused begins with the error's title.
+    /// The text of a refused message begins with the error's title.
     fn error(&self, error_text: &str) -> Option<String> {
         let titled = error_text.split_once(": ").and_then(|(title, detail)| {
             ERRORS.iter().find(|(known, _)| *known == title).map(|error| (*error, detail))

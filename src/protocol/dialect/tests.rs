@@ -1,4 +1,4 @@
-//! The table of dialects, and the two of our own.
+//! The table of dialects, and the two of the C module.
 
 use super::*;
 use crate::protocol::command::{self, Spelling};

@@ -1,9 +1,9 @@
 //! `twilio`: Twilio Media Streams, bidirectional (`<Connect><Stream>`), for applications that were written for it.
 //!
 //! Follows, as of 2026-11-30, Twilio's public pages "Media Streams - WebSocket Messages"
-//! (twilio.com/docs/voice/media-streams/websocket-messages), "Security" (twilio.com/docs/usage/security, the signature) and those on
-//! warnings 31950 and 31951 (twilio.com/docs/api/errors): names, fields and their order are written there. docs/dialects.md has what
-//! Asterisk does with each.
+//! (twilio.com/docs/voice/media-streams/websocket-messages), "Security" (twilio.com/docs/usage/security, the signature)
+//! and those on warnings 31950 and 31951 (twilio.com/docs/api/errors): names, fields and their order are written there.
+//! docs/dialects.md has what Asterisk does with each.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -35,7 +35,7 @@ pub(super) const PROFILE: Profile = Profile {
     topics: Topics::NONE.with(Topic::MediaFlushed).with(Topic::MediaStop),
 };
 
-/// What an account's id is, for messages about what is none.
+/// The form of an account's id, for messages about an invalid one.
 pub const ACCOUNT_SID: &str = "AC and 32 hexadecimal digits";
 
 /// Whether this is the id of an account.
@@ -65,7 +65,7 @@ struct Twilio {
     parameters: Vec<(String, String)>,
 }
 
-/// A message that Twilio would not understand, and the number of its warning for that. Twilio does nothing about it.
+/// A message that Twilio would not understand, and the number of its warning for that. Twilio ignores such a message.
 #[derive(Debug, thiserror::Error)]
 enum TwilioFault {
     #[error("a binary message (Twilio's warning 31950): media comes as text, in media messages")]
@@ -134,7 +134,7 @@ impl Twilio {
         match &*event {
             "media" => media_of(media),
             "mark" => mark_of(mark),
-            // MEDIA_FLUSHED is subscribed, and brings the marks back.
+            // The profile subscribes to MEDIA_FLUSHED, which returns the marks.
             _ => Ok(Incoming::Command(Ok(Command::FlushMedia(Flush::default())))),
         }
     }

@@ -1,8 +1,8 @@
 //! `vonage`: WebSockets of the Vonage Voice API, for applications that were written for it.
 //!
 //! Follows, as of 2026-11-30, Vonage's public page "WebSockets in the Vonage Voice API"
-//! (developer.vonage.com/en/voice/voice-api/guides/websockets): names, fields and their order are written there. docs/dialects.md has
-//! what Asterisk does with each.
+//! (developer.vonage.com/en/voice/voice-api/guides/websockets): names, fields and their order are written there.
+//! docs/dialects.md has what Asterisk does with each.
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -56,7 +56,7 @@ impl Dialect for Vonage {
                 write(notify(correlation_id.as_deref().unwrap_or("{}")));
             }
             Event::Added(added) => {
-                // A clear brings the notifications that wait, before it is confirmed.
+                // The waiting notifications are sent before the confirmation of the clear.
                 if let AddedEvent::MediaFlushed(flushed) = &**added {
                     flushed.marks.iter().for_each(|payload| write(notify(payload)));
                     write(r#"{"event":"websocket:cleared"}"#.to_owned());
@@ -68,7 +68,8 @@ impl Dialect for Vonage {
 }
 
 impl Vonage {
-    /// With the parameters beside its own two fields, which none of them can be.
+    /// The opening message: its two own fields and the parameters. A parameter with the name of an own field is left
+    /// out.
     fn connected(&self, start: &MediaStart, channel_id: &str) -> String {
         let mut parameters = custom_parameters(&start.channel_variables, &self.parameters, channel_id);
         parameters.retain(|name, _| name != "event" && name != "content-type");
@@ -79,7 +80,7 @@ impl Vonage {
     }
 }
 
-/// `payload` is JSON, as it came.
+/// `payload` is JSON, as it was received.
 fn notify(payload: &str) -> String {
     format!(r#"{{"event":"websocket:notify","payload":{payload}}}"#)
 }
@@ -103,7 +104,7 @@ fn understand(text: &str, max_command_size: usize) -> Result<Command, CarrierFau
     }
 }
 
-/// The payload comes back as it is, so it is the mark's id.
+/// The payload is sent back unchanged, so it is the mark's id.
 fn notify_of(payload: Option<&RawValue>) -> Result<Command, CarrierFault> {
     let object = payload.filter(|payload| payload.get().starts_with('{'));
     let object = object.ok_or_else(|| CarrierFault::Field {

@@ -1,7 +1,7 @@
-//! Messages as they go over the wire, where a dialect wraps media in text or numbers its messages.
+//! The messages of a dialect that wraps media in text or numbers its messages.
 //!
-//! An event is numbered when it is written, and not when it is queued: the numbers are those of the wire, without gaps, whatever was
-//! dropped before. Written under the connection's own lock; nothing is allocated for a frame.
+//! A message is numbered when it is written, not when it is queued, so that dropped messages leave no gaps in the
+//! numbers. Used under the connection's lock; nothing is allocated for a frame.
 
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -10,12 +10,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// Stands in an event's text, and in the text around media, where the message's number is to be. JSON cannot have it in a string.
+/// The place of the message's number, in an event's text and in the text around media. A JSON string cannot contain it.
 pub const NUMBER: char = '\u{1}';
 
-/// In the text around media: which of the media messages it is.
+/// In the text around media: the number of the media message.
 const CHUNK: char = '\u{2}';
-/// In the text around media: when the stream has begun to play it, ms.
+/// In the text around media: its timestamp, ms.
 const TIMESTAMP: char = '\u{3}';
 /// In the text around media: the media in base64.
 const PAYLOAD: char = '\u{4}';
@@ -28,11 +28,11 @@ pub(super) struct Places {
     pub(super) payload: char,
 }
 
-/// To be written into the text with `format!`.
+/// The placeholders, for the text in `format!`.
 pub(super) const PLACES: Places =
     Places { number: NUMBER, chunk: CHUNK, timestamp: TIMESTAMP, payload: PAYLOAD };
 
-/// An event's text as people may read it before it is numbered.
+/// An event's text for the log, before it is numbered.
 pub fn shown(text: &str) -> Cow<'_, str> {
     if text.contains(NUMBER) { Cow::Owned(text.replace(NUMBER, "#")) } else { Cow::Borrowed(text) }
 }
@@ -52,22 +52,22 @@ enum Piece {
 pub struct WireWriter {
     /// The text around media; `None`: media is a binary message.
     media: Option<Box<[Piece]>>,
-    /// The last message's.
+    /// Number of the last message.
     number: u64,
-    /// The last media message's.
+    /// Number of the last media message.
     chunk: u64,
-    /// From when timestamps count.
+    /// The timestamp of the stream's beginning.
     origin: Duration,
 }
 
 impl WireWriter {
-    /// For a connection on which nothing has been sent. `around_media`: the text with its placeholders ([`PLACES`]); `None`: media
-    /// goes out in binary messages.
+    /// For a connection on which nothing has been sent. `around_media`: the text with its placeholders ([`PLACES`]);
+    /// `None`: media goes out in binary messages.
     pub(super) fn new(around_media: Option<&str>) -> Self {
         Self { media: around_media.map(pieces), number: 0, chunk: 0, origin: Duration::ZERO }
     }
 
-    /// The same, with timestamps that count from another time than the stream's beginning, which was `origin` after that.
+    /// Has timestamps count from another time than the stream's beginning, which was `origin` after that time.
     pub(super) fn since(self, origin: Duration) -> Self {
         Self { origin, ..self }
     }
@@ -77,7 +77,7 @@ impl WireWriter {
         self.media.is_some()
     }
 
-    /// Appends the message that an event's text makes.
+    /// Appends the message of an event with this text.
     pub fn write_event(&mut self, text: &[u8], message: &mut Vec<u8>) {
         let place = |byte: &u8| u32::from(*byte) == u32::from(NUMBER);
         let mut parts = text.split(place);
@@ -89,7 +89,7 @@ impl WireWriter {
         }
     }
 
-    /// Appends the message that one frame of media makes, which the stream has begun to play at `timestamp`.
+    /// Appends the message of one frame of media, which plays `timestamp` after the stream's beginning.
     pub fn write_media(&mut self, payload: &[u8], timestamp: Duration, message: &mut Vec<u8>) {
         let Some(pieces) = &self.media else {
             message.extend_from_slice(payload);
@@ -132,7 +132,7 @@ fn pieces(text: &str) -> Box<[Piece]> {
 }
 
 fn append_number(message: &mut Vec<u8>, number: u64) {
-    // Writing into memory does not fail.
+    // Writing to memory cannot fail.
     let _ = write!(message, "{number}");
 }
 
@@ -141,7 +141,7 @@ fn append_base64(message: &mut Vec<u8>, bytes: &[u8]) {
     let len = base64::encoded_len(bytes.len(), true).unwrap_or_default();
     message.resize(begin + len, 0);
     let written = BASE64.encode_slice(bytes, message.get_mut(begin..).unwrap_or_default());
-    // The place is as long as was asked for.
+    // Cannot fail: the buffer has the length of the encoded text.
     message.truncate(begin + written.unwrap_or_default());
 }
 

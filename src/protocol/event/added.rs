@@ -1,5 +1,5 @@
-//! Events that the C module does not have. They are sent only to an application that has asked for them, which it can
-//! do in JSON only.
+//! Events that the C module does not have. An application gets them only if it has requested them, which is possible in
+//! JSON only, or if its dialect has messages for them.
 //!
 //! A new event is a struct with its keys in their order, and a variant of [`AddedEvent`].
 

@@ -13,7 +13,7 @@ pub(super) fn render(event: &Event, channel_id: &str) -> String {
     let mut rendered = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut rendered, Compact);
     let written = Json { event, channel_id }.serialize(&mut serializer);
-    // Writing strings, numbers and booleans into memory does not fail; the bare name would still be true.
+    // Writing strings, numbers and booleans to memory cannot fail; the name alone would still be a valid event.
     let rendered = written.ok().and_then(|()| String::from_utf8(rendered).ok());
     rendered.unwrap_or_else(|| format!(r#"{{"event":"{}"}}"#, event.name()))
 }
@@ -101,7 +101,7 @@ impl Serialize for Json<'_> {
     }
 }
 
-/// An added event, with keys of its own after these two.
+/// An added event; its own keys follow these two.
 #[derive(Serialize)]
 struct Added<'a> {
     event: &'static str,
@@ -118,7 +118,7 @@ fn entry_if_some<M: SerializeMap, T: Serialize>(
     value.map_or(Ok(()), |value| object.serialize_entry(key, value))
 }
 
-/// JSON text, written as it is; an empty object in place of what is none.
+/// JSON text, written unchanged; an empty object if it is not JSON.
 struct Raw<'a>(&'a str);
 
 impl Serialize for Raw<'_> {

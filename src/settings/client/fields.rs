@@ -16,17 +16,17 @@ const RECONNECT_INTERVAL: Duration = Duration::from_millis(500);
 /// AST_DEFAULT_WEBSOCKET_WRITE_TIMEOUT (asterisk/http_websocket.h), ms.
 const ASTERISKS_WRITE_TIMEOUT: &str = "100";
 
-/// What a field may hold, if it holds something else.
+/// The allowed values of a field, as the error for another value.
 type Allowed = &'static str;
 
 impl ClientSettings {
     /// Settings from the fields of a websocket_client (`ast_sorcery_objectset_create2`, asterisk/sorcery.h), from
     /// `connection`, chan_websocket.conf's section of the same name, and for the rest from `global`.
     ///
-    /// `connection` adds what `fields` lack. Newer versions of Asterisk have fields for a proxy, pings and keepalives:
-    /// what is turned on there counts; what is turned off there, which is also the case when
-    /// websocket_client.conf has no such line, `connection` may turn on. `connection`'s handshake_timeout and
-    /// write_timeout always count. Fields that are not known, `connection_type` among them, do not matter.
+    /// `connection` adds what `fields` lack. Newer versions of Asterisk have fields for a proxy, pings and keepalives.
+    /// A field that is turned on takes precedence. A field that is turned off may be turned on by `connection`, because
+    /// it is also off if websocket_client.conf has no such line. `connection`'s handshake_timeout and write_timeout
+    /// always take precedence. Unknown fields, `connection_type` among them, are ignored.
     ///
     /// # Errors
     /// [`ClientError::Field`]. The URI is looked at by [`ClientSettings::target`].
@@ -47,14 +47,14 @@ impl ClientSettings {
     }
 }
 
-/// Whether the fields do not show if their `write_timeout` was written by an operator. Asterisk has that option since
-/// 23.6, with a default that may be the 100 ms of its own WebSockets: if it applied, every call would end in which the
-/// application reads nothing for so long. So only a written value counts.
+/// Whether `fields` leave open if an operator has set their `write_timeout`. Asterisk has that option since 23.6. Its
+/// default may be the 100 ms of Asterisk's own WebSockets, which would end every call whose application reads nothing
+/// for that time. So only a value from the file counts.
 pub fn has_unclear_write_timeout(fields: &[(String, String)]) -> bool {
     fields.iter().any(is_unclear)
 }
 
-/// Takes such a `write_timeout` away unless `written`, the file's own line, has it too.
+/// Removes such a `write_timeout` unless `written`, the line of the file, has the same value.
 pub fn clear_write_timeout(fields: &mut Vec<(String, String)>, written: Option<&str>) {
     let is_meant = written.is_some_and(|written| written.trim() == ASTERISKS_WRITE_TIMEOUT);
     fields.retain(|field| is_meant || !is_unclear(field));

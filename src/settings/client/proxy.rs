@@ -26,7 +26,7 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// What names a proxy, for messages about what does not.
+/// The form of a proxy's name, for messages about an invalid one.
 pub(crate) const PROXY_HOST: &str = "host:port, or [IPv6 address]:port";
 
 /// `host:port` of a proxy; the port has no default, because proxies do not agree on one.

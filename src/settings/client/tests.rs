@@ -1,4 +1,4 @@
-//! Clients as Asterisk gives them, with what our own file adds.
+//! Clients as Asterisk returns them, and the options that chan_websocket.conf adds.
 
 mod fields;
 mod uris;
@@ -10,7 +10,7 @@ use crate::settings::config::{
     ConnectionSettings, LivenessOptions, PingOptions, Settings, TcpKeepaliveOptions,
 };
 
-/// What Asterisk 22.10 gives for an object that says nothing but its URI.
+/// The fields that Asterisk 22.10 returns for an object that sets only its URI.
 const FIELDS: [(&str, &str); 16] = [
     ("connection_type", "per_call_config"),
     ("uri", "ws://app.example:8765/media"),
@@ -30,7 +30,7 @@ const FIELDS: [(&str, &str); 16] = [
     ("type", ""),
 ];
 
-/// What newer versions of Asterisk add, all switched off.
+/// The fields that newer versions of Asterisk add, all turned off.
 const NEWER_FIELDS: [(&str, &str); 10] = [
     ("proxy_host", ""),
     ("proxy_username", ""),

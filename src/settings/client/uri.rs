@@ -8,9 +8,9 @@ use crate::settings::secrets::Credentials;
 /// Where to connect, and what to ask for there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TargetUri {
-    /// Whether to speak TLS: the URI says wss, or `tls_enabled` is set.
+    /// Whether to use TLS: the URI says wss, or `tls_enabled` is set.
     pub tls: bool,
-    /// User and password of the URI, as they are written there.
+    /// User and password as they are written in the URI.
     pub user_info: Option<(String, String)>,
     /// Name or address, an IPv6 address without brackets.
     pub host: String,
@@ -35,7 +35,7 @@ impl fmt::Debug for TargetUri {
 /// What is wrong with a URI.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UriError {
-    /// There is none.
+    /// The URI is empty.
     #[error("it is empty")]
     Empty,
     /// The scheme is neither ws nor wss.
@@ -44,7 +44,7 @@ pub enum UriError {
     /// It holds white space, a control character, or one that is not ASCII.
     #[error("character {0:?} must be URI-encoded")]
     Character(char),
-    /// There is no host, or it cannot be one.
+    /// There is no host, or it is not valid.
     #[error("'{0}' is not a host name, an IPv4 address or an [IPv6 address]")]
     Host(String),
     /// What follows the host is not a port.
@@ -52,10 +52,10 @@ pub enum UriError {
     Port(String),
 }
 
-/// Takes a URI apart.
+/// Splits a URI into its parts.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The first fault of the URI.
 pub(crate) fn parse(uri: &str) -> Result<TargetUri, UriError> {
     if uri.is_empty() {
         return Err(UriError::Empty);

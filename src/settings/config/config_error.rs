@@ -1,10 +1,10 @@
-//! What is refused in the file, and what is in force in its place.
+//! Errors in the file, and which settings are in force instead.
 
 use std::fmt;
 
 use super::{CONNECTION, GLOBAL};
 
-/// Something in the file that is refused. Displays as the whole log line, without a line feed; of level error.
+/// An error in the file. Displays as the whole log line, without a line feed; its level is error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// The option exists, but the value is not allowed.
@@ -16,9 +16,9 @@ pub enum ConfigError {
         section: String,
         /// The option as it is written.
         option: String,
-        /// What stands in the file.
+        /// The value in the file.
         value: String,
-        /// What may stand there, with its unit.
+        /// The allowed values, with their unit.
         allowed: String,
     },
     /// There is no such option in this kind of section.
@@ -73,12 +73,12 @@ pub enum ConfigError {
         /// Its `type`.
         kind: Option<String>,
     },
-    /// The file is there, but nothing of it could be read.
+    /// The file exists, but could not be read.
     #[error("{file}: cannot be read: {why}; {instead}")]
     Unreadable {
         /// The file's name.
         file: String,
-        /// Of the system, or of Asterisk's parser.
+        /// The error of the system or of Asterisk's parser.
         why: String,
         /// What is in force in its place.
         instead: Instead,
@@ -96,7 +96,7 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// Whether it refuses what may have been meant as a rule on who may connect, also under a name that is misspelled.
+    /// Whether the refused option may have been meant as a rule on who may connect, perhaps under a misspelled name.
     pub(super) fn hides_rule(&self) -> bool {
         match self {
             Self::UnknownOption { option, .. } | Self::InvalidValue { option, .. } => may_be_rule(option),
@@ -113,16 +113,16 @@ pub(super) fn may_be_rule(option: &str) -> bool {
     !OTHERS.contains(&option.as_str()) && WORDS.iter().any(|word| option.contains(word))
 }
 
-/// What is in force in the place of a refused section, or file.
+/// Which settings are in force instead of a refused section or file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Instead {
-    /// What was in force before.
+    /// The section's previous settings.
     LastGood,
-    /// The same, of a whole file.
+    /// The previous configuration, if the whole file is refused.
     LastGoodFile,
     /// The defaults and the rules that were understood, but no client may connect.
     Closed,
-    /// Of the options in error the defaults, of the others the values.
+    /// The defaults, with the valid access checks of the section.
     Defaults,
     /// Nothing: without the section, calls would go out without their token, or to another server.
     NoCalls,

@@ -19,7 +19,7 @@ use crate::settings::per_call::{
 };
 use crate::settings::secrets::HIDDEN;
 
-/// A section with `type = connection`: what it says, and `None` for what it does not say.
+/// A section with `type = connection`; `None` for options that it does not set.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ConnectionSettings {
     /// The proxy, as `host:port`.
@@ -32,17 +32,17 @@ pub struct ConnectionSettings {
     pub headers: Vec<HeaderTemplate>,
     /// The token of the upgrade request.
     pub bearer: Option<Bearer>,
-    /// In place of the websocket_client's.
+    /// Instead of the URI of the websocket_client.
     pub uri: Option<UriTemplate>,
-    /// Where that may lead.
+    /// The hosts that this URI may lead to.
     pub uri_hosts: Option<Hosts>,
     /// The websocket_client that is tried when all attempts of this one have failed.
     pub fallback: Option<String>,
     /// Instead of [`Settings::control_message_format`](super::Settings::control_message_format).
     pub control_message_format: Option<ControlMessageFormat>,
-    /// The account that calls in Twilio's dialect say.
+    /// The account that calls in Twilio's dialect name.
     pub twilio_account_sid: Option<String>,
-    /// What they are signed with.
+    /// The key that signs their requests.
     pub twilio_auth_token: Option<Secret>,
     /// WebSocket pings and TCP keepalives.
     pub liveness: LivenessOptions,
@@ -98,7 +98,7 @@ static OPTIONS: [ConfigOption<ConnectionSettings>; 19] = [
         s.headers.push(HeaderTemplate::parse(v).ok_or_else(|| invalid(HEADER))?);
         Ok(())
     }),
-    // Of the two the last counts: a section may say otherwise than its template.
+    // The last of the two counts, so that a section can override its template.
     option("bearer_token", |s, v| {
         put(&mut s.bearer, parse_token(v).map(Bearer::Token).map(Some).ok_or_else(|| invalid(TOKEN)))
     }),
@@ -142,7 +142,7 @@ fn proxy_host(value: &str) -> Result<Option<String>, OptionFault> {
     Ok(text(value))
 }
 
-/// What names a file, for messages about what does not.
+/// The form of a file's name, for messages about an invalid one.
 const PATH: &str = "the absolute path of a file";
 
 fn invalid(allowed: &str) -> OptionFault {
@@ -161,13 +161,13 @@ impl ConnectionSettings {
         }
     }
 
-    /// Whether a call has to evaluate anything.
+    /// Whether there is a `${…}` to evaluate for each call.
     pub fn has_expressions(&self) -> bool {
         self.uri.as_ref().is_some_and(UriTemplate::has_expressions)
             || self.headers.iter().any(HeaderTemplate::has_expressions)
     }
 
-    /// What one call sends, and where it goes.
+    /// The headers and the URI of one call.
     ///
     /// # Errors
     /// The value of a `${…}` is not allowed.

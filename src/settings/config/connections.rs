@@ -6,19 +6,20 @@ use super::config_error::{ConfigError, Instead};
 use super::connection::ConnectionSettings;
 use super::section::{SectionReader, shown};
 
-/// What `uri` has to be when its host has a `${…}` and uri_hosts is missing.
+/// The allowed values of `uri`, for a uri with a `${…}` in its host and no uri_hosts.
 const HOST_IS_OPEN: &str = "a uri without ${…} in its host, unless uri_hosts says which hosts it may lead to";
 const HOSTS_WITHOUT_URI: &str = "left out where there is no uri";
 const CIRCLE: &str = "another websocket_client, whose own fallbacks do not lead back here";
 
-/// Options that say who is calling and where to. A section that has them without being a connection's is probably meant to be one.
+/// Options that identify the caller or choose the server. A section that has one of them but no type is probably meant
+/// to be a connection's.
 const MEANT: [&str; 4] = ["header", "bearer_token", "bearer_token_file", "uri_hosts"];
 
 /// The connections' sections while the file is read.
 #[derive(Default)]
 pub(super) struct Connections {
     settings: HashMap<String, ConnectionSettings>,
-    /// Those with an error in them, and the first of them.
+    /// Sections with errors, by name, with their first error.
     refused: BTreeMap<String, ConfigError>,
 }
 
@@ -55,8 +56,8 @@ impl Connections {
         self.refused.entry(name.to_owned()).or_insert(error);
     }
 
-    /// What is in force, now that all sections are read; `previous` is what was until now. `queue_bytes_total` bounds what
-    /// each may let wait.
+    /// The connections in force, now that all sections are read; `previous` are those in force until now.
+    /// `queue_bytes_total` is the limit of each section's `queue_bytes`.
     pub(super) fn finish(
         mut self,
         file_name: &str,

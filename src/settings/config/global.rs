@@ -18,7 +18,7 @@ use crate::report::notification::{NOTICE_CLASSES, NotificationClasses};
 /// A number of frames.
 const FRAMES: RangeInclusive<u64> = 1..=100_000;
 
-/// What may wait on all calls together, bytes.
+/// Bytes that may wait on all calls together.
 const QUEUE_BYTES_TOTAL: RangeInclusive<u64> = *QUEUE_BYTES.start()..=1 << 40;
 
 /// The option that is read before the rest of the file.
@@ -63,15 +63,16 @@ static OPTIONS: [ConfigOption<Settings>; 28] = [
     option(ALLOW_UNTESTED_VERSION, |s, v| put(&mut s.allow_untested_version, boolean(v))),
 ];
 
-/// The options of `[global]`; others are refused. Each has its line in the sample, docs/configuration.md and Asterisk's own help.
+/// The options of `[global]`; others are refused. Each has its line in the sample, docs/configuration.md and Asterisk's
+/// own help.
 pub fn global_options() -> impl Iterator<Item = &'static str> {
     names(&OPTIONS).chain(names(&MEDIA)).chain(names(&LIVENESS))
 }
 
-/// What `[global]` says, `value` being as written in the file, of an Asterisk that is not supported.
+/// The value of `allow_untested_version`; `value` is its text in the file.
 ///
 /// # Errors
-/// The log line for a value that does not fit.
+/// The log line for an invalid value.
 pub fn allows_untested_version(file_name: &str, value: Option<&str>) -> Result<bool, ConfigError> {
     let Some(value) = value else { return Ok(false) };
     parse_boolean(value.trim()).ok_or_else(|| ConfigError::InvalidValue {
@@ -110,7 +111,7 @@ pub(super) struct Global {
     media: MediaOptions,
     liveness: LivenessOptions,
     errors: Vec<ConfigError>,
-    /// A rule on who may connect may stand where it is not understood.
+    /// There may be a rule on who may connect that could not be read.
     hides_rules: bool,
 }
 
@@ -122,7 +123,7 @@ impl Global {
         self.errors.extend(errors);
     }
 
-    /// Rules on who may connect stand where they do not count, and these errors say so.
+    /// Records errors that say that rules on who may connect are in a place where they do not count.
     pub(super) fn miss_rules(&mut self, errors: impl IntoIterator<Item = ConfigError>) {
         self.hides_rules = true;
         self.errors.extend(errors);
@@ -139,7 +140,7 @@ impl Global {
         }
     }
 
-    /// What is in force, now that the file is read; `previous` is what was until now.
+    /// The settings in force, now that the file is read; `previous` are those in force until now.
     pub(super) fn finish(
         mut self,
         file_name: &str,
@@ -168,7 +169,7 @@ impl Global {
         (previous.cloned().unwrap_or_else(checks), self.errors)
     }
 
-    /// One call's part and the total, likewise.
+    /// Checks the limit of one call against the total at the end, as [`Self::check_levels`] does.
     fn check_queue_bytes(&mut self, file_name: &str) -> Option<ConfigError> {
         let Settings { queue_bytes: bytes, queue_bytes_total: total, .. } = self.settings;
         if bytes <= total {

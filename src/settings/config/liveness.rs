@@ -10,7 +10,7 @@ use super::value::{boolean, count, seconds};
 /// WebSocket pings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pings {
-    /// Between two pings.
+    /// Time between two pings.
     pub interval: Duration,
     /// After this many pings without an answer the connection is lost.
     pub probes: u32,
@@ -19,15 +19,15 @@ pub struct Pings {
 /// TCP keepalives (tcp(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TcpKeepalives {
-    /// Silence before the first one (TCP_KEEPIDLE), whole seconds.
+    /// Idle time before the first one (TCP_KEEPIDLE), whole seconds.
     pub time: Duration,
-    /// Between two (TCP_KEEPINTVL), whole seconds.
+    /// Time between two (TCP_KEEPINTVL), whole seconds.
     pub interval: Duration,
     /// After this many without an answer the connection is lost (TCP_KEEPCNT).
     pub probes: u32,
 }
 
-/// The options of [`Pings`] as they are written; `None` for what is not.
+/// The options of [`Pings`] as they are written; `None` for those that are not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PingOptions {
     /// `enable_pingpongs`.
@@ -49,7 +49,7 @@ impl PingOptions {
     }
 }
 
-/// The options of [`TcpKeepalives`] as they are written; `None` for what is not.
+/// The options of [`TcpKeepalives`] as they are written; `None` for those that are not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TcpKeepaliveOptions {
     /// `enable_tcp_keepalives`.
@@ -78,9 +78,9 @@ impl TcpKeepaliveOptions {
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// The default number of unanswered pings or keepalives.
 const PROBES: u32 = 3;
-/// The longest keepalive times that Linux takes (MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL); good for pings too.
+/// The longest keepalive times that Linux allows (MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL); also the limit for pings.
 pub(crate) const MAX_TCP_SECONDS: u32 = 32_767;
-/// The most keepalives that Linux takes (MAX_TCP_KEEPCNT); good for pings too.
+/// The most keepalives that Linux allows (MAX_TCP_KEEPCNT); also the limit for pings.
 pub(crate) const MAX_TCP_PROBES: u32 = 127;
 
 /// Both kinds of options.
@@ -94,7 +94,7 @@ pub struct LivenessOptions {
 
 /// A time of pings or keepalives, seconds.
 const TCP_SECONDS: RangeInclusive<u64> = 1..=MAX_TCP_SECONDS as u64;
-/// A number of them.
+/// A number of pings or keepalives.
 const TCP_PROBES: RangeInclusive<u64> = 1..=MAX_TCP_PROBES as u64;
 
 /// The options that `[global]` and connections share.

@@ -1,7 +1,7 @@
 //! Settings of a call's media that may stand in three places: the dial string's `X()`, the client's section, and
 //! `[global]`. The first of these that names a setting counts.
 //!
-//! A new one is a field, a line in [`MediaOptions::apply_to`], and a row of [`MEDIA`].
+//! A new setting is a field, a line in [`MediaOptions::apply_to`], and a row of [`MEDIA`].
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl QueueOverflow {
     }
 }
 
-/// The settings as they are written; `None` for what is not.
+/// The settings as they are written; `None` for those that are not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MediaOptions {
     /// `queue_overflow`.
@@ -61,10 +61,10 @@ impl MediaOptions {
         settings.silence_fill = silence_fill.unwrap_or(settings.silence_fill);
     }
 
-    /// Takes `name=value,name=value` as `X()` holds it. Of a repeated name the last one counts.
+    /// Parses the `name=value,name=value` of `X()`. If a name is repeated, the last one counts.
     ///
     /// # Errors
-    /// The first name that is none of these, else the first value that does not fit.
+    /// The first unknown name, else the first invalid value.
     pub fn parse(pairs: &str) -> Result<Self, MediaOptionError> {
         let mut options = Self::default();
         let pairs: Vec<(&str, &str)> = match pairs {
@@ -89,20 +89,20 @@ impl MediaOptions {
 /// A name or a value that `X()` cannot have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MediaOptionError {
-    /// No such setting, or none of a call.
+    /// There is no such setting of a call.
     #[error("Unknown name '{name}' in X() of the 'WebSocket' dial string. Must be {}", all_names())]
     Unknown {
         /// As it is written.
         name: String,
     },
-    /// The value does not fit.
+    /// The value is not allowed.
     #[error("Invalid value '{value}' for {name} in X() of the 'WebSocket' dial string. Must be {allowed}")]
     Value {
         /// The setting.
         name: String,
         /// As it is written.
         value: String,
-        /// What may stand there, with its unit.
+        /// The allowed values, with their unit.
         allowed: String,
     },
 }

@@ -1,10 +1,10 @@
-//! One option: its name, and how its value is taken.
+//! One option: its name, and how its value is read.
 
 /// An option of a section that is read into a `T`.
 pub(super) struct ConfigOption<T> {
     /// In lower case.
     pub(super) name: &'static str,
-    /// Takes the value as it is written, without white space around it.
+    /// Sets the value from its text, which has no white space around it.
     pub(super) set: fn(&mut T, &str) -> Result<(), OptionFault>,
 }
 
@@ -12,7 +12,7 @@ pub(super) struct ConfigOption<T> {
 pub(super) enum OptionFault {
     /// No such option.
     Unknown,
-    /// The value does not fit; holds what would.
+    /// The value is not allowed; holds the allowed values.
     Invalid(String),
 }
 
@@ -29,13 +29,13 @@ pub(super) fn names<T>(options: &'static [ConfigOption<T>]) -> impl Iterator<Ite
     options.iter().map(|option| option.name)
 }
 
-/// Puts a value that fits in its place.
+/// Stores a valid value in `place`.
 pub(super) fn put<T>(place: &mut T, value: Result<T, OptionFault>) -> Result<(), OptionFault> {
     *place = value?;
     Ok(())
 }
 
-/// Has the option `name` of a table take `value`.
+/// Sets the option `name` of a table to `value`.
 pub(super) fn set<T>(
     options: &[ConfigOption<T>],
     target: &mut T,

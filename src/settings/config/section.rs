@@ -23,7 +23,7 @@ impl<'a> SectionReader<'a> {
         variables.find(|(option, _)| is_type(option)).map(|(_, value)| value.trim())
     }
 
-    /// Hands every option, in lower case as Asterisk does not mind the case, and its value to `set`.
+    /// Passes every option and its value to `set`; the option in lower case, because Asterisk ignores the case.
     pub(super) fn read(
         &self,
         mut set: impl FnMut(&str, &str) -> Result<(), OptionFault>,
@@ -48,7 +48,7 @@ impl<'a> SectionReader<'a> {
     }
 }
 
-/// What of an option's value may be shown.
+/// The part of an option's value that may be shown in the log.
 pub(super) fn shown(option: &str, value: &str) -> String {
     match option.to_ascii_lowercase().as_str() {
         "header" => shown_header(value),

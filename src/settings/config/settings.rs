@@ -15,7 +15,7 @@ pub struct Settings {
     pub control_message_format: ControlMessageFormat,
     /// How long an app may read nothing at all before its call ends.
     pub write_timeout: Duration,
-    /// For name look-up, proxy, TLS and upgrade of one outgoing attempt together.
+    /// The limit of one outgoing attempt: name look-up, proxy, TLS and upgrade together.
     pub handshake_timeout: Duration,
     /// How long to wait for the app's close frame after ours.
     pub close_timeout: Duration,
@@ -29,24 +29,25 @@ pub struct Settings {
     pub queue_xoff: usize,
     /// Frames under which MEDIA_XON is sent; at least 1.
     pub queue_xon: usize,
-    /// What happens to a message that finds the queue full; `None`: what is usual in the call's dialect.
+    /// What happens to a message that finds the queue full; `None`: the default of the call's dialect.
     pub queue_overflow: Option<QueueOverflow>,
-    /// Bytes that may wait on one call before its socket is not read, if it waits; at most `queue_bytes_total`.
+    /// With [`QueueOverflow::Wait`], the bytes that may wait on one call before its socket is not read; at most
+    /// `queue_bytes_total`.
     pub queue_bytes: usize,
-    /// The same for all calls that wait together.
+    /// The same limit for all such calls together.
     pub queue_bytes_total: usize,
     /// Live media that may wait before the oldest of it is dropped; `None`: any.
     pub max_latency: Option<Duration>,
     /// Media kept for an app that reads slowly.
     pub out_queue: Duration,
-    /// After which an INCOMING channel without an app is hung up; `None`: never.
+    /// The time after which an INCOMING channel without an app is hung up; `None`: never.
     pub incoming_timeout: Option<Duration>,
     /// How long an INCOMING call outlives its connection; `None`: not at all.
     pub incoming_reconnect: Option<Duration>,
-    /// No client may connect, because the rules are not known. The file could not be read when the module was loaded, or a rule in it.
+    /// No client may connect, because the rules are not known: at load, the file or a rule in it could not be read.
     pub incoming_closed: bool,
-    /// Who may connect, in the order of the file, which matters. The host makes an Asterisk ACL of it, and must
-    /// refuse everybody if it cannot.
+    /// The rules on who may connect, in the order of the file, which matters. The host makes an Asterisk ACL of them,
+    /// and must refuse everybody if it cannot.
     pub incoming_acl: Vec<AclRule>,
     /// Refuse apps that use plain ws.
     pub incoming_require_tls: bool,
@@ -62,7 +63,7 @@ pub struct Settings {
     pub silence_fill: bool,
     /// Whether an app may send events to ARI and AMI.
     pub app_events: bool,
-    /// How many of them in a second.
+    /// How many of these events per second.
     pub app_events_per_second: u32,
     /// The contexts that an app may transfer calls to, each once, in the order of the file.
     pub transfer_contexts: Vec<String>,
@@ -76,13 +77,13 @@ pub struct Settings {
     pub coalesce_reads: bool,
     /// Whether bridges may be direct. For bridges that are made or change after a reload.
     pub direct_bridge: bool,
-    /// Whether to load in an Asterisk that [`version::check`](crate::settings::asterisk_version::check) refuses. The host looks at
-    /// it before all else at load.
+    /// Whether to load in an Asterisk that [`version::check`](crate::settings::asterisk_version::check) refuses. At
+    /// load the host reads this option before all others.
     pub allow_untested_version: bool,
 }
 
 impl Settings {
-    /// These settings for a call: what its dial string says comes first, then its client's own section.
+    /// The settings of a call: its dial string takes precedence over its client's section, and that over `self`.
     pub fn for_call(&self, connection: Option<&ConnectionSettings>, dialled: MediaOptions) -> Self {
         let mut settings = self.clone();
         if let Some(own) = connection {
@@ -133,7 +134,7 @@ impl Default for Settings {
             incoming_origins: Vec::new(),
             pings: None,
             tcp_keepalives: None,
-            // A bot would transcribe it.
+            // Off, because a bot would transcribe the music.
             music_on_hold: false,
             silence_fill: false,
             app_events: false,
@@ -153,7 +154,7 @@ impl Default for Settings {
 /// One line of `incoming_acl`, `incoming_permit` or `incoming_deny`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AclRule {
-    /// Which of the three.
+    /// Which of the three options.
     pub sense: AclSense,
     /// In Asterisk's ACL syntax, which only the host can check; not empty.
     pub value: String,

@@ -1,4 +1,4 @@
-//! Files as they may be written, and what is in force and logged then.
+//! Files, and the settings and log lines that each gives.
 
 mod connections;
 mod globals;

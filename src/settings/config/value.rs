@@ -7,13 +7,13 @@ use super::option::OptionFault;
 use crate::protocol::dialect::{ACCOUNT_SID, ControlMessageFormat, control_message_formats, is_account_sid};
 use crate::settings::per_call::Secret;
 
-/// A time that a call may have to wait, ms.
+/// The range of timeouts, ms.
 pub(super) const TIMEOUT_MS: RangeInclusive<u64> = 1..=3_600_000;
 
-/// What may wait on a call, bytes.
+/// The range of bytes that may wait on a call.
 pub(super) const QUEUE_BYTES: RangeInclusive<u64> = 64 << 10..=1 << 30;
 
-/// `None` for nothing.
+/// The text; `None` if it is empty.
 pub(crate) fn text(value: &str) -> Option<String> {
     Some(value.to_owned()).filter(|value| !value.is_empty())
 }
@@ -44,20 +44,20 @@ pub(super) fn control_message_format(value: &str) -> Result<ControlMessageFormat
     ControlMessageFormat::parse(value).ok_or_else(|| OptionFault::Invalid(control_message_formats()))
 }
 
-/// The id of an account of Twilio's.
+/// The id of a Twilio account.
 pub(super) fn account_sid(value: &str) -> Result<String, OptionFault> {
     let sid = Some(value).filter(|value| is_account_sid(value));
     sid.map(str::to_owned).ok_or_else(|| OptionFault::Invalid(ACCOUNT_SID.to_owned()))
 }
 
-/// What a request is signed with.
+/// The key that signs a request.
 pub(super) fn signing_key(value: &str) -> Result<Secret, OptionFault> {
     let fits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
     let allowed = || OptionFault::Invalid("a token of printable characters without spaces".to_owned());
     fits.then(|| Secret(value.to_owned())).ok_or_else(allowed)
 }
 
-/// Names of contexts of the dialplan, separated by commas, each once; none is allowed.
+/// Names of dialplan contexts, separated by commas; each is returned once. An empty list is allowed.
 pub(super) fn contexts(value: &str) -> Result<Vec<String>, OptionFault> {
     const MAX_BYTES: usize = 79;
     let mut contexts: Vec<String> = Vec::new();

@@ -1,4 +1,4 @@
-//! Dial strings as people write them, and what becomes of each.
+//! Dial strings, and how each is parsed.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ fn options() -> DialOptions {
     DialOptions::default()
 }
 
-/// A row of a table: what is tried, the dial string, the connection id, the options, the number of warnings.
+/// A row of a table: description, dial string, connection id, options, number of warnings.
 type Row = (&'static str, &'static str, &'static str, DialOptions, usize);
 
 #[test]

@@ -6,12 +6,12 @@ use super::template::Template;
 use super::{Evaluate, FillError, Secret};
 use crate::settings::secrets::HIDDEN;
 
-/// What a header may be, for messages about what is none.
+/// The allowed form of a header, for messages about an invalid one.
 pub(crate) const HEADER: &str = "Name: value, with a name of RFC 9110 that the handshake does not use itself \
                                  (not Host, Upgrade, Connection, Sec-…, Authorization: for that bearer_token), the \
                                  value without control characters and each ${ with its }";
 
-/// Headers that the handshake, the connection or the proxy has a use for; and all that begin with `Sec-`.
+/// Headers that the handshake, the connection or the proxy uses itself. Those that begin with `Sec-` are reserved too.
 const RESERVED: [&str; 13] = [
     "Authorization",
     "Connection",
@@ -40,7 +40,7 @@ pub struct HeaderTemplate {
 pub struct FilledHeader {
     /// A token.
     pub name: String,
-    /// Without control characters; bytes above 127 are not looked at.
+    /// Without control characters; bytes above 127 are not checked.
     pub value: Vec<u8>,
 }
 
@@ -58,7 +58,7 @@ impl HeaderTemplate {
         let is_ours = RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
             || name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("sec-"));
         let value = value.trim_matches([' ', '\t']);
-        // U+FFFD stands for what is no UTF-8 in the file.
+        // U+FFFD replaces bytes of the file that are not UTF-8.
         let fits = is_token && !is_ours && !has_control(value.as_bytes()) && !value.contains('\u{fffd}');
         fits.then(|| Template::parse(value)).flatten().map(|value| Self { name: name.to_owned(), value })
     }
@@ -71,7 +71,7 @@ impl HeaderTemplate {
     /// The header of one call.
     ///
     /// # Errors
-    /// The value has come to have a control character.
+    /// The value has a control character.
     pub fn fill(&self, evaluate: Evaluate<'_>) -> Result<FilledHeader, FillError> {
         let value = self.value.fill(evaluate);
         if has_control(&value) {
@@ -81,7 +81,7 @@ impl HeaderTemplate {
     }
 }
 
-/// What of a `header` line may be shown: its name, where it has one.
+/// The part of a `header` line that may be shown: its name, if it has one.
 pub(crate) fn shown_header(text: &str) -> String {
     match text.split_once(':') {
         Some((name, _)) if name.bytes().all(is_token_byte) => format!("{name}: {HIDDEN}"),
@@ -89,7 +89,7 @@ pub(crate) fn shown_header(text: &str) -> String {
     }
 }
 
-/// RFC 9110 section 5.6.2.
+/// A byte of a token (RFC 9110 section 5.6.2).
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

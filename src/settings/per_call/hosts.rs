@@ -1,11 +1,11 @@
-//! Which hosts a URI may lead to that has a `${…}` in its host.
+//! The hosts that a URI with a `${…}` in its host may lead to.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// What `uri_hosts` may hold, for messages about what it may not.
+/// The allowed values of `uri_hosts`, for messages about an invalid one.
 pub(crate) const HOSTS: &str =
     "names, *.names, addresses and prefixes such as 10.0.0.0/8, separated by commas, without ports";
 
@@ -19,21 +19,21 @@ enum Rule {
     Name(String),
     /// One or more labels before this name; in lower case, with its leading dot.
     Below(String),
-    /// Literal addresses. IPv4 ones are IPv4 ones, however they are written.
+    /// Literal addresses. An IPv4-mapped IPv6 prefix is stored as an IPv4 prefix.
     Net(IpNet),
 }
 
-/// A host, as it will be connected to.
+/// A host, in the form in which the resolver sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Host {
-    /// In lower case, without a last dot.
+    /// In lower case, without a dot at the end.
     Name(String),
-    /// An IPv4 address is one, whether it was written as one number or as an IPv6 address.
+    /// An IPv4 address is stored as such, even if it was written as one number or as an IPv6 address.
     Address(IpAddr),
 }
 
 impl fmt::Display for Host {
-    /// As it stands in a URI.
+    /// In the form of a URI.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(name) => f.write_str(name),
@@ -44,13 +44,13 @@ impl fmt::Display for Host {
 }
 
 impl Host {
-    /// What a resolver makes of `text`, which has no port: a name, or an address in any spelling. `None`: neither.
+    /// Parses `text`, which has no port, as a resolver does: a name, or an address in any spelling. `None`: neither.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if let Some(address) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
             return Some(Self::Address(address.parse::<Ipv6Addr>().ok()?.to_canonical()));
         }
         let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
-        // getaddrinfo(3) takes whatever ends in a number for an address, and so does everybody else.
+        // getaddrinfo(3) treats every name whose last label is a number as an address, and so do other resolvers.
         let last = name.rsplit('.').next().unwrap_or_default();
         if number(last).is_some() || last.bytes().all(|byte| byte.is_ascii_digit()) {
             return ipv4(&name).map(|address| Self::Address(address.into()));
@@ -151,7 +151,7 @@ impl Rule {
     }
 }
 
-/// A prefix of IPv4-mapped addresses is one of IPv4 addresses.
+/// Turns a prefix of IPv4-mapped addresses into a prefix of IPv4 addresses.
 fn canonical(net: IpNet) -> IpNet {
     let mapped = match net {
         IpNet::V6(v6) => v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96)),

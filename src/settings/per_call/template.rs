@@ -1,11 +1,11 @@
-//! Texts with `${…}` in them, as the dialplan has them (`ast_str_substitute_variables`, asterisk/pbx.h).
+//! Texts with `${…}` in them, as in the dialplan (`ast_str_substitute_variables`, asterisk/pbx.h).
 
 use std::fmt;
 
 use super::Evaluate;
 use crate::settings::secrets::HIDDEN;
 
-/// A text with `${…}` in it. What stands outside of them is taken as it is: `$[…]` is no expression here.
+/// A text with `${…}` in it. The rest of the text is literal: `$[…]` is not an expression here.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Template {
     parts: Vec<Part>,
@@ -14,9 +14,9 @@ pub struct Template {
 /// A piece of a [`Template`].
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Part {
-    /// As it is written.
+    /// Literal text.
     Literal(String),
-    /// A `${…}`, which may have others in it.
+    /// A `${…}`, which may contain others.
     Expression(String),
 }
 
@@ -27,7 +27,7 @@ impl fmt::Debug for Template {
 }
 
 impl Template {
-    /// `None`: a `${` has no end.
+    /// Parses `text`; `None` if a `${` has no end.
     pub fn parse(text: &str) -> Option<Self> {
         let (mut parts, mut rest) = (Vec::new(), text);
         while let Some(start) = rest.find("${") {

@@ -1,4 +1,4 @@
-//! Tables: what is taken, what comes of it, and what is refused.
+//! Tables: which texts are accepted, the result for each, and which are refused.
 
 use super::hosts::Host;
 use super::*;
@@ -223,7 +223,7 @@ fn which_uris_are_taken() {
     }
 }
 
-/// What is written, a value for `${X}`, and what comes of it.
+/// The text, a value for `${X}`, and the result.
 type Filling = (&'static str, &'static [u8], Result<&'static str, &'static str>);
 
 const NO_HOST: &str =

@@ -10,13 +10,13 @@ use zeroize::Zeroizing;
 
 use super::Secret;
 
-/// What a token may be, for messages about what is none.
+/// The allowed form of a token, for messages about an invalid one.
 pub(crate) const TOKEN: &str = "a token of RFC 6750: letters, digits, -._~+/, then = (no ${…})";
 
 /// Bytes of the longest token.
 const MAX_TOKEN: usize = 16 * 1024;
 
-/// Bytes of a token's file that are looked at.
+/// Bytes of a token's file that are read.
 const MAX_FILE: usize = MAX_TOKEN * 2;
 
 /// Where a client's token comes from.
@@ -24,11 +24,11 @@ const MAX_FILE: usize = MAX_TOKEN * 2;
 pub enum Bearer {
     /// It is configured.
     Token(Secret),
-    /// A file has it, alone. It is read for each attempt.
+    /// A file contains the token and nothing else. It is read for each attempt.
     File(PathBuf),
 }
 
-/// A token; `None` if the text is none.
+/// The text as a token; `None` if it is not one.
 pub fn parse_token(text: &str) -> Option<Secret> {
     let token = text.trim_end_matches('=');
     let fits = !token.is_empty()
@@ -37,7 +37,7 @@ pub fn parse_token(text: &str) -> Option<Secret> {
     fits.then(|| Secret(text.to_owned()))
 }
 
-/// The token that a file has, with nothing else in it but white space around it. May block.
+/// Reads the token from a file, which may contain nothing else but white space around it. May block.
 ///
 /// # Errors
 /// What is wrong with the file, for the log.
@@ -50,7 +50,7 @@ pub fn read_token(file: &PathBuf) -> Result<Secret, String> {
     if !opened.metadata().map_err(|err| failed(&err))?.is_file() {
         return Err(failed(&"it is not a regular file"));
     }
-    // As large as what is read, so that no copy stays where it grew.
+    // Larger than what is read: if the buffer had to grow, a copy of the token would stay in memory.
     let mut text = Zeroizing::new(String::with_capacity(MAX_FILE * 2));
     opened.take(MAX_FILE as u64).read_to_string(&mut text).map_err(|err| failed(&err))?;
     parse_token(text.trim()).ok_or_else(|| failed(&format!("it does not have {TOKEN}")))

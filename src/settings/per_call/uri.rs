@@ -1,5 +1,5 @@
-//! A URI with `${…}` in it: what a value is put into stays what it is, a piece of the host, a segment of the path, or a
-//! piece of the query.
+//! A URI with `${…}` in it. A value cannot leave its part of the URI: it stays a piece of the host, a piece of a
+//! segment of the path, or a piece of the query.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use super::template::{Part, Template};
 use super::{Evaluate, FillError, Secret};
 use crate::settings::client::{parse_uri, split_port};
 
-/// What such a URI may be, for messages about what is none.
+/// The allowed form of such a URI, for messages about an invalid one.
 pub(crate) const URI: &str = "ws://host/… or wss://host/…, with ${…} in the host, the path and the query alone, and each ${ with its }";
 
-/// Stands for a `${…}` while the URI is taken apart. It cannot come from a file.
+/// Replaces a `${…}` while the URI is split. A file cannot contain this character.
 const PLACE: char = '\0';
 
-/// Bytes of a host that are shown: no name is longer.
+/// Bytes of a host that are shown: the longest name.
 const MAX_SHOWN: usize = 253;
 
 /// A URI for each call.
@@ -30,7 +30,7 @@ pub struct UriTemplate {
 }
 
 impl UriTemplate {
-    /// `None` if nothing can come of it.
+    /// Parses `text`; `None` if no values could make it a URI.
     pub fn parse(text: &str) -> Option<Self> {
         let (skeleton, expressions) = take_out(Template::parse(text)?);
         let (scheme, rest) = skeleton.split_once("://")?;
@@ -44,14 +44,14 @@ impl UriTemplate {
         if !(is_literal(scheme) && is_literal(user_info) && is_literal(&port)) || host.is_empty() {
             return None;
         }
-        // With a value that fits everywhere it is to be a URI.
+        // It must be a URI with a value that is allowed in every part.
         parse_uri(&skeleton.replace(PLACE, "a")).ok()?;
         let mut expressions = expressions.into_iter();
         let (host, rest) = (put_back(host, &mut expressions), put_back(rest, &mut expressions));
         Some(Self { before_host: Secret(before_host.to_owned()), host, port, rest })
     }
 
-    /// Whether a value says where the call goes.
+    /// Whether the host has a `${…}`.
     pub fn has_expressions_in_host(&self) -> bool {
         self.host.has_expressions()
     }
@@ -61,10 +61,10 @@ impl UriTemplate {
         self.host.has_expressions() || self.rest.has_expressions()
     }
 
-    /// The URI of one call, which leads to one of `hosts`, if there are any.
+    /// The URI of one call. If there are `hosts`, it leads to one of them.
     ///
     /// # Errors
-    /// What does not fit.
+    /// The value that is not allowed.
     pub fn fill(&self, hosts: Option<&Hosts>, evaluate: Evaluate<'_>) -> Result<Secret, FillError> {
         let host = self.fill_host(hosts, evaluate)?;
         let rest = fill_rest(&self.rest, evaluate)?;
@@ -141,7 +141,7 @@ fn fill_rest(template: &Template, evaluate: Evaluate<'_>) -> Result<String, Fill
         Some(format!("{before}{}", after.split('/').next().unwrap_or_default()))
     };
     for segment in places.into_iter().filter_map(segment_at) {
-        // An encoded dot is one to a server.
+        // A server treats an encoded dot as a dot.
         match segment.to_ascii_lowercase().replace("%2e", ".").as_str() {
             "." => return Err(FillError::Path(".")),
             ".." => return Err(FillError::Path("..")),
@@ -151,7 +151,7 @@ fn fill_rest(template: &Template, evaluate: Evaluate<'_>) -> Result<String, Fill
     Ok(rest)
 }
 
-/// All but RFC 3986's unreserved characters as `%XX`.
+/// Writes everything but RFC 3986's unreserved characters as `%XX`.
 fn encode(value: &[u8], to: &mut String) {
     for byte in value {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
@@ -181,7 +181,7 @@ fn take_out(template: Template) -> (String, Vec<String>) {
     (skeleton, expressions)
 }
 
-/// The reverse, of a piece of the text.
+/// Puts the expressions back into a piece of the text.
 fn put_back(skeleton: &str, expressions: &mut impl Iterator<Item = String>) -> Template {
     let mut parts = Vec::new();
     for (number, literal) in skeleton.split(PLACE).enumerate() {

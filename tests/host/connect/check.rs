@@ -180,7 +180,7 @@ fn section(t: &Context) {
     ];
     t.asterisk.add_connection(&server.client, &section);
     let text = expect_ok(t, &server.client, &["settings", "token", "look-up", "TCP", "upgrade"]);
-    assert!(text.contains("empty, for a check has no channel: ${UNIQUEID}\n"), "{text}");
+    assert!(text.contains("empty, because a check has no channel: ${UNIQUEID}\n"), "{text}");
     assert!(!text.contains("hush") && !text.contains("4711"), "{text}");
     let head = server.request(0);
     assert_eq!(head.target, "/t%201/x?key=hush");
@@ -208,7 +208,7 @@ fn functions(t: &Context) {
     let section = [("uri", "ws://${BOT_HOST}/"), ("uri_hosts", "*.test")];
     t.asterisk.add_connection(&open.client, &section);
     let text = expect_failed(t, &open.client, "settings", "'' is no host");
-    assert!(text.contains("empty, for a check has no channel: ${BOT_HOST}\n"), "{text}");
+    assert!(text.contains("empty, because a check has no channel: ${BOT_HOST}\n"), "{text}");
 }
 
 /// All addresses of a name; those that do not do are named, too.

@@ -1,4 +1,4 @@
-//! What the added commands do, told plainly.
+//! The added commands in the model.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -16,7 +16,7 @@ use crate::protocol::topic::{Topic, Topics};
 
 const MS: u64 = 1_000_000;
 
-/// What the application has asked for.
+/// What the application has subscribed to.
 #[derive(Default)]
 pub(super) struct Wishes {
     asked: bool,
@@ -120,7 +120,7 @@ impl Model {
         self.actions.push(Action::Send(Event::RequestRefused(Box::new(error))));
     }
 
-    /// Nothing is as it was before the flush, except what it keeps.
+    /// Discards everything except what the flush keeps.
     fn restart(&mut self, now: u64) {
         self.stalled_until = 0;
         if self.filling.on {
@@ -197,7 +197,8 @@ impl Model {
         self.time.dropped += frames.iter().map(|frame| self.media_length(frame, pace)).sum::<u64>();
     }
 
-    /// How long a frame lasts by its codec, ns: as long as it takes to play, but that one without a pace takes nothing.
+    /// How long a frame lasts by its codec, ns. That is its playing time, except that an unpaced frame takes no time to
+    /// play.
     pub(super) fn media_length(&self, payload: &[u8], pace: Pace) -> u64 {
         if pace != Pace::Unpaced {
             return self.length(payload);
@@ -209,7 +210,7 @@ impl Model {
         }
     }
 
-    /// How long that lasts which waits, ns.
+    /// Playing time of the waiting media, ns.
     pub(super) fn queued(&self) -> u64 {
         let length = |entry: &Entry| match entry {
             Entry::Frame(bytes, pace) => self.media_length(bytes, *pace),
@@ -218,7 +219,7 @@ impl Model {
         self.entries.iter().map(length).sum()
     }
 
-    /// The ids that wait.
+    /// The waiting ids.
     pub(super) fn waiting_ids(&self) -> BTreeSet<usize> {
         let id = |entry: &Entry| match entry {
             Entry::Mark(

@@ -1,5 +1,5 @@
-//! Queues that are bounded otherwise than by dropping what comes last, told plainly: live media that may not wait for
-//! long, and applications that have to wait.
+//! Bounded queues that do not drop the newest message, in the model: a limit for waiting live media, and applications
+//! that have to wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::playout::pacing::Pace;
 use crate::playout::session::{Action, SessionConfig};
 use crate::protocol::event::Event;
 
-/// More than an entry of the queue takes in memory beside its bytes, and its id.
+/// More than the memory of a queue's entry and its id, without its bytes.
 const ENTRY_BYTES: usize = 1024;
 
-/// A call that drops nothing: bytes that it may keep, and that all may.
+/// A call that drops nothing: the limits of its bytes and of the bytes of all calls.
 pub(crate) fn wait(queue_bytes: usize, queue_bytes_total: usize) -> Overflow {
     Overflow::Wait(WaitLimits { queue_bytes, queue_bytes_total, total: Arc::new(QueuedBytes::default()) })
 }
@@ -60,7 +60,7 @@ impl Model {
 }
 
 impl Both {
-    /// What the application sends waits outside while it is not read.
+    /// Keeps what the application sends while it is not read.
     pub(super) fn is_left_unread(&mut self, op: &Op) -> bool {
         let is_sent = !matches!(op, Op::Run(..) | Op::Stall(_) | Op::Read | Op::Answered);
         if is_sent && self.session.holds() {
@@ -78,8 +78,8 @@ impl Both {
         }
     }
 
-    /// Takes what is said to the reactor out of `actions`. Whether the application waits is as the limits say, and each
-    /// change is told once.
+    /// Removes the actions for the reactor from `actions`. Checks that the application waits as the limits require, and
+    /// that each change is told once.
     pub(super) fn compare_holding(&mut self, actions: &mut Vec<Action>) {
         let held = std::mem::replace(&mut self.held, self.session.holds());
         let count = actions.len();
@@ -104,7 +104,7 @@ impl Both {
         }
     }
 
-    /// True if nothing goes on any more: paused behind a full queue. Then the end of the call gives everything back.
+    /// True if the session is stuck: paused with a full queue. Checks that the end of the call then frees everything.
     pub(super) fn ends_stuck(&mut self) -> bool {
         if !self.session.is_stuck() {
             return false;
@@ -119,7 +119,7 @@ impl Both {
     }
 }
 
-/// With these bounds.
+/// The configuration with these limits.
 pub(crate) fn bounded(
     config: SessionConfig,
     overflow: Overflow,

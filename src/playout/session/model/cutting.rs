@@ -1,16 +1,16 @@
-//! How each codec's bytes become frames, told plainly: everything is copied, and cut from its start.
+//! Cutting each codec's bytes into frames, in the model: everything is copied, and cut from its start.
 
 use crate::playout::ilbc;
 use crate::playout::media_format::MediaFormat;
 
 const MS: u64 = 1_000_000;
 
-/// What is left of earlier messages, and what they have told.
+/// The rest of earlier messages, and what they have shown of the frames' length.
 pub(super) struct Cutting {
     name: String,
     size: usize,
     rest: Vec<u8>,
-    /// For ilbc: bytes of a frame as the last message had them, and as this bulk has them.
+    /// For ilbc: bytes of a frame in the last message and in this bulk.
     known: Option<usize>,
     bulk: Option<usize>,
 }
@@ -21,7 +21,7 @@ impl Cutting {
         Self { name, size, rest: Vec::new(), known: None, bulk: None }
     }
 
-    /// The frames of a message that stands for itself.
+    /// The frames of a message that is not part of a bulk.
     pub(super) fn live(&mut self, message: &[u8]) -> Vec<Vec<u8>> {
         if self.name == "ilbc" {
             self.known = ilbc::frame_len_told_by(message).or(self.known);
@@ -36,7 +36,7 @@ impl Cutting {
         self.cut(&mut message.to_vec(), told.or(self.known).unwrap_or(self.size))
     }
 
-    /// The frames of a bulk that are whole with this message.
+    /// The frames of a bulk that this message completes.
     pub(super) fn bulk(&mut self, message: &[u8]) -> Vec<Vec<u8>> {
         let is_first = self.rest.is_empty();
         self.rest.extend_from_slice(message);
@@ -51,7 +51,7 @@ impl Cutting {
         self.cut_rest()
     }
 
-    /// The frames of a bulk that are whole, if no more is to be waited for.
+    /// The whole frames of a bulk that cannot wait any longer.
     pub(super) fn settle(&mut self) -> Vec<Vec<u8>> {
         if self.name == "ilbc" && self.bulk.is_none() && !self.rest.is_empty() {
             self.bulk = ilbc::frame_len_told_by(&self.rest).or(Some(38));
@@ -66,7 +66,7 @@ impl Cutting {
         frames
     }
 
-    /// The bulk is over: what is left of it.
+    /// The rest of a bulk at its end.
     pub(super) fn finish(&mut self) -> Vec<u8> {
         self.bulk = None;
         std::mem::take(&mut self.rest)

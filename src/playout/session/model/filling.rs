@@ -1,13 +1,13 @@
-//! Silence where there is nothing to play, told plainly.
+//! Silence while there is nothing to play, in the model.
 
 use super::SECOND;
 use super::plain::Model;
 use crate::playout::pacing::Pace;
 
-/// What is filled.
+/// The state of the filling.
 #[derive(Default)]
 pub(super) struct Filling {
-    /// The channel is up, and silence is asked for.
+    /// The channel is up, and silence is configured.
     pub(super) on: bool,
     /// No silence is read before this.
     hold: u64,
@@ -26,7 +26,7 @@ impl Model {
         self.settle(now);
     }
 
-    /// Media that begins takes the next slot, unless that is long over.
+    /// Media that begins takes the next slot, unless that slot is long over.
     pub(super) fn keep_slot(&mut self, now: u64) {
         let begins = self.playable_since.is_none();
         let held_up = now < self.stalled_until;
@@ -41,7 +41,7 @@ impl Model {
         }
     }
 
-    /// A frame of media has this place.
+    /// The slot of a frame of media.
     pub(super) fn take_slot(&mut self, due: u64, now: u64, payload: &[u8], pace: Pace) {
         let length = self.media_length(payload, pace);
         self.free_at = due + length;

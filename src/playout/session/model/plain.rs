@@ -1,4 +1,5 @@
-//! What a session is to do, told plainly: no laziness, no sharing of memory and no schedule to move on.
+//! The model of a session, as simple as possible: everything is done at once and copied, and there is no schedule to
+//! advance.
 
 use std::collections::VecDeque;
 
@@ -18,7 +19,7 @@ pub(super) enum Entry {
     Mark(Event),
 }
 
-/// What a session is to do, told plainly.
+/// The model of a session.
 pub(super) struct Model {
     pub(super) config: SessionConfig,
     pub(super) entries: VecDeque<Entry>,
@@ -35,13 +36,13 @@ pub(super) struct Model {
     hold: u64,
     /// Since when there has been something to play without a break.
     pub(super) playable_since: Option<u64>,
-    /// What comes before this is late because the process stood still.
+    /// Media that comes before this is late because the process stood still.
     pub(super) stalled_until: u64,
     pub(super) anything_read: bool,
     trailing_wake: bool,
     pub(super) filling: Filling,
     pub(super) actions: Vec<Action>,
-    // What has become of the frames that came.
+    // Counters of frames.
     pub(super) came: u64,
     pub(super) played: u64,
     pub(super) flushed: u64,
@@ -49,11 +50,11 @@ pub(super) struct Model {
     /// How long it lasts, ns.
     pub(super) time: Times,
     pub(super) wishes: Wishes,
-    /// A flush has forgotten what it did not tell.
+    /// A flush has discarded ids without an event.
     pub(super) flushed_silently: bool,
 }
 
-/// What has become of the media that came, ns.
+/// Counters of media, ns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Times {
     pub(super) came: u64,
@@ -125,7 +126,7 @@ impl Model {
         }
     }
 
-    /// What stands after bulk media finds all of its whole frames before it.
+    /// Queues all whole frames of the bulk, before something that comes after it.
     fn settle_bulk(&mut self) {
         if self.config.mode != MediaMode::Passthrough {
             let frames = self.cutting.settle();
@@ -245,7 +246,7 @@ impl Model {
         self.settle(now);
     }
 
-    /// The clock should have fired at `deadline`, and no thread has come.
+    /// The clock should have fired at `deadline`, and no thread has read.
     pub(super) fn notice_stall(&mut self, deadline: Option<MonoTime>, now: u64) {
         if deadline.is_some_and(|deadline| {
             deadline.as_nanos() + u64::from(self.config.format.ptime_ms) * 1_000_000 <= now
@@ -342,7 +343,7 @@ impl Model {
         Some((payload, Some(pace), due.min(now)))
     }
 
-    /// A frame of this length is read now: the next one is not, for half of it.
+    /// A frame of this length is read now: the next one is not read for half of that length.
     pub(super) fn take_time(&mut self, now: u64, length: u64) {
         self.hold = now + length / 2;
     }

@@ -1,4 +1,4 @@
-//! Random calls against the model, and random nonsense against the session alone.
+//! Random calls against the model, and random bytes against the session alone.
 
 use proptest::prelude::*;
 
@@ -84,8 +84,8 @@ fn any_config() -> impl Strategy<Value = SessionConfig> {
     })
 }
 
-/// A random call found this: the queue of a filled call runs empty at the end of a second, and QUEUE_DRAINED comes when the
-/// last frame is over, in the next second.
+/// Found by a random call: the queue of a filled call runs empty at the end of a second, and QUEUE_DRAINED comes when
+/// the last frame is over, in the next second.
 #[test]
 fn queue_drained_comes_when_the_last_frame_is_over() {
     let ilbc = SessionConfig {
@@ -130,8 +130,8 @@ proptest! {
         both.finish();
     }
 
-    /// However it is split, and whenever it is read: with `wait` all bytes of a bulk come out, in order, and the rest is
-    /// filled up with silence.
+    /// With `wait` all bytes of a bulk are played in order, and the rest is filled up with silence, however the bulk is
+    /// split and whenever it is read.
     #[test]
     fn nothing_is_missing_of_what_had_to_wait(
         lens in prop::collection::vec(0..2000_usize, 1..60),

@@ -1,4 +1,4 @@
-//! What the app is told of the call around its media: only news, and all of it again at a SUBSCRIBE.
+//! Events about the call around its media: only changes are told, and after a SUBSCRIBE everything again.
 
 use super::*;
 use crate::playout::session::{Indication, SeenBridge, SeenCall};
@@ -18,7 +18,7 @@ fn session() -> Session {
     fixture::session(SessionConfig { control_message_format: json, ..config() })
 }
 
-/// What `work` has told: states as words, with bridge and peer, and lines.
+/// The events of `work`: states as words with bridge and peer, and connected lines.
 fn told(session: &mut Session, work: impl FnOnce(&mut Session, &mut Vec<Action>)) -> Vec<String> {
     let mut actions = Vec::new();
     work(session, &mut actions);

@@ -1,4 +1,4 @@
-//! When the channel wants to be read.
+//! When the channel has to be read.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What is allowed when, and the answer.
+//! Which command is allowed when, and the answer.
 
 use super::*;
 
@@ -44,7 +44,7 @@ fn commands_are_refused_as_the_table_says() {
     }
 }
 
-/// What a call says of a command that is not allowed.
+/// The answer of a call to a command that is not allowed.
 fn refusals(config: SessionConfig, text: &str) -> Vec<String> {
     let mut actions = Vec::new();
     on_text(&mut session(config), text, ms(1000), &mut actions);
@@ -92,13 +92,13 @@ fn media_does_not_overtake_the_answer() {
     for mode in [MediaMode::Framed, MediaMode::Passthrough, MediaMode::Unbuffered] {
         let mut call = Call::mode(mode);
         call.command("ANSWER").media(160).media(160).expect(&["1000 Answer"]).expect_clock(None);
-        // Marks and commands do not wait for it, only what they stand after.
+        // Marks and commands do not wait for the answer, only for the media before them.
         call.command("MARK_MEDIA a").wait(5).read().expect(&[]).answered().expect_clock(Some(1005));
         let second = if mode == MediaMode::Unbuffered { 1005 } else { 1025 };
         let (frame, mark) = (format!("{second} frame 160"), call.wait(100).transcript.pop().unwrap());
         assert!(mark.ends_with("MEDIA_MARK_PROCESSED a"), "{mark}");
         call.expect(&["1005 frame 160", &frame]);
-        // Nobody waits for a second one.
+        // No media waits for a second answer.
         call.command("ANSWER").media(160).wait(0).expect(&["1105 Answer", "1105 frame 160"]);
     }
 }

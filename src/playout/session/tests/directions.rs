@@ -1,4 +1,4 @@
-//! Which way media goes.
+//! The media direction.
 
 use super::*;
 

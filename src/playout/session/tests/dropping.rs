@@ -1,4 +1,4 @@
-//! Media that is not played: how much live media waits, when the app has to wait, and what is told of what was dropped.
+//! Media that is dropped: how much live media waits, when the app has to wait, and the events about drops.
 
 use serde_json::Value;
 
@@ -34,9 +34,9 @@ fn dropped(at_ms: u64, dropped_ms: u64, total_ms: u64, reason: &str) -> String {
     )
 }
 
-/// What media had to wait on a call whose app sends too fast.
+/// How long media waited on a call whose app sends too fast.
 struct Waiting {
-    /// The most that was queued at a time.
+    /// The most media that was queued at one time.
     queued: Duration,
     /// The longest time from a frame's arrival to its playing.
     delay: Duration,
@@ -67,7 +67,8 @@ fn send(call: &mut Call, in_ten_seconds: u64, seconds: u64) -> Waiting {
     waiting
 }
 
-/// The sender of Asterisk's issue 2115: 50.1 frames a second, for an hour. Without a limit each word comes 7 s late at last.
+/// The sender of Asterisk's issue 2115: 50.1 frames a second, for an hour. Without a limit each word is 7 s late at the
+/// end.
 #[test]
 fn a_sender_that_is_a_little_too_fast() {
     for (limit_ms, most_ms, lost_ms) in [(Some(200), 200, 7000..=7200), (None, 7220, 0..=0)] {
@@ -81,7 +82,8 @@ fn a_sender_that_is_a_little_too_fast() {
     }
 }
 
-/// 2 % too fast, for ten minutes: 12 s more than can be played. Each word comes in time, or nearly 12 s late at last.
+/// 2 % too fast, for ten minutes: 12 s more than can be played. With a limit each word comes in time; without one it is
+/// nearly 12 s late at the end.
 #[test]
 fn a_sender_that_is_much_too_fast() {
     for (limit_ms, delay_ms, dropped_ms) in
@@ -91,7 +93,7 @@ fn a_sender_that_is_much_too_fast() {
         subscribe(&mut call, r#""MEDIA_DROPPED""#);
         let delay = send(&mut call, 510, 600).delay;
         assert!(delay_ms.contains(&delay.as_millis()), "{limit_ms:?}: {delay:?}");
-        // The last second is told when it is over.
+        // Drops of the last second are told when it is over.
         if let Some(due) = call.session.drops_due() {
             call.now = due;
             report(&mut call);
@@ -134,7 +136,7 @@ fn what_a_second_gathers_is_told_when_it_is_over() {
     report(&mut call);
     call.expect(&[&dropped(2000, 60, 60, "queue_full")]);
     assert_eq!(call.session.drops_due(), None);
-    // A rest that fills no frame is nothing. The next second begins with the next drop.
+    // Bytes that fill no frame are not reported. The next second begins with the next drop.
     call.stall(300).media(100);
     report(&mut call);
     call.stall(1500).expect(&[]);
@@ -181,7 +183,8 @@ fn who_has_not_asked_is_told_nothing_and_then_only_what_comes_later() {
     assert_eq!(call.session.drops_due(), None);
 }
 
-/// Beyond the maximum of the one that drops, until its bytes are too many; read again when there is room.
+/// The queue grows beyond the maximum of a queue that drops, up to the limit of its bytes. The app is read again when
+/// there is room.
 #[test]
 fn an_app_waits_and_is_read_again() {
     let overflow = wait(10_000, 100_000);
@@ -201,7 +204,7 @@ fn an_app_waits_and_is_read_again() {
     ]);
     assert!(!call.session.holds());
     assert_eq!(call.session.stats().frames_dropped, 0);
-    // The end gives all back, and takes no more.
+    // The end of the call frees everything, and nothing more is queued.
     call.media(16_000);
     let mut actions = Vec::new();
     call.session.abandon(&mut actions);

@@ -1,4 +1,4 @@
-//! Silence where there is nothing to play. Its frames have 7 bytes here.
+//! Silence while there is nothing to play. Its frames have 7 bytes here.
 
 use super::super::fixture::filled;
 use super::*;
@@ -16,7 +16,7 @@ fn silence_begins_with_the_answer() {
     let mut call = Call::new(filled(config()));
     call.media(320).wait(100).expect(&["1000 frame 160", "1020 frame 160"]).expect_clock(None);
     call.answered().wait(40).expect(&["1120 frame 7 due 1100", "1140 frame 7 due 1120"]);
-    // A second answer begins nothing anew.
+    // A second answer does not begin the silence again.
     call.answered().wait(20).expect(&["1160 frame 7 due 1140"]);
     assert_eq!(call.session.stats().frames_filled, 3);
 }

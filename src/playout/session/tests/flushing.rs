@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A call with JSON commands, whose events are shown without what all of them have.
+/// A call with JSON commands, whose events are shown without the keys that all of them have.
 fn call(mode: MediaMode, name: &'static str) -> Call {
     Call::new(SessionConfig {
         control_message_format: ControlMessageFormat::Json,
@@ -95,7 +95,7 @@ fn a_flush_after_a_mark_lets_the_sentence_end() {
 fn after_a_mark_that_does_not_wait_is_an_error_and_forgets_nothing() {
     let mut call = half_a_second(MediaMode::Framed);
     call.wait(210).skip();
-    // Unknown, reached already, and the id of a bulk.
+    // An unknown id, that of a mark that has been reached, and the id of a bulk.
     for id in ["m3", "m1", "b"] {
         json(&mut call, "FLUSH_MEDIA", &format!(r#","after":"{id}","correlation_id":"f""#));
         call.expect(&[&format!(
@@ -114,7 +114,7 @@ fn a_soft_flush_keeps_whole_frames_and_fades_them() {
     call.expect(&[
         r#"1210 {"event":"MEDIA_FLUSHED","channel_id":"1.1","correlation_id":"f","flushed_ms":200,"flushed_frames":10,"played_ms":220,"marks":[],"bulk":["b"]}"#,
     ]);
-    // m2 stands at the end of what is kept.
+    // m2 is at the end of the media that is kept.
     call.wait(1000).expect(&[
         "1220 frame 160",
         "1240 frame 160",
@@ -131,7 +131,7 @@ fn a_soft_flush_keeps_whole_frames_and_fades_them() {
     assert_eq!(kept.last().map(louder), Some(0), "silence");
 }
 
-/// The code of a µ-law sample grows with its silence.
+/// The quieter a µ-law sample is, the larger is its code.
 const ULAW_LOUDEST: u8 = 0x7f;
 
 /// Whole ms of both.

@@ -1,4 +1,4 @@
-//! When frames are due, also after reads that were late.
+//! When frames are due, also after late reads.
 
 use super::*;
 
@@ -47,7 +47,7 @@ fn a_stall_of_live_media_is_caught_up() {
 
 #[test]
 fn a_live_stream_that_waited_outside_during_a_stall_is_caught_up() {
-    // What came while the process stood still is read from the socket before the channel is, or after it.
+    // Media that came while the process stood still is read from the socket before the channel is read, or after that.
     for reads_first in [false, true] {
         let mut call = Call::ulaw();
         call.media(160).wait(0).skip();
@@ -80,7 +80,7 @@ fn after_a_stall_only_what_had_waited_is_late() {
     };
     stalled().wait(199).media(320).wait(20).expect(&["1699 frame 160 due 1020", "1709 frame 160 due 1040"]);
     stalled().wait(200).media(320).wait(20).expect(&["1700 frame 160", "1720 frame 160"]);
-    // A flush, a pause or the other direction says that something else begins.
+    // After a flush, a pause or a change of the direction, something new begins.
     stalled()
         .command("FLUSH_MEDIA")
         .wait(9)
@@ -98,7 +98,7 @@ fn after_a_stall_only_what_had_waited_is_late() {
 #[test]
 fn silence_is_no_stall() {
     let mut call = Call::playing();
-    // The clock has ticked once more and is off.
+    // The clock has ticked once more and has stopped.
     call.wait(500).expect_clock(None).media(480).wait(40);
     call.expect(&["1500 frame 160", "1520 frame 160", "1540 frame 160"]);
 }

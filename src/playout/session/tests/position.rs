@@ -20,7 +20,7 @@ fn position(at_ms: u64, played_ms: u64, queued_ms: u64) -> String {
 }
 
 impl Call {
-    /// The positions since the last look; they are discarded with all else.
+    /// Takes the positions since the last call; all else is discarded.
     fn positions(&mut self) -> Vec<String> {
         let positions = self.transcript.drain(..).filter(|event| event.contains("MEDIA_POSITION"));
         positions.collect()
@@ -31,9 +31,9 @@ impl Call {
 fn each_interval_of_media_is_told_and_the_end_of_it_once() {
     let mut call = call(100);
     call.media(160 * 12).wait(1000);
-    // 240 ms are played: the underrun tells what the intervals have not.
+    // 240 ms are played: the underrun reports what the intervals have not.
     assert_eq!(call.positions(), [position(1080, 100, 140), position(1180, 200, 40), position(1240, 240, 0)]);
-    // The last frame reaches an interval, and is the last that there is: one event.
+    // The last frame reaches an interval, and the queue runs empty after it: one event.
     call.media(160 * 3).wait(1000);
     assert_eq!(call.positions(), [position(2040, 300, 0)]);
 }

@@ -1,4 +1,4 @@
-//! SEND_DTMF beside media: during a digit playout stands still, and nothing is lost.
+//! SEND_DTMF beside media: during a digit no media is played, and none is lost.
 
 use proptest::prelude::*;
 
@@ -53,7 +53,7 @@ fn playout_stands_still_during_a_digit() {
         call.wait(0).expect(&["1005 1"]);
         call.media(160).wait(0).media(160).command(r#"{"command":"GET_STATUS"}"#).skip();
         call.expect_queued(2).wait(200);
-        // What was being played when it began is played to its end first.
+        // The frame that was being played when the digit began is played to its end first.
         expect(
             &mut call,
             &[

@@ -1,4 +1,4 @@
-//! What fills no frame, in a dialect that joins it with the next message.
+//! Bytes that fill no frame, in a dialect that joins them with the next message.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn joining() -> Call {
     Call::new(SessionConfig { joins_media: true, ..config() })
 }
 
-/// So many bytes of a rest and silence up to a whole frame.
+/// A rest of this many bytes, with silence up to a whole frame.
 fn padded(bytes: &[u8]) -> Vec<u8> {
     let silence = config().format.silence.unwrap();
     let mut padded = bytes.to_vec();
@@ -34,7 +34,7 @@ fn a_rest_waits_the_length_of_a_frame_after_all_before_it_was_played() {
     call.wait(1).expect(&["1040 frame 160"]);
     assert_eq!(call.played(), padded(&numbered(170)));
     call.wait(100).expect(&[]).expect_clock(None);
-    // Nothing before it that is still being played.
+    // No frame before it is still being played.
     call.media(1).expect_clock(Some(1160)).wait(100).expect(&["1160 frame 160"]);
 }
 
@@ -44,7 +44,7 @@ fn what_comes_in_time_is_joined_with_it() {
     call.bytes(numbered(320)[..170].to_vec()).wait(35).bytes(numbered(320)[170..].to_vec()).wait(100);
     call.expect(&["1000 frame 160", "1035 frame 160"]);
     assert_eq!(call.played(), numbered(320));
-    // A message that does not fill it makes it wait anew.
+    // After a message that does not fill it, it waits again.
     call.media(50).wait(15).media(50).wait(15).media(50).wait(19).expect(&[]);
     call.wait(100).expect(&["1185 frame 160"]);
 }
@@ -52,7 +52,7 @@ fn what_comes_in_time_is_joined_with_it() {
 #[test]
 fn a_mark_stands_behind_all_that_was_sent() {
     let mut call = joining();
-    // What was sent after a mark belongs to the same sound: no silence comes between.
+    // Media after a mark belongs to the same sound: there is no silence between.
     call.bytes(numbered(320)[..200].to_vec()).command("MARK_MEDIA a");
     call.bytes(numbered(320)[200..].to_vec()).command("MARK_MEDIA b").wait(100);
     call.expect(&[
@@ -63,7 +63,7 @@ fn a_mark_stands_behind_all_that_was_sent() {
     ]);
     assert_eq!(call.played(), numbered(320));
     call.command("MARK_MEDIA c").expect(&["1100 MEDIA_MARK_PROCESSED c"]);
-    // Nothing comes any more: the rest is filled up, and the mark comes when that has been played.
+    // No more media comes: the rest is filled up, and the mark comes when it has been played.
     call.media(10)
         .command("MARK_MEDIA d")
         .wait(100)
@@ -109,14 +109,14 @@ fn elsewhere_it_is_dropped_as_ever() {
     assert_eq!(call.session.stats().bytes_cut_off, 10);
 }
 
-/// An application whose dialect has messages for them gets events that it cannot ask for.
+/// An application gets the events for which its dialect has messages, although it cannot subscribe.
 #[test]
 fn a_dialect_subscribes_for_its_application() {
     use crate::protocol::topic::{Topic, Topics};
     let topics = Topics::NONE.with(Topic::MediaFlushed).with(Topic::MediaStop);
     let mut call = Call::new(SessionConfig { topics, ..config() });
     assert!(call.session.wants(Topic::MediaStop) && !call.session.wants(Topic::MediaPosition));
-    // What its dialect has no field for, such as a digit's length, it leaves out itself.
+    // The dialect itself leaves out values for which it has no field, such as a digit's length.
     assert!(call.session.knows_additions());
     call.media(160).command("MARK_MEDIA a").command("FLUSH_MEDIA").expect(&["1000 MEDIA_FLUSHED"]);
 }

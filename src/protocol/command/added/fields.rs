@@ -13,7 +13,7 @@ use crate::report::table::shortened;
 /// Bytes of an added command's id.
 const MAX_ID_BYTES: usize = 1024;
 
-/// How much of a wrong value an error quotes, bytes.
+/// How much of a wrong value an error quotes, characters.
 const MAX_QUOTED_CHARS: usize = 64;
 
 /// A field that is wrong. Displays as the part of an ERROR's text that names the field, its value and what is allowed.
@@ -29,17 +29,17 @@ pub(super) enum FieldError {
     Together { field: &'static str, other: &'static str },
 }
 
-/// An object among the fields, and how it is written.
+/// A field that is an object, and its text.
 pub(super) struct WrittenObject<'a> {
     pub(super) object: &'a Map<String, Value>,
-    /// With its keys in their order, and its numbers to the last digit.
+    /// As the app wrote it: the order of keys and all digits of numbers are kept.
     pub(super) text: String,
 }
 
-/// A command's JSON object. `null` is a wrong type, and not absence.
+/// A command's JSON object. A field that is `null` has a wrong type; it does not count as missing.
 pub(super) struct CommandFields<'a> {
     pub(super) object: &'a Map<String, Value>,
-    /// What it was parsed from.
+    /// The text that it was parsed from.
     pub(super) text: &'a str,
 }
 
@@ -48,7 +48,7 @@ impl<'a> CommandFields<'a> {
         self.object.contains_key(field)
     }
 
-    /// `correlation_id`, if there is one: an empty one is none, as usual.
+    /// `correlation_id`; `None` if it is missing or empty.
     pub(super) fn correlation_id(&self) -> Result<Option<String>, FieldError> {
         const FIELD: &str = "correlation_id";
         let id = self.string(FIELD, format_args!("a string of at most {MAX_ID_BYTES} bytes"))?;
@@ -149,7 +149,7 @@ impl<'a> CommandFields<'a> {
 
 /// The whole number that `value` is, without a sign.
 fn whole(value: &Value) -> Option<u64> {
-    // A fraction ends in zeros up to this.
+    // Above this, a floating-point number may not be exact.
     const MAX: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
     let from_fraction = || {
         let number = value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..MAX).contains(number))?;

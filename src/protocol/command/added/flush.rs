@@ -1,4 +1,4 @@
-//! FLUSH_MEDIA with what the C module's does not have: an answer, an end that is not now, a fade.
+//! FLUSH_MEDIA with the additions to the C module's: an answer, a flush after a mark, a fade.
 
 use super::fields::{CommandFields, FieldError};
 use crate::protocol::command::Command;
@@ -24,12 +24,12 @@ pub struct Flush {
 /// What a flush discards.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum FlushExtent {
-    /// All that waits.
+    /// All waiting media.
     #[default]
     All,
-    /// What stands after the first waiting MARK_MEDIA with this id.
+    /// Everything after the first waiting MARK_MEDIA with this id.
     After(String),
-    /// All but so many ms, which are faded out; 1 to [`MAX_FADE_MS`].
+    /// All but the first so many ms, which are faded out; 1 to [`MAX_FADE_MS`].
     Fade(u64),
 }
 

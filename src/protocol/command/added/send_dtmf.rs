@@ -6,7 +6,7 @@ use crate::protocol::command::Command;
 /// The command's name on the wire.
 pub(in crate::protocol::command) const NAME: &str = "SEND_DTMF";
 
-/// Digits and waits of one command, and of all that wait together.
+/// The limit of digits and waits, for one command and for all waiting commands together.
 pub const MAX_DIGITS: usize = 256;
 /// How long a digit lasts, ms, unless the command says otherwise.
 const DEFAULT_DURATION_MS: u64 = 100;
@@ -18,7 +18,7 @@ const DEFAULT_PAUSE_MS: u64 = 60;
 pub struct SendDtmf {
     /// Comes back with DTMF_SENT.
     pub correlation_id: Option<String>,
-    /// `0`-`9`, `A`-`D`, `*`, `#` and `w`, at most [`MAX_DIGITS`]. Empty: those that wait are discarded.
+    /// `0`-`9`, `A`-`D`, `*`, `#` and `w`, at most [`MAX_DIGITS`]. Empty: waiting digits are discarded.
     pub digits: String,
     /// How long each lasts, ms.
     pub duration_ms: u64,

@@ -1,4 +1,4 @@
-//! SEND_EVENT: an event of the application's for the listeners of ARI and AMI.
+//! SEND_EVENT: an event from the application to the listeners of ARI and AMI.
 
 use super::fields::{CommandFields, FieldError};
 use crate::protocol::command::Command;

@@ -13,7 +13,7 @@ pub const DEFAULT_POSITION_INTERVAL_MS: u64 = 1000;
 /// The name that stands for every topic.
 const EVERY: &str = "*";
 
-/// What SUBSCRIBE asks for. It replaces what an earlier one has asked for.
+/// What SUBSCRIBE asks for. It replaces an earlier SUBSCRIBE.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscribe {
     /// Comes back with SUBSCRIBED.
@@ -52,7 +52,7 @@ pub(super) fn parse(
     })))
 }
 
-/// The first of each, in their order.
+/// Each name once, in the order of its first appearance.
 fn each_once(names: Vec<&str>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     names.into_iter().filter(|name| seen.insert(*name)).map(str::to_owned).collect()

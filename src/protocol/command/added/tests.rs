@@ -84,7 +84,7 @@ fn what_is_right_around_the_media_is_understood() {
         (r#"{"command":"SEND_TEXT","text":"a\r\n\u00e9"}"#.to_owned(), text(None, "a\r\n\u{e9}")),
         (r#"{"command":"SEND_TEXT","text":" ","correlation_id":""}"#.into(), text(None, " ")),
         (format!(r#"{{"command":"SEND_EVENT","name":"{name}"}}"#), event(&name, "{}")),
-        // As it is written: the order of keys, each digit, and of two equal keys the last.
+        // The object as it was written: the order of keys, each digit; of two equal keys the last one counts.
         (
             r#"{"data":{},"command":"SEND_EVENT","name":"e","data":{"z":[1 ],"a":12345678901234567890123,"z":1.50}}"#
                 .into(),
@@ -230,7 +230,7 @@ fn plain_text_has_no_spelling_for_an_added_command() {
     }
 }
 
-/// JSON knows one kind of number: some libraries write whole ones with a fraction of zeros.
+/// JSON has only one kind of number, and some libraries write whole numbers with a fraction of zeros.
 #[test]
 fn a_whole_number_may_have_a_fraction() {
     for (written, ms) in [("100", 100), ("100.0", 100), ("1e3", 1000), ("60000.000", 60_000)] {

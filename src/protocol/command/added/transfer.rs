@@ -16,7 +16,7 @@ pub struct Transfer {
     pub correlation_id: Option<String>,
     /// 1 to 79 bytes; no control characters, `@` or `/`.
     pub exten: String,
-    /// `None`: the one that is permitted.
+    /// `None`: the permitted context, if there is exactly one.
     pub context: Option<String>,
 }
 

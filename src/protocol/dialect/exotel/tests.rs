@@ -29,7 +29,7 @@ fn a_call_as_it_goes_over_the_wire() {
         Media(24, &[0, 1, 2, 0xfb, 0xf0]),
         Say(mark("my-label")),
         Say(flushed(&["m2", "m3"])),
-        // What Exotel has no message for.
+        // Events for which Exotel has no message.
         Say(Event::Error { error_text: "no".into() }),
         Say(stop()),
     ];

@@ -30,7 +30,7 @@ fn a_call_as_it_goes_over_the_wire() {
         Media(24, &[0, 1, 2, 0xfb, 0xf0]),
         Say(mark("customer greeting audio")),
         Say(flushed(&["m2"])),
-        // What Plivo has no message for.
+        // Events for which Plivo has no message.
         Say(Event::Error { error_text: "no".into() }),
         Say(stop()),
     ];

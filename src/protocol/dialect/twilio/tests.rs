@@ -33,7 +33,7 @@ fn a_call_as_it_goes_over_the_wire() {
         Say(mark("")),
         Say(flushed(&["m2", "", "m2"])),
         Say(flushed(&[])),
-        // What Twilio has no message for.
+        // Events for which Twilio has no message.
         Say(Event::MediaXoff),
         Say(Event::MediaXon),
         Say(Event::QueueDrained),
@@ -120,7 +120,7 @@ fn what_an_application_says() {
     }
 }
 
-/// Nothing of this does anything, and each has a text that names what is wrong and what is allowed.
+/// None of these messages has an effect. Each gets a text that says what is wrong and what is allowed.
 #[test]
 fn what_twilio_would_not_understand() {
     let long =

@@ -26,7 +26,7 @@ fn a_call_as_it_goes_over_the_wire() {
         Say(mark(r#"{"customKey": "é"}"#)),
         Say(flushed(&[r#"{"n":2}"#, r#"{"n":1}"#])),
         Say(flushed(&[])),
-        // What Vonage has no message for.
+        // Events for which Vonage has no message.
         Say(Event::MediaXoff),
         Say(Event::Error { error_text: "no".into() }),
         Say(stop()),

@@ -33,7 +33,7 @@ pub enum CallState {
         #[serde(skip_serializing_if = "Option::is_none")]
         peer: Option<String>,
     },
-    /// It has left that bridge.
+    /// This channel has left that bridge.
     Unbridged {
         /// The bridge's id.
         bridge_id: String,
@@ -44,7 +44,7 @@ pub enum CallState {
     Unhold,
 }
 
-/// CONNECTED_LINE. What is not known is empty.
+/// CONNECTED_LINE. Unknown fields are empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct ConnectedLine {
     /// The far end's name.
@@ -65,7 +65,7 @@ pub struct Text {
 pub struct DtmfSent {
     /// The command's; empty without one.
     pub correlation_id: String,
-    /// What there is to say of a command that was stopped.
+    /// Only for a command that was stopped.
     #[serde(flatten)]
     pub stopped: Option<DtmfStopped>,
 }
@@ -75,7 +75,7 @@ pub struct DtmfSent {
 pub struct DtmfStopped {
     /// True.
     pub cancelled: bool,
-    /// Digits that were sent before, also the one that was cut short.
+    /// Digits that were sent before, including the one that was cut short.
     pub sent: usize,
 }
 
@@ -114,7 +114,7 @@ pub enum TransferResult {
     NotPermitted,
     /// There is no such extension.
     Invalid,
-    /// Asterisk could not.
+    /// Asterisk could not do it.
     Failed,
 }
 

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// A time as events have it: whole ms.
+/// A time in the form of events: whole ms.
 pub fn whole_ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What STATUS says more of after a SUBSCRIBE. Times are ms of media.
+/// The fields that STATUS has in addition after a SUBSCRIBE. Times are ms of media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MediaTimes {
     /// Waits for the core.
@@ -18,7 +18,7 @@ pub struct MediaTimes {
     pub played_ms: u64,
     /// Was dropped.
     pub dropped_ms: u64,
-    /// MARK_MEDIA that wait for the media before them.
+    /// MARK_MEDIA commands that wait for the media before them.
     pub marks_waiting: usize,
 }
 
@@ -38,22 +38,22 @@ pub struct MediaFlushed {
     pub correlation_id: String,
     /// Was discarded.
     pub flushed_ms: u64,
-    /// The frames of it.
+    /// The same in frames.
     pub flushed_frames: usize,
     /// Had gone to the core before.
     pub played_ms: u64,
-    /// MARK_MEDIA whose event never comes now.
+    /// The ids of MARK_MEDIA that were discarded: their events are not sent.
     pub marks: Vec<String>,
-    /// STOP_MEDIA_BUFFERING whose event never comes now.
+    /// The ids of STOP_MEDIA_BUFFERING that were discarded: their events are not sent.
     pub bulk: Vec<String>,
 }
 
 /// What MEDIA_DROPPED says. Times are ms of media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct MediaDropped {
-    /// Since the last one for this reason.
+    /// Dropped since the last event with this reason.
     pub dropped_ms: u64,
-    /// Since the call began, for this reason.
+    /// Dropped since the call began, for this reason.
     pub total_dropped_ms: u64,
     /// Why.
     pub reason: DropReason,
@@ -66,7 +66,7 @@ pub struct MediaDropped {
 pub enum DropReason {
     /// It found the queue full.
     QueueFull,
-    /// More live media than may waited.
+    /// More live media waited than `max_latency` allows.
     MaxLatency,
     /// The application did not read it in time.
     OutQueue,
@@ -80,7 +80,7 @@ impl DropReason {
 /// What MEDIA_STOP says. Times are ms, of media except `duration_ms` and `longest_stall_ms`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MediaStop {
-    /// What has ended the call.
+    /// What ended the call.
     pub ended_by: &'static str,
     /// The hangup cause, by its number in Q.850.
     pub cause: u32,
@@ -98,8 +98,8 @@ pub struct MediaStop {
     pub frames_in: u64,
     /// Frames to the application.
     pub frames_out: u64,
-    /// How often a frame was due and none was there.
+    /// How often a frame was due and none waited.
     pub underruns: u64,
-    /// The latest read of a frame by the core.
+    /// How late the latest read of a frame by the core was.
     pub longest_stall_ms: u64,
 }

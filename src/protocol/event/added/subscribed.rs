@@ -7,7 +7,7 @@ use serde::Serialize;
 pub struct Subscribed {
     /// The command's; empty without one.
     pub correlation_id: String,
-    /// The events that it will be sent, in their order.
+    /// The events that it gets, in their order.
     pub events: Vec<&'static str>,
     /// The names that this version does not know.
     pub unknown: Vec<String>,

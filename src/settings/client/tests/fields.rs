@@ -1,4 +1,4 @@
-//! Fields, their defaults, and who wins where both files say something.
+//! Fields, their defaults, and which file takes precedence if both set an option.
 
 use proptest::prelude::*;
 
@@ -160,7 +160,7 @@ fn asterisks_own_write_timeout_counts_only_where_it_is_written() {
     let rows: [(&str, Option<&str>, Option<u64>); 6] = [
         ("100", None, None),
         ("100", Some(" 100 "), Some(100)),
-        // The file has changed, and is not reloaded yet.
+        // The file has changed, and has not been reloaded yet.
         ("100", Some("5000"), None),
         ("100", Some("soon"), None),
         ("5000", None, Some(5000)),

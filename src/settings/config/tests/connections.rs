@@ -116,7 +116,7 @@ fn the_dial_string_comes_before_the_section_and_that_before_global() {
     }
 }
 
-/// Options of one section, and the error; no secret is in any.
+/// Options of one section, and the error; no error shows a secret.
 const REFUSED: &[(&[(&str, &str)], &str)] = &[
     (
         &[("header", "Authorization: Bearer secret")],
@@ -199,7 +199,7 @@ fn fallbacks_come_to_an_end() {
     let chain = [("a", "b"), ("b", "c"), ("x", "y"), ("y", "z"), ("z", "y")];
     let sections: Vec<_> = chain.iter().map(|(name, fallback)| connection(name, fallback)).collect();
     let (config, errors) = load(&ConfigFile { sections });
-    // x leads to a circle and is on none.
+    // x leads into a circle but is not part of it.
     assert_eq!(errors.iter().filter(|error| error.contains("for fallback in [")).count(), 2, "{errors:?}");
     let mut refused: Vec<_> = config.refused.keys().collect();
     refused.sort();

@@ -251,7 +251,7 @@ fn a_slip_of_the_pen_lets_nobody_in_who_was_kept_out() {
 
 const CLOSED: &str = "and nobody may connect to INCOMING channels, for it is not known who may";
 
-/// Files in which a rule on who may connect is not understood, or stands in the wrong place.
+/// Files in which a rule on who may connect is not understood, or is in the wrong place.
 #[test]
 fn a_slip_in_a_rule_lets_nobody_in() {
     let wrong = section("globall", &[("incoming_deny", "0.0.0.0/0")]);
@@ -271,7 +271,7 @@ fn a_slip_in_a_rule_lets_nobody_in() {
         assert_eq!(config.settings, Settings { incoming_closed: true, ..Settings::default() }, "{name}");
         assert_eq!(errors.len(), if name == "a connection's section" { 3 } else { 2 }, "{name}: {errors:?}");
         assert!(errors[1].ends_with(CLOSED), "{name}: {errors:?}");
-        // On reload the last good settings stay; a load that refused everybody has none.
+        // On reload the last good settings stay; after a load that refused everybody there are none.
         let (last_good, _) = load(&global(&[("incoming_deny", "10.0.0.0/8")]));
         let (again, errors) = reload(&file, Some(&last_good));
         assert_eq!(again.settings, last_good.settings, "{name}");
@@ -279,7 +279,8 @@ fn a_slip_in_a_rule_lets_nobody_in() {
         assert_eq!(reload(&file, Some(&config)).0, config, "{name}");
         assert_eq!(reload(&global(&[]), Some(&config)).0, Config::default(), "{name}");
     }
-    // A good rule beside the slip is kept, for people to see; and what is no rule opens and closes nothing.
+    // A valid rule beside the mistake is kept, so that the listing shows it. Options that are no rules do not change
+    // who may connect.
     let file = ConfigFile { sections: vec![section("global", &[("incoming_deny", "10.0.0.0/8")]), wrong] };
     let settings = load(&file).0.settings;
     assert!(settings.incoming_closed && settings.incoming_acl.len() == 1);

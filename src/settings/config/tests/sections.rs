@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::protocol::dialect::ControlMessageFormat;
 
-/// A row of a table: what is tried, the section's name, what is in it, the error.
+/// A row of a table: description, name of the section, its contents, the error.
 type SectionRow = (&'static str, &'static str, &'static [(&'static str, &'static str)], Option<&'static str>);
 
 #[test]
@@ -84,7 +84,7 @@ fn a_section_in_error_leaves_the_others_alone() {
     );
 }
 
-/// The sample with every option switched on, read as simply as it is written.
+/// The sample with every option turned on, read line by line.
 fn sample() -> ConfigFile {
     let mut file = ConfigFile::default();
     for line in include_str!("../../../../configs/chan_websocket.conf.sample").lines() {
