@@ -83,13 +83,10 @@ impl FrameReader {
             if let Some(key) = &mut frame.key {
                 apply_mask(payload, key);
             }
-            let gathered = match frame.opcode {
-                OpCode::Control(_) => &mut self.control,
-                OpCode::Data(_) => &mut self.message.bytes,
-            };
-            // All of the frame: a message that is one frame is allocated once.
-            gathered.reserve(frame.left);
-            gathered.extend_from_slice(payload);
+            match frame.opcode {
+                OpCode::Control(_) => self.control.extend_from_slice(payload),
+                OpCode::Data(_) => self.message.extend(payload, frame.left),
+            }
             frame.left -= payload.len();
             if frame.left > 0 {
                 self.frame = Some(frame);
@@ -110,7 +107,7 @@ impl FrameReader {
         let Some(Header { fields, payload_len, .. }) = self.read_header(input)? else { return Ok(None) };
         let FrameHeader { opcode, is_final, mask: key, .. } = fields;
         if let OpCode::Data(data) = opcode {
-            self.begin_fragment(data, payload_len)?;
+            self.begin_fragment(data, is_final, payload_len)?;
         }
         // No longer than a message or a control frame may be.
         let left = usize::try_from(payload_len).unwrap_or(usize::MAX);
@@ -136,11 +133,11 @@ impl FrameReader {
     }
 
     /// A frame of a message begins: with it the message must not become too long.
-    fn begin_fragment(&mut self, data: Data, payload_len: u64) -> Result<(), Fault> {
+    fn begin_fragment(&mut self, data: Data, is_final: bool, payload_len: u64) -> Result<(), Fault> {
         if data != Data::Continue {
-            self.message.is_text = data == Data::Text;
+            self.message.begin(data == Data::Text, is_final, payload_len);
         }
-        let size = payload_len.saturating_add(self.message.bytes.len() as u64);
+        let size = payload_len.saturating_add(self.message.len() as u64);
         if size > self.max_message_size as u64 {
             return Err(Fault::LongMessage { size, max: self.max_message_size });
         }

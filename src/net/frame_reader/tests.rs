@@ -245,12 +245,48 @@ fn faults_have_the_close_codes_of_the_rfc() {
     }
 }
 
-/// A message that waits to be played holds its own bytes and no more.
+/// A message of several frames that waits to be played holds its own bytes and no more.
 #[test]
-fn a_message_has_no_room_to_spare() {
+fn a_message_of_fragments_has_no_room_to_spare() {
     let mut message = Message::default();
-    message.bytes.reserve(1000);
-    message.bytes.extend(b"short");
+    message.begin(false, false, 1000);
+    message.extend(b"sh", 1000);
+    message.extend(b"ort", 3);
     let Ok(Received::Binary(bytes)) = message.end() else { panic!("no binary message") };
     assert_eq!(bytes.try_into_mut().unwrap().capacity(), 5);
+}
+
+/// Twelve frames of ulaw fit into one allocation, and the next one begins another, whatever is still played of the first.
+#[test]
+fn small_messages_share_allocations() {
+    let mut message = Message::default();
+    let mut next = |byte: u8| {
+        message.begin(false, true, 160);
+        message.extend(&[byte; 100], 160);
+        message.extend(&[byte; 60], 60);
+        let Ok(Received::Binary(bytes)) = message.end() else { panic!("no binary message") };
+        assert_eq!(bytes, [byte; 160].as_slice());
+        bytes
+    };
+    let frames: Vec<_> = (0..24).map(&mut next).collect();
+    let follows = |pair: &[Bytes]| pair[0].as_ptr_range().end == pair[1].as_ptr();
+    let ends: Vec<_> =
+        frames.windows(2).enumerate().filter(|(_, pair)| !follows(pair)).map(|(at, _)| at).collect();
+    assert_eq!(ends, [11]);
+    assert!(frames.iter().zip(0..).all(|(frame, byte)| *frame == [byte; 160].as_slice()));
+}
+
+/// A long message, and one that is text, do not stay in a shared allocation.
+#[test]
+fn other_messages_have_their_own_allocation() {
+    for (is_text, len) in [(false, 641), (true, 4)] {
+        let mut message = Message::default();
+        message.begin(is_text, true, len as u64);
+        message.extend(&vec![b'a'; len], len);
+        match message.end() {
+            Ok(Received::Binary(bytes)) => assert_eq!(bytes.try_into_mut().unwrap().capacity(), len),
+            Ok(Received::Text(text)) => assert_eq!(text, "aaaa"),
+            other => panic!("{other:?}"),
+        }
+    }
 }
