@@ -1,19 +1,19 @@
-//! A message as it is gathered from its frames.
+//! A message that is collected from its frames.
 
 use super::{Fault, Received};
 
-/// As far as it has come; empty between messages.
+/// The part that has arrived; empty between messages.
 #[derive(Debug, Default)]
 pub(super) struct Message {
     pub(super) is_text: bool,
     pub(super) bytes: Vec<u8>,
-    /// So many of its bytes are known to be UTF-8.
+    /// How many of its bytes are known to be UTF-8.
     checked: usize,
 }
 
 impl Message {
-    /// A fragment is there, and not the last one. What is wrong with text need not wait for that; a character may go on
-    /// in the next fragment.
+    /// A fragment is complete, and it is not the last one. Wrong text is found at once; a character may continue in the
+    /// next fragment.
     ///
     /// # Errors
     /// Text that is not UTF-8, whatever follows.
@@ -29,7 +29,7 @@ impl Message {
         Ok(())
     }
 
-    /// All of it is there; the next one may begin.
+    /// The message is complete; the next one may begin.
     ///
     /// # Errors
     /// Text that is not UTF-8.
@@ -38,7 +38,7 @@ impl Message {
         if is_text {
             String::from_utf8(bytes).map(Received::Text).map_err(|_| Fault::TextNotUtf8)
         } else {
-            // Fragments may have left room after them, which is not to wait with the message until it is played.
+            // Fragments may have left spare capacity, which is not to be kept until the message is played.
             Ok(Received::Binary(bytes.into_boxed_slice().into()))
         }
     }
