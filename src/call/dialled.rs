@@ -139,7 +139,7 @@ pub struct Leg {
     pub filled: Filled,
     /// Parameters that the dial string adds to the URI.
     pub uri_params: Option<String>,
-    /// Try only once: another part decides about further attempts.
+    /// Try only once: other code decides about further attempts.
     pub once: bool,
 }
 
@@ -154,7 +154,7 @@ impl Leg {
     pub fn settings<S: ClientStore>(self) -> ConnectSettings {
         if S::are_in_memory() {
             let fields = S::fields(&self.client);
-            // Only the file can tell.
+            // To decide that, the file has to be read.
             if !fields.as_deref().is_some_and(has_unclear_write_timeout) {
                 return ConnectSettings::Known(self.destination(fields).map(Box::new));
             }

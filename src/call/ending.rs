@@ -16,7 +16,7 @@ const CLOSE_INTERNAL_ERROR: u16 = 1011;
 pub enum Cause {
     /// Asterisk could not connect to the application.
     NoRouteDestination = 3,
-    /// A side has hung up.
+    /// One side has hung up.
     NormalClearing = 16,
     /// No application has connected in time.
     NoAnswer = 19,

@@ -1,5 +1,5 @@
-//! Music on hold: what an application hears while its peer has put it on hold (`music_on_hold`). This decides when
-//! music plays. Callers hold the channel's lock, except for [`is_held`](Hold::is_held).
+//! Music on hold: what an application hears while its peer has put it on hold (`music_on_hold`). [`Hold`] decides when
+//! it plays. Callers hold the channel's lock, except for [`is_held`](Hold::is_held).
 
 use std::ffi::CString;
 

@@ -89,8 +89,8 @@ impl TlsSession {
         }
     }
 
-    /// Sends no close_notify any more, not even an earlier one that was not sent completely, so that the thread that
-    /// frees the session has nothing left to do: if the peer is gone, Asterisk would log the attempt as an error.
+    /// Sends no close_notify any more, not even one that could not be sent before, so that the thread that frees the
+    /// session has nothing left to do: once the peer is gone, Asterisk would log the attempt as an error.
     fn be_quiet(&self) {
         let ssl = self.0.lock();
         // SAFETY: a live session, locked by us.

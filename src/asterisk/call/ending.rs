@@ -60,8 +60,8 @@ impl Call {
         }
     }
 
-    /// Queues the hangup of the channel, with the cause that ended the call. A call without its connection reports the
-    /// end of that first.
+    /// Queues the hangup of the channel, with the cause that ended the call. A call that has lost its connection first
+    /// reports that the connection has ended.
     fn post_hangup(&self) {
         let is_lost = self.link.lost_since().is_some();
         self.post(|call| if is_lost { Job::Disconnected { call, hang_up: true } } else { Job::Hangup(call) });

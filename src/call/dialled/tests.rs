@@ -139,7 +139,7 @@ fn what_is_in_memory_is_read_at_once() {
     let dialled = dialled(config(&[]));
     assert!(matches!(job::<InMemory>(&dialled, false).settings, ConnectSettings::Known(Ok(_))));
     assert!(matches!(job::<InDatabase>(&dialled, false).settings, ConnectSettings::Read(_)));
-    // Only the file can tell.
+    // To decide that, the file has to be read.
     let unclear = job::<Unclear>(&dialled, false).settings;
     assert!(matches!(unclear, ConnectSettings::Read(_)));
     assert_eq!(read(unclear).unwrap().client.write_timeout.as_millis(), 100);

@@ -19,8 +19,9 @@ pub(super) enum CloseState {
     CloseSent {
         until: Instant,
     },
-    /// Both close frames were sent, or none will come: what is queued is sent, then TCP ends. What still arrives is
-    /// read and discarded, because otherwise the kernel would reset the connection before our last bytes are sent.
+    /// Both close frames have been exchanged, or no more will come: what is queued is sent, then TCP ends. What still
+    /// arrives is read and discarded, because otherwise the kernel would reset the connection before our last bytes are
+    /// sent.
     Lingering {
         until: Instant,
         shut_down: bool,

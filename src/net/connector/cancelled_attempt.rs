@@ -21,7 +21,7 @@ use crate::net::transport::{PlainTransport, Transport};
 /// How long to wait for the answer to a request that was sent.
 const ANSWER_GRACE: Duration = Duration::from_secs(1);
 
-/// How long the server may take to end the stream after that.
+/// How long the rest may take: to send what is queued, and until the server ends the stream.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// A server that goes on sending more than this, in bytes, is no longer read.

@@ -129,7 +129,7 @@ pub enum Failure {
         /// `connection_timeout`.
         after: Duration,
     },
-    /// The proxy refused to connect, or its answer is not valid.
+    /// The proxy did not connect us.
     #[error("the proxy {proxy} {error}")]
     Proxy {
         /// `host:port` of the proxy.

@@ -41,7 +41,7 @@ impl Encoder {
     }
 
     /// Appends the frame of one message: media if a time is given, else the text of an event.
-    // Runs once per frame, so it is inlined into its callers.
+    // Runs once per frame: compiled together with its callers.
     #[inline]
     pub(super) fn encode_payload(&mut self, out: &mut Vec<u8>, payload: &[u8], media: Option<MediaTime>) {
         let own = if media.is_some() { Data::Binary } else { Data::Text };
@@ -63,7 +63,7 @@ impl Encoder {
 }
 
 /// Appends one unfragmented frame (RFC 6455 section 5.2), masked if a key is given.
-// Runs once per frame, so it is inlined into its callers, together with the header's code.
+// Runs once per frame: compiled together with its callers, so that the header's code is inlined too.
 #[inline]
 pub(super) fn encode(
     out: &mut Vec<u8>,

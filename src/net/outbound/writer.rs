@@ -91,7 +91,7 @@ impl Outbound {
         }
     }
 
-    /// The application has taken something; in the common case nothing had waited for it.
+    /// The application has taken something; in the common case the connection was not blocked.
     pub(super) fn end_block(&self, writer: &mut Writer) {
         if let Some(since) = writer.blocked_since.take() {
             let blocked_ns = as_nanos(since.elapsed());
