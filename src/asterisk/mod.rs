@@ -6,7 +6,7 @@
 //! | `driver`, `services` | what lives from load to unload |
 //! | `tech`, `extras` | the channel tech's callbacks |
 //! | `bridge_technology` | the bridge technology: frames of a bridge that skip the channel's thread |
-//! | `request`, `outgoing`, `http`, `established` | how a call comes up: requested, connecting, connected to, connected |
+//! | `request`, `outgoing`, `http`, `established` | how a call comes up: requested, outgoing, incoming, connected |
 //! | `access`, `acl_change` | who may connect |
 //! | `call` | one call on its channel |
 //! | `jobs` | what needs a channel's lock, done without waiting for it |
