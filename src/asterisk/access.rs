@@ -6,11 +6,11 @@ use std::ptr;
 use super::sys;
 use crate::settings::config::Settings;
 
-/// A list of rules, Asterisk's own. Empty: everybody. Named lists are in it as acl.conf had them when it was made; one that
-/// is not there lets nobody in.
+/// An ACL of Asterisk's. An empty one allows everybody. Named lists have the content that acl.conf had when this ACL
+/// was made; a named list that did not exist refuses everybody.
 pub(crate) struct Acl {
     list: *mut sys::ast_acl_list,
-    /// A rule could not be read: then nobody is let in, rather than everybody.
+    /// A rule could not be read. Then everybody is refused, rather than allowed.
     broken: bool,
 }
 
@@ -20,7 +20,7 @@ unsafe impl Send for Acl {}
 unsafe impl Sync for Acl {}
 
 impl Acl {
-    /// The rules of `settings`, in their order. What is wrong is logged.
+    /// The rules of `settings`, in their order. Errors are logged.
     pub(crate) fn new(settings: &Settings) -> Self {
         let mut acl = Self { list: ptr::null_mut(), broken: false };
         for rule in &settings.incoming_acl {
@@ -76,16 +76,16 @@ impl Drop for Acl {
 
 /// Why a peer is refused.
 pub(crate) struct AccessRefusal {
-    /// Of the HTTP answer: all that the peer learns.
+    /// The status of the HTTP response, which is all that the peer learns.
     pub(crate) status: u16,
     /// For the log.
     pub(crate) why: String,
 }
 
-/// Why a peer is refused, if it is.
+/// Why a peer is refused; `None` if it is allowed.
 ///
-/// A request without an Origin header does not come from a browser, and is not held against `incoming_origins`,
-/// which protects browsers' users (RFC 6455 section 10.2).
+/// A request without an Origin header does not come from a browser. `incoming_origins` protects the users of browsers
+/// (RFC 6455 section 10.2), so it does not apply to such a request.
 ///
 /// # Safety
 /// `session` is the HTTP session of the running callback.

@@ -1,4 +1,4 @@
-//! Learns that acl.conf has changed, as Asterisk's other users of named ACLs do: an [`Acl`](super::access::Acl) has its
+//! Notices changes of acl.conf, as Asterisk's other users of named ACLs do: an [`Acl`](super::access::Acl) keeps its
 //! named lists as they were when it was made (asterisk/acl.h, asterisk/stasis.h).
 
 use std::ffi::c_void;
@@ -9,11 +9,11 @@ use super::driver;
 use super::guard::{here, trampoline};
 use super::sys;
 
-/// Between [`subscribe`] and [`unsubscribe`].
+/// The subscription, between [`subscribe`] and [`unsubscribe`]; NULL at other times.
 static SUBSCRIPTION: AtomicPtr<sys::stasis_subscription> = AtomicPtr::new(ptr::null_mut());
 
 trampoline! {
-    /// On a thread of the core's pool, with no lock held. Also told of its own subscription's begin and end.
+    /// Called on a thread of the core's pool, with no lock held; also when its own subscription begins and ends.
     fn changed(
         _data: *mut c_void, _subscription: *mut sys::stasis_subscription, message: *mut sys::stasis_message,
     ) -> (), fail (), {
@@ -25,11 +25,11 @@ trampoline! {
     }
 }
 
-/// Hears of changes from now on.
+/// Subscribes to changes.
 pub(crate) fn subscribe() {
     let (file, line, function) = here!();
     // SAFETY: the topic is the core's, the callback is never unmapped and needs no data; the subscription is ours until
-    // `unsubscribe`, also where the filter, which only saves calls, is refused.
+    // `unsubscribe`, even if the core refuses the filter, which only saves calls.
     let subscription = unsafe {
         let subscription = sys::__stasis_subscribe_pool(
             sys::ast_security_topic(),
@@ -56,10 +56,10 @@ pub(crate) fn subscribe() {
     SUBSCRIPTION.store(subscription, Ordering::Release);
 }
 
-/// Hears of no more changes: waits until a callback that runs is over. With the loader's list of modules locked, which no
-/// callback takes.
+/// Ends the subscription, and waits until a running callback has returned. Called with the loader's list of modules
+/// locked; no callback takes that lock.
 pub(crate) fn unsubscribe() {
     let subscription = SUBSCRIPTION.swap(ptr::null_mut(), Ordering::AcqRel);
-    // SAFETY: ours since `subscribe`, and nobody's any more; NULL is allowed.
+    // SAFETY: ours since `subscribe`, and no longer used by anybody; NULL is allowed.
     unsafe { sys::stasis_unsubscribe_and_join(subscription) };
 }

@@ -11,18 +11,18 @@ use crate::report::notification::EventFields;
 
 const ACTION: &CStr = c"WebSocketShowChannels";
 const LIST_COMPLETE: &CStr = c"WebSocketShowChannelsComplete";
-/// Who may ask: as for the core's own lists of channels.
+/// The privileges that permit the action, as for the core's own lists of channels.
 const PRIVILEGE: c_int = (sys::EVENT_FLAG_SYSTEM | sys::EVENT_FLAG_REPORTING) as c_int;
 
-/// For where our documentation is not installed.
+/// Used if our documentation is not installed.
 const SYNOPSIS: &CStr = c"List the WebSocket channels and all their figures.";
 const DESCRIPTION: &CStr =
     c"Lists the channels of chan_websocket, one event for each. With the header Channel, the name \
     or unique id of a channel, lists only that one.";
 
-/// Adds the action.
+/// Registers the action.
 pub(crate) fn register() {
-    // Without a text of ours the core takes the documentation.
+    // With NULL the core takes the texts from the documentation.
     let (synopsis, description) = if is_documented() {
         (std::ptr::null(), std::ptr::null())
     } else {
@@ -44,18 +44,18 @@ pub(crate) fn register() {
     }
 }
 
-/// Takes the action back.
+/// Unregisters the action.
 pub(crate) fn unregister() {
     // SAFETY: a static string; nothing happens if there is no such action.
     unsafe { sys::ast_manager_unregister(ACTION.as_ptr()) };
 }
 
-/// Whether Asterisk has our documentation. It may also be built without any. (Asking for what is not there otherwise
-/// gives a warning in the log.)
+/// Whether Asterisk has our documentation. It may be built without support for documentation. (Other ways to ask log a
+/// warning if the documentation is missing.)
 fn is_documented() -> bool {
     type Query = unsafe extern "C" fn(*const c_char, ...) -> *mut c_void;
     type Free = unsafe extern "C" fn(*mut c_void);
-    // SAFETY: the core's functions of these names have these types, but for what the pointers point to (xmldoc.h,
+    // SAFETY: the core's functions of these names have these types, except for what the pointers point to (xmldoc.h,
     // xml.h); the core is never unloaded.
     let functions = unsafe {
         (symbol::find::<Query>(c"ast_xmldoc_query"), symbol::find::<Free>(c"ast_xml_xpath_results_free"))
@@ -84,7 +84,7 @@ trampoline! {
     }
 }
 
-/// An AMI session and what it asks, for one action.
+/// An AMI session and its request, for one action.
 struct ManagerSession {
     session: *mut sys::mansession,
     message: *const sys::message,

@@ -1,4 +1,4 @@
-//! Raising events for who listens to AMI and ARI (asterisk/manager.h, asterisk/stasis.h).
+//! Raises events for the listeners of AMI and ARI (asterisk/manager.h, asterisk/stasis.h).
 
 use std::ffi::{CString, c_int};
 
@@ -7,13 +7,13 @@ use super::guard::here;
 use super::sys;
 use crate::report::notification::Notification;
 
-/// Whether AMI is on: somebody may listen.
+/// Whether AMI is enabled, so that somebody may listen.
 pub(crate) fn is_enabled() -> bool {
     // SAFETY: both only read a setting.
     unsafe { sys::ast_manager_check_enabled() != 0 || sys::ast_webmanager_check_enabled() != 0 }
 }
 
-/// Raises an event of class call for whoever listens. On the notifier's thread, no lock held.
+/// Raises an AMI event of class call. Called on the notifier's thread, with no lock held.
 pub(crate) fn raise(notification: &Notification) {
     let (Ok(name), Ok(headers)) =
         (CString::new(notification.kind.name()), CString::new(notification.fields.headers()))
@@ -37,8 +37,8 @@ pub(crate) fn raise(notification: &Notification) {
     }
 }
 
-/// Publishes an event as a user event of the channel (asterisk/stasis.h). `None` if the channel is locked by somebody:
-/// try again. On the notifier's thread.
+/// Publishes an event as a user event of the channel (asterisk/stasis.h). `None` if another thread holds the channel's
+/// lock: try again. Called on the notifier's thread.
 pub(crate) fn publish_user_event(channel: &Channel, notification: &Notification) -> Option<()> {
     let guard = channel.try_lock()?;
     let Ok(text) = CString::new(notification.fields.user_event(notification.kind.name())) else {

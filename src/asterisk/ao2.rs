@@ -39,7 +39,7 @@ impl<T> Ao2<T> {
         self.0.as_ptr()
     }
 
-    /// The same, which is never NULL.
+    /// The object, as a pointer that is never NULL.
     pub(crate) fn as_non_null(&self) -> NonNull<T> {
         self.0
     }

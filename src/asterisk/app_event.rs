@@ -1,6 +1,6 @@
-//! Events of an application's own for who listens to ARI and AMI: a message type of ours, with both forms
-//! (asterisk/stasis.h). The core's own type of user events writes each key as a header of AMI, where a text with a line feed would
-//! forge further ones; here all data is one header.
+//! An application's own events, for the listeners of ARI and AMI: a message type of ours, with both forms
+//! (asterisk/stasis.h). The core's own type of user events writes each key as a header of AMI, so a text with a line
+//! feed could forge further headers; here all data is in one header.
 
 use std::ffi::CStr;
 use std::ptr;
@@ -18,15 +18,15 @@ const NAME: &CStr = c"name";
 const USER_EVENT: &CStr = c"userevent";
 const DATA: &CStr = c"data";
 
-/// Made once, and never given back: subscribers compare types, and messages outlive the module's unloading.
+/// Made once, and never released: subscribers compare types, and messages outlive the module's unloading.
 static TYPE: OnceLock<Option<MessageType>> = OnceLock::new();
 
 struct MessageType(Ao2<sys::stasis_message_type>);
 
-/// What the core calls to write a message. Never written to.
+/// The callbacks with which the core writes a message. The table is never changed.
 struct Vtable(sys::stasis_message_vtable);
 
-// SAFETY: only read, also by the core.
+// SAFETY: neither we nor the core write to it.
 unsafe impl Sync for Vtable {}
 
 static VTABLE: Vtable =
@@ -35,8 +35,8 @@ static VTABLE: Vtable =
 fn message_type() -> Option<&'static MessageType> {
     TYPE.get_or_init(|| {
         let mut made = ptr::null_mut();
-        // SAFETY: a static table, which the core only reads; the result is a reference of ours, or NULL where stasis.conf
-        // declines the type or memory is out.
+        // SAFETY: a static table, which the core only reads; the result is a reference of ours, or NULL if stasis.conf
+        // declines the type or the core is out of memory.
         unsafe {
             let vtable = (&raw const VTABLE.0).cast_mut();
             sys::stasis_message_type_create(c"websocket_app_event".as_ptr(), vtable, &raw mut made);
@@ -47,12 +47,12 @@ fn message_type() -> Option<&'static MessageType> {
     .as_ref()
 }
 
-/// An event, ready to be told.
+/// An event that is ready to be published.
 pub(crate) struct AppEvent(CoreJson);
 
 impl AppEvent {
-    /// An event of this name; `data` is a JSON object without a key `eventname`. `None`: the core's JSON cannot have it: it has no
-    /// NUL in texts, and no whole numbers beyond 64 bits.
+    /// An event of this name; `data` is a JSON object without a key `eventname`. `None` if the core's JSON cannot
+    /// represent it: that has no NUL in texts, and no whole numbers beyond 64 bits.
     pub(crate) fn new(name: &str, data: &str) -> Option<Self> {
         let event = CoreJson::object()?;
         let user_event = CoreJson::parse(data)?;
@@ -63,10 +63,12 @@ impl AppEvent {
         Some(Self(event))
     }
 
-    /// Tells it, as of the channel. False: stasis.conf declines such events, or memory is out.
+    /// Publishes it as an event of the channel. False if stasis.conf declines such events, or if the core is out of
+    /// memory.
     pub(crate) fn publish(&self, channel: Locked<'_>) -> bool {
         let Some(MessageType(kind)) = message_type() else { return false };
-        // SAFETY: the channel is alive and locked; type and JSON are alive, and the message takes references of its own.
+        // SAFETY: the channel is alive and locked; type and JSON are alive, and the message takes references of its
+        // own.
         let message = unsafe {
             Ao2::from_owned(sys::ast_channel_blob_create(channel.as_ptr(), kind.as_ptr(), self.0.as_ptr()))
         };
@@ -80,7 +82,7 @@ impl AppEvent {
 /// What a message of our type holds.
 ///
 /// # Safety
-/// A message that lives for `'a`.
+/// `message` lives for `'a`.
 unsafe fn content<'a>(message: *mut sys::stasis_message) -> Option<(&'a sys::ast_channel_blob, CoreJson)> {
     // SAFETY: the caller's promise; messages of our type are made by `publish` alone, with this content.
     unsafe {
@@ -90,7 +92,7 @@ unsafe fn content<'a>(message: *mut sys::stasis_message) -> Option<(&'a sys::ast
 }
 
 trampoline! {
-    /// On any thread: the event as ARI has it, for the caller to give back.
+    /// Called on any thread. Returns the event as ARI has it; the caller owns the reference.
     fn to_json(
         message: *mut sys::stasis_message, sanitize: *const sys::stasis_message_sanitizer,
     ) -> *mut sys::ast_json, fail ptr::null_mut(), {
@@ -103,7 +105,7 @@ trampoline! {
 }
 
 /// # Safety
-/// A message that lives for this call, and what the core has given along with it.
+/// `message` lives for this call, and so does what the core passed with it.
 unsafe fn ari_event(
     message: *mut sys::stasis_message,
     sanitize: *const sys::stasis_message_sanitizer,
@@ -130,7 +132,7 @@ unsafe fn ari_event(
 }
 
 trampoline! {
-    /// On any thread: the event as AMI has it, for the caller to give back.
+    /// Called on any thread. Returns the event as AMI has it; the caller owns the reference.
     fn to_ami(message: *mut sys::stasis_message) -> *mut sys::ast_manager_event_blob, fail ptr::null_mut(), {
         // SAFETY: the core's message lives across the callback.
         unsafe { manager_event(message) }.unwrap_or(ptr::null_mut())
@@ -138,12 +140,12 @@ trampoline! {
 }
 
 /// # Safety
-/// A message that lives for this call.
+/// `message` lives for this call.
 unsafe fn manager_event(message: *mut sys::stasis_message) -> Option<*mut sys::ast_manager_event_blob> {
     // SAFETY: the caller's promise.
     let (blob, content) = unsafe { content(message) }?;
     let (name, data) = (content.get(NAME)?, content.get(DATA)?);
-    // SAFETY: the snapshot lives as long as the message. The text is memory of ours, to be freed as the core's.
+    // SAFETY: the snapshot lives as long as the message. The text is ours; it is freed with the core's function.
     unsafe {
         let channel = sys::ast_manager_build_channel_state_string(sys::cw_blob_snapshot(blob)).as_mut()?;
         let headers = owned_string(sys::cw_str_text(channel));

@@ -1,4 +1,4 @@
-//! Bridges: who is in one, and the transfer of its other side (asterisk/bridge.h).
+//! Bridges: the channels in one, and the transfer of its other side (asterisk/bridge.h).
 
 use std::ffi::{CString, c_int, c_void};
 use std::ptr;
@@ -33,8 +33,8 @@ impl Bridge {
         unsafe { owned_string(sys::cw_bridge_id(self.as_ptr())) }
     }
 
-    /// The names of the other channels in it, but for the core's own (announcers, recorders). Waits for nothing: `None` if a
-    /// lock is held by somebody; try again.
+    /// The names of the other channels in it, without the core's own (announcers, recorders). Never waits: `None` if
+    /// another thread holds a lock; try again.
     pub(crate) fn others(&self, channel: Locked<'_>) -> Option<Vec<String>> {
         let others = self.members()?.into_iter().filter(|member| !member.is(channel.as_ptr()));
         let mut names = Vec::new();
@@ -47,7 +47,7 @@ impl Bridge {
         Some(names)
     }
 
-    /// The channels in it; `None` if its lock is held by somebody.
+    /// The channels in it; `None` if another thread holds its lock.
     fn members(&self) -> Option<Vec<Channel>> {
         let (file, line, function) = here!();
         let bridge = self.as_ptr().cast::<c_void>();
@@ -69,7 +69,7 @@ impl Bridge {
 }
 
 trampoline! {
-    /// On the thread and within the call of `Bridge::members`. 0: no match, go on.
+    /// Called within `Bridge::members`, on its thread. 0: no match, go on.
     fn collect(object: *mut c_void, members: *mut c_void, _flags: c_int) -> c_int, fail 0, {
         // SAFETY: the caller's vector, which nobody else uses during the call.
         let members = unsafe { members.cast::<Vec<Channel>>().as_mut() };
@@ -82,13 +82,13 @@ trampoline! {
     }
 }
 
-/// Transfers the other side of the channel's bridge to this extension. Waits for the locks of channels, of the bridge and of the
-/// dialplan, perhaps for a database; so no lock may be held, and the thread must be one that nobody needs.
+/// Transfers the other side of the channel's bridge to this extension. Waits for the locks of channels, of the bridge
+/// and of the dialplan, perhaps for a database. So no lock may be held, and no other work may depend on the thread.
 pub(crate) fn transfer(channel: &Channel, exten: &str, context: &str) -> TransferResult {
     let (Ok(exten), Ok(context)) = (CString::new(exten), CString::new(context)) else {
         return TransferResult::Invalid;
     };
-    // The transfer does not look: it would send the other side nowhere.
+    // The transfer itself does not check this: the other side would be transferred to an extension that does not exist.
     // SAFETY: strings live across the call; no channel and no caller's number are needed; pbx.h.
     let exists = unsafe {
         sys::ast_exists_extension(ptr::null_mut(), context.as_ptr(), exten.as_ptr(), 1, ptr::null())
@@ -110,7 +110,7 @@ pub(crate) fn transfer(channel: &Channel, exten: &str, context: &str) -> Transfe
     match result {
         sys::ast_transfer_result::AST_BRIDGE_TRANSFER_SUCCESS => TransferResult::Success,
         sys::ast_transfer_result::AST_BRIDGE_TRANSFER_NOT_PERMITTED => TransferResult::NotPermitted,
-        // There is no bridge, or nobody else in it.
+        // There is no bridge, or no other channel in it.
         sys::ast_transfer_result::AST_BRIDGE_TRANSFER_INVALID => TransferResult::NotBridged,
         _ => TransferResult::Failed,
     }

@@ -6,15 +6,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// What this build calls itself in the log and the CLI.
+/// The name of this build in the log and the CLI.
 pub(crate) const BUILD: &str = env!("CHAN_WEBSOCKET_BUILD");
 
-/// What the module's file on disk is, compared with the code that runs.
+/// How the module's file on disk compares with the code that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OnDisk {
     /// The one that was loaded.
     Same,
-    /// Another one: it runs after a restart of Asterisk.
+    /// Another one, which runs after a restart of Asterisk.
     Other,
     /// It is not there any more, or cannot be read.
     Gone(String),
@@ -22,7 +22,7 @@ pub(crate) enum OnDisk {
     Unknown,
 }
 
-/// What tells a file from another that takes its place.
+/// Distinguishes a file from another one that takes its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileId {
     device: u64,
@@ -37,15 +37,16 @@ impl FileId {
     }
 }
 
-/// The file that the running code came from, as it was then.
+/// The file that the running code came from, as it was when it was loaded.
 static LOADED: OnceLock<Option<FileId>> = OnceLock::new();
 
-/// Remembers the module's file. Called at each load, of which the first counts: the code of that one stays in memory.
+/// Remembers the module's file. Called at each load; only the first call counts, because the code of the first load
+/// stays in memory.
 pub(crate) fn remember_file() {
     LOADED.get_or_init(|| Some(FileId::of(&fs::metadata(path()?).ok()?)));
 }
 
-/// Looks at the file. May wait for a slow disk: for consoles.
+/// Compares the file on disk. May wait for a slow disk: only for consoles.
 pub(crate) fn on_disk(path: &Path) -> OnDisk {
     let on_disk = match fs::metadata(path) {
         Ok(file) => FileId::of(&file),
@@ -58,7 +59,7 @@ pub(crate) fn on_disk(path: &Path) -> OnDisk {
     }
 }
 
-/// The file that the running code was loaded from, as the loader was told.
+/// The path of the file that the running code was loaded from, as the loader got it.
 pub(crate) fn path() -> Option<PathBuf> {
     // SAFETY: all-zero is a valid Dl_info.
     let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };

@@ -1,5 +1,5 @@
-//! One call on its channel: what the core, the connection and the job thread do with it. [`CallData`] is all of it that needs no
-//! channel; what can be decided without one is decided in [`crate::call`].
+//! One call on its channel: what the core, the connection and the job thread do with it. [`CallData`] is the part that
+//! needs no channel; decisions that need none are made in [`crate::call`].
 //!
 //! | file | concern |
 //! | --- | --- |
@@ -7,15 +7,15 @@
 //! | `connecting` | the connection id's claim, attempts, a connection that comes up |
 //! | `events` | events to the application |
 //! | `media` | the session at work: media both ways, commands, the clock |
-//! | `handler` | what the connection's reactor tells |
+//! | `handler` | what the connection's reactor reports |
 //! | `hold` | music on hold |
 //! | `around`, `transfer` | the call around the media: states, texts, events; transfer |
 //! | `ending` | what is done when a call ends |
 //! | `media_stop` | the last message to the application |
-//! | `media_out` | the connection, as the thread that sends media has it |
-//! | `reconnect` | what is done while a connection that was lost is missing |
-//! | `notifications` | which events AMI and ARI are told |
-//! | `report` | what people see of it |
+//! | `media_out` | the connection, as the thread that sends media finds it |
+//! | `reconnect` | what is done after a connection was lost, until there is another |
+//! | `notifications` | which events AMI and ARI get |
+//! | `report` | what people see of the call |
 //!
 //! Lock order: the channel lock first, then any lock in here; no lock in here is held across a call into Asterisk or
 //! across a syscall.
@@ -72,14 +72,14 @@ pub(crate) struct Call {
     pub(crate) driver: Arc<Services<Call>>,
     connection_id_c: CString,
     format: Format,
-    /// Asterisk counts the samples of a message, which is a frame: no rule of its codec is known.
+    /// Asterisk counts the samples of a message, which is one frame: the driver knows no rule for the codec.
     counts_messages: bool,
-    /// The channel as it is now; `fixup` changes it, hangup takes it away.
+    /// The current channel; `fixup` changes it, hangup removes it.
     owner: Mutex<Option<Channel>>,
     frame: FrameSlot,
     media_out: MediaOut,
     waits: Waits,
-    /// Only where the call may have to connect again.
+    /// Set only if the call may have to connect again.
     dialled: OnceLock<Arc<Dialled>>,
     told: ToldEvents<Channel>,
     hold: Hold,
@@ -91,7 +91,7 @@ pub(crate) struct Call {
 impl Deref for Call {
     type Target = CallData;
 
-    /// All of the call that needs no channel.
+    /// The part of the call that needs no channel.
     fn deref(&self) -> &CallData {
         &self.data
     }
@@ -104,7 +104,7 @@ impl std::fmt::Debug for Call {
 }
 
 impl Call {
-    /// A call without a channel yet. `counts_messages`: Asterisk counts the samples of a message, which is a frame.
+    /// A call without a channel yet. `counts_messages`: Asterisk counts the samples of a message, which is one frame.
     pub(crate) fn new(
         new: NewCall,
         driver: Arc<Services<Call>>,
@@ -131,12 +131,12 @@ impl Call {
         })
     }
 
-    /// A reference of one's own.
+    /// Another reference to this call.
     pub(crate) fn me(&self) -> Option<Arc<Call>> {
         self.me.upgrade()
     }
 
-    /// What does not keep the call.
+    /// A reference that does not keep the call alive.
     pub(crate) fn weak(&self) -> Weak<Call> {
         self.me.clone()
     }
@@ -158,7 +158,7 @@ impl Call {
         true
     }
 
-    /// The channel may get its call id after it was made.
+    /// Takes over the channel's call id, which may be set after the channel was made.
     pub(crate) fn adopt_callid(&self, channel: Locked<'_>) {
         self.set_callid(channel.callid());
     }
@@ -168,7 +168,7 @@ impl Call {
         self.connection_id_c.as_ptr()
     }
 
-    /// The channel as it is now; `None` after the hangup.
+    /// The current channel; `None` after the hangup.
     pub(crate) fn channel(&self) -> Option<Channel> {
         self.owner.lock().clone()
     }
@@ -190,13 +190,13 @@ impl Call {
             let replaced = owner.replace(new);
             drop(owner);
             drop(replaced);
-            // Hold and music have stayed behind.
+            // Hold and music stayed with the old channel.
             self.hold.forget();
             self.survey_again();
         }
     }
 
-    /// Queues what needs the channel's lock.
+    /// Queues a job that needs the channel's lock.
     fn post(&self, job: impl FnOnce(Arc<Call>) -> Job<Call>) {
         if let Some(call) = self.me.upgrade() {
             self.driver.jobs.post(job(call));

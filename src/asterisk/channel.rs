@@ -11,9 +11,10 @@ use super::guard::here;
 use super::sys;
 use super::text::owned_string;
 
-/// Where our clock sits among a channel's descriptors: above those that the core uses itself, and above the first that
-/// others add (`ast_channel_fd_add` takes the lowest free place; from Asterisk 20.21, 22.11 and 23.5 on, each whisper adds a
-/// timer). Of several that are ready the core reports the highest, so one below that stays ready cannot starve the clock.
+/// The place of our clock among a channel's descriptors: above those that the core uses itself, and above the first
+/// that others add (`ast_channel_fd_add` takes the lowest free place; from Asterisk 20.21, 22.11 and 23.5 on, each
+/// whisper adds a timer). The core reports the highest descriptor that is ready, so a lower one that stays ready cannot
+/// starve the clock.
 const CLOCK_FD: c_int = sys::AST_EXTENDED_FDS as c_int + 8;
 
 /// A counted reference to a channel.
@@ -51,7 +52,7 @@ impl Channel {
         unsafe { ChannelGuard::try_lock_borrowed(self.0.as_ptr()) }
     }
 
-    /// The name of the one other channel in its bridge, if there is one and no third. Waits for the channel's and the
+    /// The name of the other channel in its bridge, if the bridge has exactly two. Waits for the channel's and the
     /// bridge's lock, so neither may be held.
     pub(crate) fn bridge_peer(&self) -> Option<String> {
         // SAFETY: the channel is alive through our reference; the result is a reference of ours.
@@ -60,10 +61,10 @@ impl Channel {
     }
 }
 
-/// A held channel lock. The thread that took it gives it back: it is not [`Send`].
+/// A held channel lock. The thread that took it releases it: the guard is not [`Send`].
 pub(crate) struct ChannelGuard<'a>(Locked<'a>);
 
-/// Does not compile if `ChannelGuard` is `Send`: then the compiler could not tell which of the two it is to take.
+/// Does not compile if `ChannelGuard` is `Send`: then the compiler cannot choose between the two implementations.
 const _: fn() = || {
     trait UnlessSend<Because> {
         fn is_checked() {}
@@ -76,8 +77,8 @@ const _: fn() = || {
 impl ChannelGuard<'_> {
     /// Locks a channel that a callback was given, without a reference to it; `None` for NULL. Waits for the lock.
     ///
-    /// This is the way in a callback that the core can make from the channel's destructor: there the count of
-    /// references is 0, and a further one would run the destructor again when it is given back.
+    /// Needed in a callback that the core can make from the channel's destructor: the reference count is 0 there, and
+    /// releasing a further reference would run the destructor again.
     ///
     /// # Safety
     /// `chan` is NULL, or its memory is a channel's until the guard is dropped.
@@ -88,7 +89,7 @@ impl ChannelGuard<'_> {
         Some(ChannelGuard(Locked(chan, PhantomData)))
     }
 
-    /// The same, if nobody has the lock.
+    /// The same, if the lock is free.
     ///
     /// # Safety
     /// As for [`lock_borrowed`](Self::lock_borrowed).
@@ -98,7 +99,7 @@ impl ChannelGuard<'_> {
         // SAFETY: the caller's promise.
         let busy =
             unsafe { sys::__ao2_trylock(chan.as_ptr().cast(), 0, file, function, line, c"chan".as_ptr()) };
-        // Not `then_some`: a guard that is made unlocks when it is dropped.
+        // Not `then_some`, which would make a guard in any case: dropping it unlocks.
         (busy == 0).then(|| ChannelGuard(Locked(chan, PhantomData)))
     }
 
@@ -136,7 +137,7 @@ impl Locked<'_> {
         self.0.as_ptr()
     }
 
-    /// Whether frames wait that are read before the driver's.
+    /// Whether frames are queued that the core reads before the driver's.
     pub(crate) fn has_queued_frames(self) -> bool {
         // SAFETY: a getter on a channel that is locked.
         unsafe { sys::cw_channel_has_queued_frames(self.as_ptr()) != 0 }
@@ -148,7 +149,7 @@ impl Locked<'_> {
         unsafe { owned_string(sys::ast_channel_name(self.as_ptr())) }
     }
 
-    /// State, in the core's word for it.
+    /// State, as the core calls it.
     pub(crate) fn state(self) -> String {
         // SAFETY: a getter under the channel lock; the text is the core's, static or this thread's.
         unsafe { owned_string(sys::ast_state2str(sys::ast_channel_state(self.as_ptr()))) }
@@ -197,7 +198,7 @@ impl Locked<'_> {
         unsafe { sys::ast_channel_tech_hangupcause(self.as_ptr()) }
     }
 
-    /// Whether it is being hung up already, and whoever does that has said why.
+    /// Whether it is being hung up already, with a cause.
     pub(crate) fn is_hung_up_with_cause(self) -> bool {
         // SAFETY: looks at the flags of a channel that is locked.
         self.hangup_cause() != 0 && unsafe { sys::ast_check_hangup(self.as_ptr()) } != 0
@@ -209,8 +210,8 @@ impl Locked<'_> {
         unsafe { sys::ast_check_hangup(self.as_ptr()) != 0 }
     }
 
-    /// Lets the lock go for `work`, and takes it again, also where `work` panics. Meanwhile the channel may have been hung
-    /// up, or the call have got another channel.
+    /// Releases the lock for `work`, and takes it again, even if `work` panics. Meanwhile the channel may be hung up,
+    /// or the call may get another channel.
     ///
     /// # Safety
     /// This thread holds the lock once, by a callback's contract, and the core makes no use of it before the callback
@@ -219,11 +220,13 @@ impl Locked<'_> {
         struct LockAgain(*mut sys::ast_channel);
         impl Drop for LockAgain {
             fn drop(&mut self) {
-                // SAFETY: the channel is alive through the reference below, which is dropped later. The core unlocks it.
+                // SAFETY: the channel is alive through the reference below, which is dropped later. The core unlocks
+                // it.
                 unsafe { lock(self.0) };
             }
         }
-        // SAFETY: locked by the core, which holds a reference; a callback with a channel is never its destructor's here.
+        // SAFETY: locked by the core, which holds a reference; no callback that comes here runs in the channel's
+        // destructor.
         let channel = unsafe { Channel::from_borrowed(self.as_ptr()) }.unwrap_or_else(|| unreachable_null());
         let again = LockAgain(self.as_ptr());
         unlock(self.as_ptr());
@@ -245,13 +248,13 @@ impl Locked<'_> {
         unsafe { sys::ast_queue_control(self.as_ptr(), sys::ast_control_frame_type::AST_CONTROL_ANSWER) };
     }
 
-    /// The descriptor that makes the core call `read`; `None` takes it away (before it is closed).
+    /// The descriptor that makes the core call `read`; `None` removes it (before it is closed).
     pub(crate) fn set_clock_fd(self, fd: Option<c_int>) {
         // SAFETY: needs the channel lock, which we hold.
         unsafe { sys::ast_channel_set_fd(self.as_ptr(), CLOCK_FD, fd.unwrap_or(-1)) };
     }
 
-    /// Whether the clock's descriptor is what the core reads the channel for. Another may have woken it, or none.
+    /// Whether the core reads the channel because of the clock's descriptor. Another one may have woken it, or none.
     pub(crate) fn is_woken_by_clock(self) -> bool {
         // SAFETY: a plain getter under the channel lock.
         unsafe { sys::ast_channel_fdno(self.as_ptr()) == CLOCK_FD }
@@ -279,16 +282,17 @@ impl Locked<'_> {
         }
     }
 
-    /// Whether it is one of the core's own, that no user knows of.
+    /// Whether it is an internal channel of the core, which users do not know.
     pub(crate) fn is_internal(self) -> bool {
         // SAFETY: a getter under the channel lock; a channel's tech is a static table, or NULL.
         let tech = unsafe { sys::ast_channel_tech(self.as_ptr()).as_ref() };
         tech.is_some_and(|tech| tech.properties & TP_INTERNAL != 0)
     }
 
-    /// Name and number of who is at the other end; what is not known is empty.
+    /// Name and number of the other party; an unknown one is empty.
     pub(crate) fn connected_line(self) -> (String, String) {
-        // SAFETY: a getter under the channel lock, under which alone what it points to changes; the strings are copied.
+        // SAFETY: a getter under the channel lock; what it points to changes only under that lock; the strings are
+        // copied.
         unsafe {
             let connected = sys::ast_channel_connected(self.as_ptr());
             (
@@ -298,7 +302,7 @@ impl Locked<'_> {
         }
     }
 
-    /// Gives the core a text of the far end's.
+    /// Gives the core a text from the far end.
     pub(crate) fn queue_text(self, text: &CStr) {
         // SAFETY: all-zero is a valid frame; plain data.
         let mut frame: sys::ast_frame = unsafe { std::mem::zeroed() };
@@ -310,13 +314,13 @@ impl Locked<'_> {
         unsafe { sys::ast_queue_frame(self.as_ptr(), &raw mut frame) };
     }
 
-    /// Changes the callbacks that the core knows.
+    /// Changes the table of callbacks that the core uses.
     pub(crate) fn set_tech(self, tech: *const sys::ast_channel_tech) {
         // SAFETY: the channel is locked; the table is one of ours, static.
         unsafe { sys::ast_channel_tech_set(self.as_ptr(), tech) };
     }
 
-    /// Makes `format` the channel's one format, both ways. False if the core is out of memory.
+    /// Makes `format` the channel's only format, both ways. False if the core is out of memory.
     pub(crate) fn set_format(self, format: &Format) -> bool {
         let Some(caps) = Capabilities::of(format) else { return false };
         // SAFETY: both objects are alive; the setters take references of their own. The channel is locked.

@@ -1,6 +1,7 @@
-//! `websocket check`: whether the servers of websocket_clients can be reached, as a call would. No call is made.
+//! `websocket check`: tests whether the servers of websocket_clients can be reached, as a call would reach them. No
+//! call is made.
 //!
-//! The connector connects, as for a call; the console's thread waits for what it tells. Nothing else waits.
+//! The connector connects, as for a call; the console's thread waits for its reports. Nothing else waits.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,10 +21,10 @@ use crate::settings::per_call::Filled;
 /// How long one command may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Clients that are checked at the same time: each takes a descriptor, which calls may need.
+/// How many clients are checked at the same time: each takes a descriptor, which calls may need.
 const AT_ONCE: usize = 16;
 
-/// The type of objects that are kept connected by others of Asterisk's modules: calls do not make their connections.
+/// The type of clients that other modules of Asterisk keep connected: calls do not make these connections.
 const PERSISTENT: &str = "persistent";
 
 /// Checks one client; text for the console.
@@ -42,7 +43,7 @@ pub(crate) fn all(driver: &Driver) -> String {
     passed_over + &text(&run(driver, clients, LIMIT))
 }
 
-/// The clients' names, where finding them asks no database: for completion.
+/// The clients' names, for completion; none if reading them may ask a database.
 pub(crate) fn names_in_memory() -> Vec<String> {
     if websocket_clients::are_in_memory() { websocket_clients::names() } else { Vec::new() }
 }
@@ -52,7 +53,7 @@ fn text(results: &[CheckResult]) -> String {
     format!("{blocks}{}\n", verdict(results))
 }
 
-/// The clients that calls connect to, those that Asterisk has refused among them; and a line for each of the others.
+/// The clients that calls connect to, including those that Asterisk has refused; and a line for each of the others.
 fn per_call_clients() -> (Vec<String>, String) {
     let written = config_file::client_sections().into_iter().filter(|(_, is_client)| *is_client);
     let mut names: BTreeSet<String> = websocket_clients::names().into_iter().collect();
@@ -88,7 +89,7 @@ struct Check {
     handle: ConnectHandle,
 }
 
-/// What the connector tells, and when.
+/// What the connector reports, and when.
 enum CheckNews {
     Step(Instant, ConnectStep),
     /// With the subprotocol.
@@ -102,7 +103,7 @@ impl Check {
         let filled = fill(&config, &client, &mut report);
         let (sender, news) = mpsc::channel();
         let steps = sender.clone();
-        // Whoever waits may have given up: then nobody hears it.
+        // The console may have given up: then nobody receives it.
         let job = ConnectJob {
             client: client.clone(),
             settings: settings(config, client.clone(), filled),
@@ -145,7 +146,7 @@ impl Check {
     }
 }
 
-/// What the client's section says, with what its `${…}` have without a channel.
+/// The client's section, with the values that its `${…}` have without a channel.
 fn fill(config: &Config, client: &str, report: &mut CheckReport) -> Result<Filled, String> {
     let Some(section) = config.connections.get(client) else { return Ok(Filled::default()) };
     let mut empty = BTreeSet::new();

@@ -30,7 +30,7 @@ unsafe impl Sync for CliEntries {}
 
 static ENTRIES: CliEntries = CliEntries(UnsafeCell::new(None));
 
-/// Adds the commands.
+/// Registers the commands.
 pub(crate) fn register() {
     let entries = COMMANDS.each_ref().map(|command| {
         // SAFETY: all-zero is a valid entry.
@@ -46,7 +46,7 @@ pub(crate) fn register() {
     }
 }
 
-/// Takes the commands back. The core has no handler running then: it holds the module while one does.
+/// Unregisters the commands. No handler runs then: the core holds the module while one does.
 pub(crate) fn unregister() {
     // SAFETY: as for `register`.
     unsafe {
@@ -57,8 +57,8 @@ pub(crate) fn unregister() {
 }
 
 trampoline! {
-    /// Called by the core, on a console's thread, with no lock held: for the command's words and usage, for completions,
-    /// and to run it.
+    /// Called by the core, on a console's thread, with no lock held: for the command's words and usage, for
+    /// completions, and to run it.
     fn handler(
         entry: *mut sys::ast_cli_entry, what: c_int, args: *mut sys::ast_cli_args,
     ) -> *mut c_char, fail CLI_FAILURE, {
@@ -109,7 +109,7 @@ unsafe fn run(command: &CliCommand, args: &sys::ast_cli_args) -> *mut c_char {
     result
 }
 
-/// What stands behind the command's own words, up to the word number `end`.
+/// The words after the command's own, up to the word number `end`.
 ///
 /// # Safety
 /// `args` are the core's, for one call, and have at least `end` words or a NULL before that.
@@ -127,7 +127,7 @@ unsafe fn arguments(command: &CliCommand, args: &sys::ast_cli_args, end: usize) 
     arguments
 }
 
-/// The `n`-th word that may stand at the cursor, in the core's memory. Case does not count, as in the core.
+/// The `n`-th word that may stand at the cursor, in the core's memory. Case is ignored, as in the core.
 ///
 /// # Safety
 /// As for `run`.

@@ -1,4 +1,4 @@
-//! Reads chan_websocket.conf with Asterisk's own parser (asterisk/config.h), templates and includes and all.
+//! Reads chan_websocket.conf with Asterisk's own parser (asterisk/config.h), including templates and includes.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::{self, File};
@@ -14,11 +14,11 @@ use crate::playout::digits::DEFAULT_SHORTEST_DIGIT;
 use crate::settings::config::{self, Config, ConfigFile, Section};
 
 const FILE: &CStr = c"chan_websocket.conf";
-/// res_websocket_client's.
+/// The file of res_websocket_client.
 const CLIENTS: &CStr = c"websocket_client.conf";
 
-/// The configuration as the file has it now. What is wrong in it is logged, and `previous` (or the default) stays in
-/// its place.
+/// The configuration as the file has it now. Errors are logged, and `previous` (or the default) is kept for what is
+/// wrong.
 pub(crate) fn load(previous: Option<&Config>) -> Config {
     let file = FILE.to_string_lossy();
     let loaded = match Loaded::new(FILE) {
@@ -37,8 +37,8 @@ pub(crate) fn load(previous: Option<&Config>) -> Config {
     config
 }
 
-/// Whether the file puts up with an Asterisk that is not supported. What is wrong with that option is logged. Looks into
-/// no structure of the core's. (Of two such options the first counts, or the last: versions differ.)
+/// Whether the file permits an Asterisk that is not supported. Errors in that option are logged. Reads no structure of
+/// the core. (If the option is given twice, the first or the last one counts, depending on the version.)
 pub(crate) fn allows_untested_version() -> bool {
     let loaded = Loaded::new(FILE).unwrap_or_else(|why| {
         log::error!("{}: cannot be read: {why}", FILE.to_string_lossy());
@@ -51,8 +51,8 @@ pub(crate) fn allows_untested_version() -> bool {
     })
 }
 
-/// The shortest digit that the core gives on (`mindtmfduration` in asterisk.conf; 80 ms where nothing can be read there, as in
-/// the core).
+/// The shortest digit that the core passes on (`mindtmfduration` in asterisk.conf; 80 ms if none can be read there, as
+/// in the core).
 pub(crate) fn shortest_digit() -> Duration {
     // SAFETY: a static string of the core.
     let file = unsafe { CStr::from_ptr(sys::ast_config_AST_CONFIG_FILE) };
@@ -62,15 +62,15 @@ pub(crate) fn shortest_digit() -> Duration {
     milliseconds.map_or(DEFAULT_SHORTEST_DIGIT, |ms| Duration::from_millis(ms.into()))
 }
 
-/// What the section `client` of websocket_client.conf says of `option` itself; `None` for nothing, and where there is no
-/// such file to be read. Reads the file: not for a channel's thread.
+/// The value that the section `client` of websocket_client.conf itself has for `option`; `None` if there is no value,
+/// or no file that can be read. Reads the file: not for a channel's thread.
 pub(crate) fn written_in_client(client: &str, option: &CStr) -> Option<String> {
     let client = CString::new(client).ok()?;
     Loaded::new(CLIENTS).ok()??.value(&client, option)
 }
 
-/// The sections of websocket_client.conf, as the file has them now: their names, and whether each is meant to be a client.
-/// None where there is no such file to be read. Templates are no sections.
+/// The sections of websocket_client.conf, as the file has them now: their names, and whether each is meant to be a
+/// client. Empty if there is no file that can be read. Templates are not sections.
 pub(crate) fn client_sections() -> Vec<(String, bool)> {
     let Ok(Some(loaded)) = Loaded::new(CLIENTS) else { return Vec::new() };
     let is_client = |section: &Section| {
@@ -87,7 +87,7 @@ impl Loaded {
     /// `None` if there is no file.
     ///
     /// # Errors
-    /// Why there is one that cannot be read.
+    /// Why an existing file cannot be read.
     fn new(file: &CStr) -> Result<Option<Self>, String> {
         let no_flags = sys::ast_flags { flags: 0 };
         // SAFETY: C strings; returns a configuration of ours, NULL if there is no file, or a sentinel.
@@ -98,7 +98,7 @@ impl Loaded {
         }
         match NonNull::new(config) {
             Some(config) => Ok(Some(Self(config))),
-            // Asterisk says no more of a file that it cannot open than of one that is not there.
+            // Asterisk does not distinguish a file that it cannot open from one that does not exist.
             None => why_unreadable().map_or(Ok(None), Err),
         }
     }
@@ -136,7 +136,7 @@ impl Drop for Loaded {
     }
 }
 
-/// Why Asterisk has got nothing from the file, or from the database that extconfig.conf has in its place; `None` if there
+/// Why Asterisk got nothing from the file, or from the database that extconfig.conf names in its place; `None` if there
 /// is neither.
 fn why_unreadable() -> Option<String> {
     // SAFETY: a C string.

@@ -59,13 +59,13 @@ pub(crate) fn start(call: &Arc<Call>, link: Established, variables: String) {
         Some(after) => connection.called_back_after(after),
         None => connection,
     });
-    // A hangup that came before had no connection to close, or one that the reactor did not know.
+    // An earlier hangup had no connection to close, or one that the reactor did not know.
     if let Some(code) = call.link.closes_with().or(number.is_none().then_some(CLOSE_NORMAL)) {
         slot.close(code);
     }
 }
 
-/// The way out of a connection that comes after `before`.
+/// The [`Outbound`] of a connection that follows `before`.
 fn way_out(call: &Call, link: &Established, slot: Slot, before: Option<&CallConnection>) -> Outbound {
     let out = Outbound::new(link.transport.clone(), link.role, call.settings.out_queue, Box::new(slot));
     let out = out.speaking(call.dialect.wire_writer());
@@ -76,14 +76,14 @@ fn way_out(call: &Call, link: &Established, slot: Slot, before: Option<&CallConn
     }
 }
 
-/// What the kernel may take of us beyond what it can send: two seconds of ulaw, a whole TLS record.
+/// How much the kernel may hold beyond what it can send: two seconds of ulaw, a whole TLS record.
 const UNSENT_BYTES: libc::c_int = 16 * 1024;
 
-/// Has the kernel take little more than it can send (tcp(7): TCP_NOTSENT_LOWAT). Left alone it takes megabytes on behalf
-/// of an application that does not read: `out_queue` would not be what limits media that waits, and `write_timeout` would
-/// notice much later. What is on its way is not limited by this, so neither is speed; nor is what the other end's kernel
-/// takes.
-/// DIVERGES: the C module leaves it alone.
+/// Makes the kernel hold little more than it can send (tcp(7): TCP_NOTSENT_LOWAT). By default it holds megabytes for an
+/// application that does not read: `out_queue` would not limit the media that waits, and `write_timeout` would notice
+/// much later. This does not limit data in flight, so it does not limit the speed; nor does it limit what the other
+/// end's kernel holds.
+/// DIVERGES: the C module does not set it.
 fn limit_unsent(fd: RawFd) -> io::Result<()> {
     let value = UNSENT_BYTES;
     let len = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or_default();

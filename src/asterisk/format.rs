@@ -1,4 +1,4 @@
-//! Asterisk's media formats (asterisk/format.h): by accessors only, for codec structs differ between versions.
+//! Asterisk's media formats (asterisk/format.h): by accessors only, because codec structs differ between versions.
 
 use std::ffi::{CStr, CString};
 use std::mem::ManuallyDrop;
@@ -32,7 +32,7 @@ impl Format {
     /// # Safety
     /// `caps` is NULL or capabilities that live for this call.
     pub(crate) unsafe fn first_of(caps: *mut sys::ast_format_cap) -> Option<Self> {
-        // SAFETY: a getter on a live set. The core asserts that a place exists.
+        // SAFETY: a getter on a live set. The core asserts that the index exists.
         if caps.is_null() || unsafe { sys::ast_format_cap_count(caps) } == 0 {
             return None;
         }
@@ -60,8 +60,8 @@ impl Format {
         }
     }
 
-    /// Samples per channel in `payload`, as Asterisk's own counter for the codec has them; 0 where that is unknown. It may
-    /// log a warning for what it cannot read. Any thread, no lock held.
+    /// Samples per channel in `payload`, as Asterisk's own counter for the codec has them; 0 where that is unknown. It
+    /// may log a warning for what it cannot read. Any thread, no lock held.
     pub(crate) fn samples(&self, payload: &[u8]) -> u32 {
         let mut bytes = Vec::with_capacity(payload.len() + SLACK_BYTES);
         bytes.extend_from_slice(payload);
@@ -92,7 +92,7 @@ impl Format {
     }
 }
 
-/// Asterisk's linear format of so many samples per second, else the nearest that it has.
+/// Asterisk's linear format of this sample rate, else the nearest that it has.
 pub(super) fn slin_of(sample_rate: u32) -> Option<Format> {
     // SAFETY: returns a format of the cache's, which lives as long as Asterisk, and takes no reference.
     unsafe { Ao2::from_borrowed(sys::ast_format_cache_get_slin_by_rate(sample_rate)) }.map(Format)
@@ -111,7 +111,7 @@ impl Capabilities {
             .map(Self)
     }
 
-    /// All that Asterisk knows: what a channel gets is decided by its dial string.
+    /// All formats that Asterisk knows: the dial string decides what a channel gets.
     pub(crate) fn of_every_format() -> Option<Self> {
         let caps = Self::new()?;
         // SAFETY: a live set of ours; the media type UNKNOWN stands for all of them.
@@ -121,7 +121,7 @@ impl Capabilities {
         (failed == 0).then_some(caps)
     }
 
-    /// Just this one.
+    /// A set of this format alone.
     pub(crate) fn of(format: &Format) -> Option<Self> {
         let caps = Self::new()?;
         let (file, line, function) = here!();
@@ -144,7 +144,7 @@ impl Capabilities {
         self.0.as_ptr()
     }
 
-    /// Gives the reference away as a plain pointer. Its partner is [`reclaim`](Self::reclaim).
+    /// Gives the reference away as a plain pointer; [`reclaim`](Self::reclaim) takes it back.
     pub(crate) fn leak(self) -> *mut sys::ast_format_cap {
         ManuallyDrop::new(self).as_ptr()
     }

@@ -14,17 +14,17 @@ const HEADROOM_BYTES: usize = 64;
 /// Codecs' sample counters read up to a few bytes past the payload.
 const SLACK_BYTES: usize = 8;
 
-/// A frame header and its payload. The core may use both until the channel's next `read`; whoever keeps a frame
-/// longer duplicates it, for the header says that nothing in it was allocated (`mallocd` 0).
+/// A frame header and its payload. The core may use both until the channel's next `read`; code that keeps a frame
+/// longer duplicates it, because the header says that nothing in it was allocated (`mallocd` 0).
 pub(crate) struct FrameSlot(UnsafeCell<SlotContent>);
 
 struct SlotContent {
     header: sys::ast_frame,
-    /// A digit's. Its fields mean otherwise, and the core writes into them.
+    /// The header for a digit. Its fields have other meanings, and the core writes into them.
     digit: sys::ast_frame,
     bytes: Vec<u8>,
-    /// What makes wall-clock time of the monotonic; one for frames in a row that carry a time, so that they stay as far
-    /// apart as they are.
+    /// The wall clock minus the monotonic clock, ns. Consecutive frames that carry a time share one value, so that the
+    /// distance between them is exact.
     wall_offset_ns: Option<i64>,
 }
 
@@ -82,8 +82,9 @@ impl FrameSlot {
     /// Fills the slot with `frame` of `format` and returns the header for the core.
     ///
     /// # Safety
-    /// The caller holds the channel lock, and the core is done with the frame before: it is the channel's `read`, or a player
-    /// that has found the channel's thread at rest and keeps it from reading until its frame is passed on.
+    /// The caller holds the channel lock, and the core is done with the previous frame: the caller is the channel's
+    /// `read`, or a player that has found the channel's thread at rest and keeps it from reading until its frame is
+    /// passed on.
     pub(crate) unsafe fn fill(&self, frame: &MediaFrame, format: &Format) -> *mut sys::ast_frame {
         // SAFETY: exclusive by the caller's promise.
         let inner = unsafe { &mut *self.0.get() };

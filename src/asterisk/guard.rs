@@ -1,4 +1,4 @@
-//! The edge that C calls: no panic crosses it.
+//! The boundary to C: no panic crosses it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -17,8 +17,8 @@ pub(crate) fn guard_or<T>(callback: &'static str, fail: impl FnOnce() -> T, body
     })
 }
 
-/// Defines a function that C calls: decodes, calls safe code under [`guard`], encodes. There is no other way in
-/// (tests/trampolines.rs).
+/// Defines a function that C calls: decodes, calls safe code under [`guard`], encodes. C enters the module in no other
+/// way (tests/trampolines.rs).
 macro_rules! trampoline {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) -> $ret:ty, fail $fail:expr, $body:expr) => {
         $(#[$meta])*

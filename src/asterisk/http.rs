@@ -1,4 +1,4 @@
-//! The application connects: `/media/<connection id>` on Asterisk's HTTP server (asterisk/http.h).
+//! An application connects: `/media/<connection id>` on Asterisk's HTTP server (asterisk/http.h).
 //!
 //! Runs in the HTTP session's own thread, only as long as the answer takes; then the stream is ours.
 
@@ -25,10 +25,10 @@ use crate::net::transport::Transport;
 use crate::net::upgrade::{self, UpgradeRefusal};
 use crate::report::log_limit::LogLimit;
 
-/// The one subprotocol that is spoken.
+/// The only subprotocol that is supported.
 const SUBPROTOCOL: &str = "media";
 
-/// For each kind of refusal, for strangers can ask as often as they like.
+/// One for each kind of refusal, because strangers can ask as often as they like.
 static FORBIDDEN: LogLimit = LogLimit::new();
 static UNKNOWN: LogLimit = LogLimit::new();
 static CONFLICT: LogLimit = LogLimit::new();
@@ -63,7 +63,7 @@ pub(crate) fn link() {
     }
 }
 
-/// Answers no more. A callback that runs already goes on, with a reference to the module.
+/// Stops answering. A callback that runs already goes on, with a reference to the module.
 pub(crate) fn unlink() {
     // SAFETY: as for `link`.
     if let Some(uri) = unsafe { (*URI.0.get()).as_mut() } {
@@ -99,7 +99,7 @@ struct HttpRequest {
     headers: Vec<(String, String)>,
 }
 
-/// Checks in the order of the C module, then upgrades.
+/// Checks in the C module's order, then upgrades.
 fn answer(request: &HttpRequest) -> c_int {
     fault::point("http");
     let id = &request.connection_id;
@@ -127,14 +127,15 @@ fn answer(request: &HttpRequest) -> c_int {
         Ok(accept) => accept,
         Err(refusal) => return refuse_upgrade(request, &call, &refusal),
     };
-    // DIVERGES: the C module's check and claim are two steps; of two applications that race both can get a 101.
+    // DIVERGES: in the C module, check and claim are two steps; of two applications that race, both can get a 101.
     if let Err(refused) = call.claim() {
         return refuse_claim(request, &call, refused);
     }
     match take_over(request, &accept.response()) {
         Ok(link) => {
             call_debug!(&call, 3, "the application's upgrade is answered with 101");
-            // Not here: this thread is new, and where Rust's thread-local data finds no memory, glibc ends the process.
+            // Not on this thread, which is new: if there is no memory for Rust's thread-local data, glibc ends the
+            // process.
             driver.jobs.post(Job::Start { call: call.clone(), link: Box::new(link(&call)) });
             0
         }
@@ -186,7 +187,7 @@ fn take_over(
     })
 }
 
-/// TCP keepalives, if they are switched on.
+/// Switches TCP keepalives on, if they are configured.
 fn watch(call: &Call, transport: &dyn Transport) {
     if let Some(keepalives) = &call.settings.tcp_keepalives {
         // SAFETY: the transport owns the descriptor and outlives this borrow.
@@ -232,7 +233,7 @@ fn refuse(request: &HttpRequest, status: u16, title: &std::ffi::CStr, text: &std
     -1
 }
 
-/// 400s carry the versions that are spoken, which the core's own error pages cannot.
+/// A 400 lists the supported versions, which the core's own error pages cannot do.
 fn refuse_upgrade(request: &HttpRequest, call: &Call, refusal: &UpgradeRefusal) -> c_int {
     warn_limited!(
         NO_UPGRADE,

@@ -26,8 +26,8 @@ impl HasJobs for Call {
     }
 }
 
-/// Does a job; gives it back if its channel is locked by somebody. What needs the lock again, which somebody may have taken
-/// meanwhile, is a job of its own.
+/// Does a job; returns it if another thread holds its channel's lock. Work that needs the lock again is a separate job,
+/// because another thread may have taken the lock meanwhile.
 fn run(job: Job<Call>) -> Option<Job<Call>> {
     match job {
         Job::Start { call, link } => start(call, link),
@@ -129,18 +129,19 @@ fn end_with_connection(call: Arc<Call>, hang_up: bool) -> Option<Job<Call>> {
 }
 
 fn queue_text(channel: Locked<'_>, request: &SendText) {
-    // The command has none with a NUL.
+    // The command allows no NUL.
     if let Ok(text) = CString::new(request.text.as_str()) {
         channel.queue_text(&text);
     }
 }
 
-/// Only JSON's MEDIA_START carries them.
+/// The channel's variables for MEDIA_START. Not every dialect carries them.
 fn variables_for(call: &Call, channel: Locked<'_>) -> String {
     if call.reports_variables() { channel.variables() } else { String::new() }
 }
 
-/// Tells that the connection has ended, and with which cause the channel will. True, for there is a channel.
+/// Reports that the connection has ended, and the cause with which the channel will end. True, because there is a
+/// channel.
 fn disconnected(call: &Call, channel: Locked<'_>) -> bool {
     let core_first = call.link.settle(channel.is_hung_up_with_cause());
     let cores = || u32::try_from(channel.hangup_cause()).unwrap_or(0);
@@ -149,8 +150,8 @@ fn disconnected(call: &Call, channel: Locked<'_>) -> bool {
     true
 }
 
-/// Sets the causes at once, for in Stasis nobody reads the hangup's own frame. DIVERGES: the C module leaves the
-/// cause to that frame, so that ARI reports 0. Of two who hang up the first one's cause stands.
+/// Sets the causes at once, because in Stasis nobody reads the hangup's own frame. DIVERGES: the C module leaves the
+/// cause to that frame, so ARI reports 0. If two sides hang up, the first one's cause stands.
 fn hang_up(call: &Call, channel: Locked<'_>) {
     let is_hung_up = channel.is_hung_up_with_cause();
     call.link.settle(is_hung_up);
@@ -163,12 +164,12 @@ fn hang_up(call: &Call, channel: Locked<'_>) {
     channel.queue_hangup(Some(code));
 }
 
-/// Runs `work` with the call's channel locked; with no channel left there is nothing to do and the result is the
-/// default. `None` if the lock is taken by somebody: try again.
+/// Runs `work` with the call's channel locked; if there is no channel any more, it does nothing and returns the
+/// default. `None` if another thread holds the lock: try again.
 fn with_channel<T: Default>(call: &Call, work: impl FnOnce(Locked<'_>) -> T) -> Option<T> {
     let Some(channel) = call.channel() else { return Some(T::default()) };
     let guard = channel.try_lock()?;
-    // A masquerade may have come between.
+    // A masquerade may have happened meanwhile.
     if !call.belongs_to(&channel) {
         return None;
     }

@@ -44,7 +44,7 @@ impl CoreJson {
         unsafe { Self::from_raw(sys::ast_json_string_create(text.as_ptr())) }
     }
 
-    /// What `text` says; `None` if that is not for the core's JSON.
+    /// Parses `text`; `None` if the core cannot, or if the text has a NUL.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = CString::new(text).ok()?;
         // SAFETY: a C string in; no error is asked for; the result is a reference of ours, or NULL.

@@ -1,7 +1,7 @@
 //! Asterisk's logger behind the `log` crate, so that the safe modules log without knowing Asterisk.
 //!
-//! Of that crate's levels error, warn and info are ERROR, WARNING and NOTICE; debug is debug level 3. What is about one
-//! call is logged by [`call_warn`] and [`call_debug`] instead, with the channel's name and call id:
+//! That crate's levels error, warn and info become ERROR, WARNING and NOTICE; debug becomes debug level 3. Messages
+//! about one call are logged by [`call_warn`] and [`call_debug`] instead, with the channel's name and call id:
 //!
 //! | `core set debug N chan_websocket` | shows |
 //! | --- | --- |
@@ -36,8 +36,8 @@ const DEBUG_MODULE: u32 = 1 << 23;
 
 struct AsteriskLog;
 
-/// `log::warn!` for what a peer can provoke at will: `limit` is a static of its own for each kind. What is left out is
-/// there at debug level 3.
+/// `log::warn!` for messages that a peer can provoke at will: `limit` is a separate static for each kind. Messages that
+/// it leaves out are logged at debug level 3.
 macro_rules! warn_limited {
     ($limit:expr, $($arg:tt)+) => {
         match $limit.admit($crate::net::clock::now()) {
@@ -57,7 +57,7 @@ pub(crate) fn install() {
     std::panic::set_hook(Box::new(|info| log::error!("internal error: {info}")));
 }
 
-/// Whether `core set debug` asks for `level`, in general or for this module. Two loads when nobody debugs anything.
+/// Whether `core set debug` asks for `level`, in general or for this module. Takes two loads while no debugging is on.
 #[inline]
 pub(crate) fn debug_enabled(level: u32) -> bool {
     // SAFETY: plain globals of the core, read as its own macro DEBUG_ATLEAST does; of the options, which are 32 or 64
@@ -91,7 +91,7 @@ macro_rules! call_debug {
 }
 pub(crate) use call_debug;
 
-/// A line about a call: behind its call id and its name.
+/// A line about a call, with its call id and its name.
 #[cold]
 pub(crate) fn about(call: &CallData, level: c_int, file: &str, line: u32, text: fmt::Arguments<'_>) {
     write_line(level, call.callid(), file, line, &format!("{}: {text}", call.name()));

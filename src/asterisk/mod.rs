@@ -1,4 +1,4 @@
-//! The Asterisk side: FFI to Asterisk. Beside [`crate::tls`] the only place with `unsafe`.
+//! The Asterisk side: FFI to Asterisk. Besides [`crate::tls`], the only place with `unsafe`.
 //!
 //! | file | concern |
 //! | --- | --- |
@@ -6,19 +6,20 @@
 //! | `driver`, `services` | what lives from load to unload |
 //! | `tech`, `extras` | the channel tech's callbacks |
 //! | `bridge_technology` | the bridge technology: frames of a bridge that skip the channel's thread |
-//! | `request`, `outgoing`, `http`, `established` | how a call comes up: asked for, connecting, being connected to, connected |
+//! | `request`, `outgoing`, `http`, `established` | how a call comes up: requested, outgoing, incoming, connected |
 //! | `access`, `acl_change` | who may connect |
 //! | `call` | one call on its channel |
 //! | `jobs` | what needs a channel's lock, done without waiting for it |
-//! | `cli`, `build`, `check` | where an operator sees it, which build runs, and whether clients can be reached |
+//! | `cli`, `build`, `check` | the CLI, which build runs, whether clients can be reached |
 //! | `ami`, `announce`, `notifier`, `prometheus` | what AMI, ARI and Prometheus ask and are told |
 //! | `app_event` | an application's events for ARI and AMI |
-//! | `topics`, `watch`, `bridge` | what the core publishes about a channel and its bridge; who is in that; transfers |
-//! | `channel`, `format`, `frame`, `json`, `ao2`, `held`, `silence`, `stream`, `text`, `wall_clock`, `websocket_clients`, `config_file`, `substitution`, `log`, `music`, `threads` | one newtype or service each |
-//! | `guard`, `sys`, `symbol` | the edge itself: panic guard, bindings, functions that may be missing |
+//! | `topics`, `watch`, `bridge` | what the core publishes about a channel and its bridge; bridges and transfers |
+//! | `channel`, `format`, `frame`, `json`, `ao2`, `held`, `silence`, `stream` | one newtype or service each |
+//! | `text`, `wall_clock`, `websocket_clients`, `config_file`, `substitution`, `log`, `music`, `threads` | the same |
+//! | `guard`, `sys`, `symbol` | the boundary itself: panic guard, bindings, functions that may be missing |
 //!
-//! What needs no Asterisk stands in [`crate::call`]. No file here imports one that imports it, but for the tech's: its table has
-//! the callback that asks for a channel, and a channel is made with that table.
+//! Code that needs no Asterisk is in [`crate::call`]. No file here imports one that imports it, except the tech's: its
+//! table has the callback that asks for a channel, and a channel is made with that table.
 
 mod access;
 mod acl_change;

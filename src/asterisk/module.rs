@@ -49,17 +49,16 @@ trampoline! {
     }
 }
 
-/// Something that the core is told of us, and how that is taken back. Taking it back does nothing where the core does not
-/// have it.
+/// A registration with the core, and how to undo it. Undoing does nothing if the core does not have the registration.
 struct Registration {
-    /// The place behind it where a test can make the load fail.
+    /// The fault point after it, where a test can make the load fail.
     point: &'static str,
     /// The error is for people.
     register: fn() -> Result<(), String>,
     take_back: fn(),
 }
 
-/// In the order in which they are made: the tech first, for it is the one that another module may have.
+/// In the order in which they are made: the tech first, because another module may have it.
 static REGISTRATIONS: [Registration; 7] = [
     Registration { point: "load_tech", register: register_tech, take_back: tech::unregister },
     Registration {
@@ -116,7 +115,7 @@ fn register_tech() -> Result<(), String> {
         .ok_or_else(|| "another module has the channel technology 'WebSocket'; unload that first".to_owned())
 }
 
-/// Takes these back, the last one first, and ends the driver. A panic in one step leaves the others to be done.
+/// Undoes these, the last one first, and ends the driver. If one step panics, the others are still done.
 fn take_back(registrations: &[Registration]) {
     for registration in registrations.iter().rev() {
         guard("take_back", (), registration.take_back);
@@ -124,9 +123,9 @@ fn take_back(registrations: &[Registration]) {
     guard("stop", (), driver::stop);
 }
 
-/// A load under way. Dropped before it is done, also by a panic, it takes back what was begun, so that the module can be
-/// loaded again. A call that was made since the tech was registered is cut off from its application then; its channel stays
-/// until somebody hangs it up.
+/// A load under way. If it is dropped before it is done, also by a panic, it undoes what was begun, so that the module
+/// can be loaded again. A call that was made since the tech was registered then loses its application; its channel
+/// stays until it is hung up.
 struct Loading {
     /// How many registrations were begun.
     begun: usize,
@@ -175,8 +174,8 @@ fn decline(why: &str) -> c_int {
     DECLINE
 }
 
-/// One binary serves every supported Asterisk, and no other is known not to lay its structures out differently. Before
-/// anything of the core's is looked into.
+/// One binary serves every supported Asterisk; any other version may lay its structures out differently. Called before
+/// any structure of the core is read.
 fn check_version() -> Result<(), String> {
     // SAFETY: a static string of the core.
     let version = unsafe { owned_string(sys::ast_get_version()) };

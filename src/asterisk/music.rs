@@ -6,15 +6,15 @@ use std::ptr;
 use super::channel::Locked;
 use super::sys;
 
-/// Whether a class may have to be asked from a database (realtime).
+/// Whether a class may have to be read from a database (realtime).
 pub(crate) fn may_block() -> bool {
     // SAFETY: a static name; config.h: looks at what extconfig.conf says.
     unsafe { sys::ast_check_realtime(c"musiconhold".as_ptr()) != 0 }
 }
 
 impl Locked<'_> {
-    /// Plays music of `class` to the channel; where there is none of that name, of the channel's own class or of the
-    /// default one, as the core chooses. False: there is no music to be had; the core has said so in the log.
+    /// Plays music of `class` to the channel; if there is no such class, the core chooses the channel's own class or
+    /// the default one. False: there is no music; the core has logged that.
     pub(crate) fn start_music(self, class: Option<&CStr>) -> bool {
         // SAFETY: the channel is alive and locked, as it is for other drivers' `indicate`; the string lives across the
         // call, which keeps nothing of it.
@@ -23,7 +23,7 @@ impl Locked<'_> {
         }
     }
 
-    /// Ends that.
+    /// Stops the music.
     pub(crate) fn stop_music(self) {
         // SAFETY: as for the start.
         unsafe { sys::ast_moh_stop(self.as_ptr()) };

@@ -1,5 +1,5 @@
-//! The thread that sends events to AMI and ARI. It is apart from the job thread, so that a slow manager, or a call with
-//! many events, delays no answer and no hangup of other calls. Its queue is bounded.
+//! The thread that sends events to AMI and ARI. It is not the job thread, so that a slow manager, or a call with many
+//! events, delays no answer and no hangup of other calls. Its queue is bounded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,15 +13,15 @@ use crate::net::watchdog::WatchedThread;
 use crate::report::log_limit::LogLimit;
 use crate::report::notification::{Notification, NotificationKind};
 
-/// So many messages may wait: some megabytes.
+/// How many messages may wait: some megabytes.
 const MAX_WAITING: usize = 10_000;
-/// So many may wait when something is told of that can come often in a call. The rest of the room is kept for calls that
-/// come and go.
+/// How many may wait when a message is about something that can happen often in a call. The rest of the room is kept
+/// for messages about the begin and the end of calls.
 const MAX_WAITING_IN_CALL: usize = 1_000;
 
 static DROPPED: LogLimit = LogLimit::new();
 
-/// Something to tell.
+/// A message to send.
 pub(crate) enum Announcement {
     /// To AMI's listeners.
     Manager { notification: Box<Notification> },
@@ -62,7 +62,7 @@ impl Task for Announcement {
     }
 }
 
-/// The thread, its queue, and what was not told.
+/// The thread, its queue, and the number of events that were not sent.
 pub(crate) struct Notifier {
     thread: TaskThread<Announcement>,
     dropped: AtomicU64,
@@ -102,13 +102,13 @@ impl Notifier {
         );
     }
 
-    /// Counts an event that is not told, as there were many of its call.
+    /// Counts an event that is not sent because its call had many.
     pub(crate) fn hold_back(&self) {
         self.held_back.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Messages that were dropped because too many waited, and events that were held back because there were many of their
-    /// call.
+    /// Messages that were dropped because too many waited, and events that were held back because there were many of
+    /// their call.
     pub(crate) fn untold(&self) -> [(&'static str, u64); 2] {
         [
             ("queue_full", self.dropped.load(Ordering::Relaxed)),
@@ -121,7 +121,7 @@ impl Notifier {
         self.thread.watched()
     }
 
-    /// Tells what waits and stops the thread. A second call does nothing more.
+    /// Sends what waits and stops the thread. A second call does nothing more.
     pub(crate) fn stop(&self) {
         self.thread.stop();
     }

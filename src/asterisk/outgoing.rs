@@ -15,11 +15,11 @@ use crate::call::role::CallRole;
 use crate::net::connector::{ConnectError, Connected};
 use crate::settings::secrets::dialled_for_log;
 
-/// Starts connecting, on the connector's own threads. Returns at once, but for dialplan functions in the sections of
-/// the call's clients, which may take their time. False: the channel was hung up meanwhile.
+/// Starts connecting, on the connector's own threads. Returns at once, except that dialplan functions in the sections
+/// of the call's clients may take their time. False: the channel was hung up meanwhile.
 ///
 /// # Safety
-/// The channel's lock is held once, and may be let go: see [`Locked::let_go`].
+/// The channel's lock is held once, and may be released: see [`Locked::let_go`].
 pub(crate) unsafe fn start(call: &Arc<Call>, channel: Locked<'_>, dialled: &str) -> bool {
     fault::point("call");
     if call.role == CallRole::Incoming {
@@ -66,8 +66,8 @@ pub(crate) fn reconnect(call: &Arc<Call>) {
     });
 }
 
-/// Evaluates the `${…}` of the clients' sections, once per call, with the channel's lock let go: functions may wait, and
-/// lock other channels.
+/// Evaluates the `${…}` of the clients' sections, once per call, with the channel's lock released: functions may wait,
+/// and lock other channels.
 ///
 /// # Safety
 /// As [`start`].
@@ -88,7 +88,7 @@ unsafe fn fill(call: &Call, route: Route, channel: Locked<'_>) -> Result<Dialled
     }
 }
 
-/// `again`: a connection was lost. `on_failure` logs that none has come of it.
+/// `again`: a connection was lost. `on_failure` logs that the attempt has failed.
 fn connect(
     call: &Arc<Call>,
     dialled: &Dialled,

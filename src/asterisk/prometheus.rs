@@ -1,10 +1,10 @@
-//! Our metrics in the answer of `res_prometheus`, where that is loaded (asterisk/res_prometheus.h).
+//! Our metrics in the answer of `res_prometheus`, if that is loaded (asterisk/res_prometheus.h).
 //!
-//! That module may come and go: its functions are looked up, and called, only where the loader holds its list of
-//! modules, which it does while it loads, reloads or unloads any of them, us among them. When it goes, it forgets our
-//! callback; when it comes after us, a reload of ours finds it. At start it comes before us, by load_pri. It is not
-//! among our optional_modules: the loader would not load us where that module declines, and nobody's calls depend on
-//! metrics.
+//! That module may be loaded and unloaded at any time: its functions are looked up, and called, only while the loader
+//! holds the lock of its list of modules, as it does while it loads, reloads or unloads any of them, including this
+//! one. When res_prometheus is unloaded, it forgets our callback; when it is loaded after us, a reload of ours finds
+//! it. At start it is loaded before us, by load_pri. It is not among our optional_modules: if it declined, the loader
+//! would not load us, and no call depends on metrics.
 
 use std::cell::UnsafeCell;
 use std::ffi::c_char;
@@ -27,11 +27,11 @@ static CALLBACK: Callback = Callback(UnsafeCell::new(sys::prometheus_callback {
     callback_fn: Some(scrape),
 }));
 
-/// Has res_prometheus ask us, if it is there. May be called again. Only from load or reload, with the loader's list of
-/// modules locked.
+/// Registers our callback with res_prometheus, if it is loaded. May be called again. Only from load or reload, with the
+/// loader's list of modules locked.
 pub(crate) fn register() {
     unregister();
-    // SAFETY: the type is that of res_prometheus.h; the module stays for this call, for its list is locked.
+    // SAFETY: the type is that of res_prometheus.h; the module stays for this call, because its list is locked.
     let Some(register) = (unsafe { symbol::find::<Register>(c"prometheus_callback_register") }) else {
         return;
     };
@@ -41,7 +41,7 @@ pub(crate) fn register() {
     }
 }
 
-/// Has it ask us no more; waits for a scrape under way. Only from load, reload or unload, as above.
+/// Unregisters the callback; waits for a scrape under way. Only from load, reload or unload, as above.
 pub(crate) fn unregister() {
     // SAFETY: as in `register`.
     let unregister = unsafe { symbol::find::<Unregister>(c"prometheus_callback_unregister") };
@@ -60,7 +60,7 @@ trampoline! {
     }
 }
 
-/// The module's metrics. None of one call: their number has no bound.
+/// The module's metrics. None of single calls: their number has no bound.
 fn metrics() -> String {
     let Some(driver) = driver::current() else { return String::new() };
     let report = driver.report();

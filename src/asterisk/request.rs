@@ -1,4 +1,4 @@
-//! A channel is asked for: dial string in, channel out.
+//! Requests for a channel: dial string in, channel out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +27,9 @@ use crate::settings::dial_string::{self, DialString};
 
 /// What the core asks for.
 pub(crate) struct Request {
-    /// The dial string behind `WebSocket/`.
+    /// The dial string after `WebSocket/`.
     pub(crate) data: String,
-    /// On whose behalf, for log lines.
+    /// Who requests the channel, for log lines.
     pub(crate) requestor_name: String,
     /// The first format of the requested capabilities.
     pub(crate) offered: Option<Format>,
@@ -106,8 +106,8 @@ fn section<'a>(dial: &DialString, config: &'a Config) -> Option<&'a ConnectionSe
     config.connections.get(&dial.connection_id).filter(|_| !dial.is_incoming())
 }
 
-/// How the call speaks: as the dial string says, else its client's section, else `[global]`. `None`: the dial string asks for what
-/// is not possible then, and the log says so.
+/// The dialect of the call: from the dial string, else from its client's section, else from `[global]`. `None`: the
+/// dial string asks for what that dialect cannot do, and the log says so.
 fn dialect_of(who: &str, dial: &DialString, config: &Config) -> Option<ControlMessageFormat> {
     let own = section(dial, config).and_then(|own| own.control_message_format);
     let dialect = dial.options.format.or(own).unwrap_or(config.settings.control_message_format);
@@ -159,8 +159,8 @@ fn choose_format(
     }
 }
 
-/// Why there is no format, and what to do about it. The core takes what is no format (`none`) out of a request before
-/// the driver sees it.
+/// Why there is no format, and what to do about it. The core removes from a request what is not a format (`none`)
+/// before the driver sees it.
 fn without_format(codec: Option<&str>) -> String {
     let allowed = "'core show codecs' lists the formats that there are";
     match codec {
@@ -192,7 +192,7 @@ fn new_call(
     };
     let mut settings = config.settings.for_call(connection, dial.options.media);
     settings.queue_overflow.get_or_insert(usual_overflow(dialect));
-    // What the call is shown with.
+    // So that the call is shown with it.
     settings.control_message_format = dialect;
     let settings = Arc::new(settings);
     let silence = match settings.silence_fill {
@@ -232,7 +232,7 @@ fn new_call(
     Some(Call::new(new, driver, format, counts_messages))
 }
 
-/// What `silence_fill` fills the call's gaps with. `None`: there is none, and the log says so.
+/// What `silence_fill` fills the call's gaps with. `None`: there is no silence for the format, and the log says so.
 fn silence_of(
     who: &str,
     dial: &DialString,
@@ -252,7 +252,7 @@ fn silence_of(
     silence
 }
 
-/// What the call's dialect is told. A dialect that tells its application no parameters of the call needs none of it.
+/// The facts for the call's dialect. A dialect that tells its application no parameters of the call needs none.
 fn facts_of(
     dial: &DialString,
     dialect: ControlMessageFormat,
@@ -277,7 +277,7 @@ fn facts_of(
     }
 }
 
-/// What a full queue does where nobody has said so.
+/// What a full queue does if nothing is configured.
 fn usual_overflow(dialect: ControlMessageFormat) -> QueueOverflow {
     if dialect.profile().waits { QueueOverflow::Wait } else { QueueOverflow::Drop }
 }

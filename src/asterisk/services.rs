@@ -30,13 +30,13 @@ use crate::tls::OpenSslConnector;
 /// More reactors than this have nothing to do on the machines that carry calls.
 const MAX_DEFAULT_REACTORS: usize = 4;
 
-/// One player for so many cores, and never more than that: a turn takes a few microseconds.
+/// The number of cores per player, and the most players: a turn takes a few microseconds.
 const CORES_PER_PLAYER: usize = 2;
 const MAX_PLAYERS: usize = 4;
 
-/// So many transfers run at once; more wait. One takes a moment, unless a lock of the core's is stuck.
+/// How many transfers run at once; more wait. A transfer takes a moment, unless a lock of the core's is stuck.
 const MAX_TRANSFERS: usize = 16;
-/// How long the end of the module waits for them. There are none then, for each keeps the module loaded.
+/// How long the end of the module waits for transfers. None run then, because each keeps the module loaded.
 const TRANSFERS_END: Duration = Duration::from_secs(1);
 
 /// The name of the threads for transfers.
@@ -50,25 +50,25 @@ pub(crate) struct Services<C: HasJobs> {
     pub(crate) notifier: Notifier,
     /// Threads for transfers, each of which may wait for locks of the core's.
     pub(crate) transfers: Helpers,
-    /// What plays media in direct bridges.
+    /// The threads that play media in direct bridges.
     pub(crate) players: Players<PlayerTurn<C>>,
     watchdog: Watchdog,
     /// Trust stores and certificates for outgoing calls.
     pub(crate) tls: Arc<OpenSslConnector>,
     config: RwLock<Arc<Config>>,
     acl: RwLock<CurrentAcl>,
-    /// How often an ACL was begun to be made.
+    /// How many ACLs were begun.
     acls: AtomicU64,
     /// The calls, and what remains of those that are over.
     pub(crate) books: Books<C>,
     /// Requests to connect that got no 101.
     pub(crate) refusals: Refusals,
     requests_failed: AtomicU64,
-    /// What waits on all calls whose media is not dropped.
+    /// The bytes that wait in all calls whose media is not dropped.
     pub(crate) queued_bytes: Arc<QueuedBytes>,
-    /// Frames of direct bridges that met a channel's lock, so that it is not known whose they were.
+    /// Frames of direct bridges that found their channel locked, so that their call is not known.
     frames_locked: AtomicU64,
-    /// The core takes no digit to be shorter. It looks into asterisk.conf once, when it starts.
+    /// The core lets no digit be shorter. It reads asterisk.conf once, when it starts.
     pub(crate) shortest_digit: Duration,
     /// What `websocket set debug` asked for.
     pub(crate) debug: Arc<DebugSettings>,
@@ -76,14 +76,14 @@ pub(crate) struct Services<C: HasJobs> {
 
 /// The ACL in force.
 struct CurrentAcl {
-    /// Counts the making of ACLs.
+    /// Which ACL this is, in the order in which they were begun.
     number: u64,
     acl: Arc<Acl>,
 }
 
 impl<C: HasJobs> Services<C> {
-    /// Starts every thread of ours. Signals are the core's: the caller has blocked them for threads to come. `take_turn` is what
-    /// a player does when a call's turn has come.
+    /// Starts all our threads. Signals are for the core's threads: the caller has blocked them for the threads that
+    /// start here. `take_turn` is what a player does when a call's turn has come.
     ///
     /// # Errors
     /// Out of threads or descriptors.
@@ -122,9 +122,9 @@ impl<C: HasJobs> Services<C> {
         })
     }
 
-    /// Ends it: no call is up any more, connections in their close handshake are dropped, threads joined.
+    /// Stops everything: no call is up any more, connections in their close handshake are dropped, threads are joined.
     pub(super) fn stop(&self) {
-        // Each after those that give it something to do.
+        // Each is stopped after those that give it work.
         self.watchdog.stop();
         self.transfers.close(Instant::now() + TRANSFERS_END);
         self.connector.stop();
@@ -145,7 +145,7 @@ impl<C: HasJobs> Services<C> {
         self.renew_acl();
     }
 
-    /// acl.conf says something else from now on.
+    /// acl.conf has changed.
     pub(crate) fn named_acls_changed(&self) {
         let names_any = |rule: &AclRule| rule.sense == AclSense::Acl;
         if self.config().settings.incoming_acl.iter().any(names_any) {
@@ -154,8 +154,8 @@ impl<C: HasJobs> Services<C> {
         }
     }
 
-    /// Makes the ACL anew. Of several threads that do at the same time the last to begin wins: it has seen all that the
-    /// others have been told of.
+    /// Makes a new ACL. If several threads do so at the same time, the last to begin wins: it has seen every change
+    /// that the others were told of.
     fn renew_acl(&self) {
         let number = self.acls.fetch_add(1, Ordering::AcqRel) + 1;
         let acl = Arc::new(Acl::new(&self.config().settings));
@@ -165,22 +165,22 @@ impl<C: HasJobs> Services<C> {
         }
     }
 
-    /// Who may connect to INCOMING channels.
+    /// The ACL for INCOMING channels.
     pub(crate) fn acl(&self) -> Arc<Acl> {
         self.acl.read().acl.clone()
     }
 
-    /// A dial string got no channel.
+    /// Counts a request that got no channel.
     pub(crate) fn count_failed_request(&self) {
         self.requests_failed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A frame of a direct bridge went by way of its channel's thread, for the channel was locked.
+    /// Counts a frame of a direct bridge that went through its channel's thread, because the channel was locked.
     pub(crate) fn count_locked_frame(&self) {
         self.frames_locked.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The module as it is now, its totals those of all calls there ever were.
+    /// The module's state now, with totals of all its calls so far.
     pub(crate) fn report(&self) -> ModuleReport {
         let mut calls = self.books.summary();
         let frames_locked = self.frames_locked.load(Ordering::Relaxed);
@@ -198,9 +198,9 @@ impl<C: HasJobs> Services<C> {
         }
     }
 
-    /// Takes a new call into the books.
+    /// Adds a new call to the books.
     pub(crate) fn enter(&self, call: &Arc<C>) {
-        // Counted first: an end that comes at once takes it away again.
+        // Counted first: a call that ends at once is subtracted again.
         self.watchdog.count_call();
         self.books.enter(call);
         self.jobs.watch_incoming(call);

@@ -1,5 +1,5 @@
-//! What silence is in a format: linear silence, as Asterisk's own translators have it (asterisk/translate.h). Made when a
-//! call asks for it, once for each format, and never on the path of a frame.
+//! What silence is in a format: linear silence, encoded by Asterisk's own translators (asterisk/translate.h). Made when
+//! a call asks for it, once for each format, and never on the path of a frame.
 
 use std::collections::BTreeMap;
 use std::ptr;
@@ -13,11 +13,11 @@ use super::sys;
 use crate::playout::media_format::MediaFormat;
 use crate::playout::silence::SilenceFrame;
 
-/// By name of the format. What a translator has made once stays right, whatever becomes of its module.
+/// By name of the format. A frame that was made stays valid, even if its translator's module is unloaded.
 static MADE: Mutex<BTreeMap<String, SilenceFrame>> = Mutex::new(BTreeMap::new());
 
-/// A second of silence goes in before a frame is taken. An encoder that adapts (g722) is not silent before: its first frame,
-/// repeated, is a hum of -38 dBov.
+/// So many frames of silence, a second, are encoded before one is taken. An encoder that adapts (g722) is not silent
+/// before: its first frame, repeated, is a hum of -38 dBov.
 const FRAMES_IN: usize = 50;
 
 /// A frame of silence in `format`; `None` if this Asterisk cannot translate to it. No lock held.
@@ -46,7 +46,7 @@ fn make(format: &Format, facts: &MediaFormat) -> Option<SilenceFrame> {
     is_one.then(|| SilenceFrame { payload: Bytes::from(payload), samples, duration })
 }
 
-/// A path from linear samples to a format, fresh: it remembers nothing of others' speech.
+/// A new path from linear samples to a format: it has no state from other speech.
 struct Translator<'a> {
     path: NonNull<sys::ast_trans_pvt>,
     linear: &'a Format,
@@ -65,7 +65,7 @@ impl<'a> Translator<'a> {
         NonNull::new(path).map(|path| Self { path, linear })
     }
 
-    /// The last frame that comes out when frames of these bytes go in, and its samples.
+    /// Encodes frames of these bytes; returns the last frame that comes out, and its samples.
     fn last_frame(&self, mut bytes: Vec<u8>, samples: u32) -> Option<(Vec<u8>, u32)> {
         // SAFETY: all-zero is a valid frame; plain data.
         let mut frame: sys::ast_frame = unsafe { std::mem::zeroed() };
@@ -87,7 +87,7 @@ impl<'a> Translator<'a> {
 
 impl Drop for Translator<'_> {
     fn drop(&mut self) {
-        // SAFETY: the path that `new` has got; nobody else knows it.
+        // SAFETY: the path that `new` made; no other code knows it.
         unsafe { sys::ast_translator_free_path(self.path.as_ptr()) };
     }
 }
@@ -116,7 +116,7 @@ impl Translated {
 
 impl Drop for Translated {
     fn drop(&mut self) {
-        // SAFETY: `ast_translate` gave it to us; frees the list behind it too. 0: not kept for reuse.
+        // SAFETY: `ast_translate` gave it to us; frees the rest of its list too. 0: not kept for reuse.
         unsafe { sys::ast_frame_free(self.0.as_ptr(), 0) };
     }
 }

@@ -68,7 +68,8 @@ impl IoStream {
                 Arc::new(PlainStream { socket, stream: self })
             }
             Some(ssl) => {
-                // SAFETY: Asterisk has done the handshake; used by the reactor alone from here on, and the stream's.
+                // SAFETY: Asterisk has done the handshake; only the reactor uses it from here on; it belongs to the
+                // stream.
                 Arc::new(unsafe { TlsTransport::new(ssl.cast(), self) })
             }
         };

@@ -5,14 +5,14 @@ use std::ffi::CString;
 use super::channel::Channel;
 use super::sys;
 
-/// The value of one `${…}`, braces and all, as bytes: it need not be UTF-8. Empty where Asterisk has none, and it says why
-/// in its log. No lock of the channel's may be held: functions wait, and lock other channels.
+/// The value of one `${…}`, which is given with its braces, as bytes: it need not be UTF-8. Empty if Asterisk has none;
+/// then its log says why. The channel's lock may not be held: functions wait, and lock other channels.
 pub(crate) fn value(channel: &Channel, expression: &str) -> Vec<u8> {
     evaluate(channel.as_ptr(), expression)
 }
 
-/// The same without a channel: global variables have their value, a channel's are empty. Functions are not called, for many
-/// need a channel, and some do something; what has one in it is empty.
+/// The same without a channel: global variables have their value, a channel's are empty. Functions are not called,
+/// because many need a channel, and some have effects; an expression with a function is empty.
 pub(crate) fn value_without_channel(expression: &str) -> Vec<u8> {
     if expression.contains('(') { Vec::new() } else { evaluate(std::ptr::null_mut(), expression) }
 }
@@ -21,8 +21,8 @@ pub(crate) fn value_without_channel(expression: &str) -> Vec<u8> {
 fn evaluate(channel: *mut sys::ast_channel, expression: &str) -> Vec<u8> {
     let Ok(expression) = CString::new(expression) else { return Vec::new() };
     let mut value = Vec::new();
-    // SAFETY: both callers keep the channel alive, or have none, which the core permits; the result is a string of our own,
-    // or NULL.
+    // SAFETY: both callers keep the channel alive, or have none, which the core permits; the result is a string of our
+    // own, or NULL.
     let text = unsafe { sys::cw_substitute(channel, expression.as_ptr()) };
     if !text.is_null() {
         // SAFETY: a C string, until it is freed below.

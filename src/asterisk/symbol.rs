@@ -1,18 +1,17 @@
-//! Functions that this Asterisk may have or not: looked up by name when they are wanted.
+//! Functions that this Asterisk may have or not: looked up by name when they are needed.
 
 use std::ffi::CStr;
 
-/// The function `name` of the core, or of a module that exports it to all others; `None` if nobody has it now.
+/// The function `name` of the core, or of a module that exports it to all others; `None` if no module has it now.
 ///
 /// # Safety
-/// `F` is the type of a function pointer, and that of the function which goes by this name wherever there is one. It
-/// must not be called once its module may have been unloaded.
+/// `F` is the type of a function pointer, and the type of the function of this name wherever there is one. It must not
+/// be called once its module may have been unloaded.
 pub(crate) unsafe fn find<F: Copy>(name: &CStr) -> Option<F> {
     const { assert!(size_of::<F>() == size_of::<*mut libc::c_void>()) };
-    // By the program's own handle: a search by RTLD_DEFAULT would make this library, which is never unmapped, depend on
-    // the one that is found, so that Asterisk could never unload that module either.
-    // SAFETY: the handle of the program itself, which is given back at once (dlopen(3)); what it finds is what is open to
-    // all.
+    // Through the program's own handle: a search by RTLD_DEFAULT would make this library, which is never unmapped,
+    // depend on the library that is found, so that Asterisk could never unload that module either.
+    // SAFETY: the handle of the program itself, which is closed at once (dlopen(3)); what it finds is exported to all.
     let address = unsafe {
         let program = libc::dlopen(std::ptr::null(), libc::RTLD_LAZY);
         if program.is_null() {

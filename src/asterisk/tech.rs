@@ -8,10 +8,11 @@
 //! | `indications` | digits, texts and indications to the far end |
 //! | `tables` | the tables of callbacks |
 //!
-//! Two of them run in the channel's destructor too, where nobody holds a reference any more: `func_channel_read` and
-//! `get_pvt_uniqueid`. It publishes a last snapshot (`ast_channel_publish_final_snapshot`), which has the driver's
-//! unique id and the `channelvars` of ari.conf and manager.conf, functions included. They may take no reference to the
-//! channel, for giving it back would run the destructor again. All others are called by one who holds a reference.
+//! Two callbacks also run in the channel's destructor, where nobody holds a reference any more: `func_channel_read` and
+//! `get_pvt_uniqueid`. The destructor publishes a last snapshot (`ast_channel_publish_final_snapshot`), which has the
+//! driver's unique id and the `channelvars` of ari.conf and manager.conf, functions included. The two may take no
+//! reference to the channel, because releasing it would run the destructor again. The callers of all others hold a
+//! reference.
 
 mod indications;
 mod tables;
@@ -39,7 +40,7 @@ fn call_of(channel: Locked<'_>) -> Option<&Call> {
     unsafe { channel.tech_pvt().cast::<Call>().as_ref() }
 }
 
-/// Whether a channel has our tech. Without its lock that is what it was a moment ago.
+/// Whether a channel has our tech. Without its lock the answer may be out of date.
 pub(super) fn is_ours(chan: *mut sys::ast_channel) -> bool {
     // SAFETY: a plain getter of a channel that the caller keeps alive.
     tables::is_ours(unsafe { sys::ast_channel_tech(chan) })
@@ -50,15 +51,15 @@ pub(super) fn call_if_ours(channel: Locked<'_>) -> Option<&Call> {
     if is_ours(channel.as_ptr()) { call_of(channel) } else { None }
 }
 
-/// Gives the channel its references to the call and to the module, which its hangup gives back. Until the result is
-/// [kept](Given::keep), dropping it does the same: the core does not know the channel yet.
+/// Gives the channel its references to the call and to the module, which its hangup releases. Until the result is
+/// [kept](Given::keep), dropping it releases them too: the core does not know the channel yet.
 pub(crate) fn give_call(channel: Locked<'_>, call: Arc<Call>, held: Held) -> Given<'_> {
     channel.set_tech_pvt(Arc::into_raw(call).cast_mut().cast());
     held.leave_to_channel();
     Given(Some(channel))
 }
 
-/// A channel that has its call, and that the core does not have yet.
+/// A channel that has its call, and that the core does not know yet.
 #[must_use = "dropped, it takes the call back"]
 pub(crate) struct Given<'a>(Option<Locked<'a>>);
 
@@ -70,7 +71,7 @@ impl Given<'_> {
 }
 
 impl Drop for Given<'_> {
-    /// Also in a panic, which another one must not join.
+    /// Also runs during a panic, so it may not panic itself.
     fn drop(&mut self) {
         if let Some(channel) = self.0.take() {
             guard("hangup", (), || hang_up(channel));
@@ -78,7 +79,7 @@ impl Drop for Given<'_> {
     }
 }
 
-/// Takes the reference to the call back that `give_call` gave.
+/// Takes back the reference to the call that `give_call` gave.
 fn take_call(channel: Locked<'_>) -> Option<Arc<Call>> {
     let pvt = channel.tech_pvt().cast::<Call>();
     if pvt.is_null() {
@@ -89,8 +90,8 @@ fn take_call(channel: Locked<'_>) -> Option<Arc<Call>> {
     Some(unsafe { Arc::from_raw(pvt) })
 }
 
-/// A reference of one's own to the call of a channel that is not locked by the core; `None` after the hangup. The
-/// channel's count of references is left alone, as the destructor needs it.
+/// A reference to the call of a channel that is not locked by the core; `None` after the hangup. The channel's
+/// reference count is not touched, as its destructor requires.
 fn call_of_unlocked(chan: *mut sys::ast_channel) -> Option<Arc<Call>> {
     // SAFETY: the channel's memory and its lock are there across the callback, also in the destructor, which takes that
     // lock itself before and after.
@@ -98,11 +99,11 @@ fn call_of_unlocked(chan: *mut sys::ast_channel) -> Option<Arc<Call>> {
     call_of(guard.locked())?.me()
 }
 
-/// Ends the call of a callback that has met a fault, and returns the callback's `result`. The core does not always end the call
-/// because of that result: a bridge, for example, ignores a frame that cannot be written.
+/// Ends the call of a callback that has met a fault, and returns the callback's `result`. The core does not always end
+/// the call because of that result: a bridge, for example, ignores a frame that cannot be written.
 fn end_after_fault<T>(chan: *mut sys::ast_channel, result: T) -> T {
-    // SAFETY: the caller of the callback holds a reference to the channel. The function takes the (recursive) channel lock, which
-    // the callback holds already or may take.
+    // SAFETY: the caller of the callback holds a reference to the channel. The function takes the (recursive) channel
+    // lock, which the callback holds already or may take.
     unsafe { sys::ast_queue_hangup_with_cause(chan, -1) };
     result
 }
@@ -113,8 +114,8 @@ trampoline! {
         _type: *const c_char, cap: *mut sys::ast_format_cap, assigned_ids: *const sys::ast_assigned_ids,
         requestor: *const sys::ast_channel, addr: *const c_char, cause: *mut c_int,
     ) -> *mut sys::ast_channel, fail std::ptr::null_mut(), {
-        // SAFETY: the core's pointers live across the callback; a channel's name may be read without its lock by
-        // whoever asks on its behalf, which is what the requestor is.
+        // SAFETY: the core's pointers live across the callback; the channel is requested on the requestor's behalf, so
+        // its name may be read without its lock.
         let request = unsafe {
             Request {
                 data: owned_string(addr),
@@ -135,8 +136,8 @@ trampoline! {
 }
 
 trampoline! {
-    /// Channel locked, once (`ast_call`). Connecting goes on without it; where a client's section has `${…}`, the lock is
-    /// let go while they are evaluated.
+    /// Channel locked, once (`ast_call`). Connecting goes on without the lock; if a client's section has `${…}`, the
+    /// lock is released while they are evaluated.
     fn call(chan: *mut sys::ast_channel, addr: *const c_char, _timeout: c_int) -> c_int, fail -1, {
         // SAFETY: locked by the core for this callback.
         let channel = unsafe { Locked::new(chan) };
@@ -152,8 +153,8 @@ trampoline! {
 }
 
 trampoline! {
-    /// Channel locked, its own thread: the clock fired, or something else woke the channel. Also the callback for urgent
-    /// data, which only descriptors of others can have.
+    /// Channel locked, on its own thread: the clock fired, or something else woke the channel. Also the callback for
+    /// urgent data, which only descriptors of others can have.
     fn read(chan: *mut sys::ast_channel) -> *mut sys::ast_frame, fail std::ptr::null_mut(), {
         // SAFETY: locked by the core for this callback.
         let Some(channel) = (unsafe { Locked::new(chan) }) else { return std::ptr::null_mut() };
@@ -162,9 +163,9 @@ trampoline! {
     }
 }
 
-/// The frame that is due, if the clock has fired. A frame given for another descriptor may be lost: from Asterisk 20.21,
-/// 22.11 and 23.5 on a whisper's framehook takes away what is read when the whisper's timer has woken the channel. The
-/// clock stays readable, and the core's next poll reports it.
+/// The frame that is due, if the clock has fired. A frame given for another descriptor may be lost: from Asterisk
+/// 20.21, 22.11 and 23.5 on a whisper's framehook takes away what is read when the whisper's timer has woken the
+/// channel. The clock stays readable, and the core's next poll reports it.
 fn read_frame(channel: Locked<'_>, call: &Call) -> Option<*mut sys::ast_frame> {
     channel.is_woken_by_clock().then(|| call.read(channel)).flatten()
 }
@@ -185,7 +186,7 @@ trampoline! {
     }
 }
 
-/// Only voice goes to the application; comfort noise, text, video and the like end here. Never waits.
+/// Only voice goes to the application; comfort noise, text, video and the like are dropped here. Never waits.
 pub(super) fn write_frame(channel: Locked<'_>, call: &Call, frame: &sys::ast_frame) {
     if frame.frametype != sys::ast_frame_type::AST_FRAME_VOICE {
         return;
@@ -226,7 +227,7 @@ trampoline! {
 fn hang_up(channel: Locked<'_>) {
     let Some(call) = take_call(channel) else { return };
     let held = Held::of_channel();
-    // Before the clock's descriptor is closed, or the core would poll a stranger's.
+    // Before the clock's descriptor is closed, or the core would poll a descriptor that is not ours.
     channel.set_clock_fd(None);
     let code = u16::try_from(channel.tech_hangup_cause()).ok().filter(|code| *code != 0);
     let cause = u32::try_from(channel.hangup_cause()).unwrap_or(0);
@@ -237,7 +238,7 @@ fn hang_up(channel: Locked<'_>) {
 }
 
 trampoline! {
-    /// Both channels locked: a masquerade has moved the call's insides from `old` to `new`.
+    /// Both channels locked: a masquerade has moved the insides of the call's channel from `old` to `new`.
     fn fixup(old: *mut sys::ast_channel, new: *mut sys::ast_channel) -> c_int, fail -1, {
         // SAFETY: locked by the core for this callback, which holds a reference to each: no destructor runs.
         let (channel, reference) = unsafe { (Locked::new(new), Channel::from_borrowed(new)) };
@@ -250,7 +251,7 @@ trampoline! {
 
 trampoline! {
     /// Not locked, or locked by the core for a snapshot; in the destructor too. `CHANNEL(websocket,<metric>)`; the core
-    /// passes what stands between the parentheses. -1: it says that there is no such item.
+    /// passes the text between the parentheses. -1: there is no such item, and the core says so.
     fn func_channel_read(
         chan: *mut sys::ast_channel, _function: *const c_char, data: *mut c_char, buf: *mut c_char, len: usize,
     ) -> c_int, fail -1, {
@@ -264,8 +265,8 @@ trampoline! {
     }
 }
 
-/// What `CHANNEL(<item>)` is for `call`, if the item is ours: `websocket,<metric>`. "" if the call is over (`None`), as
-/// in a channel's last snapshot. Says so if there is no such metric.
+/// The value of `CHANNEL(<item>)` for `call`, if the item is ours: `websocket,<metric>`. "" if the call is over
+/// (`None`), as in a channel's last snapshot. Logs a warning if there is no such metric.
 fn channel_function(call: Option<&Call>, item: &str) -> Option<String> {
     let (kind, name) = item.split_once(',').unwrap_or((item, ""));
     if !kind.trim().eq_ignore_ascii_case("websocket") {
@@ -287,7 +288,7 @@ fn warn_unknown(call: Option<&Call>, name: &str) {
     }
 }
 
-/// Copies as much of `text` as fits, up to a whole character.
+/// Copies as many whole characters of `text` as fit.
 ///
 /// # Safety
 /// `buf` has room for `len` bytes.
@@ -302,7 +303,8 @@ unsafe fn fill(buf: *mut c_char, len: usize, text: &str) {
 }
 
 trampoline! {
-    /// Channel locked, when a snapshot is taken, in the destructor too: becomes `protocol_id` in ARI. Copied by the core.
+    /// Channel locked, when a snapshot is taken, in the destructor too. The result becomes `protocol_id` in ARI; the
+    /// core copies it.
     fn get_pvt_uniqueid(chan: *mut sys::ast_channel) -> *const c_char, fail c"".as_ptr(), {
         // SAFETY: locked by the core for this callback.
         let channel = unsafe { Locked::new(chan) };

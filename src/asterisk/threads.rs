@@ -1,5 +1,5 @@
-//! What distinguishes the core's threads from ours: a thread that is started inherits signal mask and name of the one that starts
-//! it.
+//! What distinguishes the core's threads from ours: a new thread inherits the signal mask and the name of the thread
+//! that starts it.
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 /// The signal mask of the thread that loaded the module, which is that of the core's threads.
 static CORES_MASK: OnceLock<libc::sigset_t> = OnceLock::new();
 
-/// As the core's threads are called.
+/// The name of the core's threads.
 const CORES_NAME: &CStr = c"asterisk";
 
 /// Blocks every signal of this thread while it lives.
@@ -34,14 +34,14 @@ impl Drop for SignalsBlocked {
     }
 }
 
-/// Runs what may start threads of the core's, on a thread of ours of this name.
+/// Runs work that may start threads of the core, on a thread of ours of this name.
 pub(super) fn as_a_thread_of_the_core<T>(name: &CStr, work: impl FnOnce() -> T) -> T {
     let _restored = CORES_MASK.get().map(|mask| OfTheCore { mask: set_mask(mask), name });
     set_name(CORES_NAME);
     work()
 }
 
-/// What the thread had before, which it gets back also in a panic.
+/// What the thread had before; it gets it back when this is dropped, also in a panic.
 struct OfTheCore<'a> {
     mask: libc::sigset_t,
     name: &'a CStr,
@@ -54,7 +54,7 @@ impl Drop for OfTheCore<'_> {
     }
 }
 
-/// Gives back the mask before.
+/// Returns the previous mask.
 fn set_mask(mask: &libc::sigset_t) -> libc::sigset_t {
     let mut before = MaybeUninit::uninit();
     // SAFETY: an initialised set in; the other is initialised by the call, which cannot fail with these arguments.

@@ -1,5 +1,5 @@
 //! Subscriptions to the core's topics about a channel and a bridge (asterisk/stasis.h): each message asks for a survey
-//! of what is true then.
+//! of the state at that time.
 
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -12,8 +12,8 @@ use super::sys;
 
 /// What a message asks for.
 pub(crate) trait Survey: Send + Sync + 'static {
-    /// Something has happened to the channel or in its bridge: see what is true now. Any thread, no lock of ours held; never
-    /// waits.
+    /// Something has happened to the channel or in its bridge: look at them again. Any thread, no lock of ours held;
+    /// never waits.
     fn survey_again(&self);
 }
 
@@ -29,7 +29,7 @@ unsafe impl Send for Subscription {}
 unsafe impl Sync for Subscription {}
 
 impl Subscription {
-    /// To what happens to a channel. `None`: the core is out of memory.
+    /// Subscribes to a channel's snapshots. `None`: the core is out of memory.
     pub(crate) fn to_channel(channel: Locked<'_>, call: Watcher) -> Option<Self> {
         // SAFETY: a getter under the channel lock; the topic lives as long as the channel. The types are the core's.
         unsafe {
@@ -37,14 +37,14 @@ impl Subscription {
         }
     }
 
-    /// To who comes into a bridge and leaves it. `None`: the core is out of memory.
+    /// Subscribes to a bridge's snapshots, which show its channels. `None`: the core is out of memory.
     pub(crate) fn to_bridge(bridge: &Bridge, call: Watcher) -> Option<Self> {
         // SAFETY: the bridge is alive, and its topic with it, which is never another one. The types are the core's.
         unsafe { Self::new(sys::ast_bridge_topic(bridge.as_ptr()), &[sys::ast_bridge_snapshot_type()], call) }
     }
 
     /// # Safety
-    /// A topic that lives for this call, and message types, or NULL.
+    /// `topic` lives for this call; `types` are message types, or NULL.
     unsafe fn new(
         topic: *mut sys::stasis_topic,
         types: &[*mut sys::stasis_message_type],
@@ -61,7 +61,7 @@ impl Subscription {
             drop(unsafe { Box::from_raw(data) });
             return None;
         };
-        // The final message is told only to those who accept the type that it has.
+        // Only a subscription that accepts its type gets the final message.
         // SAFETY: static types of the core. The filter only saves calls.
         unsafe {
             for accepted in types.iter().copied().chain([sys::stasis_subscription_change_type()]) {

@@ -1,4 +1,4 @@
-//! The wall clock beside the monotonic one, which frames are stamped by.
+//! The wall clock, relative to the monotonic clock by which frames are stamped.
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 

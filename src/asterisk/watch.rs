@@ -1,4 +1,5 @@
-//! What a call watches: its channel, and the bridge that this is in. What is published about them asks for a survey of both.
+//! What a call watches: its channel, and the bridge that the channel is in. A message about either asks for a survey of
+//! both.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,11 +7,11 @@ use parking_lot::Mutex;
 
 use super::topics::Subscription;
 
-/// See the module. Any thread; no lock is held while the core is asked for a subscription, or given one back.
+/// See the module. Any thread; no lock is held while the core is asked for a subscription, or while one is given back.
 #[derive(Default)]
 pub(crate) struct Watch {
     watched: Mutex<WatchedTopics>,
-    /// A survey is on its way.
+    /// A survey is queued.
     is_posted: AtomicBool,
 }
 
@@ -22,7 +23,7 @@ struct WatchedTopics {
 }
 
 impl Watch {
-    /// Whether a survey is to be posted: none is on its way.
+    /// Whether a survey is to be queued: none is yet.
     pub(crate) fn ask_for_survey(&self) -> bool {
         !self.is_posted.swap(true, Ordering::AcqRel)
     }
@@ -36,7 +37,7 @@ impl Watch {
     pub(crate) fn watch_channel(&self, subscribe: impl FnOnce() -> Option<Subscription>) {
         if self.watched.lock().channel.is_none() {
             let subscription = subscribe();
-            // Dropped without the lock, if another one should be there.
+            // If there was another one meanwhile, it is dropped without the lock.
             let _other = std::mem::replace(&mut self.watched.lock().channel, subscription);
         }
     }

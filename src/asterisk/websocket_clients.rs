@@ -1,7 +1,7 @@
 //! websocket_client objects, owned by res_websocket_client: from a file or from realtime (asterisk/sorcery.h).
 //!
-//! Read as names and values, so that every version's fields come as that version knows them; the object itself is
-//! shared and cached, and is never written to. DIVERGES: the C module writes one call's `v()` parameters into it.
+//! Read as names and values, so that the fields of every version can be read; the object itself is shared and cached,
+//! and is never written to. DIVERGES: the C module writes one call's `v()` parameters into it.
 
 use std::ffi::{CStr, CString, c_int, c_void};
 
@@ -15,7 +15,7 @@ use crate::call::dialled::ClientStore;
 /// Sorcery's name for the objects of websocket_client.conf.
 const OBJECT_TYPE: &CStr = c"websocket_client";
 
-/// The objects, for what connects to them.
+/// The objects, for the code that connects to them.
 pub(crate) struct WebsocketClients;
 
 impl ClientStore for WebsocketClients {

@@ -1,4 +1,4 @@
-//! The books: every call that has a channel, and what remains of those that are over.
+//! The books: every call that has a channel, and the totals of calls that are over.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
@@ -18,7 +18,7 @@ pub struct Books<C> {
     incoming: Mutex<HashMap<String, Arc<C>>>,
 }
 
-/// One lock, so that each call's metrics count once.
+/// Under one lock, so that each call's metrics count once.
 #[derive(Debug)]
 struct Entries<C> {
     /// In the order of their channels' numbers.
@@ -29,7 +29,7 @@ struct Entries<C> {
 /// The books at one moment.
 #[derive(Debug, Clone)]
 pub struct Summary {
-    /// Of calls that are over and those that are up, together.
+    /// Of calls that are over and calls that are up, together.
     pub totals: Totals,
     /// Channels now.
     pub up: PerRole,
@@ -45,7 +45,7 @@ impl<C> Default for Books<C> {
 }
 
 impl<C: Deref<Target = CallData>> Books<C> {
-    /// Takes a new call in, and lets an application find an INCOMING one by its connection id.
+    /// Adds a new call, and lets an application find an INCOMING one by its connection id.
     pub fn enter(&self, call: &Arc<C>) {
         {
             let Entries { calls, totals } = &mut *self.entries.lock();
@@ -85,7 +85,7 @@ impl<C: Deref<Target = CallData>> Books<C> {
         self.entries.lock().calls.values().cloned().collect()
     }
 
-    /// The call whose channel has this name or unique id, whatever its case.
+    /// The call whose channel has this name or unique id; case is ignored.
     pub fn call_by_name(&self, name: &str) -> Option<Arc<C>> {
         let calls = self.calls();
         let by_name = calls.iter().find(|call| call.name().eq_ignore_ascii_case(name));
@@ -97,7 +97,7 @@ impl<C: Deref<Target = CallData>> Books<C> {
         self.incoming.lock().get(connection_id).cloned()
     }
 
-    /// The sums of all calls that there ever were.
+    /// The sums of all calls so far.
     pub fn summary(&self) -> Summary {
         let (calls, mut totals) = {
             let entries = self.entries.lock();

@@ -1,4 +1,4 @@
-//! A connection: what a finished handshake leaves, and what a call keeps of it while it serves the call.
+//! A connection: what a finished handshake provides, and what a call keeps of it while it serves the call.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,21 +10,21 @@ use crate::net::reactor::Slot;
 use crate::net::transport::Transport;
 use crate::settings::config::Pings;
 
-/// A connection whose handshake is done, either way.
+/// A connection whose handshake is done, in either role.
 pub struct Established {
-    /// Where it is read and written.
+    /// Reads and writes the connection.
     pub transport: Arc<dyn Transport>,
-    /// What arrived right behind the handshake.
+    /// Bytes that arrived right after the handshake.
     pub leftover: Vec<u8>,
     /// Our role in the WebSocket.
     pub role: Role,
     /// The application's address, for people to read.
     pub peer: String,
-    /// The websocket_client that Asterisk has connected to.
+    /// The websocket_client that Asterisk has connected to; `None` if the application connected.
     pub client: Option<String>,
-    /// How long the application may take nothing.
+    /// How long the application may read nothing.
     pub write_timeout: Duration,
-    /// `None`: none are sent.
+    /// `None`: no pings are sent.
     pub pings: Option<Pings>,
 }
 
@@ -39,17 +39,17 @@ impl std::fmt::Debug for Established {
 pub struct CallConnection {
     /// The way to the application.
     pub out: Arc<Outbound>,
-    /// Its place at its reactor.
+    /// Its place in its reactor.
     pub slot: Slot,
     /// The application's address, for people to read.
     pub peer: String,
     /// The websocket_client that Asterisk has connected to: the one that was dialled, or a fallback.
     pub client: Option<String>,
-    /// How long the application may take nothing.
+    /// How long the application may read nothing.
     pub write_timeout: Duration,
     /// `None`: no pings are sent.
     pub ping_interval: Option<Duration>,
-    /// When the call got it.
+    /// Since when the call has it.
     pub since: Instant,
 }
 

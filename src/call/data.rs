@@ -1,4 +1,4 @@
-//! A call: what it was made of, its parts, and its name.
+//! A call: its parameters, its parts, and its name.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -21,36 +21,36 @@ use crate::report::call_stats::CallStats;
 use crate::report::direct_bridge::DirectCounters;
 use crate::settings::config::Settings;
 
-/// Calls that were ever made.
+/// The number of calls so far.
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
-/// What a call is made of.
+/// The parameters of a new call.
 pub struct NewCall {
     /// Who connects.
     pub role: CallRole,
     /// The connection id, or the name of the websocket_client.
     pub connection_id: String,
-    /// What the dial string adds to the URI.
+    /// Parameters that the dial string adds to the URI.
     pub uri_params: Option<String>,
-    /// How it speaks with its application.
+    /// The dialect for its application.
     pub dialect: Box<dyn Dialect>,
     /// Whether connecting answers the channel.
     pub auto_answer: bool,
-    /// The channel's one format.
+    /// The channel's only format.
     pub media_format: MediaFormat,
-    /// What is played when.
+    /// Decides what is played and when.
     pub session: Session,
-    /// Those of this call.
+    /// The settings of this call.
     pub settings: Arc<Settings>,
     /// What wakes the channel's thread.
     pub clock: Clock,
-    /// How long it outlives a connection; `None`: not at all.
+    /// How long the call outlives a connection; `None`: not at all.
     pub reconnect: Option<Duration>,
-    /// Those of all calls.
+    /// The debug settings of all calls.
     pub debug: Arc<DebugSettings>,
 }
 
-/// A call, but for its channel.
+/// A call without its channel.
 pub struct CallData {
     /// Unique in the process.
     pub number: u64,
@@ -60,37 +60,37 @@ pub struct CallData {
     pub role: CallRole,
     /// The connection id, or the name of the websocket_client.
     pub connection_id: String,
-    /// What the dial string adds to the URI.
+    /// Parameters that the dial string adds to the URI.
     pub uri_params: Option<String>,
     /// Whether connecting answers the channel.
     pub auto_answer: bool,
-    /// Those of this call.
+    /// The settings of this call.
     pub settings: Arc<Settings>,
-    /// The channel's one format.
+    /// The channel's only format.
     pub media_format: MediaFormat,
-    /// Which dialect it speaks.
+    /// The dialect's name.
     pub control_message_format: ControlMessageFormat,
-    /// How it speaks with its application.
+    /// The dialect for its application.
     pub dialect: Box<dyn Dialect>,
     /// What a message is.
     pub mode: MediaMode,
-    /// What is played when, and who takes it.
+    /// Decides what is played, when, and who fetches it.
     pub playout: Playout,
     /// Its connection.
     pub link: Link<CallConnection, ConnectHandle>,
-    /// What it counts beside its session and its connection.
+    /// Its counters besides those of its session and its connection.
     pub stats: CallStats,
-    /// Its frames in direct bridges, those to the application.
+    /// Its frames to the application in direct bridges.
     pub direct: DirectCounters,
-    /// Those from it.
+    /// Its frames from the application in direct bridges.
     pub played_directly: DirectCounters,
-    /// Where the dialect says when media plays, or how much makes a message.
+    /// Set if the dialect says when media plays, or how much media makes a message.
     pub(super) outgoing_media: Option<Mutex<OutgoingMedia>>,
     identity: OnceLock<Identity>,
     /// For log lines; 0 before the channel has one.
     callid: AtomicU32,
     wrong_format_frames: AtomicU64,
-    /// The application has done wrong before, and its dialect has no message that says so.
+    /// The application has already made an error that its dialect has no message for.
     has_unsaid: AtomicBool,
     answer_asked: AtomicBool,
     totals_left: AtomicBool,
@@ -112,7 +112,7 @@ impl std::fmt::Debug for CallData {
     }
 }
 
-/// `None`: media goes out frame by frame, as it is.
+/// `None`: media goes out unchanged, frame by frame.
 fn outgoing_media(dialect: &dyn Dialect, message_bytes: usize) -> Option<Mutex<OutgoingMedia>> {
     let is_plain = message_bytes == 0 && dialect.wire_writer().is_none();
     (!is_plain).then(|| Mutex::new(OutgoingMedia::new(message_bytes)))
@@ -151,7 +151,7 @@ impl CallData {
         }
     }
 
-    /// The call has got its channel. The first one counts.
+    /// The call has got its channel. Only the first call of this counts.
     pub fn identify(&self, name: String, uniqueid: String) {
         let _ = self.identity.set(Identity { name, uniqueid });
     }
@@ -166,7 +166,7 @@ impl CallData {
         self.identity.get().map_or("", |identity| &identity.uniqueid)
     }
 
-    /// The channel may get its call id after it was made.
+    /// Sets the call id; the channel may get one after it was made.
     pub fn set_callid(&self, callid: u32) {
         self.callid.store(callid, Ordering::Relaxed);
     }
@@ -176,7 +176,7 @@ impl CallData {
         self.callid.load(Ordering::Relaxed)
     }
 
-    /// Whether messages go to the core as they come.
+    /// Whether messages go to the core as they arrive.
     pub fn is_unbuffered(&self) -> bool {
         self.mode == MediaMode::Unbuffered
     }
@@ -186,18 +186,18 @@ impl CallData {
         self.link.state() == State::Connecting
     }
 
-    /// When an INCOMING channel is hung up that no application connects to, where that is configured.
+    /// When an INCOMING channel is hung up if no application has connected; `None` if that is not configured.
     pub fn incoming_deadline(&self) -> Option<TimerKey> {
         let limit = self.settings.incoming_timeout.filter(|_| self.role == CallRole::Incoming)?;
         Some((self.since + limit, self.number))
     }
 
-    /// How long the call was without a connection that it had lost, until now.
+    /// How long the call has been without a connection that it had lost, until now.
     pub fn lost_time(&self) -> Duration {
         self.stats.lost() + self.link.lost_since().map(|since| since.elapsed()).unwrap_or_default()
     }
 
-    /// Counts a frame of the core in a wrong format. Gives how many there were before.
+    /// Counts a frame of the core in a wrong format. Returns how many there were before.
     pub fn count_wrong_format(&self) -> u64 {
         self.wrong_format_frames.fetch_add(1, Ordering::Relaxed)
     }
@@ -207,17 +207,17 @@ impl CallData {
         self.wrong_format_frames.load(Ordering::Relaxed)
     }
 
-    /// The application has done wrong, and cannot be told. True for the first time.
+    /// The application has made an error that its dialect cannot report. True for the first one.
     pub fn is_first_unsaid(&self) -> bool {
         !self.has_unsaid.swap(true, Ordering::Relaxed)
     }
 
-    /// The channel is to be answered. True for the first time: an application may ask any number of times.
+    /// The channel is to be answered. True for the first request: an application may ask any number of times.
     pub fn is_first_answer(&self) -> bool {
         !self.answer_asked.swap(true, Ordering::Relaxed)
     }
 
-    /// The totals are to be left in the channel's variables. True for the first time.
+    /// The totals are to be written into the channel's variables. True for the first time.
     pub fn is_first_leaving(&self) -> bool {
         !self.totals_left.swap(true, Ordering::Relaxed)
     }
@@ -227,12 +227,12 @@ impl CallData {
         self.is_debugged.load(Ordering::Relaxed) || self.debug.wants_all()
     }
 
-    /// Shows them, or shows them no more.
+    /// Starts or stops showing them.
     pub fn set_debug(&self, on: bool) {
         self.is_debugged.store(on, Ordering::Relaxed);
     }
 
-    /// For debug messages.
+    /// The state of the session, for debug messages.
     pub fn session_state(&self) -> String {
         let session = self.playout.session();
         let (status, direction) = (session.status(), session.direction());

@@ -30,7 +30,7 @@ impl DebuggedPeer {
     }
 }
 
-/// What is asked for beyond single calls.
+/// The debug settings beyond those of single calls.
 #[derive(Debug, Default)]
 pub struct DebugSettings {
     all: AtomicBool,
@@ -43,12 +43,12 @@ impl DebugSettings {
         self.all.load(Ordering::Relaxed)
     }
 
-    /// Whether those of the calls with this peer are.
+    /// Whether the control messages of calls with this peer are wanted.
     pub fn wants_peer(&self, connected: &str) -> bool {
         self.peers.read().iter().any(|peer| peer.matches(connected))
     }
 
-    /// All calls, those to come included. Off: no peers' either.
+    /// Sets it for all calls, including future ones. Off also ends the setting for every peer.
     pub fn set_all(&self, on: bool) {
         self.all.store(on, Ordering::Relaxed);
         if !on {
@@ -56,7 +56,7 @@ impl DebugSettings {
         }
     }
 
-    /// The calls with one peer, those to come included.
+    /// Sets it for the calls with one peer, including future ones.
     pub fn set_peer(&self, peer: DebuggedPeer, on: bool) {
         let mut peers = self.peers.write();
         peers.retain(|other| *other != peer);

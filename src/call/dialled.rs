@@ -1,5 +1,5 @@
-//! Where an outgoing call goes: its websocket_client and that one's fallbacks, what is said to each of them, and the connector's
-//! job that comes of it, at first and after a loss.
+//! Where an outgoing call goes: its websocket_client and the fallbacks of that, what is sent to each of them, and the
+//! connector's job, at first and after a loss.
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +17,7 @@ use crate::settings::client::{ClientSettings, clear_write_timeout, has_unclear_w
 use crate::settings::config::{Config, Settings};
 use crate::settings::per_call::{Filled, FilledHeader};
 
-/// The websocket_client objects, as they are at the moment.
+/// The websocket_client objects, as they are now.
 pub trait ClientStore: 'static {
     /// Whether every client is in memory, so that a look-up asks no database and no other machine.
     fn are_in_memory() -> bool;
@@ -25,12 +25,12 @@ pub trait ClientStore: 'static {
     /// The fields of a client; `None` if there is none of that name. A look-up may ask a database.
     fn fields(client: &str) -> Option<Vec<(String, String)>>;
 
-    /// What the file itself says of an option of a client, if it does. Reads the file.
+    /// The value of an option of a client in the file itself, if it is set there. Reads the file.
     fn written(client: &str, option: &CStr) -> Option<String>;
 }
 
-/// What is said to each client's server in a call. Not a HashMap, which needs thread-local data: glibc ends the process
-/// where a new thread of the core's finds no memory for that.
+/// What is sent to each client's server in a call. Not a HashMap, which needs thread-local data: glibc ends the process
+/// if a new thread of the core has no memory for that.
 type PerClient = BTreeMap<String, Filled>;
 
 /// Where an outgoing call goes: the sections of its client and the fallbacks, as they were when it was dialled.
@@ -40,7 +40,7 @@ pub struct Route {
     clients: Vec<String>,
 }
 
-/// A route with what is said on it: where a call goes, now and after a loss.
+/// A route with what is sent on it: where a call goes, now and after a loss.
 pub struct Dialled {
     route: Route,
     filled: PerClient,
@@ -65,7 +65,7 @@ impl Route {
         Self { config, clients }
     }
 
-    /// Whether there is anything to be evaluated for a call.
+    /// Whether a section has anything to be evaluated for a call.
     pub fn has_expressions(&self) -> bool {
         self.sections().any(|(_, section)| section.has_expressions())
     }
@@ -77,7 +77,7 @@ impl Route {
     /// Evaluates the `${…}` of the sections, once per call.
     ///
     /// # Errors
-    /// For the log: a value is not possible where it stands.
+    /// A value is not allowed in its place. The text is for the log.
     pub fn fill(self, evaluate: &mut dyn FnMut(&str) -> Vec<u8>) -> Result<Dialled, String> {
         let filled = self.sections().map(|(client, section)| match section.fill(evaluate) {
             Ok(filled) => Ok((client.clone(), filled)),
@@ -89,8 +89,8 @@ impl Route {
 }
 
 impl Dialled {
-    /// The connector's job for `call`. `again`: a connection was lost; then each client is tried once, for how often one that was
-    /// lost is tried again is the call's to say. `None`: there is no client.
+    /// The connector's job for `call`. `again`: a connection was lost. Then each client is tried once, because the call
+    /// itself decides how often it tries again. `None`: there is no client.
     pub fn job<S: ClientStore>(
         &self,
         call: &CallData,
@@ -125,21 +125,21 @@ impl Dialled {
     }
 }
 
-/// A client that a call tries, or that an operator checks: where that leads, as it is configured at this moment.
+/// A client that a call tries, or that an operator checks, and its current configuration.
 pub struct Leg {
     /// The module's configuration, with the client's section.
     pub config: Arc<Config>,
-    /// Those of the call.
+    /// The settings of the call.
     pub settings: Arc<Settings>,
-    /// What is spoken with the application, which may sign the request.
+    /// The call's dialect, which may sign the request.
     pub dialect: ControlMessageFormat,
     /// The client's name.
     pub client: String,
-    /// What has come of its section's `${…}`.
+    /// The values of its section's `${…}`.
     pub filled: Filled,
-    /// What the dial string adds to the URI.
+    /// Parameters that the dial string adds to the URI.
     pub uri_params: Option<String>,
-    /// How often to try again is for somebody else to say.
+    /// Try only once: other code decides about further attempts.
     pub once: bool,
 }
 
@@ -154,7 +154,7 @@ impl Leg {
     pub fn settings<S: ClientStore>(self) -> ConnectSettings {
         if S::are_in_memory() {
             let fields = S::fields(&self.client);
-            // A file has to be read to tell.
+            // To decide that, the file has to be read.
             if !fields.as_deref().is_some_and(has_unclear_write_timeout) {
                 return ConnectSettings::Known(self.destination(fields).map(Box::new));
             }
@@ -165,7 +165,7 @@ impl Leg {
     /// The websocket_client as it is now. May ask a database (realtime): not for a channel's thread.
     ///
     /// # Errors
-    /// Why nobody can connect to it, in words for the log.
+    /// Why it is not possible to connect to the client, in words for the log.
     pub fn read<S: ClientStore>(self) -> Result<Destination, String> {
         let mut fields = S::fields(&self.client);
         if let Some(fields) = fields.as_mut().filter(|fields| has_unclear_write_timeout(fields)) {

@@ -1,17 +1,18 @@
-//! When a bridge may send a frame at once, by the thread that brought it: decided for every frame, so that nothing has to
-//! be undone when a recording, a whisper or a hold begins. The one place that says so; docs/bridge.md has the reasons.
+//! Decides when a bridge may send a frame at once, on the thread that brought it. This is decided for every frame, so
+//! that nothing has to be undone when a recording, a whisper or a hold begins. No other code decides it; docs/bridge.md
+//! has the reasons.
 
 use crate::report::direct_bridge::NotDirect;
 
-/// What is known of a frame and of the channel that it is for, under the locks of the bridge, the bridge channel and the
-/// channel.
+/// What is known of a frame and of the channel that it is for, under the locks of the bridge, the bridge channel and
+/// the channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
     /// The channel takes part in the bridge: it has joined, is not suspended and not leaving.
     pub is_present: bool,
     /// No earlier frame is on its way to the channel.
     pub is_next: bool,
-    /// The channel is being hung up, or is what a masquerade left.
+    /// The channel is being hung up, or is the zombie that a masquerade left.
     pub is_ending: bool,
     /// Music or a tone plays to it.
     pub has_generator: bool,
@@ -19,9 +20,9 @@ pub struct Facts {
     pub has_audiohooks: bool,
     /// A framehook of the channel wants frames of this kind.
     pub has_framehook: bool,
-    /// The frame is in the format that the driver takes.
+    /// The frame is in the driver's format.
     pub is_raw: bool,
-    /// The frame is of the channel's one stream.
+    /// The frame belongs to the channel's only stream.
     pub is_of_stream: bool,
     /// The core shows the channel's frames at the console.
     pub is_debugged: bool,
@@ -33,7 +34,7 @@ impl Facts {
     /// Whether a voice frame may go to the application at once.
     ///
     /// # Errors
-    /// Why not: it goes by way of the channel's thread.
+    /// Why not: the frame goes through the channel's thread.
     pub fn may_send(&self) -> Result<(), NotDirect> {
         self.may_skip_thread()?;
         let conditions = [
@@ -73,7 +74,7 @@ pub struct PlayFacts {
     pub is_ending: bool,
     /// The bridge drops what the channel says.
     pub is_muted: bool,
-    /// The core has the channel in the middle of a digit.
+    /// The core is in the middle of a digit on the channel.
     pub is_digit: bool,
     /// A generator runs on the channel, and may take its time from the frames that are read.
     pub has_generator: bool,
@@ -81,7 +82,7 @@ pub struct PlayFacts {
     pub has_audiohooks: bool,
     /// See [`Facts::has_framehook`].
     pub has_framehook: bool,
-    /// The core hands what the driver reads to the bridge as it is.
+    /// The core hands what the driver reads to the bridge unchanged.
     pub is_raw: bool,
     /// See [`Facts::is_debugged`].
     pub is_debugged: bool,
@@ -107,7 +108,7 @@ impl PlayFacts {
     }
 }
 
-/// The reason beside the first condition that does not hold.
+/// The reason that belongs to the first condition that does not hold.
 fn all(conditions: &[(bool, NotDirect)]) -> Result<(), NotDirect> {
     conditions.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, reason)| Err(*reason))
 }
@@ -213,7 +214,7 @@ mod tests {
     #[test]
     fn every_reason_has_its_condition() {
         let mut known: Vec<NotDirect> = BOTH.iter().chain(&VOICE).map(|(reason, _)| *reason).collect();
-        // Those that keep a frame from the application as well stand above.
+        // Reasons that also keep a frame from the application are in the lists above.
         known.extend(
             PLAYED
                 .map(|(reason, _)| reason)

@@ -1,4 +1,4 @@
-//! What ends a call, and with which cause: the one place that says so.
+//! What ends a call, and with which cause. No other code decides it.
 
 use crate::call::link::happening::{Happening, NotConnected};
 use crate::net::connection::Closed;
@@ -16,7 +16,7 @@ const CLOSE_INTERNAL_ERROR: u16 = 1011;
 pub enum Cause {
     /// Asterisk could not connect to the application.
     NoRouteDestination = 3,
-    /// Somebody has hung up.
+    /// One side has hung up.
     NormalClearing = 16,
     /// No application has connected in time.
     NoAnswer = 19,
@@ -43,14 +43,14 @@ pub struct HangupCause {
 /// The end of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
-    /// As people are told of it.
+    /// How the call ended, for people.
     pub ending: Ending,
-    /// How the channel is hung up; `None` where the core has done that.
+    /// How the channel is to be hung up; `None` if the core has done that.
     pub hangup: Option<HangupCause>,
 }
 
 impl End {
-    /// The end that `happening` brings to a call, where it ends one. `is_open`: there is a connection to be closed.
+    /// The end that `happening` brings to a call, if it ends one. `is_open`: there is a connection to close.
     pub fn of<C>(happening: &Happening<C>, is_open: bool) -> Option<Self> {
         use Cause::{NetworkOutOfOrder, NoAnswer, NoRouteDestination, NormalClearing};
         let none = String::new;
@@ -75,7 +75,7 @@ impl End {
             }
             Happening::HangupCommand => (EndedBy::HangupCommand, NormalClearing, Some(CLOSE_NORMAL), none()),
             Happening::Operator => (EndedBy::Operator, NormalClearing, Some(CLOSE_NORMAL), none()),
-            // As where the core hangs the channel up itself.
+            // As if the core hung up the channel itself.
             Happening::Transferred => (EndedBy::Core, NormalClearing, Some(CLOSE_NORMAL), none()),
             Happening::IncomingTimeout => (EndedBy::IncomingTimeout, NoAnswer, None, none()),
             Happening::Fault => (EndedBy::InternalError, NetworkOutOfOrder, None, none()),
@@ -83,17 +83,18 @@ impl End {
         Some(Self::new(by, cause, code, reason))
     }
 
-    /// The end of a call that has lost its connection like this, has waited for another, and got none.
+    /// The end of a call that lost its connection in this way, waited for another one, and got none.
     pub fn of_loss(closed: &Closed) -> Self {
         let lost = |code, reason| Self::new(EndedBy::Lost, Cause::NetworkOutOfOrder, Some(code), reason);
         match closed {
-            // It has said that the server ends, not the call.
+            // The close says that the server ends, not the call.
             Closed::ByPeer { code, reason } => lost(*code, reason.clone()),
             _ => Self::of_connection(closed).unwrap_or_else(|| lost(CLOSE_ABNORMAL, String::new())),
         }
     }
 
-    /// The end that comes with a connection's. `None` if we have closed it: there was a reason, which ends the call.
+    /// The end that the end of a connection brings. `None` if we have closed it: then the reason for closing it ends
+    /// the call.
     fn of_connection(closed: &Closed) -> Option<Self> {
         use Cause::{NetworkOutOfOrder, NormalClearing};
         let (by, cause, code, reason) = match closed {
@@ -109,7 +110,7 @@ impl End {
         Some(Self::new(by, cause, Some(code), reason.to_owned()))
     }
 
-    /// With the close code as the driver's own cause, as is the rule.
+    /// An end with the close code as the driver's own cause.
     fn new(by: EndedBy, cause: Cause, code: Option<u16>, reason: String) -> Self {
         let hangup = Some(HangupCause { cause, tech_cause: code });
         Self { ending: Ending { by, code, reason }, hangup }
@@ -129,7 +130,7 @@ mod tests {
 
     type Case = (Happening<()>, EndedBy, Option<u32>, Option<u16>, Option<u16>, &'static str);
 
-    /// What happens; who or what has ended the call, cause, the driver's own cause, close code, reason.
+    /// What happens; what has ended the call, cause, the driver's own cause, close code, reason.
     fn cases() -> Vec<Case> {
         let by_peer = Closed::ByPeer { code: 4001, reason: "bye".into() };
         let fault = Closed::Fault { code: 1009, what: "too long".into() };

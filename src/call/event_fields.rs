@@ -1,4 +1,4 @@
-//! What stands in the events about a call that AMI and ARI are told.
+//! The content of the events about a call for AMI and ARI.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use crate::report::call_stats::Ending;
 use crate::report::metric::{Kind, Value};
 use crate::report::notification::{EventFields, Notification, NotificationKind, header_name};
 
-/// What every event begins with.
+/// The fields that every event begins with.
 const IDENTITY: [&str; 5] = ["channel", "uniqueid", "connection_id", "role", "peer"];
 
-/// Media that does not get through: to which side.
+/// The direction in which media does not get through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// It reads too slowly.
+    /// The application reads too slowly.
     ToApplication,
-    /// Its queue is full.
+    /// The queue for its media is full.
     FromApplication,
 }
 
@@ -30,7 +30,7 @@ impl Way {
     }
 }
 
-/// An event of this kind about a call; `more` stands after what every event begins with.
+/// An event of this kind about a call; `more` follows the fields that every event begins with.
 pub fn notification(report: &CallReport<'_>, kind: NotificationKind, more: EventFields) -> Notification {
     Notification { kind, fields: pick(report, &IDENTITY).and(more) }
 }
@@ -45,13 +45,13 @@ pub fn connected(report: &CallReport<'_>) -> EventFields {
     pick(report, &["tls", "format", "mode", "direction", "control_messages", "connect_time"])
 }
 
-/// The connection has ended. Everything that is counted or measured is in it.
+/// The connection has ended. Contains everything that is counted or measured.
 pub fn disconnected(report: &CallReport<'_>, cause: EventFields) -> EventFields {
     let totals = metrics(report, |kind| kind != Kind::Info);
     pick(report, &["ended_by", "close_code", "close_reason"]).and(cause).and(totals)
 }
 
-/// The connection is lost, and the call waits so long for another.
+/// The connection is lost, and the call waits for another one for at most `wait`.
 pub fn lost(closed: &Closed, wait: Duration) -> EventFields {
     let Ending { code, reason, .. } = End::of_loss(closed).ending;
     EventFields::default()
@@ -60,13 +60,13 @@ pub fn lost(closed: &Closed, wait: Duration) -> EventFields {
         .with("WaitMs", wait.as_millis())
 }
 
-/// Another connection is there; the call was so long without one.
+/// Another connection is up; the call was without one for `lost`.
 pub fn reconnected(report: &CallReport<'_>, lost: Duration) -> EventFields {
     let more = pick(report, &["reconnects", "tls", "frames_dropped_out"]);
     EventFields::default().with("LostMs", lost.as_millis()).and(more)
 }
 
-/// No connection came about.
+/// No connection could be made.
 pub fn failed(report: &CallReport<'_>, cause: EventFields) -> EventFields {
     pick(report, &["ended_by", "close_reason", "age"]).and(cause)
 }
@@ -80,7 +80,7 @@ pub fn stalled(report: &CallReport<'_>, way: Way) -> EventFields {
     media(way).and(pick(report, &waiting))
 }
 
-/// It does again.
+/// Media gets through again.
 pub fn resumed(way: Way, lasted: Duration, frames_dropped: u64) -> EventFields {
     media(way).with("Lasted", Value::Milliseconds(lasted)).with("FramesDropped", frames_dropped)
 }
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::call::fixture::call;
 
-    /// A name that is no metric's would be an empty field in each event.
+    /// A name that no metric has would be an empty field in each event.
     #[test]
     fn every_field_is_a_metrics() {
         let call = call("id");

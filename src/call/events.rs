@@ -1,4 +1,4 @@
-//! What an application is told: queued under its session's lock, which is what makes the order of events, and sent without it.
+//! Events to the application: queued under its session's lock, which determines their order, and sent without it.
 
 use std::sync::Arc;
 
@@ -7,20 +7,21 @@ use crate::call::data::CallData;
 use crate::playout::session::{Action, MediaMode, Session};
 use crate::protocol::event::{Event, MediaStart};
 
-/// Events that stand in the out-queue and are still to be sent.
+/// Events that are in the out-queue and still have to be sent.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct QueuedEvents {
     /// Whose queue it is; `None` if there are none.
     pub connection: Option<Arc<CallConnection>>,
-    /// As they were rendered, for the log.
+    /// The messages as they were written, for the log.
     pub texts: Vec<String>,
     /// Errors that the dialect has no message for.
     pub unsaid: Vec<String>,
 }
 
 impl CallData {
-    /// Queues the events among `actions`. The caller holds the session's lock, and has them sent after it has released that.
+    /// Queues the events among `actions`. The caller holds the session's lock, and sends them after it has released the
+    /// lock.
     pub fn queue_events(&self, actions: &[Action]) -> QueuedEvents {
         let mut queued = QueuedEvents::default();
         for action in actions {
@@ -31,7 +32,7 @@ impl CallData {
         queued
     }
 
-    /// Queues one event; it may look at what the session knows of the application's wishes. No lock of ours is held.
+    /// Queues one event; `event` may ask the session what the application wants. No lock of ours is held.
     pub fn queue_one_event(&self, event: impl FnOnce(&Session) -> Event) -> QueuedEvents {
         let mut queued = QueuedEvents::default();
         let session = self.playout.session();
@@ -70,7 +71,7 @@ impl CallData {
     }
 
     /// The first messages of a connection. `variables` are the channel's, a JSON object. `lost`: how long the call was
-    /// without a connection that it had lost.
+    /// without a connection, if it had lost one.
     pub fn media_start(&self, variables: String, lost: Option<std::time::Duration>) -> Vec<String> {
         self.written(&Event::MediaStart(Box::new(MediaStart {
             connection_id: self.connection_id.clone(),

@@ -36,7 +36,7 @@ pub(super) fn outgoing(client: &str) -> CallData {
     CallData::new(NewCall { role: CallRole::Outgoing, ..new_call(client) })
 }
 
-/// As the call on a channel has its state.
+/// Derefs to the state, as the call on a channel does.
 #[derive(Debug)]
 pub(super) struct TestCall(pub(super) CallData);
 

@@ -1,26 +1,26 @@
-//! Music on hold: what an application hears while its peer has put it on hold (`music_on_hold`). Here is decided when it plays; who
-//! calls in here holds the channel's lock, but for [`is_held`](Hold::is_held).
+//! Music on hold: what an application hears while its peer has put it on hold (`music_on_hold`). [`Hold`] decides when
+//! it plays. Callers hold the channel's lock, except for [`is_held`](Hold::is_held).
 
 use std::ffi::CString;
 
 use parking_lot::Mutex;
 
-/// What a call keeps for its music.
+/// The state of a call's music on hold.
 #[derive(Debug, Default)]
 pub struct Hold(Mutex<Music>);
 
 #[derive(Debug, Default)]
 struct Music {
-    /// On hold, with the class that the hold names.
+    /// Set while on hold, with the class that the hold names.
     held: Option<Option<CString>>,
-    /// Music of ours plays.
+    /// Music that we started plays.
     plays: bool,
 }
 
 /// What is to be done about the music.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// It is as it should be.
+    /// Nothing is to be done.
     Nothing,
     /// Start this class, or the channel's own; then say whether it [plays](Hold::started).
     Start(Option<CString>),
@@ -39,7 +39,7 @@ impl Hold {
         self.0.lock().held = None;
     }
 
-    /// The call has moved to another channel: hold and music have stayed behind.
+    /// The call has moved to another channel: hold and music stayed with the old one.
     pub fn forget(&self) {
         *self.0.lock() = Music::default();
     }
@@ -49,8 +49,8 @@ impl Hold {
         self.0.lock().held.is_some()
     }
 
-    /// What is to be done. `is_heard`: the application is to hear the music of a hold. `again`: it is started also where it
-    /// plays.
+    /// What is to be done. `is_heard`: the application is to hear the music of a hold. `again`: the music is started
+    /// even if it plays.
     pub fn change(&self, is_heard: bool, again: bool) -> Change {
         let mut music = self.0.lock();
         match music.held.clone().filter(|_| is_heard) {
@@ -63,7 +63,7 @@ impl Hold {
         }
     }
 
-    /// The core has been asked to start it. `plays`: it does; if not, what played before goes on.
+    /// The core was asked to start the music. `plays`: it plays; if not, earlier music goes on.
     pub fn started(&self, plays: bool) {
         self.0.lock().plays |= plays;
     }
@@ -77,7 +77,7 @@ mod tests {
         Some(CString::new(name).unwrap())
     }
 
-    /// On hold, with music that plays.
+    /// A call on hold, with music that plays.
     fn playing() -> Hold {
         let hold = Hold::default();
         hold.hold(class("jazz"));

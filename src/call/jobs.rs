@@ -1,8 +1,8 @@
-//! Jobs: what needs a channel's lock, done in order per call, without ever waiting for that lock.
+//! Jobs: work that needs a channel's lock, done in order per call, without ever waiting for that lock.
 //!
-//! A job whose channel is locked by somebody is put aside and tried again shortly; jobs of other calls go on. One
-//! thread is enough, as nothing in a job blocks: so little that the connector's thread tries an outgoing call's first job
-//! itself. What a job does is [`HasJobs::run`]'s to say.
+//! A job whose channel is locked by another thread is put aside and tried again shortly; jobs of other calls go on. One
+//! thread is enough, because nothing in a job blocks. So the connector's thread may try an outgoing call's first job
+//! itself. [`HasJobs::run`] defines what a job does.
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +22,7 @@ pub trait HasJobs: Deref<Target = CallData> + Send + Sync + Sized + 'static {
     /// An application's event for ARI and AMI.
     type Event: Send;
 
-    /// Does a job; gives it back if its channel is locked by somebody. Contains its own panics. Never waits.
+    /// Does a job; returns it if another thread holds its channel's lock. Contains its own panics. Never waits.
     fn run(job: Job<Self>) -> Option<Job<Self>>;
 }
 
@@ -31,63 +31,63 @@ pub trait HasJobs: Deref<Target = CallData> + Send + Sync + Sized + 'static {
 pub enum Job<C: HasJobs> {
     /// The WebSocket handshake is done: send MEDIA_START, start reading, answer unless option `n` says otherwise.
     Start {
-        /// Whose.
+        /// The call.
         call: Arc<C>,
-        /// What the handshake leaves.
+        /// The result of the handshake.
         link: Box<Established>,
     },
     /// The application has answered.
     Answer(Arc<C>),
-    /// A call that is on hold has begun to receive media, or does so no more.
+    /// The application of a call on hold has started or stopped receiving media.
     Music(Arc<C>),
     /// The application has subscribed to other events than before.
     Subscribed(Arc<C>),
-    /// Something has happened to the channel or in its bridge: see what is true now.
+    /// Something has happened to the channel or in its bridge: look at their state.
     Survey(Arc<C>),
     /// The application has a text for the core.
     SendText {
-        /// Whose.
+        /// The call.
         call: Arc<C>,
         /// The text.
         request: Box<SendText>,
     },
-    /// The application has an event for ARI and AMI.
+    /// The application sends an event to ARI and AMI.
     SendEvent {
-        /// Whose.
+        /// The call.
         call: Arc<C>,
         /// The event.
         event: C::Event,
-        /// What it was asked for with.
+        /// The id in the application's command.
         correlation_id: Option<String>,
     },
-    /// The connection of a call that the core has hung up waits for a transfer's result no longer.
+    /// The connection of a call that the core has hung up no longer waits for a transfer's result.
     AbandonTransfer(Arc<C>),
     /// The connection has ended.
     Disconnected {
-        /// Whose.
+        /// The call.
         call: Arc<C>,
-        /// And the call is to end with it, which does not end already.
+        /// The call is to end with it, and does not end already.
         hang_up: bool,
     },
     /// The call is over.
     Hangup(Arc<C>),
-    /// A panic was contained in another job of the call, which ends.
+    /// A panic was contained in another job of the call; the call ends.
     Fault(Arc<C>),
     /// Hang an INCOMING channel up if no application has connected by now.
     IncomingTimeout(Arc<C>),
     /// The connection is lost: connect to the application again.
     Reconnect(Arc<C>),
-    /// The call has waited for another connection until then; it ends if none has come.
+    /// The call has waited for another connection until `until`; it ends if none has come.
     ReconnectTimeout {
-        /// Whose.
+        /// The call.
         call: Arc<C>,
-        /// When that was to be.
+        /// The end of the wait.
         until: Instant,
     },
 }
 
 impl<C: HasJobs> Job<C> {
-    /// Whose job it is.
+    /// The call of the job.
     pub fn call(&self) -> &Arc<C> {
         match self {
             Job::Answer(call)
@@ -113,7 +113,7 @@ impl<C: HasJobs> Task for Job<C> {
         C::run(self)
     }
 
-    /// A call's jobs stay in order. But none waits for a survey, which needs the locks of others.
+    /// A call's jobs stay in order. But no job waits for a survey, which needs the locks of other channels.
     fn follows(&self, other: &Self) -> bool {
         Arc::ptr_eq(self.call(), other.call()) && !matches!(other, Job::Survey(_))
     }
@@ -132,9 +132,9 @@ impl<C: HasJobs> JobQueue<C> {
         TaskThread::start("ws-jobs", "jobs for calls").map(Self)
     }
 
-    /// Starts a connection whose handshake is done: here and now, which saves waking the thread, or by a job if the
-    /// channel is locked by somebody. No other job of the call that may wait depends on it. For the connector's thread, with
-    /// no lock held; never waits.
+    /// Starts a connection whose handshake is done: at once, which saves waking the thread, or by a job if another
+    /// thread holds the channel's lock. No job of the call that may be waiting depends on it. For the connector's
+    /// thread, with no lock held; never waits.
     pub fn start_link(&self, call: Arc<C>, link: Established) {
         if let Some(job) = C::run(Job::Start { call, link: Box::new(link) }) {
             self.post(job);
@@ -153,25 +153,25 @@ impl<C: HasJobs> JobQueue<C> {
         }
     }
 
-    /// The application has come, or the call is over.
+    /// The application has connected, or the call is over.
     pub fn unwatch_incoming(&self, call: &CallData) {
         if let Some(key) = call.incoming_deadline() {
             self.0.cancel(key);
         }
     }
 
-    /// Queues a job when its time has come, if there is the call then. Keeps no reference to the call: one that waits here
-    /// would keep its clock's descriptor.
+    /// Queues a job when its time has come, if the call still exists then. Keeps no reference to the call: a call that
+    /// is kept here would keep its clock's descriptor open.
     pub fn post_at(&self, key: TimerKey, call: Weak<C>, job: impl FnOnce(Arc<C>) -> Job<C> + Send + 'static) {
         self.0.post_at(key, move || call.upgrade().map(job));
     }
 
-    /// What was to be done at this time is not to be done any more.
+    /// Cancels the job for this time.
     pub fn unwatch(&self, key: TimerKey) {
         self.0.cancel(key);
     }
 
-    /// Jobs that are not done: queued, taken, or for later.
+    /// The number of jobs that are not done: queued, running, or for later.
     pub fn waiting(&self) -> usize {
         self.0.waiting()
     }
@@ -181,7 +181,7 @@ impl<C: HasJobs> JobQueue<C> {
         self.0.watched()
     }
 
-    /// Stops the thread when it has tried what is queued. A second call does nothing more.
+    /// Stops the thread after it has tried what is queued. A second call does nothing more.
     pub fn stop(&self) {
         self.0.stop();
     }

@@ -1,8 +1,8 @@
 //! A call's connection: its state, and what has to be done when something happens to it or to the call.
 //!
-//! [`State`] and the table of what leads from one state to the next are in `link/table.rs`. All that a step asks for is
-//! handed out ([`Todo`]) and done by the caller, with no lock held. The link's own lock is a leaf: a session's may be held
-//! when it is taken, and nothing is called under it. Any thread may call in here.
+//! [`State`] and the table of transitions are in `link/table.rs`. What a step asks for is returned ([`Todo`]) and done
+//! by the caller, with no lock held. The link's own lock is a leaf: it may be taken while a session's lock is held, and
+//! nothing is called under it. Any thread may call these functions.
 
 pub(super) mod happening;
 mod loss;
@@ -31,20 +31,21 @@ pub use self::table::State;
 /// Why an application cannot claim the connection id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimRefused {
-    /// Another application has.
+    /// Another application has it.
     Taken,
     /// The call is over, or ends, and had no connection.
     Over,
 }
 
-/// What has to be done now. `A` is an attempt to connect, which its drop cancels too.
+/// What has to be done now. `A` is an attempt to connect; dropping it also cancels it.
 #[derive(Debug)]
 #[must_use]
 pub struct Todo<C, A> {
-    /// What came is not for this call: give no 101, start no attempt, close the connection; what is over was not the
-    /// call's connection.
+    /// The event is not for this call: send no 101, start no attempt, close the connection; a connection that ended was
+    /// not the call's.
     pub refused: bool,
-    /// The number of the connection that was established: 1, 2, …, each once in a call. 0: none was.
+    /// The number of the connection that was established: 1, 2, …, each once in a call. 0: no connection was
+    /// established.
     pub connection: usize,
     /// The call waits for another connection from now on, or again, until this time.
     pub waits_until: Option<Instant>,
@@ -52,9 +53,9 @@ pub struct Todo<C, A> {
     pub close: Option<(Arc<C>, u16)>,
     /// Cancel this attempt.
     pub cancel: Option<A>,
-    /// Hang the channel up, like this. Comes once in a call, and not if the core has hung up first.
+    /// Hang up the channel in this way. Set at most once in a call, and not if the core has hung up first.
     pub hang_up: Option<HangupCause>,
-    /// An attempt that is done and a connection that another one replaces. Their drop is the caller's: it may be a syscall.
+    /// A finished attempt and a connection that was replaced. The caller drops them, because a drop may be a syscall.
     _spent: (Option<A>, Option<Arc<C>>),
 }
 
@@ -71,16 +72,16 @@ impl<C> Default for Seen<C> {
     }
 }
 
-/// A call's connection. `C` is what a connection is made of, `A` is what cancels an attempt.
+/// A call's connection. `C` is a connection, `A` cancels an attempt.
 #[derive(Debug)]
 pub struct Link<C, A> {
     inner: Mutex<Inner<C, A>>,
-    /// Connections so far, to see without the lock that there is no new one.
+    /// Connections so far: shows without the lock that there is no new one.
     count: AtomicUsize,
     ended: OnceLock<End>,
-    /// Whether the core was hanging up before: then that is what ended the call.
+    /// Whether the core was hanging up before: then the core ended the call.
     settled: OnceLock<Option<Ending>>,
-    /// How long a call waits for another connection when it has lost one; `None`: it ends.
+    /// How long a call that has lost its connection waits for another one; `None`: it ends.
     reconnect: Option<Duration>,
 }
 
@@ -88,18 +89,18 @@ pub struct Link<C, A> {
 struct Inner<C, A> {
     state: State,
     attempt: Option<A>,
-    /// The newest, also when it is over.
+    /// The newest connection, even if it is over.
     connection: Option<Arc<C>>,
-    /// What the core has hung up with.
+    /// The close code with which the core has hung up.
     close_code: u16,
-    /// The connection was lost, and no other has come yet.
+    /// Set if the connection was lost and no other has come yet.
     loss: Option<Loss>,
-    /// Until when one may come.
+    /// Until when another connection may come.
     until: Option<Instant>,
 }
 
 impl<C, A> Link<C, A> {
-    /// No connection yet. `reconnect`: how long the call waits for another one when it has lost one, if at all.
+    /// No connection yet. `reconnect`: how long a call that has lost its connection waits for another one, if at all.
     pub fn new(reconnect: Option<Duration>) -> Self {
         let inner = Inner {
             state: State::None,
@@ -118,7 +119,7 @@ impl<C, A> Link<C, A> {
         }
     }
 
-    /// Takes note of what happens, and says what has to be done.
+    /// Records what happens, and returns what has to be done.
     pub fn happen(&self, happening: Happening<C>) -> Todo<C, A> {
         let inner = &mut *self.inner.lock();
         let step = match happening {
@@ -163,24 +164,25 @@ impl<C, A> Link<C, A> {
         todo
     }
 
-    /// Gives the connection's number, and the connection before it back.
+    /// Returns the connection's number, and the previous connection.
     fn open(&self, inner: &mut Inner<C, A>, connection: Arc<C>) -> (usize, Option<Arc<C>>) {
         (inner.loss, inner.until) = (None, None);
         let before = inner.connection.replace(connection);
         (self.count.fetch_add(1, Ordering::Release) + 1, before)
     }
 
-    /// Under the lock: a thread that sees the call ended also sees its end.
+    /// Called under the lock, so that a thread that sees the call ended also sees its end.
     fn note_end(&self, inner: &mut Inner<C, A>, happening: &Happening<C>) -> Option<HangupCause> {
         let is_open = matches!(inner.state, State::Up | State::Ending);
-        // A call that has waited in vain for another connection ends by the loss of the last.
+        // A call that has waited in vain for another connection ends with the loss of the last one as its reason.
         let waited = matches!(happening, Happening::LostDeadline(_) | Happening::AttemptFailed(_));
         let loss = inner.loss.as_ref().filter(|_| waited).map(|loss| loss.end.clone());
         let end = loss.or_else(|| End::of(happening, is_open))?;
         self.ended.get_or_init(|| end).hangup
     }
 
-    /// Keeps what cancels the attempt that is being made. Gives it back if the call does not want it any more: cancel it.
+    /// Keeps the handle that cancels the attempt under way. Returns it if the call no longer wants the attempt: cancel
+    /// it.
     #[must_use = "cancel what is given back"]
     pub fn keep_attempt(&self, attempt: A) -> Option<A> {
         let mut inner = self.inner.lock();
@@ -190,11 +192,11 @@ impl<C, A> Link<C, A> {
         inner.attempt.replace(attempt)
     }
 
-    /// Claims the connection id for an application. The one that gets `Ok` gets a 101, then it is
-    /// [established](Happening::Established) or [failed](Happening::AttemptFailed).
+    /// Claims the connection id for an application. An application that gets `Ok` gets a 101; then its connection is
+    /// [established](Happening::Established) or has [failed](Happening::AttemptFailed).
     ///
     /// # Errors
-    /// It is another's, or the call is over.
+    /// Another application has it, or the call is over.
     pub fn claim(&self) -> Result<(), ClaimRefused> {
         if self.happen(Happening::Claim).refused { Err(self.refusal()) } else { Ok(()) }
     }
@@ -217,7 +219,8 @@ impl<C, A> Link<C, A> {
         if is_over { ClaimRefused::Over } else { ClaimRefused::Taken }
     }
 
-    /// The same for a thread that asks often and keeps what it has seen: one atomic load, unless there is a new one.
+    /// The newest connection, for a thread that asks often and keeps what it has seen: one atomic load, unless there is
+    /// a new one.
     pub fn newest<'a>(&self, seen: &'a mut Seen<C>) -> Option<&'a Arc<C>> {
         if self.count.load(Ordering::Acquire) != seen.count {
             let newest = {
@@ -229,8 +232,8 @@ impl<C, A> Link<C, A> {
         seen.connection.as_ref()
     }
 
-    /// Settles who has ended the call, under its channel's lock: the core, if it was hanging up before what has come of
-    /// the application. The first answer counts. True if it was the core.
+    /// Settles what has ended the call, under its channel's lock: the core, if it was hanging up before the
+    /// application's end arrived. Only the first call counts. True if it was the core.
     pub fn settle(&self, core_first: bool) -> bool {
         let by_core = || Some(Ending { by: EndedBy::Core, ..self.ended.get()?.ending.clone() });
         self.settled.get_or_init(|| core_first.then(by_core).flatten()).is_some()
@@ -238,7 +241,7 @@ impl<C, A> Link<C, A> {
 }
 
 impl<C, A> Inner<C, A> {
-    /// The step as it is taken: a call without a connection waits for another, or ends.
+    /// The step that is taken: a call without a connection waits for another, or ends.
     fn choose(&mut self, step: Step, happening: &Happening<C>, reconnect: Option<Duration>) -> Step {
         match step.next {
             Next::LostOrEnd => {}

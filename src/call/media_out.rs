@@ -1,4 +1,4 @@
-//! Media to the application, as its dialect has it: frame by frame, or gathered, or with the time at which it plays.
+//! Media to the application, as its dialect needs it: frame by frame, collected, or with the time at which it plays.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::net::outbound::{MediaTime, Outbound};
 use crate::protocol::dialect::{Outgoing, OutgoingMedia};
 
 impl CallData {
-    /// Sends a frame of the core's, unless it has to wait for others. Never waits. One thread at a time.
+    /// Sends a frame of the core, unless the frame has to wait for others. Never waits. One thread at a time.
     pub fn send_media(&self, out: &Outbound, frame: &[u8], samples: u32) {
         let duration = self.media_format.duration_of(samples);
         match &self.outgoing_media {

@@ -1,25 +1,25 @@
-//! A call, as far as it needs no Asterisk: what it is and what it counts, its connection, its playout and who takes the frames
-//! that are due, its jobs, how it is dialled, how it ends, and the books about all calls.
+//! The part of a call that needs no Asterisk: its data and counters, its connection, its playout and who fetches the
+//! frames that are due, its jobs, how it is dialled, how it ends, and the books about all calls.
 //!
-//! What a call does with its channel is in `asterisk::call`, which [`CallData`](data::CallData) is a part of. What can be
-//! decided without the channel is decided here; there it is done.
+//! What a call does with its channel is in `asterisk::call`, which contains [`CallData`](data::CallData). Decisions
+//! that need no channel are made here and carried out there.
 //!
 //! | file | concern |
 //! | --- | --- |
-//! | `data` | a call: what it was made of, its parts, its name |
+//! | `data` | a call: its parameters, its parts, its name |
 //! | `role` | who connects to whom |
 //! | `link`, `connection` | the states of its connection; a connection, before and while it serves the call |
-//! | `events` | what the application is told, in one order |
-//! | `ending`, `reconnecting` | what ends a call; what one that has lost its connection waits for |
+//! | `events` | events to the application, in one order |
+//! | `ending`, `reconnecting` | what ends a call; the timers of a call that has lost its connection |
 //! | `playout`, `sinks`, `played_by` | its session at work, and where the frames that are due go |
 //! | `media_out` | media to the application |
 //! | `direct` | when a bridge sends its frames directly |
 //! | `hold`, `transfer` | music on hold; a transfer under way |
-//! | `permissions` | what its application may ask |
+//! | `permissions` | what its application may ask for |
 //! | `dialled` | where an outgoing call goes |
-//! | `jobs` | what needs a channel's lock, in order |
-//! | `report`, `told`, `event_fields`, `debug` | what people see of it, are told of it, and want to see of it |
-//! | `books`, `totals`, `module_report` | all calls, and what they have moved |
+//! | `jobs` | work that needs a channel's lock, in order |
+//! | `report`, `told`, `event_fields`, `debug` | what people see of a call, which events they get, and debug settings |
+//! | `books`, `totals`, `module_report` | all calls, and their traffic |
 
 #![forbid(unsafe_code)]
 

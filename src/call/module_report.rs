@@ -1,4 +1,4 @@
-//! The module at one moment, as metrics: what all its calls have done, and what its threads are doing.
+//! The module at one moment, as metrics: what all its calls have done, and the state of its threads.
 
 use crate::call::books::Summary;
 use crate::call::role::CallRole;
@@ -9,45 +9,45 @@ use crate::report::metric::{Kind, Unit, Value};
 /// The module at one moment.
 #[derive(Debug, Clone)]
 pub struct ModuleReport {
-    /// Of calls that are over and those that are up, together.
+    /// Of calls that are over and calls that are up, together.
     pub calls: Summary,
-    /// Dial strings that got no channel.
+    /// Requests that got no channel.
     pub requests_failed: u64,
     /// Requests to connect that were refused, by HTTP status.
     pub refused: Vec<(u16, u64)>,
     /// What the connector has done.
     pub connector: ConnectorStats,
-    /// Connections of each reactor.
+    /// The number of connections of each reactor.
     pub reactors: Vec<usize>,
-    /// Memory of what waits on calls with `queue_overflow = wait`.
+    /// Memory of the media that waits in calls with `queue_overflow = wait`.
     pub queued_bytes: usize,
-    /// What waits for a channel's lock, or for its time.
+    /// Jobs that wait for a channel's lock, or for their time.
     pub jobs_waiting: usize,
-    /// Events for AMI and ARI, by why they were not told.
+    /// Events for AMI and ARI that were not sent, by reason.
     pub notifications_dropped: [(&'static str, u64); 2],
-    /// Threads of ours that have not come round for a while.
+    /// Our threads that have made no progress for a while.
     pub threads_stuck: usize,
 }
 
 /// One of the module's metrics.
 #[derive(Debug, Clone)]
 pub struct ModuleMetric {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// What tells metrics of one name apart.
+    /// Distinguishes metrics of one name.
     pub labels: Vec<(&'static str, String)>,
-    /// How it behaves.
+    /// Whether it counts, measures or describes.
     pub kind: Kind,
-    /// What its value counts.
+    /// The unit of its value.
     pub unit: Unit,
-    /// What it means.
+    /// Its meaning.
     pub help: &'static str,
     /// Its value.
     pub value: Value,
 }
 
 impl ModuleReport {
-    /// All metrics, those of one name together. The histogram of waiting times is beside it, in `calls`.
+    /// All metrics, with those of one name together. The histogram of waiting times is separate, in `calls`.
     pub fn metrics(&self) -> Vec<ModuleMetric> {
         let mut list = Metrics(Vec::new());
         let (gauge, counter) = (Kind::Gauge, Kind::Counter);

@@ -1,4 +1,4 @@
-//! What an application may ask of the call around its media, by the operator's settings.
+//! What an application may ask of the call besides media, by the operator's settings.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub struct EventRate {
 }
 
 impl EventRate {
-    /// Whether one more may be sent at `now`, so that no second has more than `per_second`. If so it counts.
+    /// Whether one more may be sent at `now`, so that no second has more than `per_second`. If so, it is counted.
     pub fn admit(&mut self, now: MonoTime, per_second: u32) -> bool {
         while self.sent.front().is_some_and(|sent| now.since(*sent) >= SECOND) {
             self.sent.pop_front();
@@ -32,21 +32,21 @@ impl EventRate {
 /// Why a call may not be transferred to a context. Displays as the part of an ERROR's text that says what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ContextRefused {
-    /// None is permitted.
+    /// No context is permitted.
     #[error("no transfer is permitted; the operator permits contexts with transfer_contexts")]
     None,
-    /// This one is not.
+    /// This context is not permitted.
     #[error("'context' is \"{}\"; allowed: {allowed}", excerpt(.asked))]
     NotPermitted {
         /// What was asked for.
         asked: String,
-        /// Those that are.
+        /// The contexts that are permitted.
         allowed: String,
     },
-    /// Several are, and none was asked for.
+    /// Several are permitted, and none was asked for.
     #[error("'context' is missing; allowed: {allowed}")]
     Missing {
-        /// Those that are.
+        /// The contexts that are permitted.
         allowed: String,
     },
 }
@@ -54,7 +54,7 @@ pub enum ContextRefused {
 /// The context that a call may be transferred to, by the names that `transfer_contexts` permits.
 ///
 /// # Errors
-/// It is none of them, or it is not said which.
+/// The context is none of them, or several are permitted and none was asked for.
 pub fn context<'a>(asked: Option<&str>, permitted: &'a [String]) -> Result<&'a str, ContextRefused> {
     let allowed = || permitted.join(", ");
     match (asked, permitted) {

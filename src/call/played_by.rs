@@ -1,9 +1,10 @@
-//! Who takes a call's frames out of its queue when they are due: the channel's own thread, which the clock's descriptor wakes,
-//! or a player, while the call is in a direct bridge (docs/bridge.md).
+//! Which thread takes a call's frames out of its queue when they are due: the channel's own thread, which the clock's
+//! descriptor wakes, or a player, while the call is in a direct bridge (docs/bridge.md).
 //!
-//! No lock: each thread that sets the clock asks here, and sets the one or the other. Two may do that at once, one of them by what was
-//! true a moment ago. Then a player comes to a call that is not its own, and sets the descriptor; or the descriptor fires in a
-//! direct bridge, and the thread plays that frame. Either way a frame that is due finds somebody.
+//! There is no lock: each thread that sets the clock asks here, and sets either the descriptor or the player's turn.
+//! Two threads may do that at once, and one of them may act on an outdated answer. Then a player comes to a call that
+//! is not its own, and sets the descriptor; or the descriptor fires in a direct bridge, and the channel's thread plays
+//! that frame. In either case a frame that is due is fetched.
 
 #[cfg(all(test, loom))]
 mod models;
@@ -15,19 +16,19 @@ use std::time::Duration;
 use crate::mono_time::MonoTime;
 use crate::net::sync::{AtomicBool, AtomicU8, AtomicU64};
 
-/// What keeps a player from a call lasts a while, such as a recording: it comes back so much later.
+/// A player that is kept from a call by something that lasts, such as a recording, comes back after this time.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Locks are held for a moment: it comes back so much later.
+/// Locks are held only for a moment: a player that found one taken comes back after this time.
 const RETRY: Duration = Duration::from_millis(1);
-/// And so often, before the thread, which waits for locks, plays that frame.
+/// It comes back this often; then the channel's thread, which waits for locks, plays that frame.
 const RETRIES: u8 = 3;
 
 /// A call `C` that a player is to come to.
 #[derive(Debug)]
 pub struct PlayerTurn<C> {
-    /// The call, if it is there then.
+    /// The call, if it still exists then.
     pub call: Weak<C>,
-    /// When.
+    /// When the player is to come.
     pub at: MonoTime,
 }
 
@@ -35,30 +36,30 @@ pub struct PlayerTurn<C> {
 #[derive(Debug, Default)]
 pub struct PlayedBy {
     is_direct: AtomicBool,
-    /// Frames that are due before this are the thread's in any case; in nanoseconds.
+    /// Frames that are due before this are played by the channel's thread in any case; in nanoseconds.
     threads_until: AtomicU64,
     /// When the player is to come, in nanoseconds; 0: not at all.
     turn: AtomicU64,
-    /// How often in a row it came in vain. The player's thread alone.
+    /// How often in a row it came in vain. Used by the player's thread alone.
     retries: AtomicU8,
 }
 
-/// What a player does that came in vain.
+/// What a player does after it came in vain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InVain {
     /// It comes again at that time.
     Retry(MonoTime),
-    /// The thread plays the frame.
+    /// The channel's thread plays the frame.
     Thread,
 }
 
 impl PlayedBy {
-    /// The call is in a direct bridge from now on, or no more. The clock is to be set anew after that.
+    /// Sets whether the call is in a direct bridge. The caller has to set the clock again after that.
     pub fn set_direct(&self, is_direct: bool) {
         self.is_direct.store(is_direct, Ordering::SeqCst);
     }
 
-    /// Whether what is due at `at` is a player's.
+    /// Whether a player is to take what is due at `at`.
     pub fn is_players(&self, at: MonoTime) -> bool {
         self.is_direct.load(Ordering::SeqCst) && at.as_nanos() >= self.threads_until.load(Ordering::Relaxed)
     }
@@ -68,17 +69,17 @@ impl PlayedBy {
         self.turn.store(at.as_nanos(), Ordering::SeqCst);
     }
 
-    /// Whether the player that was called for `at` still is to come. It takes the turn.
+    /// Whether the player that was called for `at` is still to come. It takes the turn.
     pub fn take_turn(&self, at: MonoTime) -> bool {
         self.turn.compare_exchange(at.as_nanos(), 0, Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
 
-    /// The player has done what it came for.
+    /// The player has played.
     pub fn played(&self) {
         self.retries.store(0, Ordering::Relaxed);
     }
 
-    /// Somebody else had a lock, or the thread had something to do. `due`: when the frame is.
+    /// Another thread held a lock, or the channel's thread had something to do. `due`: when the frame is due.
     pub fn was_busy(&self, now: MonoTime, due: MonoTime) -> InVain {
         let retries = self.retries.load(Ordering::Relaxed);
         if retries < RETRIES {

@@ -1,7 +1,9 @@
-//! A call's playout: its session, which says what is due and when, and the [sinks](Sinks) that frames go to. Any thread.
+//! A call's playout: its session, which decides what is due and when, and the [sinks](Sinks) that frames go to. Any
+//! thread.
 //!
-//! The session's lock is in here. What an application is told is queued under it, by the `queue_events` of the caller, so that it
-//! leaves in the order in which it happened, whichever thread found it out. Deadlines are told to the sinks after it is released.
+//! The session's lock is in here. Events to the application are queued under it, by the caller's `queue_events`, so
+//! that they leave in the order in which they happened, whichever thread found them. The sinks are told of deadlines
+//! after it is released.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,7 +15,7 @@ use crate::net::clock::{self, Clock};
 use crate::playout::digits::DigitFrame;
 use crate::playout::session::{Action, ClockSetting, MediaFrame, Session};
 
-/// What a sink is given.
+/// What a sink takes.
 #[derive(Debug)]
 pub enum Due {
     /// Media.
@@ -22,32 +24,32 @@ pub enum Due {
     Digit(DigitFrame),
 }
 
-/// The application presses digits: what the core makes of them it does where the channel's thread reads one.
+/// The application presses digits: what the core does with a digit, it does where the channel's thread reads one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pressing;
 
-/// What came of a sink's coming. `E`: the events that were queued.
+/// The result of a sink's visit. `E`: the events that were queued.
 #[derive(Debug)]
 pub struct TakenDue<E> {
     /// What was due, if anything was.
     pub due: Option<Due>,
-    /// To be sent.
+    /// Events to be sent.
     pub events: E,
-    /// The application had to wait, and is to be read again.
+    /// The application had to wait, and reading from it is to go on.
     pub reads_on: bool,
 }
 
-/// What work on the session has led to, in the order in which the caller is to do it, with no lock held.
+/// The results of work on the session, in the order in which the caller has to process them, with no lock held.
 #[derive(Debug)]
 #[must_use]
 pub struct Changed<E> {
-    /// To be sent.
+    /// Events to be sent.
     pub events: E,
-    /// The application receives media from now on, or does so no more.
+    /// The application has started or stopped receiving media.
     pub receiving_changed: bool,
-    /// All that the session asks for; its events are among them.
+    /// All actions that the session asks for, including its events.
     pub actions: Vec<Action>,
-    /// To be [told](Playout::tell) the sinks, if it is another one than before.
+    /// The clock's setting, if it has changed: to be [told](Playout::tell) to the sinks.
     pub clock: Option<ClockSetting>,
 }
 
@@ -86,11 +88,11 @@ impl<D: Descriptor> Playout<D> {
         self.sends_media.load(Ordering::Relaxed)
     }
 
-    /// `sink` has come for what is due. It keeps the other one from coming until it is done with it. `call_player`: see
+    /// Takes what is due, for `sink`. It keeps the other sink from coming until it is done with it. `call_player`: see
     /// [`Sinks::apply`].
     ///
     /// # Errors
-    /// A player has come, and the application presses digits: the thread is to take them.
+    /// A player has come, and the application presses digits: the channel's thread has to take them.
     pub fn take_due<E>(
         &self,
         sink: Sink,
@@ -135,7 +137,7 @@ impl<D: Descriptor> Playout<D> {
         Changed { events, receiving_changed, actions, clock: (clock.seq != before).then_some(clock) }
     }
 
-    /// Has a sink come when `setting` says so. `call_player`: see [`Sinks::apply`]. No lock of ours is held.
+    /// Asks a sink to come at the time of `setting`. `call_player`: see [`Sinks::apply`]. No lock of ours is held.
     pub fn tell(&self, setting: ClockSetting, call_player: impl Fn(MonoTime)) {
         self.sinks.apply(setting, call_player, || self.newest());
     }

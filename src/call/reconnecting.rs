@@ -1,4 +1,4 @@
-//! What a call that has lost its connection waits for: the time of its next attempt, and the end of its patience.
+//! The timers of a call that has lost its connection: its next attempt, and the end of its wait.
 
 use std::time::{Duration, Instant};
 
@@ -8,13 +8,14 @@ use crate::call::role::CallRole;
 use crate::net::connector::{ConnectError, jitter};
 use crate::net::task_thread::TimerKey;
 
-/// The first attempt comes within this time, so that the calls of a server that has gone do not all come at once.
+/// The first attempt is made within this time, so that the calls of a server that went away do not all connect at once.
 const FIRST_ATTEMPT: Duration = Duration::from_millis(100);
 
-/// Between two attempts, at least. `reconnect_interval` may be nothing, which is for a few attempts and not for minutes.
+/// The shortest pause between two attempts. `reconnect_interval` may be 0, which suits a few attempts, not minutes of
+/// them.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Between two attempts, where the settings cannot be read; `reconnect_interval`'s default.
+/// The pause between two attempts if the settings cannot be read; `reconnect_interval`'s default.
 const UNKNOWN_PAUSE: Duration = Duration::from_millis(500);
 
 /// How long after the loss the first attempt is made.
@@ -22,7 +23,7 @@ pub fn first_pause() -> Duration {
     jitter(FIRST_ATTEMPT)
 }
 
-/// How long after a failed attempt, or a claim of which nothing has come, the next attempt is made.
+/// How long after a failed attempt, or a claim that led to no connection, the next attempt is made.
 pub fn pause_after(error: Option<&ConnectError>) -> Duration {
     let pause = error.and_then(|error| error.pause_ms);
     let pause = pause.map_or(UNKNOWN_PAUSE, |ms| Duration::from_millis(ms.get().into())).max(SHORTEST_PAUSE);
@@ -35,9 +36,9 @@ pub struct Waits(Mutex<WaitTimers>);
 
 #[derive(Debug, Default)]
 struct WaitTimers {
-    /// It has waited long enough.
+    /// The end of the wait.
     deadline: Option<Instant>,
-    /// It is time for an attempt.
+    /// The next attempt.
     attempt: Option<Instant>,
 }
 
@@ -47,14 +48,14 @@ impl Waits {
         self.0.lock().deadline = Some(until);
     }
 
-    /// When an attempt is to be made, if Asterisk makes one and it is not too late then.
+    /// When an attempt is to be made, if Asterisk makes the attempts and that time is not too late.
     pub fn attempt_at(&self, role: CallRole, at: Instant, until: Instant) -> Option<Instant> {
         let at = (role == CallRole::Outgoing && at < until).then_some(at)?;
         self.0.lock().attempt = Some(at);
         Some(at)
     }
 
-    /// The call `number` waits no more: gives the timers that are to be cancelled.
+    /// The call `number` waits no more: returns the timers that are to be cancelled.
     pub fn end(&self, number: u64) -> impl Iterator<Item = TimerKey> + use<> {
         let WaitTimers { deadline, attempt } = std::mem::take(&mut *self.0.lock());
         [deadline, attempt].into_iter().flatten().map(move |at| (at, number))

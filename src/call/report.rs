@@ -20,22 +20,22 @@ use crate::report::metric::{Kind, Unit, Value};
 
 pub use self::metrics::{METRICS, metric_of};
 
-/// A call at one moment. What its session knows is taken at once, all else is read when it is asked for. Its metrics
+/// A call at one moment. The session's data is taken at once, all other data is read when it is asked for. Its metrics
 /// are in [`METRICS`].
 pub struct CallReport<'a> {
     /// The call.
     pub call: &'a CallData,
-    /// Of its connection.
+    /// The state of its connection.
     pub link_state: State,
     /// It has lost its connection and waits for another one.
     pub is_lost: bool,
-    /// The newest, also when it is over.
+    /// The newest connection, even if it is over.
     pub connection: Option<Arc<CallConnection>>,
-    /// As STATUS has it.
+    /// The same as in STATUS.
     pub status: Status,
     /// What the session has counted.
     pub stats: SessionStats,
-    /// Seen from the application.
+    /// The direction as the application sees it.
     pub direction: MediaDirection,
     /// The application is not read: its queue is full and drops nothing.
     pub is_unread: bool,
@@ -52,7 +52,7 @@ pub enum MetricSection {
     Connection,
     /// Media and commands from the application.
     FromApplication,
-    /// Media and events to it.
+    /// Media and events to the application.
     ToApplication,
 }
 
@@ -68,21 +68,21 @@ impl MetricSection {
     }
 }
 
-/// One metric of a call: what it is called everywhere, and where it comes from.
+/// One metric of a call: its name, which is the same everywhere, and its source.
 pub struct Metric {
-    /// Where it is shown.
+    /// The section in which it is shown.
     pub section: MetricSection,
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// How it behaves.
+    /// Whether it counts, measures or describes.
     pub kind: Kind,
-    /// What its value counts.
+    /// The unit of its value.
     pub unit: Unit,
-    /// What it means.
+    /// Its meaning.
     pub help: &'static str,
     /// Its value.
     pub get: fn(&CallReport<'_>) -> Value,
-    /// What the sum of all calls' is; `None` if they are not summed up.
+    /// The meaning of the sum over all calls; `None` if they are not summed up.
     pub total: Option<&'static str>,
 }
 
@@ -153,7 +153,7 @@ impl<'a> CallReport<'a> {
         &self.call.media_format
     }
 
-    /// Since the channel was made.
+    /// Time since the channel was made.
     pub fn age(&self) -> Duration {
         self.call.since.elapsed()
     }
@@ -176,7 +176,7 @@ impl<'a> CallReport<'a> {
         self.call.stats.pings()
     }
 
-    /// The newest connection, also when it is over.
+    /// The newest connection, even if it is over.
     pub fn connection(&self) -> Option<&CallConnection> {
         self.connection.as_deref()
     }
@@ -186,12 +186,12 @@ impl<'a> CallReport<'a> {
         self.connection().map(|connection| connection.peer.as_str())
     }
 
-    /// From the channel's making to its WebSocket.
+    /// Time from the making of the channel to its WebSocket.
     fn connect_time(&self) -> Option<Duration> {
         self.call.stats.connected_at().map(|at| at.duration_since(self.call.since))
     }
 
-    /// Since the connection came up.
+    /// Time since the connection came up.
     fn connected(&self) -> Option<Duration> {
         self.connection().map(|connection| connection.since.elapsed())
     }

@@ -10,7 +10,7 @@ pub enum CallRole {
 }
 
 impl CallRole {
-    /// The word for it.
+    /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Incoming => "incoming",

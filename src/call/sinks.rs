@@ -1,8 +1,8 @@
-//! Where a call's frames go when they are due. There are two sinks, and one of them is told of each deadline: the channel's own
-//! thread, which the clock's descriptor wakes, and a player of ours, while the call is in a direct bridge
-//! ([`PlayedBy`] says which).
+//! Where a call's frames go when they are due. There are two sinks, and each deadline is told to one of them: the
+//! channel's own thread, which the clock's descriptor wakes, or a player, while the call is in a direct bridge
+//! ([`PlayedBy`] decides which).
 //!
-//! No lock: deadlines may be told by several threads at once, see [`ClockSetting::apply`].
+//! There is no lock: several threads may tell deadlines at once, see [`ClockSetting::apply`].
 
 use crate::call::played_by::PlayedBy;
 use crate::mono_time::MonoTime;
@@ -20,7 +20,7 @@ pub enum Sink {
 
 /// What wakes the channel's thread.
 pub trait Descriptor {
-    /// Has it woken at `deadline`, or not at all. Any thread; takes the descriptor's readiness back.
+    /// Wakes the thread at `deadline`, or not at all. Any thread; makes the descriptor unreadable until then.
     fn set(&self, deadline: Option<MonoTime>);
 }
 
@@ -35,7 +35,7 @@ impl Descriptor for Clock {
 pub struct Sinks<D> {
     /// The channel's thread.
     pub descriptor: D,
-    /// Whether it is that thread or a player, and the player's turn.
+    /// Whether that thread or a player takes frames, and the player's turn.
     pub played_by: PlayedBy,
 }
 
@@ -45,8 +45,8 @@ impl<D: Descriptor> Sinks<D> {
         Self { descriptor, played_by: PlayedBy::default() }
     }
 
-    /// Has the sink come when `setting` says so. `call_player` has a player come at its time and `newest` gives the newest
-    /// setting; neither may wait.
+    /// Asks the sink to come at the time of `setting`. `call_player` asks for a player at its time, and `newest`
+    /// returns the newest setting; neither may wait.
     pub fn apply(
         &self,
         setting: ClockSetting,
@@ -56,7 +56,8 @@ impl<D: Descriptor> Sinks<D> {
         setting.apply(|deadline| self.call(deadline, &call_player), newest);
     }
 
-    /// The same after `sink` has taken what was due: the descriptor of a thread that has come is ready until it is set.
+    /// The same after `sink` has taken what was due: the descriptor of a thread that has come stays ready until it is
+    /// set.
     pub fn apply_after(
         &self,
         sink: Sink,
@@ -67,7 +68,7 @@ impl<D: Descriptor> Sinks<D> {
         if sink == Sink::Thread && self.player_of(setting.deadline).is_some() {
             self.descriptor.set(None);
         }
-        // Always set: that is what takes the descriptor's readiness back.
+        // Always set: only that makes the descriptor unready.
         self.apply(setting, call_player, newest);
     }
 
@@ -81,7 +82,7 @@ impl<D: Descriptor> Sinks<D> {
         }
     }
 
-    /// The deadline, if it is a player's.
+    /// The deadline, if a player is to come for it.
     fn player_of(&self, deadline: Option<MonoTime>) -> Option<MonoTime> {
         deadline.filter(|at| self.played_by.is_players(*at))
     }
@@ -113,7 +114,8 @@ pub(super) mod tests {
         ClockSetting { seq: 1, deadline }
     }
 
-    /// What the descriptor is set to and when a player is called, after `sink` has taken a frame, or after none was taken.
+    /// What the descriptor is set to and when a player is called, after `sink` has taken a frame, or after no frame was
+    /// taken.
     fn told(
         sinks: &Sinks<Fake>,
         sink: Option<Sink>,
@@ -141,7 +143,8 @@ pub(super) mod tests {
         }
     }
 
-    /// The thread plays one frame more when a direct bridge begins: its descriptor would stay ready, and wake it for ever.
+    /// The thread plays one more frame when a direct bridge begins: otherwise its descriptor would stay ready and wake
+    /// it for ever.
     #[test]
     fn a_thread_that_hands_over_to_a_player_is_not_woken_again() {
         let sinks = Sinks::new(Fake::default());

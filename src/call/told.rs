@@ -1,4 +1,4 @@
-//! Which events about a call operators are told: each once, in pairs, and not more of them than a manager can read. Any thread.
+//! Which events about a call operators get: each once, in pairs, and no more than a manager can read. Any thread.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
@@ -8,16 +8,16 @@ use parking_lot::Mutex;
 use crate::mono_time::MonoTime;
 use crate::report::log_limit::LogLimit;
 
-/// What a call keeps for its events. `Ch` is its channel.
+/// The state of a call's events. `Ch` is its channel.
 #[derive(Debug)]
 pub struct ToldEvents<Ch> {
     overflowing: Mutex<Option<Overflowing>>,
-    /// An application can stall, and fill the queue, as often as it likes.
+    /// Limits for stalls and full queues, which an application can cause as often as it likes.
     limit_in: LogLimit,
     limit_out: LogLimit,
-    /// The stall that lasts was told.
+    /// The current stall was reported.
     stall_told: AtomicBool,
-    /// The cause that the core has hung up with.
+    /// The cause with which the core has hung up.
     cause: AtomicU32,
     departed: Mutex<Departed<Ch>>,
 }
@@ -27,9 +27,9 @@ pub struct ToldEvents<Ch> {
 pub struct Overflowing {
     /// When it began.
     pub since: Instant,
-    /// So many frames had been dropped before.
+    /// How many frames had been dropped before.
     pub frames_dropped_before: u64,
-    /// Its beginning was told, so its end is.
+    /// Its beginning was reported, so its end is too.
     pub told: bool,
 }
 
@@ -38,18 +38,18 @@ pub struct Overflowing {
 enum Departed<Ch> {
     /// It has not been hung up.
     NotYet,
-    /// It has, and waits for the event.
+    /// It has been hung up, and waits for the event.
     Waiting(Ch),
-    /// There has been that event.
+    /// The event has been sent.
     Past,
 }
 
-/// Whose channel the event that a connection has ended is told of.
+/// The channel for the event that a connection has ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum EndOf<Ch> {
-    /// The call's.
+    /// The call's current channel.
     CurrentChannel,
-    /// One that the core has hung up.
+    /// A channel that the core has hung up.
     HungUp(Ch),
 }
 
@@ -67,7 +67,8 @@ impl<Ch> Default for ToldEvents<Ch> {
 }
 
 impl<Ch> ToldEvents<Ch> {
-    /// The core has hung the channel up, with this cause. `channel`: if there is a connection whose end is still to be told.
+    /// The core has hung the channel up, with this cause. `channel`: given if the end of a connection has still to be
+    /// reported.
     pub fn hung_up(&self, cause: u32, channel: Option<Ch>) {
         self.cause.store(cause, Ordering::Relaxed);
         let mut departed = self.departed.lock();
@@ -76,12 +77,12 @@ impl<Ch> ToldEvents<Ch> {
         }
     }
 
-    /// The cause that the core has hung the channel up with; 0 before that.
+    /// The cause with which the core has hung the channel up; 0 before that.
     pub fn core_cause(&self) -> u32 {
         self.cause.load(Ordering::Relaxed)
     }
 
-    /// The connection has ended. `None`: that has been told.
+    /// The connection has ended. `None`: that was reported already.
     pub fn disconnected(&self) -> Option<EndOf<Ch>> {
         match std::mem::replace(&mut *self.departed.lock(), Departed::Past) {
             Departed::NotYet => Some(EndOf::CurrentChannel),
@@ -90,27 +91,27 @@ impl<Ch> ToldEvents<Ch> {
         }
     }
 
-    /// The application does not take what is sent to it. Whether that is told.
+    /// The application does not read what is sent to it. Returns whether to report that.
     pub fn stalled(&self, now: MonoTime) -> bool {
         let told = self.limit_out.admit(now).is_some();
         self.stall_told.store(told, Ordering::Relaxed);
         told
     }
 
-    /// It takes it again. Whether that is told.
+    /// The application reads again. Returns whether to report that.
     pub fn resumed(&self) -> bool {
         self.stall_told.load(Ordering::Relaxed)
     }
 
-    /// The application's media finds the queue full. So many frames had been dropped before. Whether that is told. On the
-    /// connection's reactor.
+    /// The queue is full when media of the application arrives. `frames_dropped_before`: how many frames had been
+    /// dropped earlier. Returns whether to report that. On the connection's reactor.
     pub fn overflowing(&self, now: MonoTime, frames_dropped_before: u64) -> bool {
         let told = self.limit_in.admit(now).is_some();
         *self.overflowing.lock() = Some(Overflowing { since: Instant::now(), frames_dropped_before, told });
         told
     }
 
-    /// It finds room again. `None`: it has had it all the time.
+    /// The queue has room again. `None`: it was not full.
     pub fn flowing(&self) -> Option<Overflowing> {
         self.overflowing.lock().take()
     }

@@ -1,4 +1,4 @@
-//! What all calls did together, those that are over included.
+//! What all calls did together, including those that are over.
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -12,24 +12,24 @@ use crate::report::call_stats::{EndedBy, Ending};
 use crate::report::direct_bridge::{ByReason, NotDirect};
 use crate::report::metric::{Histogram, Unit, Value};
 
-/// Close codes of an application's own are counted together per thousand from here on, so that no application can
-/// make the list long.
+/// From here on, close codes are an application's own. They are counted together per thousand, so that no application
+/// can make the list long.
 const OWN_CLOSE_CODES: u16 = 3000;
 
-/// What one call, or many together, have moved. All of it only grows.
+/// The traffic of one call, or of many together. Every value only grows.
 #[derive(Debug, Clone)]
 pub struct Traffic {
-    /// One for each of a call's metrics that has a total, in their order.
+    /// One sum for each of a call's metrics that has a total, in their order.
     sums: Vec<Value>,
-    /// Frames of direct bridges that went by way of a channel's thread.
+    /// Frames to applications in direct bridges that went through a channel's thread.
     not_direct: ByReason,
-    /// The same of frames for direct bridges.
+    /// The same for frames from applications.
     played_not_direct: ByReason,
     /// How long frames waited for the core.
     pub queue_wait: Histogram,
-    /// How late the core read them.
+    /// How late the core read frames.
     pub lateness: Histogram,
-    /// From MEDIA_START to the application's first media.
+    /// Time from MEDIA_START to the application's first media.
     pub first_media: Histogram,
     /// Round trips of pings.
     pub ping_rtt: Histogram,
@@ -49,7 +49,7 @@ impl Default for Traffic {
 }
 
 impl Traffic {
-    /// What one call has moved so far.
+    /// The traffic of one call so far.
     pub fn of(call: &CallReport<'_>) -> Self {
         let record = &call.call.stats;
         let mut first_media = Histogram::default();
@@ -67,22 +67,22 @@ impl Traffic {
         }
     }
 
-    /// What is summed up, what the sum is, and the sum.
+    /// The metric that is summed up, the meaning of the sum, and the sum.
     pub fn sums(&self) -> impl Iterator<Item = (&'static Metric, &'static str, &Value)> {
         summed().zip(&self.sums).map(|((metric, help), sum)| (metric, help, sum))
     }
 
-    /// Frames of direct bridges that went by way of a channel's thread.
+    /// Frames to applications in direct bridges that went through a channel's thread.
     pub fn not_direct(&self) -> ByReason {
         self.not_direct
     }
 
-    /// The same of frames for direct bridges.
+    /// The same for frames from applications.
     pub fn played_not_direct(&self) -> ByReason {
         self.played_not_direct
     }
 
-    /// Adds frames of calls that are not known.
+    /// Adds frames whose call is not known.
     pub fn count_not_direct(&mut self, reason: NotDirect, frames: u64) {
         if let Some(count) = self.not_direct.get_mut(reason as usize) {
             *count += frames;
@@ -106,25 +106,25 @@ impl AddAssign for Traffic {
     }
 }
 
-/// The metrics of a call that are summed up, and what their sum is.
+/// The metrics of a call that are summed up, and the meanings of their sums.
 fn summed() -> impl Iterator<Item = (&'static Metric, &'static str)> {
     METRICS.iter().filter_map(|metric| Some((metric, metric.total?)))
 }
 
-/// What is kept of calls beyond their end. Its lock is held for an addition.
+/// What is kept of calls after their end. Its lock is held only for an addition.
 #[derive(Debug, Clone)]
 pub struct Totals {
-    /// Since when they are kept.
+    /// Since when the totals are kept.
     pub since: Instant,
     /// Channels ever made.
     pub calls: PerRole,
-    /// The most at one time.
+    /// The most calls at one time.
     pub calls_high_water: u64,
-    /// Of them, those whose WebSocket came up.
+    /// Channels whose WebSocket came up.
     pub connected: PerRole,
-    /// Calls that are over, by how and by close code (0: none).
+    /// Calls that are over, by the way they ended and by close code (0: none).
     pub ended: BTreeMap<(EndedBy, u16), u64>,
-    /// Of calls that are over.
+    /// The traffic of calls that are over.
     pub traffic: Traffic,
 }
 

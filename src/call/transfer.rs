@@ -1,8 +1,8 @@
-//! A call's transfer: what is under way, and the connection's close that waits for its result.
+//! A call's transfer: its progress, and the close of the connection, which waits for the result.
 //!
-//! Three threads meet here: the transfer's own, which has the result; the one that hangs the channel up, which often does so before
-//! that; and the job thread, whose clock ends the wait. Whatever their order, the result is told once or not at all, and a close
-//! that was laid aside is handed out once.
+//! Three threads meet here: the transfer's own, which has the result; the thread that hangs up the channel, often
+//! before that; and the job thread, whose timer ends the wait. Whatever their order, the result is told once or not at
+//! all, and a close that was put aside is returned once.
 
 #[cfg(all(test, loom))]
 mod models;
@@ -23,9 +23,9 @@ impl<T> Default for Transferring<T> {
 
 #[derive(Debug)]
 enum TransferProgress<T> {
-    /// There is none.
+    /// There is no transfer.
     None,
-    /// It is under way.
+    /// A transfer is under way.
     Running { correlation_id: Option<String>, close: Option<T> },
     /// Its result is being told.
     Telling { close: Option<T> },
@@ -37,14 +37,14 @@ enum TransferProgress<T> {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Abandoned<T> {
-    /// What the application has asked for it with.
+    /// The id in the application's command.
     pub correlation_id: Option<String>,
-    /// To be done now, if it has waited.
+    /// What is to be done now, if it has waited.
     pub close: Option<T>,
 }
 
 impl<T> Transferring<T> {
-    /// A transfer begins. False: there is one.
+    /// A transfer begins. False: one is under way already.
     #[must_use]
     pub fn begin(&self, correlation_id: Option<String>) -> bool {
         let mut progress = self.0.lock();
@@ -55,8 +55,8 @@ impl<T> Transferring<T> {
         is_free
     }
 
-    /// It is over. Gives what the application has asked for it with: it is to be told, and then [`told`](Self::told) says what
-    /// is to be done. `None`: nobody is there who could be told.
+    /// The transfer is over. Returns the id in the application's command: the caller tells the application the result,
+    /// and then asks [`told`](Self::told) what is to be done. `None`: there is nobody to tell.
     pub fn over(&self) -> Option<Option<String>> {
         let mut progress = self.0.lock();
         match std::mem::replace(&mut *progress, TransferProgress::None) {
@@ -68,7 +68,7 @@ impl<T> Transferring<T> {
         }
     }
 
-    /// The result has been told. Gives the close that has waited for that.
+    /// The result has been told. Returns the close that has waited for that.
     pub fn told(&self) -> Option<T> {
         match std::mem::replace(&mut *self.0.lock(), TransferProgress::None) {
             TransferProgress::Telling { close } => close,
@@ -76,10 +76,10 @@ impl<T> Transferring<T> {
         }
     }
 
-    /// The core has hung up. Lays `close` aside until the result has been told.
+    /// The core has hung up. Puts `to_do` aside until the result has been told.
     ///
     /// # Errors
-    /// It is to be done now: nothing is under way.
+    /// `to_do` is to be done now: no transfer is under way.
     pub fn lay_aside(&self, to_do: T) -> Result<(), T> {
         match &mut *self.0.lock() {
             TransferProgress::Running { close, .. } | TransferProgress::Telling { close } => {

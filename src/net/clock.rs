@@ -20,7 +20,7 @@ pub fn now() -> MonoTime {
     MonoTime::from_nanos(seconds.saturating_add(time.tv_nsec.unsigned_abs()))
 }
 
-/// In the form of the kernel's timers.
+/// The time in the form of the kernel's timers.
 pub fn timespec(time: MonoTime) -> Timespec {
     let nanos = time.as_nanos();
     Timespec {
@@ -29,7 +29,7 @@ pub fn timespec(time: MonoTime) -> Timespec {
     }
 }
 
-/// The descriptor. Set from any thread; setting it takes its readiness back, so it is never read.
+/// The descriptor. Any thread may set it; setting it makes it unreadable again, so it is never read.
 #[derive(Debug)]
 pub struct Clock(OwnedFd);
 

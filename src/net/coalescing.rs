@@ -1,8 +1,9 @@
 //! The common tick: when calls' clocks fire, and when a busy reactor sweeps its sockets.
 //!
-//! Waking a processor that sleeps costs several times what is then done for one call. So all calls' clocks fire at
-//! multiples of [`CLOCK_GRID`], and a reactor with much to do sweeps all its sockets while the channels' threads keep the
-//! processor awake anyway, instead of waking for every message. Only arithmetic on `CLOCK_MONOTONIC` lives here.
+//! Waking a sleeping processor costs several times the work that is then done for one call. So all calls' clocks fire
+//! at multiples of [`CLOCK_GRID`], and a reactor with much to do sweeps all its sockets while the channels' threads
+//! keep the processor awake anyway, instead of waking for every message. This file only calculates times on
+//! `CLOCK_MONOTONIC`.
 
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use crate::mono_time::MonoTime;
 /// Clocks fire at multiples of this. A longer one saves hardly more and delays media by up to its length.
 pub const CLOCK_GRID: Duration = Duration::from_millis(5);
 
-/// A busy reactor sweeps so long after a tick. Before the tick it would save half a tick's delay, and cost about as
-/// much as all that this saves: it would wake the processor a second time.
+/// A busy reactor sweeps this long after a tick. A sweep before the tick would save half a tick's delay, but it would
+/// wake the processor a second time, which costs about as much as the common tick saves.
 const SWEEP_LAG: Duration = Duration::from_micros(250);
 
 /// When a busy reactor is to sweep its sockets next, after `now`.

@@ -1,6 +1,6 @@
 //! One WebSocket connection after its handshake: reads, parses and closes. Lives in one reactor thread.
 //!
-//! A message comes through `on_readable`, then `reading`, to the call's [`Handler`]. What is written goes through the
+//! A message passes through `on_readable` and `reading` to the call's [`Handler`]. What is written goes through the
 //! connection's [`Outbound`].
 
 mod closing;
@@ -42,7 +42,7 @@ pub struct ConnectionConfig {
     pub close_timeout: Duration,
     /// Pings, if any.
     pub pings: Option<Pings>,
-    /// Each message is read as it comes, also when its reactor has much to do.
+    /// Each message is read as it arrives, even if its reactor has much to do.
     pub prompt: bool,
 }
 
@@ -71,7 +71,7 @@ pub struct Connection {
     state: CloseState,
     ping: Option<Ping>,
     blocked_since: Option<Instant>,
-    /// The application has stalled since then, and the call has been told.
+    /// Since when the application has stalled, if the call has been told of that.
     stalled_since: Option<Instant>,
     /// The media dropped so far when everything was last written.
     dropped_before: u64,
@@ -97,8 +97,8 @@ impl fmt::Debug for Connection {
 }
 
 impl Drop for Connection {
-    /// The call may keep the transport for a while; the application should not wait for that. Lost in a panic, the
-    /// connection still tells its call.
+    /// Closes the transport at once: the call may keep it for a while, and the application should not wait for that. If
+    /// a panic drops the connection, it still tells its call.
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.tell(Closed::Panicked);
@@ -142,14 +142,14 @@ impl Connection {
         }
     }
 
-    /// Has [`Handler::on_call_back`] called after this long, too.
+    /// Also calls [`Handler::on_call_back`] after this time.
     #[must_use]
     pub fn called_back_after(mut self, after: Duration) -> Self {
         self.call_back = Some(Instant::now() + after);
         self
     }
 
-    /// Whether each message is read as it comes.
+    /// Whether each message is read as it arrives.
     pub fn is_prompt(&self) -> bool {
         self.config.prompt
     }
@@ -159,7 +159,7 @@ impl Connection {
         std::mem::take(&mut self.commanded)
     }
 
-    /// Whether it goes on when its socket takes bytes again.
+    /// Whether it has something to do when its socket accepts bytes again.
     pub fn wants_room(&self) -> bool {
         self.blocked_since.is_some() || !self.transport.concurrent()
     }
@@ -170,7 +170,7 @@ impl Connection {
     }
 
     /// Reads and handles what has arrived, at most one buffer of it. `short_reads`: poll saw the end of the stream, or
-    /// urgent data, which it does not say again.
+    /// urgent data, which it does not report again.
     pub fn on_readable(&mut self, scratch: &mut [u8], short_reads: bool) -> Turn {
         self.short_reads |= short_reads;
         let more = match self.state {
@@ -182,8 +182,8 @@ impl Connection {
         if more && turn == Turn::Idle { Turn::StillReadable } else { turn }
     }
 
-    /// The socket takes bytes again. Over TLS a read may have waited for that: some messages of the protocol have to be
-    /// answered before what stands after them can be read.
+    /// The socket accepts bytes again. Over TLS a read may have waited for that: some messages of the protocol have to
+    /// be answered before what follows them can be read.
     pub fn on_room(&mut self, scratch: &mut [u8]) -> Turn {
         if self.transport.concurrent() { self.on_writable() } else { self.on_readable(scratch, false) }
     }
@@ -223,8 +223,8 @@ impl Connection {
         }
     }
 
-    /// Queues pongs that had to wait for room: nothing else would bring them out before the application sends again. True
-    /// if there is something to write.
+    /// Queues pongs that had to wait for room: nothing else would send them before the application sends again. True if
+    /// there is something to write.
     fn queue_waiting_pongs(&mut self) -> bool {
         if self.state != CloseState::Open {
             return false;

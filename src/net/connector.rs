@@ -3,8 +3,8 @@
 //! One thread connects for all calls (`scheduler`): every socket is non-blocking and every wait is a timer, so that
 //! five hundred silent servers cost five hundred timers. What may block runs on helper threads (`helpers`):
 //! settings that are read from a database, the files of TLS, and name look-ups (`lookup`). A call's `attempts` try the
-//! host's addresses in turn; an `opening` is one of those connections, through TCP, `proxy`, `tls` and the upgrade. A call that
-//! is cancelled leaves its server in order, see `cancelled_attempt`.
+//! host's addresses in turn; an `opening` is one of those connections, through TCP, `proxy`, `tls` and the upgrade. A
+//! call that is cancelled leaves its server in order, see `cancelled_attempt`.
 //!
 //! | bounded by | what |
 //! | --- | --- |
@@ -84,7 +84,7 @@ pub struct Destination {
 
 /// How the connector gets a call's [`Destination`].
 pub enum ConnectSettings {
-    /// The caller had it in memory; or what is wrong with it, for the log. Costs no helper thread.
+    /// The caller had it in memory, or an error for the log. Needs no helper thread.
     Known(Result<Box<Destination>, String>),
     /// It has to be read first.
     Read(SettingsFn),
@@ -132,16 +132,16 @@ pub struct ConnectJob {
     pub settings: ConnectSettings,
     /// Tried in turn when all attempts before have failed.
     pub fallbacks: Vec<Fallback>,
-    /// For `wss`.
+    /// Makes TLS for `wss`.
     pub tls: Arc<dyn TlsConnector>,
     /// Called once with the result, unless the job is cancelled first: then never.
     pub on_done: OnDone,
     /// The channel's name, for log lines.
     pub label: String,
-    /// One of many attempts after a loss: what fails is told at the level debug.
+    /// One of many attempts after a loss: failures are logged at the level debug.
     pub again: bool,
-    /// Told each step. Makes the job a check: a WebSocket that opens is closed with 1000 as soon as `on_done` has
-    /// returned, and may not be used; totals do not count it.
+    /// Called with each step. It makes the job a check: a WebSocket that opens is closed with 1000 as soon as `on_done`
+    /// has returned, and may not be used; totals do not count it.
     pub on_step: Option<OnStep>,
 }
 
@@ -149,13 +149,13 @@ pub struct ConnectJob {
 pub struct Connected {
     /// The non-blocking stream under it, in no epoll any more. TLS may hold bytes that epoll does not see: read first.
     pub transport: Arc<dyn Transport>,
-    /// What the server sent right after its 101: the first bytes of the WebSocket.
+    /// Bytes that the server sent right after its 101: the first bytes of the WebSocket.
     pub leftover: Vec<u8>,
-    /// What the server chose of the offered ones; `None` if nothing.
+    /// The subprotocol that the server chose of the offered ones; `None` if it chose none.
     pub subprotocol: Option<String>,
     /// The other end of the TCP connection: the server, or the proxy.
     pub peer: SocketAddr,
-    /// The name of the websocket_client: a fallback's, where that one is connected.
+    /// The name of the websocket_client: a fallback's, if that one is connected.
     pub client: String,
     /// As read for this call.
     pub settings: ClientSettings,
@@ -217,7 +217,7 @@ pub struct StopReport {
     pub abandoned: usize,
 }
 
-/// Connects outgoing calls, on a thread of its own.
+/// Connects outgoing calls, on a separate thread.
 pub struct Connector {
     mailbox: Arc<Mailbox>,
     next_id: AtomicUsize,
@@ -236,7 +236,7 @@ impl Connector {
         Self::start_with(name, Arc::new(SystemResolver), SETTINGS_TIMEOUT)
     }
 
-    /// As [`Connector::start`], with another resolver and another time for reading the settings.
+    /// As [`Connector::start`], with another resolver and another limit for reading the settings.
     ///
     /// # Errors
     /// No thread, or no descriptors.
@@ -255,7 +255,7 @@ impl Connector {
         Ok(Self { mailbox, next_id, settings, resolvers, thread })
     }
 
-    /// Takes a job on. Any thread may call this; it never blocks.
+    /// Takes on a job. Any thread may call this; it never blocks.
     ///
     /// `on_done` is called exactly once, on the connector's thread, unless [`ConnectHandle::cancel`] comes first or
     /// the connector was stopped before: then never.

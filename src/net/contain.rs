@@ -1,14 +1,15 @@
-//! The edge of each piece of work that a thread of ours does: no panic takes the thread itself away.
+//! The boundary of each piece of work of our threads: no panic ends the thread itself.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
-/// How long a thread rests after a panic in its loop itself, lest one that comes again and again fill log and processor.
+/// How long a thread rests after a panic in its loop itself, so that repeated panics do not fill the log and the
+/// processor.
 const REST: Duration = Duration::from_millis(100);
 
-/// Runs `work`. `None`: it panicked, which is logged with `what` it was; what `work` has changed may be half done.
+/// Runs `work`. `None`: it panicked, which is logged together with `what`; changes by `work` may be half done.
 pub(crate) fn contained<T>(what: &str, work: impl FnOnce() -> T) -> Option<T> {
     catch(work).map_err(|text| log::error!("{what}: a fault in chan_websocket was contained: {text}")).ok()
 }
@@ -25,7 +26,7 @@ pub(crate) fn contained_round<T>(thread: &str, round: impl FnOnce() -> T) -> Opt
 /// Runs `work`.
 ///
 /// # Errors
-/// It panicked; with what it said.
+/// It panicked; the error is the panic's text.
 pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panic_text(&*panic))
 }

@@ -1,7 +1,7 @@
-//! Reads WebSocket frames out of what has arrived (RFC 6455 section 5), in whatever pieces that comes.
+//! Reads WebSocket frames out of the bytes that have arrived (RFC 6455 section 5), in whatever pieces they arrive.
 //!
-//! A header is judged as soon as its bytes are there, a payload when all of it is. A payload is unmasked where it lies and
-//! copied once, into the message. Knows no socket; called by a connection, on its reactor's thread.
+//! A header is checked as soon as its bytes are there, a payload when all of it is. A payload is unmasked in place and
+//! copied once, into the message. It uses no socket; a connection calls it, on its reactor's thread.
 
 mod close;
 mod fault;
@@ -28,25 +28,25 @@ use super::mask::{Key, apply_mask};
 pub(super) enum Received {
     Text(String),
     Binary(Bytes),
-    /// Its payload is to come back in a pong.
+    /// A ping, whose payload is to come back in a pong.
     Ping(Vec<u8>),
     Pong,
     /// The payload of a close frame: empty, or a code that may be sent and a reason in UTF-8. Nothing after it matters.
     Close(Vec<u8>),
 }
 
-/// A frame whose header has come, and not all of its payload.
+/// A frame whose header has arrived, but not all of its payload.
 #[derive(Debug, Clone, Copy)]
 struct Frame {
     opcode: OpCode,
     is_final: bool,
-    /// For the payload that is to come.
+    /// The key for the rest of the payload.
     key: Option<Key>,
-    /// Bytes of it.
+    /// Bytes of the payload that are missing.
     left: usize,
 }
 
-/// The frames of one connection, as far as they have come.
+/// The frames of one connection, as far as they have arrived.
 #[derive(Debug)]
 pub(super) struct FrameReader {
     expected: Expected,
@@ -60,7 +60,8 @@ pub(super) struct FrameReader {
 }
 
 impl FrameReader {
-    /// For a connection on which we have this role. `max_message_size`: of a message, its fragments together, bytes.
+    /// A reader for a connection on which we have this role. `max_message_size`: limit of a message, its fragments
+    /// together, bytes.
     pub(super) fn new(role: Role, max_message_size: usize) -> Self {
         Self {
             expected: Expected { masked: role == Role::Server, in_message: false },
@@ -72,11 +73,12 @@ impl FrameReader {
         }
     }
 
-    /// Reads up to the end of the next message or control frame, and takes off `input` what it has read; `None`: that
-    /// was all of `input`. What stays in `input` is to be given again, whenever the caller wants the next message.
+    /// Reads up to the end of the next message or control frame, and takes the bytes that it has read off `input`;
+    /// `None`: that was all of `input`. The rest of `input` has to be passed again when the caller wants the next
+    /// message.
     ///
     /// # Errors
-    /// What breaks RFC 6455 or the limit. Nothing can be read any more.
+    /// What breaks RFC 6455 or the limit. Nothing can be read after that.
     pub(super) fn next(&mut self, input: &mut &mut [u8]) -> Result<Option<Received>, Fault> {
         while let Some(mut frame) = self.begun_frame(input)? {
             let payload = take(input, frame.left);
@@ -99,7 +101,7 @@ impl FrameReader {
         Ok(None)
     }
 
-    /// The frame whose payload comes next; `None`: its header is not all there.
+    /// The frame whose payload comes next; `None`: its header is not complete.
     fn begun_frame(&mut self, input: &mut &mut [u8]) -> Result<Option<Frame>, Fault> {
         if let Some(frame) = self.frame.take() {
             return Ok(Some(frame));
@@ -114,7 +116,7 @@ impl FrameReader {
         Ok(Some(Frame { opcode, is_final, key, left }))
     }
 
-    /// The next header, taken off `input`; `None`: it is not all there. Mostly it lies in `input` whole.
+    /// The next header, taken off `input`; `None`: it is not complete. Usually `input` has all of it.
     fn read_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, Fault> {
         if self.header.is_empty()
             && let Some(header) = self.expected.parse(input)?
@@ -132,7 +134,7 @@ impl FrameReader {
         Ok(None)
     }
 
-    /// A frame of a message begins: with it the message must not become too long.
+    /// A frame of a message begins: checks that the message does not become too long.
     fn begin_fragment(&mut self, data: Data, is_final: bool, payload_len: u64) -> Result<(), Fault> {
         if data != Data::Continue {
             self.message.begin(data == Data::Text, is_final, payload_len);
@@ -144,7 +146,7 @@ impl FrameReader {
         Ok(())
     }
 
-    /// All of the frame is there.
+    /// The frame is complete.
     fn end_frame(&mut self, frame: Frame) -> Result<Option<Received>, Fault> {
         match frame.opcode {
             OpCode::Control(control) => self.end_control(control),
@@ -165,13 +167,13 @@ impl FrameReader {
             Control::Ping => Ok(Some(Received::Ping(payload))),
             Control::Pong => Ok(Some(Received::Pong)),
             Control::Close => close::check(&payload).map(|()| Some(Received::Close(payload))),
-            // Its header has been refused.
+            // Its header was refused earlier.
             Control::Reserved(_) => Err(Fault::ReservedOpcode),
         }
     }
 }
 
-/// Takes so many bytes off the front of `input`, or what there is.
+/// Takes `len` bytes off the front of `input`, or all of them if there are fewer.
 fn take<'a>(input: &mut &'a mut [u8], len: usize) -> &'a mut [u8] {
     let len = len.min(input.len());
     input.split_off_mut(..len).unwrap_or_default()

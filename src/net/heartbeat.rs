@@ -1,8 +1,9 @@
-//! What others can see of a thread: whether it waits or works, and whether it comes round.
+//! What other threads can see of a thread: whether it waits or works, and whether it makes progress.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts a thread's turns: even while it waits for something to do, odd while it does it. Written by that thread alone.
+/// Counts a thread's turns: even while it waits for something to do, odd while it does it. Written by that thread
+/// alone.
 #[derive(Debug)]
 pub struct Heartbeat {
     name: String,
@@ -10,7 +11,7 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// Of the thread with this name, which waits.
+    /// The heartbeat of the thread with this name, which waits.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), turns: AtomicU64::new(0) }
     }
@@ -30,7 +31,7 @@ impl Heartbeat {
         self.turns.store(self.turns().wrapping_add(1) | 1, Ordering::Relaxed);
     }
 
-    /// The count.
+    /// The count of turns.
     pub(super) fn turns(&self) -> u64 {
         self.turns.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Threads for what may block: they come when there is work, up to a number, and go when there is none.
+//! Threads for work that may block: they start when there is work, up to a number, and end when there is none.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,7 +16,7 @@ const IDLE: Duration = Duration::from_secs(5);
 /// Something that may block. It owns all that it touches, because it may be abandoned.
 pub(crate) type Task = Box<dyn FnOnce() + Send>;
 
-/// Names one task for [`Helpers::forget`].
+/// Identifies one task for [`Helpers::forget`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Ticket(u64);
 
@@ -85,7 +85,7 @@ impl Helpers {
         Ok(())
     }
 
-    /// Threads that there are now.
+    /// How many threads there are now.
     pub(crate) fn live(&self) -> usize {
         self.0.state.lock().live
     }
@@ -99,8 +99,8 @@ impl Helpers {
         task.is_some()
     }
 
-    /// Drops what has not begun and joins the threads. Those still at work at `deadline` are left alone and counted:
-    /// they end by themselves after their task.
+    /// Drops the tasks that have not begun, and joins the threads. Those still at work at `deadline` are left alone and
+    /// counted: they end by themselves after their task.
     pub(crate) fn close(&self, deadline: Instant) -> usize {
         let mut state = self.0.state.lock();
         state.closed = true;
@@ -111,7 +111,7 @@ impl Helpers {
         let mut threads = std::mem::take(&mut state.threads);
         drop(state);
         drop(dropped);
-        // A thread that is not abandoned has reported its end: wait until it has ended.
+        // A thread that is not abandoned has reported its end; now wait until it has ended.
         while threads.len() > abandoned {
             for thread in threads.extract_if(.., |thread| thread.is_finished()) {
                 let _ = thread.join();
@@ -129,7 +129,7 @@ impl Pool {
         }
     }
 
-    /// Waits for work. `None`: the thread has been counted out and has to end.
+    /// Waits for work. `None`: the thread is no longer counted and has to end.
     fn next_task(&self) -> Option<Task> {
         let mut state = self.state.lock();
         let mut timed_out = false;

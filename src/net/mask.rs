@@ -1,9 +1,9 @@
-//! Masking (RFC 6455 section 5.3), which is the same either way.
+//! Masking (RFC 6455 section 5.3), which is the same in both directions.
 
 /// A masking key.
 pub(super) type Key = [u8; 4];
 
-/// Masks or unmasks the next bytes of a payload, and turns the key so that it fits what comes after them.
+/// Masks or unmasks the next bytes of a payload, and rotates the key so that it fits the bytes after them.
 #[inline]
 pub(super) fn apply_mask(payload: &mut [u8], key: &mut Key) {
     let [a, b, c, d] = *key;

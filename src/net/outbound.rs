@@ -1,9 +1,10 @@
-//! The way out: encodes WebSocket frames and writes them without waiting, with a bounded queue for what cannot be written yet.
+//! The output of a connection: encodes WebSocket frames and writes them without waiting, with a bounded queue for what
+//! cannot be written yet.
 //!
-//! Events are queued first, so that their order is the queue's, and then written by the same thread. Media is written
-//! directly when nothing is queued. When something waits, when another thread writes, and over TLS, a message is appended
-//! and the connection's reactor is woken. Media for an application that reads slowly is kept up to a limit and
-//! then dropped, the oldest first; control messages are never dropped, nor is a message whose bytes have begun.
+//! Events are queued first, so that the queue determines their order, and then written by the same thread. Media is
+//! written directly when nothing is queued. When something waits, when another thread writes, and over TLS, a message
+//! is appended and the connection's reactor is woken. Media for an application that reads slowly is kept up to a limit
+//! and then dropped, the oldest first; control messages are never dropped, nor is a message whose bytes have begun.
 
 mod counters;
 mod encode;
@@ -43,28 +44,28 @@ pub trait Wake: Send + Sync {
 pub struct MediaTime {
     /// How long it lasts.
     pub duration: Duration,
-    /// Since the stream began, where the call's dialect says that; else nothing.
+    /// The time since the stream began, if the call's dialect sends it; else zero.
     pub at: Duration,
 }
 
-/// What a flush came to.
+/// The result of a flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flushed {
-    /// All is written; this much media had been dropped since the last time all was.
+    /// Everything is written; this much media had been dropped since the last time that was so.
     Empty(Dropped),
-    /// The socket takes no more; the application has taken nothing since the given time.
+    /// The socket accepts no more; the application has taken nothing since the given time.
     Blocked(Instant),
     /// Writing failed for good.
     Failed,
 }
 
-/// One connection's way out. Shared by the channel's thread, the job thread and the reactor.
+/// One connection's output. Shared by the channel's thread, the job thread and the reactor.
 pub struct Outbound {
     transport: Arc<dyn Transport>,
     wake: Box<dyn Wake>,
     media_limit: Duration,
     pending: Mutex<Pending>,
-    /// Messages in `pending`, to see without its lock that there are none.
+    /// The number of messages in `pending`: shows without its lock that there are none.
     pending_len: AtomicUsize,
     writer: Mutex<Writer>,
     congested: AtomicBool,
@@ -81,8 +82,8 @@ impl std::fmt::Debug for Outbound {
 }
 
 impl Outbound {
-    /// The way out over `transport`. As a client it masks with keys from a generator of its own, seeded by the
-    /// kernel (RFC 6455 section 5.3). `media_limit` is how much playing time of media may wait.
+    /// The output over `transport`. As a client it masks with keys from its own generator, seeded by the kernel (RFC
+    /// 6455 section 5.3). `media_limit` is how much playing time of media may wait.
     pub fn new(
         transport: Arc<dyn Transport>,
         role: Role,
@@ -106,7 +107,7 @@ impl Outbound {
         }
     }
 
-    /// Has messages written in the call's dialect, where that wraps media or numbers messages.
+    /// Writes messages in the call's dialect, if that wraps media or numbers messages.
     #[must_use]
     pub fn speaking(self, dialect: Option<WireWriter>) -> Self {
         self.writer.lock().encoder.dialect = dialect;
@@ -118,7 +119,7 @@ impl Outbound {
         self.send_timed_media(payload, MediaTime { duration, at: Duration::ZERO });
     }
 
-    /// The same for a dialect that says when the frame plays.
+    /// The same for a dialect that sends the time at which the frame plays.
     pub fn send_timed_media(&self, payload: &[u8], time: MediaTime) {
         self.counters.media_messages.fetch_add(1, Ordering::Relaxed);
         self.counters.media_bytes.fetch_add(payload.len() as u64, Ordering::Relaxed);
@@ -143,13 +144,13 @@ impl Outbound {
         self.send_queued();
     }
 
-    /// Queues one text message without writing it: a short lock, no syscall. A caller that orders events by a lock of
-    /// its own queues them under that lock, and calls [`send_queued`](Self::send_queued) after it has released the lock.
+    /// Queues one text message without writing it: a short lock, no syscall. A caller that orders events by its own
+    /// lock queues them under that lock, and calls [`send_queued`](Self::send_queued) after it has released the lock.
     pub fn queue_text(&self, text: &str) {
         self.queue_event(text, false);
     }
 
-    /// The same for an event that is soon out of date: the first to go where too many wait for the next connection.
+    /// The same for an event that is soon out of date: it is dropped first if too many wait for the next connection.
     pub fn queue_passing_text(&self, text: &str) {
         self.queue_event(text, true);
     }
@@ -159,7 +160,7 @@ impl Outbound {
         self.queue_payload(text.as_bytes(), None, is_passing);
     }
 
-    /// Writes what is queued, if the socket takes it and no other thread writes; else wakes the reactor for it. Never
+    /// Writes what is queued, if the socket accepts it and no other thread writes; else wakes the reactor for it. Never
     /// waits. Any thread, no lock held.
     pub fn send_queued(&self) {
         if !self.is_waiting() {
@@ -200,8 +201,8 @@ impl Outbound {
         }
     }
 
-    /// Queues a close frame with this payload after everything else, and takes no more. Written as a ping is. Nobody comes
-    /// between it and the text message `last`, if there is one.
+    /// Queues a close frame with this payload after everything else, and accepts no more. Written as a ping is. Nothing
+    /// comes between it and the text message `last`, if there is one.
     pub fn queue_close(&self, last: Option<&str>, payload: &[u8]) {
         let frame = self.control_frame(Control::Close, payload);
         let mut pending = self.pending.lock();
@@ -224,7 +225,7 @@ impl Outbound {
         frame
     }
 
-    /// Takes no more payload from now on; what is queued still goes out.
+    /// Accepts no more payload from now on; what is queued is still sent.
     pub fn close(&self) {
         self.pending.lock().closed = true;
     }
@@ -239,7 +240,7 @@ impl Outbound {
         self.pending_len.load(Ordering::Acquire) > 0
     }
 
-    /// Whether pongs can be queued without piling up behind an application that does not read.
+    /// Whether so much waits that pongs would pile up for an application that does not read.
     pub fn is_backed_up(&self) -> bool {
         self.pending_len.load(Ordering::Acquire) > 16
     }
@@ -257,7 +258,7 @@ impl Outbound {
         }
     }
 
-    /// Writes what the socket takes. Called by the connection's reactor alone.
+    /// Writes what the socket accepts. Called by the connection's reactor alone.
     pub fn flush(&self) -> Flushed {
         loop {
             let mut writer = self.writer.lock();
@@ -276,7 +277,7 @@ impl Outbound {
         }
     }
 
-    /// Queues an unencoded message; false if it does not go out here. `media`: how long it plays, if it is media.
+    /// Queues an unencoded message; false if it is not sent here. `media`: how long it plays, if it is media.
     fn queue_payload(&self, payload: &[u8], media: Option<MediaTime>, is_passing: bool) -> bool {
         let mut pending = self.pending.lock();
         let message = || PendingMessage::Payload { payload: payload.to_vec(), media, is_passing };

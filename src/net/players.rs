@@ -1,7 +1,8 @@
-//! Threads that play what is due: each thing has its place among the points in time at which one of them is to come to it.
+//! Threads that play what is due. Each thing has an entry in the order of the times at which a thread has to come to
+//! it.
 //!
-//! All clocks fire at multiples of [`CLOCK_GRID`](super::coalescing::CLOCK_GRID), so one wake serves all calls that are due then. A
-//! thing always comes to the same thread.
+//! All clocks fire at multiples of [`CLOCK_GRID`](super::coalescing::CLOCK_GRID), so one wake serves all calls that are
+//! due then. A thing is always played by the same thread.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -19,7 +20,7 @@ use super::heartbeat::Heartbeat;
 use super::watchdog::WatchedThread;
 use crate::mono_time::MonoTime;
 
-/// A thing, when it is due, and its place among those that are due then.
+/// A thing, when it is due, and its place among those that are due at the same time.
 struct Scheduled<T> {
     at: MonoTime,
     number: u64,
@@ -54,7 +55,7 @@ impl<T> Ord for Scheduled<T> {
 
 struct TurnQueue<T> {
     entries: BinaryHeap<Reverse<Scheduled<T>>>,
-    /// Entries there ever were.
+    /// The number of entries so far.
     numbers: u64,
     /// Until when the thread sleeps, if it does.
     sleeps_until: Option<MonoTime>,
@@ -109,8 +110,8 @@ impl<T> std::fmt::Debug for Players<T> {
 }
 
 impl<T: Send + 'static> Players<T> {
-    /// Starts `count` threads, at least one. Each of them has a `play` of its own, made by `make`, and calls it for each thing that
-    /// is due. A panic in it is contained; the things that were due with that one come a little later.
+    /// Starts `count` threads, at least one. Each of them has its own `play`, made by `make`, and calls it for each
+    /// thing that is due. A panic in it is contained; the other things that were due then are played a little later.
     ///
     /// # Errors
     /// Out of threads.
@@ -131,8 +132,8 @@ impl<T: Send + 'static> Players<T> {
         Ok(players)
     }
 
-    /// Has `thing`, which comes to the thread of number `number`, played at `at`; at once if that has passed. Any thread, any
-    /// lock held but those that `play` takes; never waits.
+    /// Schedules `thing` to be played at `at`, by the thread for `number`; at once if that time has passed. Any thread,
+    /// any lock held but those that `play` takes; never waits.
     pub fn schedule(&self, number: u64, at: MonoTime, thing: T) {
         let count = self.shared.len() as u64;
         let index = usize::try_from(number % count.max(1)).unwrap_or(0);
@@ -162,7 +163,7 @@ impl<T: Send + 'static> Players<T> {
 }
 
 impl<T> Drop for Players<T> {
-    /// What failed to start, or was not stopped.
+    /// Stops the threads if the start failed, or if they were not stopped.
     fn drop(&mut self) {
         for shared in &self.shared {
             shared.queue.lock().stopping = true;
@@ -186,7 +187,7 @@ impl<T> PlayerThread<T> {
         let wakes = {
             let mut queue = self.queue.lock();
             if queue.stopping {
-                // Dropped by the caller's thread, without the lock.
+                // The caller's thread drops it, without the lock.
                 drop(queue);
                 return drop(thing);
             }
@@ -207,18 +208,18 @@ impl<T> PlayerThread<T> {
             match contained_round(self.heartbeat.name(), || self.round(&mut due, play)) {
                 Some(true) => {}
                 Some(false) => return,
-                // Its thing is gone; the others are done in the next round.
+                // The thing that panicked is gone; the others are played in the next round.
                 None => {}
             }
         }
     }
 
-    /// Waits until something is due, and plays all that is. False when it is time to end.
+    /// Waits until something is due, and plays all that is. False when the thread has to end.
     fn round(&self, due: &mut Vec<T>, play: &mut impl FnMut(T, MonoTime)) -> bool {
         if due.is_empty() && !self.wait(due) {
             return false;
         }
-        // From the end, so that a panic loses but the one that it came from; `wait` has put the first to the end.
+        // Taken from the end, so that a panic loses only its own thing; `wait` has put the first to the end.
         while let Some(thing) = due.pop() {
             self.heartbeat.works();
             play(thing, clock::now());
@@ -263,7 +264,7 @@ mod tests {
 
     type Played = (u32, MonoTime, String);
 
-    /// Players that say what they play, when, and which of them. A thing 13 is a panic.
+    /// Players that report what they play, when, and which of them does. A thing 13 panics.
     fn players(count: usize) -> (Players<u32>, Receiver<Played>) {
         let (send, played) = channel();
         let make = || {

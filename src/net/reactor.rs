@@ -1,9 +1,9 @@
-//! Reactor threads: epoll over many connections, none of them ever waited for.
+//! Reactor threads: epoll over many connections, without ever waiting for one of them.
 //!
 //! There are a few, not one per call. A reactor owns its [`Connection`]s; other threads reach them through its inbox.
 //! With little to do it wakes for every message. With much to do it sweeps all its sockets after each
-//! [tick](super::coalescing) and is woken in between only for what cannot wait: a new connection, a close, a connection that
-//! is in the middle of an exchange.
+//! [tick](super::coalescing) and is woken in between only for what cannot wait: a new connection, a close, a connection
+//! that is in the middle of an exchange.
 
 mod inbox;
 #[cfg(all(test, loom))]
@@ -25,7 +25,7 @@ use super::heartbeat::Heartbeat;
 use super::outbound::Wake;
 use super::watchdog::WatchedThread;
 
-/// A reactor has its fill of connections with this many: about a fifth of a core if all of them talk.
+/// A reactor with this many connections counts as full: about a fifth of a core if all of them talk.
 const CONNECTIONS_PER_REACTOR: usize = 200;
 
 /// A connection's number: unique in the process, never used again.
@@ -95,7 +95,7 @@ impl Slot {
         self.reactor.0.inbox.post(ReactorCommand::Close(self.key, code));
     }
 
-    /// Has the connection read again whose call had wanted no more.
+    /// Resumes reading a connection whose call had wanted no more messages.
     pub fn read_on(&self) {
         self.reactor.0.inbox.post(ReactorCommand::ReadOn(self.key));
     }
@@ -115,12 +115,12 @@ pub struct Reactors {
 }
 
 impl Reactors {
-    /// Starts `count` threads. Unless they may `coalesce` reads they wake for every message, however many come.
+    /// Starts `count` threads. Unless they may `coalesce` reads, they wake for every message, however many come.
     ///
     /// # Errors
     /// Out of descriptors or threads.
     pub fn start(count: usize, coalesce: bool) -> io::Result<Self> {
-        // Dropped when a later one cannot be started, it stops those that were.
+        // If a later thread cannot be started, dropping this stops those that were.
         let mut reactors = Self { handles: Vec::with_capacity(count), threads: Mutex::default() };
         for number in 0..count.max(1) {
             let (poll, waker) = worker::poll_with_waker()?;

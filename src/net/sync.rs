@@ -1,5 +1,5 @@
-//! The locks and atomics of hand-offs that do without a common lock. Built with `--cfg loom` they are loom's, which tries
-//! every order that threads can get into (`scripts/models`, the tests named `models`).
+//! The locks and atomics for hand-offs that have no common lock. Built with `--cfg loom` they are loom's, which tries
+//! every possible order of the threads (`scripts/models`, the tests named `models`).
 
 #[cfg(not(all(test, loom)))]
 pub(crate) use {
@@ -18,7 +18,7 @@ pub(crate) use {
 mod modelled {
     use loom::sync::MutexGuard;
 
-    /// loom's, with parking_lot's face.
+    /// loom's mutex, with parking_lot's interface.
     #[derive(Debug, Default)]
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 

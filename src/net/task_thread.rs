@@ -1,5 +1,5 @@
-//! A thread that does tasks in order and never waits for a lock. A task whose lock is taken is put aside and tried again a
-//! millisecond later, while the other tasks go on.
+//! A thread that does tasks in order and never waits for a lock. A task whose lock is taken is put aside and tried
+//! again a millisecond later, while the other tasks go on.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::heartbeat::Heartbeat;
 use super::watchdog::WatchedThread;
 use crate::fault;
 
-/// How soon a task is tried again that was put aside.
+/// How soon a task that was put aside is tried again.
 const RETRY: Duration = Duration::from_millis(1);
 
 /// A thread that is this late was not running.
@@ -22,17 +22,17 @@ const STALL: Duration = Duration::from_secs(1);
 
 /// Something to do.
 pub trait Task: Send + Sized + 'static {
-    /// Does it; gives it back if what it needs is busy. Contains its own panics.
+    /// Does it; returns it if what it needs is busy. Contains its own panics.
     fn attempt(self) -> Option<Self>;
 
-    /// Whether it waits as long as `other`, which came before it, is put aside.
+    /// Whether it has to wait as long as `other`, which came before it, is put aside.
     fn follows(&self, other: &Self) -> bool;
 }
 
-/// Makes a task when its time has come; `None` if it is of no use any more.
+/// Makes a task when its time has come; `None` if the task is no longer needed.
 type MakeTask<T> = Box<dyn FnOnce() -> Option<T> + Send>;
 
-/// When a task is due, and which of those that are due then it is.
+/// When a task is due, and a number that distinguishes tasks of the same time.
 pub type TimerKey = (Instant, u64);
 
 struct TaskQueue<T> {
@@ -78,7 +78,7 @@ impl<T: Task> std::fmt::Debug for TaskThread<T> {
 }
 
 impl<T: Task> TaskThread<T> {
-    /// Starts the thread `name`. `carries` says for people what its tasks are.
+    /// Starts the thread `name`. `carries` names its tasks for people.
     ///
     /// # Errors
     /// Out of threads.
@@ -96,7 +96,7 @@ impl<T: Task> TaskThread<T> {
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Queues a task; once the thread has been told to stop, drops it. Any thread, any lock held; never waits.
+    /// Queues a task; drops it once the thread has been told to stop. Any thread, any lock held; never waits.
     pub fn post(&self, task: T) {
         let late = {
             let mut queue = self.shared.queue.lock();
@@ -107,12 +107,12 @@ impl<T: Task> TaskThread<T> {
                 None
             }
         };
-        // Without the lock: dropping a task may end a call.
+        // Without the lock, because dropping a task may end a call.
         drop(late);
         self.shared.changed.notify_one();
     }
 
-    /// Has a task made and queued at this time. Any thread.
+    /// Makes and queues a task at this time. Any thread.
     pub fn post_at(&self, key: TimerKey, make: impl FnOnce() -> Option<T> + Send + 'static) {
         {
             let mut queue = self.shared.queue.lock();
@@ -123,7 +123,7 @@ impl<T: Task> TaskThread<T> {
         self.shared.changed.notify_one();
     }
 
-    /// Forgets what was to be made at this time. Any thread.
+    /// Forgets the task for this time. Any thread.
     pub fn cancel(&self, key: TimerKey) {
         let cancelled = self.shared.queue.lock().timers.remove(&key);
         drop(cancelled);
@@ -140,8 +140,8 @@ impl<T: Task> TaskThread<T> {
         self.shared.clone()
     }
 
-    /// Stops and joins the thread. What is queued by then is tried once more; nothing is kept of what is busy or for later,
-    /// nor of what comes afterwards. A second call does nothing more.
+    /// Stops and joins the thread. What is queued by then is tried once more; what is busy, for later, or queued
+    /// afterwards is dropped. A second call does nothing more.
     pub fn stop(&self) {
         self.shared.queue.lock().stopping = true;
         self.shared.changed.notify_one();
@@ -158,7 +158,7 @@ impl<T: Task> Drop for TaskThread<T> {
     }
 }
 
-/// Tasks that the thread has taken. What a panic between two of them leaves here is done in the next round.
+/// Tasks that the thread has taken. Those that a panic leaves here are done in the next round.
 struct Taken<T> {
     /// Busy when they were tried, oldest first.
     aside: VecDeque<T>,
@@ -177,7 +177,7 @@ fn run<T: Task>(shared: &TaskThreadState<T>) {
     while contained_round(shared.heartbeat.name(), || round(shared, &mut taken)).unwrap_or(true) {}
 }
 
-/// Waits for tasks and tries each; false when it is time to end.
+/// Waits for tasks and tries each; false when the thread has to end.
 fn round<T: Task>(shared: &TaskThreadState<T>, taken: &mut Taken<T>) -> bool {
     let (tasks, stopping) = next_tasks(shared, taken.count() > 0);
     taken.to_do = taken.aside.drain(..).chain(taken.to_do.drain(..)).chain(tasks).collect();
@@ -212,7 +212,7 @@ fn next_tasks<T: Task>(shared: &TaskThreadState<T>, retry: bool) -> (VecDeque<T>
         let now = Instant::now();
         let due = take_due(&mut queue.timers, now);
         if !due.is_empty() {
-            // Making a task may be the end of a call: not under the lock.
+            // Without the lock, because making a task may end a call.
             let made: Vec<T> =
                 MutexGuard::unlocked(&mut queue, || due.into_iter().filter_map(|make| make()).collect());
             queue.tasks.extend(made);
@@ -229,8 +229,8 @@ fn next_tasks<T: Task>(shared: &TaskThreadState<T>, retry: bool) -> (VecDeque<T>
     }
 }
 
-/// Takes what is due. What is found long overdue gets a little more time: the process was stopped, and an application that
-/// came meanwhile waits in the same queue as we did.
+/// Takes what is due. Tasks that are long overdue get a little more time: the process was stopped, and an application
+/// that came meanwhile waits in the same queue.
 fn take_due<T>(timers: &mut BTreeMap<TimerKey, MakeTask<T>>, now: Instant) -> Vec<MakeTask<T>> {
     let mut due = Vec::new();
     while let Some(first) = timers.first_entry().filter(|first| first.key().0 <= now) {
@@ -252,7 +252,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// A task of one of several calls. Done, it says so; while its call is busy it cannot be.
+    /// A task of one of several calls. It reports when it is done; it cannot be done while its call is busy.
     struct Step {
         call: usize,
         number: u32,
@@ -291,7 +291,7 @@ mod tests {
             Step { call, number, busy: self.busy.clone(), done: self.send.clone() }
         }
 
-        /// So many tasks wait. One that is done counts until the thread has come round.
+        /// Waits until this many tasks wait. One that is done counts until the thread's round has ended.
         fn wait_for(&self, waiting: usize) {
             let begin = Instant::now();
             while self.thread.waiting() != waiting {
@@ -330,14 +330,15 @@ mod tests {
         }
         calls.thread.post_at((begin, 7), || None);
         calls.thread.cancel((begin + Duration::from_millis(40), 0));
-        // As often as one likes, and what was never there.
+        // A second time, and something that was never there.
         calls.thread.cancel((begin + Duration::from_millis(40), 0));
         assert_eq!([calls.next(), calls.next()], [(0, 1), (0, 3)]);
         assert!(begin.elapsed() >= Duration::from_millis(60));
         calls.wait_for(0);
     }
 
-    /// Tasks hold calls, and calls hold what holds the thread: nothing may stay in a queue that no thread reads.
+    /// Tasks hold calls, and calls hold the object that holds the thread: nothing may stay in a queue that no thread
+    /// reads.
     #[test]
     fn stopping_does_what_can_be_done_and_keeps_nothing() {
         let calls = Calls::new();

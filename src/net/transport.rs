@@ -42,7 +42,7 @@ pub trait Transport: Send + Sync + fmt::Debug {
         None
     }
 
-    /// When the certificate of the other end expires; `None` on a plain socket, and where it has shown none.
+    /// When the certificate of the other end expires; `None` on a plain socket, and if the other end has sent none.
     fn certificate_expiry(&self) -> Option<SystemTime> {
         None
     }
@@ -53,7 +53,7 @@ pub trait Transport: Send + Sync + fmt::Debug {
 pub struct PlainTransport(std::net::TcpStream);
 
 impl PlainTransport {
-    /// Takes a connected socket over and makes it non-blocking.
+    /// Takes over a connected socket and makes it non-blocking.
     ///
     /// # Errors
     /// As `fcntl(2)`.

@@ -1,7 +1,8 @@
-//! Finds threads of ours that stand still: in a callback, in a lock, in a system call, or not woken for what waits.
+//! Finds threads of ours that stand still: in a callback, in a lock, in a system call, or because they are not woken
+//! for what waits.
 //!
-//! They only count their turns ([`Heartbeat`]); a thread of its own looks at the counts once in a while, as long as there
-//! are calls. It takes no lock of theirs that it would have to wait for.
+//! The threads only count their turns ([`Heartbeat`]). A separate thread checks the counts once in a while, as long as
+//! there are calls. It takes no lock of theirs that it would have to wait for.
 
 use std::fmt;
 use std::io;
@@ -17,25 +18,25 @@ use super::contain::{contained, contained_round};
 use super::heartbeat::Heartbeat;
 use crate::mono_time::MonoTime;
 
-/// A thread as the watchdog sees it. Nothing of this may wait.
+/// A thread as the watchdog sees it. None of these functions may wait.
 pub trait WatchedThread: Send + Sync {
     /// Its turns.
     fn heartbeat(&self) -> &Heartbeat;
-    /// Whether something has been posted that it has not taken yet.
+    /// Whether something was posted that the thread has not taken yet.
     fn is_awaited(&self) -> bool;
-    /// How many of what stand still when it does.
+    /// What stands still when it does: how many, and of what.
     fn carries(&self) -> (usize, &'static str);
 }
 
 /// The watchdog's times.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// Between two looks.
+    /// The time between two checks.
     pub period: Duration,
-    /// A look that comes so long after the one before counts nothing: the process was stopped, or the machine is so busy
-    /// that no thread comes round in time.
+    /// A check that comes this long after the previous one is ignored: the process was stopped, or the machine is so
+    /// busy that no thread finishes a turn in time.
     pub late: Duration,
-    /// A thread that does not come round for longer than this stands still.
+    /// A thread that finishes no turn for longer than this stands still.
     pub limit: Duration,
 }
 
@@ -53,7 +54,7 @@ struct WatchdogState {
     stopping: AtomicBool,
 }
 
-/// The thread that looks. Dropping it stops it.
+/// The watchdog's thread. Dropping it stops it.
 pub struct Watchdog {
     shared: Arc<WatchdogState>,
     sleeper: thread::Thread,
@@ -79,19 +80,19 @@ impl Watchdog {
         Ok(Self { shared, sleeper: thread.thread().clone(), thread: Mutex::new(Some(thread)) })
     }
 
-    /// There is a call more. Any thread; never waits.
+    /// Counts a new call. Any thread; never waits.
     pub fn count_call(&self) {
         if self.shared.calls.fetch_add(1, Ordering::Relaxed) == 0 {
             self.sleeper.unpark();
         }
     }
 
-    /// One of them is over.
+    /// A call is over.
     pub fn forget_call(&self) {
         self.shared.calls.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Threads that stand still now, as far as is known.
+    /// How many threads stand still now, as far as is known.
     pub fn stuck(&self) -> usize {
         self.shared.stuck.load(Ordering::Relaxed)
     }
@@ -114,7 +115,7 @@ impl Drop for Watchdog {
 }
 
 impl WatchdogState {
-    /// Whether anything could stand still. Without calls that is the rest of those that were.
+    /// Whether anything could stand still. Without calls, that is what is left of earlier ones.
     fn is_needed(&self) -> bool {
         self.calls.load(Ordering::Relaxed) > 0
             || self.stuck.load(Ordering::Relaxed) > 0
@@ -133,7 +134,7 @@ fn run(shared: &WatchdogState, patience: Patience) {
     }
 }
 
-/// Sleeps, then looks at each thread. Where that panics the others are looked at all the same.
+/// Sleeps, then checks each thread. If one check panics, the others are still done.
 fn round(shared: &WatchdogState, patience: Patience, watches: &mut [ThreadState], last: &mut MonoTime) {
     if shared.is_needed() {
         thread::park_timeout(patience.period);
@@ -163,13 +164,13 @@ fn has_work(thread: &dyn WatchedThread, turns: u64) -> bool {
 enum Found {
     /// Nothing new.
     Nothing,
-    /// It has stood still for so long.
+    /// The thread has stood still for this long.
     StandsStill(Duration),
-    /// It had, for about so long.
+    /// The thread had stood still for about this long, and works again.
     ComesRound(Duration),
 }
 
-/// What is known of a thread from the looks so far.
+/// What is known about a thread from the checks so far.
 #[derive(Debug, Clone, Default)]
 struct ThreadState {
     turns: u64,
@@ -248,7 +249,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Looks once a second, and reports what it finds, if anything.
+    /// Checks once a second, and returns what it finds.
     fn inspect(watch: &mut ThreadState, thread: &Fake, times: usize) -> Vec<Found> {
         let inspect = |_| watch.inspect(thread, SECOND, Patience::default());
         (0..times).map(inspect).filter(|found| *found != Nothing).collect()
@@ -298,7 +299,7 @@ mod tests {
         assert_eq!(inspect(&mut watch, &thread, 1), [StandsStill(6 * SECOND)]);
     }
 
-    /// Stands still, and cannot be asked about that.
+    /// A thread that stands still and panics when it is asked about that.
     struct Unaskable(Heartbeat);
 
     impl WatchedThread for Unaskable {

@@ -1,4 +1,4 @@
-//! TLS for outgoing calls, with the OpenSSL that Asterisk has in the process.
+//! TLS for outgoing calls, with the OpenSSL that Asterisk has loaded into the process.
 
 mod context;
 mod handshake;
@@ -15,7 +15,8 @@ use crate::net::connector::{TlsConnector, TlsContext};
 use crate::settings::client::ClientSettings;
 
 /// How long a loaded trust store and certificate serve further calls: loading the system's store takes milliseconds. A
-/// file that is named in the settings is loaded anew once it has changed; a folder and the system's store after this.
+/// file that is named in the settings is loaded again when it has changed; a directory and the system's store after
+/// this time.
 const CONTEXT_LIFETIME: Duration = Duration::from_secs(60);
 
 /// The settings that make a context.
@@ -27,11 +28,11 @@ struct ContextKey {
     priv_key_file: Option<String>,
     verify_cert: bool,
     verify_hostname: bool,
-    /// Of the files, in this order.
+    /// The stamps of the files, in this order.
     stamps: [Option<Stamp>; 3],
 }
 
-/// Tells a file from the one that was there before: modification time, length.
+/// Distinguishes a file from the one that it has replaced: modification time, length.
 type Stamp = (SystemTime, u64);
 
 fn stamp(file: Option<&String>) -> Option<Stamp> {

@@ -1,4 +1,4 @@
-//! TLS with the OpenSSL that Asterisk has in the process.
+//! TLS with the OpenSSL that Asterisk has loaded into the process.
 
 mod client;
 mod transport;
@@ -24,7 +24,7 @@ unsafe extern "C" {
 
 /// An `SSL` with its handshake done, over a non-blocking descriptor. Does not own the `SSL`.
 ///
-/// The lock makes what the reactor does anyway (one thread at a time) hold by construction.
+/// The reactor uses it from one thread at a time anyway; the lock guarantees that.
 #[derive(Debug)]
 struct TlsSession(Mutex<NonNull<ffi::SSL>>);
 
@@ -43,7 +43,7 @@ impl TlsSession {
             | ffi::SSL_MODE_ENABLE_PARTIAL_WRITE as std::ffi::c_long;
         // SAFETY: a mode change on a live session.
         unsafe { ffi::SSL_ctrl(ssl.as_ptr(), ffi::SSL_CTRL_MODE, MODE, std::ptr::null_mut()) };
-        // Close frames say how a WebSocket ends; many peers send no close_notify after them.
+        // The close frame tells how a WebSocket ends; many peers send no close_notify after it.
         // SAFETY: as above.
         unsafe { SSL_set_options(ssl.as_ptr(), ffi::SSL_OP_IGNORE_UNEXPECTED_EOF) };
         Self(Mutex::new(ssl))
@@ -89,8 +89,8 @@ impl TlsSession {
         }
     }
 
-    /// Sends no close_notify any more, not even one of ours that did not get out, so that the thread that frees the session
-    /// finds nothing left to do: once the peer is gone, Asterisk would log the attempt as an error.
+    /// Sends no close_notify any more, not even one that could not be sent before, so that the thread that frees the
+    /// session has nothing left to do: once the peer is gone, Asterisk would log the attempt as an error.
     fn be_quiet(&self) {
         let ssl = self.0.lock();
         // SAFETY: a live session, locked by us.
@@ -110,7 +110,7 @@ impl TlsSession {
 }
 
 impl TlsSession {
-    /// When the peer's certificate expires; `None` if it has shown none, or one whose time makes no sense.
+    /// When the peer's certificate expires; `None` if it has sent none, or one with an invalid time.
     fn certificate_expiry(&self) -> Option<SystemTime> {
         let ssl = self.0.lock();
         let (mut days, mut seconds) = (0, 0);
@@ -154,7 +154,7 @@ fn outcome(ssl: *const ffi::SSL, n: c_int) -> io::Result<usize> {
     }
 }
 
-/// OpenSSL's own words for the first error in this thread's queue.
+/// OpenSSL's text for the first error in this thread's queue.
 pub(crate) fn error_text() -> String {
     text_of(next_error())
 }
@@ -165,7 +165,7 @@ pub(crate) fn next_error() -> c_ulong {
     unsafe { ffi::ERR_get_error() }
 }
 
-/// OpenSSL's own words for an error.
+/// OpenSSL's text for an error.
 pub(crate) fn text_of(code: c_ulong) -> String {
     if ffi::ERR_SYSTEM_ERROR(code) {
         let errno = i32::try_from(code & ffi::ERR_SYSTEM_MASK).unwrap_or_default();

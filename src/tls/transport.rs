@@ -12,7 +12,8 @@ use rustix::net::Shutdown;
 use super::TlsSession;
 use crate::net::transport::Transport;
 
-/// An established TLS connection. The session goes before its owner, who frees what it points into.
+/// An established TLS connection. The session is dropped before its owner, which frees the `SSL` that the session
+/// points to.
 #[derive(Debug)]
 pub(crate) struct TlsTransport<Owner> {
     session: TlsSession,
@@ -21,9 +22,10 @@ pub(crate) struct TlsTransport<Owner> {
 
 impl<Owner> TlsTransport<Owner> {
     /// # Safety
-    /// The handshake of `ssl` is done, over the descriptor of `owner`, which alone may free it, and no other code uses it.
+    /// The handshake of `ssl` is done, over the descriptor of `owner`. Only `owner` may free `ssl`, and no other code
+    /// uses it.
     pub(crate) unsafe fn new(ssl: NonNull<ffi::SSL>, owner: Owner) -> Self {
-        // SAFETY: alive as long as `owner`, which goes with it; used through the result only.
+        // SAFETY: alive as long as `owner`, which is dropped with it; used through the result only.
         let session = unsafe { TlsSession::new(ssl) };
         Self { session, owner }
     }

@@ -1,4 +1,4 @@
-//! What a bridge is to one call, for an operator.
+//! Describes a call's bridge for an operator.
 
 use std::ptr;
 
@@ -10,8 +10,8 @@ use super::super::text::owned_string;
 use super::technology;
 use crate::call::data::CallData;
 
-/// Whether the channel's bridge is direct, and why not. Waits for the channel's and the bridge's lock, so neither may be
-/// held.
+/// Whether the channel's bridge is direct, and why not. Waits for the channel's and the bridge's lock, so neither may
+/// be held.
 pub(crate) fn describe(channel: &Channel, call: &CallData) -> String {
     let Some(bridge) = bridge_of(channel) else { return "-".to_owned() };
     let technology = FoundTechnology::of(&bridge);

@@ -1,6 +1,6 @@
-//! A frame for a WebSocket channel goes to its application at once, by the thread that brought it to the bridge: the channel's
-//! own thread sleeps on. The core's way is the one it would take otherwise (`ast_write_stream` in main/channel.c), without
-//! what the conditions of [`Facts`] rule out.
+//! Sends a frame for a WebSocket channel to its application at once, on the thread that brought it to the bridge; the
+//! channel's own thread is not woken. It does what the core does otherwise (`ast_write_stream` in main/channel.c),
+//! without the steps that the conditions of [`Facts`] rule out.
 
 use std::ffi::c_int;
 
@@ -19,20 +19,20 @@ const ZOMBIE: u32 = 1 << 4;
 const GENERIC_PLC: u64 = 1 << 30;
 /// DEBUGCHAN_FLAG (asterisk/channel.h); include/shim.c checks the value.
 pub(super) const DEBUGCHAN_FLAG: u32 = 0x8000_0000;
-/// The format in which the core conceals loss, and no other.
+/// The only format in which the core conceals loss.
 const CONCEALED_FORMAT: &str = "slin";
 
-/// What a frame is to the driver.
+/// How the driver treats a frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum FrameKind {
     /// It goes to the application.
     Voice,
-    /// The driver drops it, so its thread need not be woken for it.
+    /// The driver drops it, so the channel's thread need not be woken for it.
     Meaningless,
 }
 
 impl FrameKind {
-    /// `None`: for simple_bridge to see to.
+    /// `None`: simple_bridge handles it.
     fn of(frame: &sys::ast_frame) -> Option<Self> {
         match frame.frametype {
             sys::ast_frame_type::AST_FRAME_VOICE => Some(Self::Voice),
@@ -44,8 +44,8 @@ impl FrameKind {
     }
 }
 
-/// Writes a frame that `from` has brought to the bridge. 0: it is done with; -1: the core keeps it for the next channel that
-/// joins.
+/// Writes a frame that `from` has brought to the bridge. 0: the frame is handled; -1: the core keeps it for the next
+/// channel that joins.
 ///
 /// # Safety
 /// `bridge` is locked by this thread, `from` is NULL or a channel of it, and the frame lives across the call.
@@ -63,15 +63,15 @@ pub(super) unsafe fn pass(
             bridge.unsettle_all_but(from);
         }
     }
-    // SAFETY: the caller's promise, which is that of the same callback of ours.
+    // SAFETY: the caller's promise, the same that `simple::write` asks for.
     unsafe { simple::write(bridge.as_ptr(), from, frame) }
 }
 
-/// Whether the frame that `from` has brought is done with. If not, it is simple_bridge's. Never waits.
+/// Handles the frame that `from` has brought, if it can. False: simple_bridge has to handle it. Never waits.
 fn deliver(bridge: LockedBridge<'_>, from: *const sys::ast_bridge_channel, frame: &sys::ast_frame) -> bool {
     let Some(kind) = FrameKind::of(frame) else { return false };
     let Some(end) = bridge.peer(from) else { return false };
-    // A glance, so that frames for others cost no lock.
+    // Checked without a lock first, so that frames for other channels cost no lock.
     if !tech::is_ours(end.chan()) {
         return false;
     }
@@ -83,7 +83,7 @@ fn deliver(bridge: LockedBridge<'_>, from: *const sys::ast_bridge_channel, frame
     tech::call_if_ours(channel).is_some_and(|call| deliver_to(locked_end, channel, call, kind, frame))
 }
 
-/// The locks of a bridge channel and of its channel, in the core's order.
+/// Tries to take the locks of a bridge channel and of its channel, in the core's order.
 fn try_lock(end: BridgeEnd<'_>) -> Option<(LockedEnd<'_>, ChannelGuard<'_>)> {
     let locked_end = end.try_lock()?;
     // SAFETY: the channel stays as long as the bridge is locked, which is longer than the guard lives.
@@ -112,7 +112,7 @@ fn deliver_to(
         FrameKind::Meaningless => facts.may_drop().is_ok(),
     };
     if done {
-        // Nothing of the bridge can come in between: the bridge is locked.
+        // No other frame of the bridge can come in between: the bridge is locked.
         drop(end);
         if kind == FrameKind::Voice {
             write(channel, call, frame);
@@ -122,7 +122,7 @@ fn deliver_to(
     done
 }
 
-/// What [`Facts`] asks for. Getters of the core on a channel that is locked; none of them waits.
+/// Collects the [`Facts`], with getters of the core on a locked channel; none of them waits.
 fn facts(
     end: &LockedEnd<'_>,
     channel: Locked<'_>,
@@ -137,7 +137,7 @@ fn facts(
             is_present: end.is_present(),
             is_next: end.is_next(),
             is_ending: is_ending(channel),
-            // Its data is NULL while it runs unlocked, the generator itself is not.
+            // The generator's data is NULL while it runs unlocked; the generator itself is not.
             has_generator: !sys::ast_channel_generator(chan).is_null(),
             has_audiohooks: has_audiohooks(channel),
             has_framehook: has_framehook(channel, frame.frametype),
@@ -150,15 +150,15 @@ fn facts(
     }
 }
 
-/// Whether the channel is being hung up, or is what a masquerade left.
+/// Whether the channel is being hung up, or is the zombie that a masquerade left.
 pub(super) fn is_ending(channel: Locked<'_>) -> bool {
     let chan = channel.as_ptr();
     // SAFETY: getters on a channel that is locked.
     unsafe { (*sys::ast_channel_flags(chan)).flags & ZOMBIE != 0 || sys::ast_check_hangup(chan) != 0 }
 }
 
-/// Whether something listens to the channel, speaks to it or mutes it. The list of audiohooks may be empty for a moment; it
-/// is not known to a monitor, which Asterisk 20 still has.
+/// Whether something listens to the channel, speaks to it or mutes it. The list of audiohooks may be empty for a
+/// moment. It does not contain monitors, which Asterisk 20 still has.
 pub(super) fn has_audiohooks(channel: Locked<'_>) -> bool {
     let chan = channel.as_ptr();
     // SAFETY: getters on a channel that is locked, and its hooks with it.
@@ -176,8 +176,8 @@ pub(super) fn has_framehook(channel: Locked<'_>, kind: sys::ast_frame_type::Type
     }
 }
 
-/// Whether the core would hand a voice frame to the driver as it is. (What the driver takes was told to the core when the
-/// channel was made, and another end of a bridge changes the format before the translation only.)
+/// Whether the core would hand a voice frame to the driver without translation. (The core learned the driver's format
+/// when the channel was made; another end of a bridge changes only the format before the translation.)
 fn is_raw(channel: Locked<'_>, frame: &sys::ast_frame) -> bool {
     // SAFETY: a voice frame's subclass is its format; the channel is locked. The comparison takes no lock.
     unsafe {
@@ -188,13 +188,13 @@ fn is_raw(channel: Locked<'_>, frame: &sys::ast_frame) -> bool {
     }
 }
 
-/// As the core has the driver's `write` called; a panic ends the call that met it, as there.
+/// Calls the driver's `write` as the core does; a panic ends the call, as it does there.
 fn write(channel: Locked<'_>, call: &Call, frame: &sys::ast_frame) {
     guard_or("write", || channel.queue_hangup(None), || tech::write_frame(channel, call, frame));
 }
 
-/// The core counts a channel's frames, and marks in the same number what it shows of them (FRAMECOUNT_INC in
-/// asterisk/channel.h). The mark is off here.
+/// Counts a frame as the core does (FRAMECOUNT_INC in asterisk/channel.h). The number also has a flag for the core's
+/// frame debugging, which is off here.
 fn count_frame_out(channel: Locked<'_>) {
     let chan = channel.as_ptr();
     // SAFETY: a getter and a setter under the channel lock.

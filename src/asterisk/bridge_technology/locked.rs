@@ -1,5 +1,5 @@
-//! Bridges and bridge channels (asterisk/bridge.h, asterisk/bridge_channel.h), by the shim's getters: their layout is
-//! checked there.
+//! Bridges and bridge channels (asterisk/bridge.h, asterisk/bridge_channel.h), read by the getters of the shim, where
+//! their layout is checked.
 
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
@@ -9,8 +9,8 @@ use super::super::channel::Locked;
 use super::super::guard::here;
 use super::super::sys;
 
-/// A bridge that the current thread has locked for `'a`, or whose technology is being chosen, which is the same to a
-/// technology (asterisk/bridge_technology.h).
+/// A bridge that the current thread has locked for `'a`, or whose technology is being chosen: a technology may use such
+/// a bridge as if it were locked (asterisk/bridge_technology.h).
 #[derive(Clone, Copy)]
 pub(super) struct LockedBridge<'a>(NonNull<sys::ast_bridge>, PhantomData<&'a ()>);
 
@@ -18,7 +18,8 @@ impl<'a> LockedBridge<'a> {
     /// The bridge that a callback was given; `None` for NULL.
     ///
     /// # Safety
-    /// `bridge` is NULL, or a bridge that is locked by this thread, or as good as locked, for the lifetime of the result.
+    /// `bridge` is NULL, or a bridge that is locked by this thread, or as good as locked, for the lifetime of the
+    /// result.
     pub(super) unsafe fn new(bridge: *mut sys::ast_bridge) -> Option<Self> {
         NonNull::new(bridge).map(|bridge| Self(bridge, PhantomData))
     }
@@ -52,27 +53,28 @@ impl<'a> LockedBridge<'a> {
         }
     }
 
-    /// A frame is about to be queued for all channels but `except`.
+    /// Clears the notes of all channels but `except`: a frame is about to be queued for them.
     pub(super) fn unsettle_all_but(self, except: *const sys::ast_bridge_channel) {
         // SAFETY: the bridge is locked, and so is its list of channels.
         unsafe { sys::cw_bridge_clear_notes(self.0.as_ptr(), except) };
     }
 }
 
-/// A bridge that this thread has locked, with a reference to it. The thread gives the lock back: it is not [`Send`].
+/// A bridge that this thread has locked, with a reference to it. The thread that took the lock releases it: the guard
+/// is not [`Send`].
 pub(super) struct BridgeGuard {
     bridge: Ao2<sys::ast_bridge>,
     _not_send: PhantomData<*mut ()>,
 }
 
-/// Another thread has a lock.
+/// Another thread holds a lock.
 pub(super) struct IsLocked;
 
 impl BridgeGuard {
     /// Takes the lock of the bridge that the channel is in, if it is in one.
     ///
     /// # Errors
-    /// Somebody has it.
+    /// Another thread holds it.
     pub(super) fn try_lock_of(channel: Locked<'_>) -> Result<Option<Self>, IsLocked> {
         // SAFETY: the channel is locked; the result is a reference of ours, or NULL.
         let bridge = unsafe { Ao2::from_owned(sys::ast_channel_get_bridge(channel.as_ptr())) };
@@ -92,7 +94,7 @@ impl BridgeGuard {
 }
 
 impl Drop for BridgeGuard {
-    /// The reference goes after the lock.
+    /// The reference is released after the lock.
     fn drop(&mut self) {
         let (file, line, function) = here!();
         // SAFETY: locked by `try_lock_of`, on this thread.
@@ -123,25 +125,25 @@ impl<'a> BridgeEnd<'a> {
         ptr::eq(self.0.as_ptr(), other)
     }
 
-    /// The channel. It stays as long as it is in the bridge, so as long as the bridge is locked.
+    /// The channel. It exists as long as it is in the bridge, and it cannot leave a locked bridge.
     pub(super) fn chan(self) -> *mut sys::ast_channel {
         // SAFETY: a getter; the field changes only while the channel is in no bridge.
         unsafe { sys::cw_bridge_channel_chan(self.0.as_ptr()) }
     }
 
-    /// Takes the bridge channel's lock, if nobody has it.
+    /// Takes the bridge channel's lock, if it is free.
     pub(super) fn try_lock(self) -> Option<LockedEnd<'a>> {
         let (file, line, function) = here!();
         // SAFETY: alive as long as the bridge is locked; a recursive mutex.
         let busy = unsafe {
             sys::__ao2_trylock(self.0.as_ptr().cast(), 0, file, function, line, c"bridge_channel".as_ptr())
         };
-        // Not `then_some`: a locked end that is made unlocks when it is dropped.
+        // Not `then_some`, which would make a `LockedEnd` in any case: dropping it unlocks.
         (busy == 0).then(|| LockedEnd(self))
     }
 }
 
-/// An end whose own lock is held, too. The thread that took it gives it back: it is not [`Send`].
+/// An end whose own lock is held, too. The thread that took the lock releases it: this is not [`Send`].
 pub(super) struct LockedEnd<'a>(BridgeEnd<'a>);
 
 impl LockedEnd<'_> {
@@ -169,9 +171,8 @@ impl LockedEnd<'_> {
 
     /// Whether no earlier frame of the bridge is on its way to the channel.
     ///
-    /// A frame that was queued is off the queue before the channel's thread says that it writes. So after one was queued
-    /// the thread must have been seen doing nothing once; from then on nothing that this technology has not queued can be
-    /// between the two.
+    /// The channel's thread takes a frame off the queue before it says that it writes. So after a frame was queued, the
+    /// thread must have been seen idle once. From then on, every frame on its way was queued by this technology.
     pub(super) fn is_next(&self) -> bool {
         let end = self.as_ptr();
         // SAFETY: getters and a setter of ours; bridge and bridge channel are locked.
@@ -185,7 +186,8 @@ impl LockedEnd<'_> {
         }
     }
 
-    /// Whether a frame of the bridge's stream `stream_num` is for the channel's first one; -1: it is for the default one.
+    /// Whether a frame of the bridge's stream `stream_num` is for the channel's first one; -1: it is for the default
+    /// one.
     pub(super) fn takes_stream(&self, stream_num: i32) -> bool {
         // SAFETY: a getter; the map is guarded by the bridge channel's lock.
         stream_num == -1 || unsafe { sys::cw_bridge_channel_stream(self.as_ptr(), stream_num) } == 0

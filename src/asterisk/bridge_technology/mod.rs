@@ -3,16 +3,16 @@
 //! | file | concern |
 //! | --- | --- |
 //! | `technology` | the technology's table, its callbacks, registration |
-//! | `simple` | `simple_bridge`, to which goes all that is not ours |
-//! | `direct` | a frame that goes to the application at once, by the thread that brought it |
-//! | `player` | a frame from the application that goes to the bridge when it is due, by a thread of ours |
+//! | `simple` | `simple_bridge`, which handles all that is not ours |
+//! | `direct` | sends a frame to the application at once, on the thread that brought it |
+//! | `player` | passes a frame from the application to the bridge when it is due, on a thread of ours |
 //! | `locked` | bridges and bridge channels whose locks are held |
 //! | `describe` | what `websocket show channel` says of it |
 //!
-//! When a frame may go directly is [`crate::call::direct`]'s to say, who plays is [`crate::call::played_by`]'s.
+//! [`crate::call::direct`] decides when a frame may go directly, [`crate::call::played_by`] which thread plays.
 //!
-//! Lock order: bridge, bridge channel, channel, then ours. The core holds the bridge in every callback. Per frame a bridge
-//! channel and a channel are only tried.
+//! Lock order: bridge, bridge channel, channel, then ours. The core holds the bridge's lock in every callback. On the
+//! path of a frame, the locks of a bridge channel and of a channel are only tried.
 
 mod describe;
 mod direct;

@@ -1,10 +1,11 @@
-//! A frame from an application goes to its bridge when it is due, by a player of ours: the channel's own thread sleeps on. The
-//! core's way is the one it would take otherwise (`__ast_read` in main/channel.c, `bridge_handle_trip` and
-//! `bridge_channel_write_frame` in main/bridge_channel.c), without what the conditions of [`PlayFacts`] rule out.
+//! Passes a frame from an application to its bridge when it is due, on a player's thread; the channel's own thread is
+//! not woken. It does what the core does otherwise (`__ast_read` in main/channel.c, `bridge_handle_trip` and
+//! `bridge_channel_write_frame` in main/bridge_channel.c), without the steps that the conditions of [`PlayFacts`] rule
+//! out.
 //!
-//! No lock of the core's is waited for: each is tried, in any order. A frame is taken when all are held, so none is ever
-//! given back. Neither `write` nor any other callback of another driver is called: a frame for another driver's channel is queued
-//! for that channel's thread, as simple_bridge does.
+//! A player never waits for a lock of the core: each is only tried, so their order does not matter. A frame is taken
+//! when all are held, so none has to be put back. No callback of another driver is called, not even `write`: a frame
+//! for another driver's channel is queued for that channel's thread, as simple_bridge does.
 
 use std::ptr;
 
@@ -21,18 +22,19 @@ use crate::call::playout::Pressing;
 use crate::mono_time::MonoTime;
 use crate::report::direct_bridge::NotDirect;
 
-/// AST_FLAG_IN_DTMF, AST_FLAG_EMULATE_DTMF and AST_FLAG_DEFER_DTMF (asterisk/channel.h); include/shim.c checks the values.
+/// AST_FLAG_IN_DTMF, AST_FLAG_EMULATE_DTMF and AST_FLAG_DEFER_DTMF (asterisk/channel.h); include/shim.c checks the
+/// values.
 const DIGIT_FLAGS: u32 = 1 << 12 | 1 << 13 | 1 << 1;
 
-/// What became of a turn.
+/// The result of a turn.
 enum Played {
     /// The channel is hung up.
     Over,
     /// A frame is played, or none was due.
     Done,
-    /// Somebody had a lock, or does something that is over soon.
+    /// Another thread holds a lock, or does something that is over soon.
     Busy(NotDirect),
-    /// The thread has to do it, and for a while.
+    /// The channel's thread has to play, for a while.
     Barred(NotDirect),
     /// The channel is in no direct bridge.
     NotBridged,
@@ -40,7 +42,7 @@ enum Played {
     Fault,
 }
 
-/// Plays what is due on the call. A player's thread, no lock held. Never waits.
+/// Plays what is due on the call. Called on a player's thread, with no lock held. Never waits.
 pub(crate) fn take_turn(turn: PlayerTurn<Call>, now: MonoTime) {
     let Some(call) = turn.call.upgrade() else { return };
     if !call.playout.sinks.played_by.take_turn(turn.at) {
@@ -60,7 +62,7 @@ pub(crate) fn take_turn(turn: PlayerTurn<Call>, now: MonoTime) {
     }
 }
 
-/// Counts the frame if the thread plays it.
+/// Counts the frame if the channel's thread has to play it.
 fn counted(call: &Call, reason: NotDirect, next: InVain) -> InVain {
     if next == InVain::Thread {
         call.played_directly.count(Err(reason));
@@ -72,7 +74,7 @@ fn play(call: &Call) -> Played {
     let Some(channel) = call.channel() else { return Played::Over };
     let Some(guard) = channel.try_lock() else { return Played::Busy(NotDirect::Locked) };
     let locked = guard.locked();
-    // A masquerade may have come between.
+    // A masquerade may have happened meanwhile.
     if !call.is_on(locked) {
         return Played::Busy(NotDirect::Locked);
     }
@@ -95,7 +97,7 @@ fn play(call: &Call) -> Played {
     };
     count_frame_in(locked);
     call.played_directly.count(Ok(()));
-    // The channel's thread needs the lock of its end before it reads, so the frame stays whole until it is passed on.
+    // The channel's thread needs the lock of its end before it reads, so the frame stays valid until it is passed on.
     drop(guard);
     // SAFETY: the frame is the call's own until its next read; the bridge is locked, and `own` is one of its channels.
     unsafe {
@@ -106,7 +108,7 @@ fn play(call: &Call) -> Played {
     Played::Done
 }
 
-/// As [`direct`] counts those to the application.
+/// Counts a frame from the application, as [`direct`] counts those to it.
 fn count_frame_in(channel: Locked<'_>) {
     let chan = channel.as_ptr();
     // SAFETY: a getter and a setter under the channel lock.
@@ -116,7 +118,7 @@ fn count_frame_in(channel: Locked<'_>) {
     }
 }
 
-/// Under the channel's lock, without which it can join no bridge.
+/// Called under the channel's lock, without which the channel cannot join a bridge.
 fn not_bridged(call: &Call) -> Played {
     call.playout.sinks.played_by.set_direct(false);
     Played::NotBridged
@@ -141,14 +143,14 @@ fn hindrance(own: &LockedEnd<'_>, peer: &LockedEnd<'_>, channel: Locked<'_>, cal
     if !own.is_present() || !peer.is_present() {
         return Some(Played::Busy(NotDirect::Absent));
     }
-    // A frame that the thread has in its hands, or that it is to read first.
+    // The channel's thread is handling a frame, or has to read another one first.
     if !own.is_idle() || channel.has_queued_frames() {
         return Some(Played::Busy(NotDirect::Order));
     }
     facts(own, channel, call).may_play().err().map(Played::Barred)
 }
 
-/// What [`PlayFacts`] asks for. Getters of the core on a channel that is locked; none of them waits.
+/// Collects the [`PlayFacts`], with getters of the core on a locked channel; none of them waits.
 fn facts(own: &LockedEnd<'_>, channel: Locked<'_>, call: &Call) -> PlayFacts {
     let chan = channel.as_ptr();
     // SAFETY: the channel is locked, and its hooks with it.

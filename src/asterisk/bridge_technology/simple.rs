@@ -1,5 +1,5 @@
-//! `simple_bridge`, the core's own technology for two channels. All that is not ours goes to it: it makes formats fit, maps
-//! streams, ends holds, defers T.38, queues frames.
+//! `simple_bridge`, the core's own technology for two channels. It handles all that is not ours: it makes formats
+//! compatible, maps streams, ends holds, defers T.38, queues frames.
 
 use std::ffi::{CStr, c_int};
 use std::ptr;
@@ -11,7 +11,7 @@ use super::locked::LockedBridge;
 
 type Technology = sys::ast_bridge_technology;
 
-/// The technology, once a bridge was seen that has it. A reference keeps its module in memory until [`release`].
+/// The technology, once a bridge that uses it was seen. A reference keeps its module in memory until [`release`].
 static SIMPLE: AtomicPtr<Technology> = AtomicPtr::new(ptr::null_mut());
 
 /// Whether it can be wrapped: it is known and not suspended.
@@ -22,7 +22,7 @@ pub(super) fn is_available(bridge: LockedBridge<'_>) -> bool {
     !simple.is_null() && unsafe { sys::cw_bridge_technology_is_suspended(simple) } == 0
 }
 
-/// Keeps `technology`, which a bridge has, if it is simple_bridge.
+/// Remembers `technology`, which a bridge uses, if it is simple_bridge.
 fn remember(technology: *mut Technology) {
     if technology.is_null() || !SIMPLE.load(Ordering::Acquire).is_null() {
         return;
@@ -38,7 +38,7 @@ fn remember(technology: *mut Technology) {
     }
 }
 
-/// Gives it up. No bridge has our technology any more, and none chooses it.
+/// Releases the reference. No bridge has our technology any more, and none can choose it.
 pub(super) fn release() {
     let simple = SIMPLE.swap(ptr::null_mut(), Ordering::AcqRel);
     if !simple.is_null() {
@@ -48,13 +48,13 @@ pub(super) fn release() {
     }
 }
 
-/// One of its callbacks that tells and returns nothing.
+/// A callback of its table that returns nothing.
 type Tell = Option<unsafe extern "C" fn(*mut sys::ast_bridge, *mut sys::ast_bridge_channel)>;
 
-/// Tells it what the core tells us, by the callback that `which` takes from its table.
+/// Calls the callback that `which` picks from its table.
 ///
 /// # Safety
-/// From our own callback of that name, with what the core gave to it.
+/// Called from our own callback of that name, with the core's arguments.
 pub(super) unsafe fn tell(
     which: fn(&Technology) -> Tell,
     bridge: *mut sys::ast_bridge,
@@ -66,7 +66,7 @@ pub(super) unsafe fn tell(
     }
 }
 
-/// A channel joins. 0: it has.
+/// A channel joins. 0: success.
 ///
 /// # Safety
 /// As for [`tell`].
@@ -75,7 +75,7 @@ pub(super) unsafe fn join(bridge: *mut sys::ast_bridge, channel: *mut sys::ast_b
     callback(|simple| simple.join).map_or(0, |join| unsafe { join(bridge, channel) })
 }
 
-/// A channel writes a frame to the bridge. 0: it is queued for the other.
+/// A channel writes a frame to the bridge. 0: it is queued for the other channel.
 ///
 /// # Safety
 /// As for [`tell`].

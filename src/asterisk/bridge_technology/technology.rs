@@ -1,4 +1,4 @@
-//! The technology's table and what the core calls (asterisk/bridge_technology.h). The bridge is locked in every callback.
+//! The technology's table and its callbacks (asterisk/bridge_technology.h). The bridge is locked in every callback.
 
 use std::cell::UnsafeCell;
 use std::ffi::c_int;
@@ -10,11 +10,11 @@ use super::super::{sys, tech};
 use super::locked::{BridgeEnd, LockedBridge};
 use super::{direct, simple};
 
-/// AST_BRIDGE_CAPABILITY_NATIVE and _1TO1MIX (asterisk/bridge.h); include/shim.c checks the values. A bridge that rules out
-/// the first, as ARI's with `proxy_media` or `dtmf_events`, still has the second.
+/// AST_BRIDGE_CAPABILITY_NATIVE and _1TO1MIX (asterisk/bridge.h); include/shim.c checks the values. A bridge that rules
+/// out the first, such as ARI's with `proxy_media` or `dtmf_events`, still allows the second.
 const CAPABILITIES: u32 = 1 << 2 | 1 << 3;
 
-/// Before native_rtp (90), which takes no WebSocket, and simple_bridge (50).
+/// Preferred to native_rtp (90), which takes no WebSocket, and to simple_bridge (50).
 const PREFERENCE: sys::ast_bridge_preference::Type = 95;
 
 struct Technology(UnsafeCell<sys::ast_bridge_technology>);
@@ -45,7 +45,7 @@ pub(super) fn table() -> *mut sys::ast_bridge_technology {
 /// Registers the technology. The core chooses it as soon as the module has been loaded.
 ///
 /// # Errors
-/// For people: another module has one of that name.
+/// Another module has a technology of that name. The text is for people.
 pub(crate) fn register() -> Result<(), String> {
     // SAFETY: a static table, and our own module; bridge_technology.h.
     let result = unsafe { sys::__ast_bridge_technology_register(table(), sys::cw_module_self()) };
@@ -54,7 +54,7 @@ pub(crate) fn register() -> Result<(), String> {
         .ok_or_else(|| "another module has the bridge technology 'websocket'".to_owned())
 }
 
-/// Takes it back. No bridge has it: each of them holds the module.
+/// Unregisters it. No bridge uses it then: each that does holds the module.
 pub(crate) fn unregister() {
     // SAFETY: a static table; nothing happens if it is not registered.
     unsafe { sys::ast_bridge_technology_unregister(table()) };
@@ -62,7 +62,7 @@ pub(crate) fn unregister() {
 }
 
 trampoline! {
-    /// The core chooses a technology, with its list of them locked. Not 0: ours will do.
+    /// Called when the core chooses a technology, with its list of them locked. Not 0: ours is suitable.
     fn compatible(bridge: *mut sys::ast_bridge) -> c_int, fail 0, {
         // SAFETY: as good as locked during this callback.
         let bridge = unsafe { LockedBridge::new(bridge) };
@@ -70,22 +70,23 @@ trampoline! {
     }
 }
 
-/// Two channels, one of them ours, where it is permitted and simple_bridge can be had.
+/// Whether the bridge has two channels, at least one of them ours, `direct_bridge` is on, and simple_bridge is
+/// available.
 fn is_compatible(bridge: LockedBridge<'_>) -> bool {
     simple::is_available(bridge)
         && driver::current().is_some_and(|driver| driver.config().settings.direct_bridge)
         && bridge.pair().is_some_and(|ends| ends.into_iter().any(has_our_tech))
 }
 
-/// Waits for the channel's lock: bridge, then channel, as the core does. Never for both at once.
+/// Waits for the channel's lock: bridge, then channel, as the core does. Two channels are never locked at once.
 fn has_our_tech(end: BridgeEnd<'_>) -> bool {
     // SAFETY: the channel stays as long as the bridge is locked, which it is for the whole callback.
     let guard = unsafe { ChannelGuard::lock_borrowed(end.chan()) };
     guard.is_some_and(|guard| tech::is_ours(guard.locked().as_ptr()))
 }
 
-/// A player plays to the bridge what the channel says from now on, or the channel's own thread does. Waits for the channel's
-/// lock: bridge, then channel, as the core does.
+/// Sets whether a player, or else the channel's own thread, plays the channel's media to the bridge. Waits for the
+/// channel's lock: bridge, then channel, as the core does.
 fn set_direct(end: BridgeEnd<'_>, is_direct: bool) {
     // SAFETY: the channel stays as long as the bridge is locked, which it is for the whole callback.
     let Some(guard) = (unsafe { ChannelGuard::lock_borrowed(end.chan()) }) else { return };
@@ -95,7 +96,7 @@ fn set_direct(end: BridgeEnd<'_>, is_direct: bool) {
     }
 }
 
-/// Something else reads the channel from now on.
+/// Players stop playing: something else reads the channel from now on.
 ///
 /// # Safety
 /// `channel` is NULL or a channel of a bridge that is locked by this thread.
@@ -111,7 +112,7 @@ trampoline! {
         unsafe {
             sys::cw_bridge_channel_set_note(channel, 0);
             let joined = simple::join(bridge, channel);
-            // Once there are two of them.
+            // Only when the bridge has two channels.
             let ends = LockedBridge::new(bridge).and_then(LockedBridge::pair).into_iter().flatten();
             ends.for_each(|end| set_direct(end, true));
             joined
@@ -154,7 +155,7 @@ trampoline! {
 }
 
 trampoline! {
-    /// A channel's streams are other ones.
+    /// A channel's streams have changed.
     fn stream_topology_changed(
         bridge: *mut sys::ast_bridge, channel: *mut sys::ast_bridge_channel,
     ) -> (), fail (), {
@@ -164,8 +165,8 @@ trampoline! {
 }
 
 trampoline! {
-    /// A channel's thread brings a frame; `channel` is NULL for what a channel owes that has left. 0: it is done with; -1: the
-    /// core keeps it for the next channel that joins.
+    /// A channel's thread brings a frame; `channel` is NULL for a frame that is owed for a channel that has left. 0:
+    /// the frame is handled; -1: the core keeps it for the next channel that joins.
     fn write(
         bridge: *mut sys::ast_bridge, channel: *mut sys::ast_bridge_channel, frame: *mut sys::ast_frame,
     ) -> c_int, fail 0, {

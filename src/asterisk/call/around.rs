@@ -1,9 +1,10 @@
-//! The call around the media: what the application is told of digits, texts, states and who is at the other end, and the texts and
-//! events that it sends.
+//! The call around the media: what the application is told about digits, texts, states and the other party, and the
+//! texts and events that it sends.
 //!
-//! The core calls when it begins a digit, has a text, or indicates something. Of the channel's state and its bridge it publishes
-//! messages; each of them only wakes the job thread, which looks at channel and bridge, so that what the application is told is true
-//! whatever was lost or came late. Only calls whose application asks for such events are subscribed to anything.
+//! The core calls us when it begins a digit, has a text, or indicates something. About the channel's state and its
+//! bridge it publishes messages. A message only wakes the job thread, which looks at the channel and the bridge. So the
+//! application is told the truth even if messages were lost or late. Only calls whose application asks for such events
+//! have subscriptions.
 
 use super::Call;
 use crate::asterisk::app_event::AppEvent;
@@ -27,7 +28,7 @@ impl Survey for Call {
 }
 
 impl Call {
-    /// The core begins a digit. Any thread, no lock of ours held, as with all that the core tells here.
+    /// The core begins a digit. Any thread, no lock of ours held, as in all callbacks of the core in this file.
     pub(crate) fn digit_begins(&self, digit: char) {
         self.with_session(|session, actions| session.digit_begins(digit, actions));
     }
@@ -42,7 +43,7 @@ impl Call {
         self.with_session(|session, actions| session.indicated(indication, actions));
     }
 
-    /// The core has another party at the other end of the channel.
+    /// The other party of the channel has changed.
     pub(crate) fn connected_line(&self, channel: Locked<'_>) {
         self.with_session(|session, actions| session.connected(connected_line(channel), actions));
     }
@@ -52,13 +53,13 @@ impl Call {
         self.post(Job::Subscribed);
     }
 
-    /// Which callbacks the channel needs for what the application wants to know.
+    /// The callbacks that the channel needs for what the application wants to know.
     pub(crate) fn wanted_extras(&self) -> Extras {
         let session = self.playout.session();
         Extras { digit_begins: session.wants(Topic::DtmfBegin), texts: session.wants(Topic::Text) }
     }
 
-    /// Has the core tell what the application wants to know, and nothing else. Channel locked.
+    /// Subscribes to what the application wants to know, and ends subscriptions that it does not need. Channel locked.
     pub(crate) fn settle_subscriptions(&self, channel: Locked<'_>) {
         let watches = {
             let session = self.playout.session();
@@ -70,10 +71,10 @@ impl Call {
         self.watch.watch_channel(|| Subscription::to_channel(channel, self.weak()));
     }
 
-    /// Looks at the channel, which is locked, and at its bridge, and tells the news. False if the lock of the bridge or of somebody
-    /// in it is taken: try again.
+    /// Looks at the channel, which is locked, and at its bridge, and tells the application what has changed. False if
+    /// another thread holds the lock of the bridge or of a channel in it: try again.
     pub(crate) fn survey(&self, channel: Locked<'_>) -> bool {
-        // Before anything is looked at: what happens from now on asks for another survey.
+        // First, so that what happens from now on asks for another survey.
         self.watch.begin_survey();
         let (wants_states, wants_line) = {
             let session = self.playout.session();
@@ -85,7 +86,7 @@ impl Call {
         let mut bridge = None;
         if wants_states {
             let found = channel.bridge();
-            // Before its members are looked at, so that none is missed.
+            // Before the bridge's members are read, so that none is missed.
             self.follow_bridge(found.as_ref());
             if let Some(found) = found {
                 let Some(others) = found.others(channel) else { return false };
@@ -103,14 +104,14 @@ impl Call {
         self.watch.watch_bridge(bridge.map(Bridge::id), || Subscription::to_bridge(bridge?, self.weak()));
     }
 
-    /// The core has got the application's text.
+    /// The core has taken the application's text.
     pub(crate) fn text_sent(&self, correlation_id: Option<String>) {
         if let Some(correlation_id) = correlation_id {
             self.send_added(AddedEvent::TextSent(TextSent { correlation_id }));
         }
     }
 
-    /// The application has an event for ARI and AMI.
+    /// The application asks to send an event to ARI and AMI.
     pub(super) fn ask_for_event(&self, request: SendEvent) {
         let SendEvent { correlation_id, name, data } = request;
         let per_second = self.settings.app_events_per_second;
@@ -129,7 +130,7 @@ impl Call {
         }
     }
 
-    /// The event has been told, or could not be.
+    /// The event was published, or could not be.
     pub(crate) fn event_sent(&self, correlation_id: Option<String>, told: bool) {
         if told {
             let correlation_id = correlation_id.unwrap_or_default();

@@ -15,27 +15,27 @@ impl Call {
     /// Claims the connection id for an application, which gets a 101.
     ///
     /// # Errors
-    /// It is another's, or the call is over.
+    /// Another application has it, or the call is over.
     pub(crate) fn claim(&self) -> Result<(), ClaimRefused> {
         self.link.claim()?;
         self.driver.jobs.unwatch_incoming(self);
         Ok(())
     }
 
-    /// An attempt to connect is about to be made. False: the call is over, there is nothing to connect.
+    /// An attempt to connect is about to be made. False: the call is over, so there is nothing to connect.
     pub(crate) fn begin_connecting(&self) -> bool {
         !self.link.happen(Happening::ConnectStarted).refused
     }
 
-    /// Remembers how to cancel the attempt. It may be done by now, or the call over.
+    /// Remembers how to cancel the attempt. The attempt or the call may be over by now.
     pub(crate) fn keep_attempt(&self, attempt: ConnectHandle) {
         if let Some(unwanted) = self.link.keep_attempt(attempt) {
             unwanted.cancel();
         }
     }
 
-    /// The connection is up and MEDIA_START is out: events and media may follow. Gives its number; `None`: the call has
-    /// ended meanwhile. `lost`: how long the call was without a connection that it had lost.
+    /// The connection is up and MEDIA_START is out: events and media may follow. Returns the connection's number;
+    /// `None` if the call has ended meanwhile. `lost`: how long the call was without a connection, if it had lost one.
     pub(crate) fn open_link(
         &self,
         out: Arc<Outbound>,

@@ -1,4 +1,4 @@
-//! What is done when a call ends. What ends it, and with which cause, is [`crate::call`]'s to say.
+//! What is done when a call ends. [`crate::call`] decides what ends it, and with which cause.
 
 use super::{Call, ToDo};
 use crate::asterisk::channel::Locked;
@@ -12,7 +12,7 @@ use crate::net::connection::Closed;
 use crate::net::connector::ConnectError;
 use crate::playout::session::Session;
 
-// One numbering.
+// Our causes have the core's numbers.
 const _: () = assert!(
     Cause::NoRouteDestination.number() == sys::AST_CAUSE_NO_ROUTE_DESTINATION
         && Cause::NormalClearing.number() == sys::AST_CAUSE_NORMAL_CLEARING
@@ -21,8 +21,8 @@ const _: () = assert!(
 );
 
 impl Call {
-    /// Takes note of what happens to the call, and does what that asks of connection and attempt. Gives how the channel
-    /// is to be hung up, if it is: the caller does that. No lock of ours is held.
+    /// Records what happens to the call, and closes the connection or cancels the attempt if that is due. Returns how
+    /// the channel is to be hung up, if it is: the caller does that. No lock of ours is held.
     pub(super) fn happen(&self, happening: Happening<CallConnection>) -> Option<HangupCause> {
         let todo = self.link.happen(happening);
         let hang_up = todo.hang_up;
@@ -33,7 +33,7 @@ impl Call {
         hang_up
     }
 
-    /// Cancels the attempt and closes the connection that are to go.
+    /// Cancels the attempt and closes the connection that `todo` names.
     pub(super) fn leave(&self, todo: ToDo) {
         if let Some(attempt) = todo.cancel {
             attempt.cancel();
@@ -60,19 +60,20 @@ impl Call {
         }
     }
 
-    /// Has the channel hung up, by what is known to end the call. One that has lost its connection has it ended for good.
+    /// Queues the hangup of the channel, with the cause that ended the call. A call that has lost its connection first
+    /// reports that the connection has ended.
     fn post_hangup(&self) {
         let is_lost = self.link.lost_since().is_some();
         self.post(|call| if is_lost { Job::Disconnected { call, hang_up: true } } else { Job::Hangup(call) });
     }
 
-    /// A panic was contained in a job. The call ends, if it does not end already.
+    /// A panic was contained in a job. The call ends, unless it ends already.
     pub(crate) fn fault_in_job(&self) {
-        // The hangup is the job thread's next.
+        // The job thread hangs up next.
         let _ = self.happen(Happening::Fault);
     }
 
-    /// An attempt to connect has failed, with all its tries.
+    /// An attempt to connect has failed, after all its tries.
     pub(crate) fn connecting_failed(&self, error: &ConnectError) {
         let why = error.to_string();
         let is_refusal = error.failure.is_refusal();
@@ -104,7 +105,7 @@ impl Call {
         self.leave(todo);
     }
 
-    /// `incoming_timeout` is over. True if that ends the call: then the channel is to be hung up.
+    /// `incoming_timeout` has expired. True if that ends the call: then the channel is to be hung up.
     pub(crate) fn incoming_timed_out(&self) -> bool {
         let Some(hangup) = self.happen(Happening::IncomingTimeout) else { return false };
         call_warn!(self, "no application has connected in time (incoming_timeout); hanging up");
@@ -112,8 +113,8 @@ impl Call {
         true
     }
 
-    /// A connection is over, and with it the call, unless that waits for another one. Nothing happens if it was not the
-    /// call's.
+    /// A connection has ended, and the call with it, unless the call waits for another one. Nothing happens if the
+    /// connection was not the call's.
     pub(super) fn connection_over(&self, connection: usize, closed: Closed) {
         let todo = self.link.happen(Happening::Over { connection, closed: closed.clone() });
         if todo.refused {
@@ -168,7 +169,7 @@ impl Call {
         self.note_departure(cause, channel);
         self.watch.end();
         if self.link.lost_since().is_some() {
-            // No connection ends that could say so.
+            // There is no connection whose end would report this.
             self.notify_disconnected(None);
         }
         self.abandon_media();

@@ -9,11 +9,11 @@ use crate::protocol::dialect::shown;
 use crate::protocol::event::{AddedEvent, Event};
 use crate::report::log_limit::LogLimit;
 
-/// An application may do wrong as often as it likes, and its dialect has no message that says so.
+/// Limits the log: an application may make errors as often as it likes, and its dialect has no message for them.
 static UNSAID: LogLimit = LogLimit::new();
 
 impl Call {
-    /// Sends an event to the application, if it is connected; `event` may look at what the session knows of its wishes.
+    /// Sends an event to the application, if it is connected; `event` may ask the session what the application wants.
     /// Any thread, no lock of ours held.
     pub(crate) fn send_event(&self, event: impl FnOnce(&Session) -> Event) {
         self.send_queued(self.queue_one_event(event));
@@ -31,7 +31,7 @@ impl Call {
         });
     }
 
-    /// Sends the queued events, and logs them where that is asked for. No lock of ours is held.
+    /// Sends the queued events, and logs them if that is asked for. No lock of ours is held.
     pub(super) fn send_queued(&self, queued: QueuedEvents) {
         for error_text in queued.unsaid {
             self.log_unsaid(&error_text);
@@ -45,7 +45,8 @@ impl Call {
         }
     }
 
-    /// The application has done wrong, and cannot be told. The log has the first time in each call.
+    /// The application has made an error that its dialect cannot report. The first one of each call is always logged,
+    /// further ones up to a limit.
     fn log_unsaid(&self, error_text: &str) {
         let format = self.control_message_format.as_str();
         self.show(format_args!("not said in {format}: {error_text}"));

@@ -1,4 +1,4 @@
-//! What a connection's reactor tells the call.
+//! What a connection's reactor reports to the call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::protocol::dialect::Incoming;
 use crate::protocol::event::Event;
 use crate::report::log_limit::LogLimit;
 
-/// An application that reads in fits and starts can have media dropped as often as it likes.
+/// Limits the log: an application that reads irregularly can cause drops of media as often as it likes.
 static MEDIA_DROPPED: LogLimit = LogLimit::new();
 
-/// A call and the number of the connection that tells it something. For its reactor.
+/// A call and the number of the connection that reports to it. For the connection's reactor.
 pub(in crate::asterisk) struct Serving {
     call: Arc<Call>,
     connection: usize,
@@ -33,7 +33,7 @@ impl Serving {
 }
 
 impl Serving {
-    /// `text`: what has come, for people to read.
+    /// `text`: the command, for people to read.
     fn on_command(&self, text: &str, command: Result<Command, CommandError>) -> Wants {
         call_debug!(&self.call, 2, "received {text}");
         self.call.show_about_peer(|peer| format!("command from {peer}: {text}"));

@@ -1,8 +1,9 @@
 //! Music on hold, started and stopped as [`Hold`](crate::call::hold::Hold) decides.
 //!
-//! The core says HOLD and UNHOLD with the channel locked, and after a masquerade it says UNHOLD to the channel that the
-//! call has moved to, and HOLD again where that one was held (`channel_do_masquerade`, `main/channel.c`). Music of others,
-//! such as ARI's, is left alone: only what was started here is stopped here. A hangup stops it in the core.
+//! The core indicates HOLD and UNHOLD with the channel locked. After a masquerade it indicates UNHOLD to the channel
+//! that the call has moved to, and HOLD again if that channel was held (`channel_do_masquerade`, `main/channel.c`).
+//! Music of others, such as ARI's, is left alone: only what was started here is stopped here. A hangup stops it in the
+//! core.
 
 use std::ffi::CString;
 
@@ -14,18 +15,18 @@ use crate::call::hold::Change;
 use crate::call::jobs::Job;
 
 impl Call {
-    /// The peer has put the call on hold (channel locked). False: that is none of our business.
+    /// The peer has put the call on hold (channel locked). False: `music_on_hold` is off, and nothing was done.
     pub(crate) fn hold(&self, channel: Locked<'_>, class: Option<CString>) -> bool {
         if !self.settings.music_on_hold {
             return false;
         }
         self.hold.hold(class);
-        // Another class than before may be meant. The core goes on with one that is the same.
+        // The class may be another than before. If it is the same, the core goes on with the music.
         self.set_music(channel, true);
         true
     }
 
-    /// The hold is over (channel locked). False: it was none of our business.
+    /// The hold is over (channel locked). False: `music_on_hold` is off, and nothing was done.
     pub(crate) fn unhold(&self, channel: Locked<'_>) -> bool {
         if !self.settings.music_on_hold {
             return false;
@@ -35,10 +36,10 @@ impl Call {
         true
     }
 
-    /// The application receives from now on, or does so no more. Any thread.
+    /// The application starts or stops receiving. Any thread.
     ///
-    /// Where classes come from a database, a start may wait for it, which is not for the job thread: then HOLD alone
-    /// starts the music, and what the application is not to receive ends in `write_voice`.
+    /// If classes come from a database, a start may wait for it, which the job thread must not do. Then only HOLD
+    /// starts the music, and `write_voice` drops what the application is not to receive.
     pub(super) fn receiving_changed(&self) {
         if self.settings.music_on_hold && self.hold.is_held() && !music::may_block() {
             self.post(Job::Music);
@@ -50,7 +51,7 @@ impl Call {
         self.set_music(channel, false);
     }
 
-    /// The same; `again`: starts it also where it plays.
+    /// The same; `again` starts the music even if it plays.
     fn set_music(&self, channel: Locked<'_>, again: bool) {
         match self.hold.change(self.playout.sends_media() || music::may_block(), again) {
             Change::Nothing => {}

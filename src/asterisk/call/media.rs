@@ -24,7 +24,7 @@ use crate::report::log_limit::LogLimit;
 /// A warning about frames in a wrong format is given once in this many frames (20 s of them).
 const FORMAT_WARNING_EVERY: u64 = 1000;
 
-/// An application can stop itself as often as it likes.
+/// Limits the log: an application can get stuck as often as it likes.
 static STUCK: LogLimit = LogLimit::new();
 
 impl Call {
@@ -33,16 +33,17 @@ impl Call {
         &self.format
     }
 
-    /// The core reads, on the channel's thread: the frame that is due, if one is.
+    /// The core reads, on the channel's thread. Returns the frame that is due, if any.
     pub(crate) fn read(&self, channel: Locked<'_>) -> Option<*mut sys::ast_frame> {
         fault::point("read");
         self.take_due(channel, Sink::Thread).ok().flatten()
     }
 
-    /// A player takes the frame that is due, if one is. It keeps the channel's thread from reading until it is done with it.
+    /// A player takes the frame that is due, if any. The player keeps the channel's thread from reading until it is
+    /// done with the frame.
     ///
     /// # Errors
-    /// It may not: what the core makes of a digit it does where the channel's thread reads one.
+    /// The player may not take it: what the core does with a digit, it does where the channel's thread reads one.
     pub(crate) fn play(&self, channel: Locked<'_>) -> Result<Option<*mut sys::ast_frame>, Pressing> {
         fault::point("play");
         self.take_due(channel, Sink::Player)
@@ -104,11 +105,11 @@ impl Call {
         }
     }
 
-    /// A message of the application's with media.
+    /// A media message from the application.
     pub(super) fn take_media(&self, message: Bytes) -> Wants {
         let (mut no_more, mut is_stuck, mut drops_due) = (false, false, None);
         let (mut dropping_before, mut dropping, mut frames_dropped_before) = (false, false, 0);
-        // Before the session's lock is taken: that calls into Asterisk.
+        // Before the session's lock is taken, because this calls into Asterisk.
         let samples = self.counts_messages.then(|| self.format.samples(&message));
         self.with_session(|session, actions| {
             dropping_before = session.is_dropping();
@@ -133,20 +134,21 @@ impl Call {
         Wants { no_more, call_back: drops_due.map(|due| due.since(clock::now())), was_media: true }
     }
 
-    /// The application had to wait, and is read again.
+    /// Reads on from an application that had to wait.
     fn read_on(&self) {
         if let Some(connection) = self.link.connection() {
             connection.slot.read_on();
         }
     }
 
-    /// The call is over for the application: nothing more of its media is played, if it was not to be dropped.
+    /// The call is over for the application. A queue that drops nothing gives its memory back: none of its media is
+    /// played any more.
     pub(super) fn abandon_media(&self) {
         self.with_session(|session, actions| session.abandon(actions));
     }
 
-    /// The application did not read this much media in time, or was not there for it. Gives how long it is until its drops
-    /// are to be told of, those of other reasons too.
+    /// The application did not read this much media in time, or was not connected. Returns the time until its drops,
+    /// including those for other reasons, are to be reported.
     pub(crate) fn unread(&self, dropped: Dropped) -> Option<Duration> {
         let mut due = None;
         self.with_session(|session, _| {
@@ -158,19 +160,19 @@ impl Call {
         due.map(|due| due.since(clock::now()))
     }
 
-    /// The channel is about to be answered without the application's asking.
+    /// The channel is about to be answered, and the application has not asked for it.
     pub(crate) fn answering(&self) {
         self.playout.session().answering();
     }
 
-    /// The channel has been answered: media that came behind the answer may follow it.
+    /// The channel has been answered: media that came after ANSWER may follow it.
     pub(crate) fn answered(&self) {
         self.with_session(|session, actions| session.answered(clock::now(), actions));
     }
 
     /// Runs `work` on the session. Its events are queued under the session's lock, so that the application gets them in
-    /// the order in which they happened, whichever thread found them out. All else that it asks for is done in order, with
-    /// no lock held.
+    /// the order in which they happened, whichever thread found them. All other actions are done in order, with no lock
+    /// held.
     pub(super) fn with_session(&self, work: impl FnOnce(&mut Session, &mut Vec<Action>)) {
         let changed = self.playout.change(work, |actions| self.queue_events(actions));
         self.send_queued(changed.events);
@@ -194,7 +196,7 @@ impl Call {
         }
     }
 
-    /// Has a player come at `at`, and at no other time. Never waits.
+    /// Asks for a player at `at`, and at no other time. Never waits.
     pub(crate) fn call_player(&self, at: MonoTime) {
         self.playout.sinks.played_by.call_player(at);
         self.call_player_at(at);
@@ -204,12 +206,12 @@ impl Call {
         self.driver.players.schedule(self.number, at, PlayerTurn { call: self.weak(), at });
     }
 
-    /// Another sink is to come for what is due from now on. Any thread, no lock of ours held.
+    /// Another sink fetches what is due from now on. Any thread, no lock of ours held.
     pub(crate) fn set_clock_anew(&self) {
         self.playout.tell_anew(|at| self.call_player_at(at));
     }
 
-    /// An application may ask any number of times: the first one counts.
+    /// An application may ask any number of times; only the first request counts.
     fn ask_for_answer(&self) {
         if self.is_first_answer() {
             self.post(Job::Answer);

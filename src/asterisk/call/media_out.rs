@@ -1,4 +1,4 @@
-//! The connection as the thread that sends media has it: found without a lock, and without touching a count of references.
+//! The connection, as the thread that sends media finds it: without a lock, and without touching a reference count.
 
 use std::cell::UnsafeCell;
 
@@ -16,7 +16,7 @@ unsafe impl Send for MediaOut {}
 unsafe impl Sync for MediaOut {}
 
 impl MediaOut {
-    /// The newest connection of `link`: an atomic load, but for the first time after it came up.
+    /// The newest connection of `link`: an atomic load, except for the first time after the connection came up.
     ///
     /// # Safety
     /// The caller writes to the channel and holds the channel lock until it is done with what it gets. (A masquerade

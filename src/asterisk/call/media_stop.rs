@@ -1,4 +1,4 @@
-//! MEDIA_STOP: what an application that has asked for it is told last, before our close frame.
+//! MEDIA_STOP: the last event before our close frame, for an application that has subscribed to it.
 
 use super::Call;
 use crate::asterisk::log::call_debug;
@@ -12,8 +12,8 @@ use crate::protocol::topic::Topic;
 use crate::report::call_stats::EndedBy;
 
 impl Call {
-    /// The event as text, if the application has subscribed to it. The connection is about to be closed as `closed` says,
-    /// for which the call may have had its reasons before. On the connection's reactor.
+    /// The event as text, if the application has subscribed to it. The connection is about to be closed as `closed`
+    /// says; the call may have had earlier reasons for that. On the connection's reactor.
     pub(super) fn media_stop(&self, closed: &Closed) -> Option<String> {
         if !self.playout.session().wants(Topic::MediaStop) {
             return None;

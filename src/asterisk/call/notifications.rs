@@ -1,5 +1,5 @@
-//! Tells operators about a call: which events there are to be. What stands in them is [`event_fields`]' to say. Any thread; what is
-//! found here is told by the notifier's thread.
+//! Decides which events operators get about a call. [`event_fields`] decides what is in them. Any thread; the
+//! notifier's thread sends the events.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::net::outbound::Dropped;
 use crate::report::notification::{EventFields, NotificationKind};
 
 impl Call {
-    /// The core has hung the channel up, with this cause. `channel`: if there is a connection that is still to end.
+    /// The core has hung the channel up, with this cause. `channel`: given if a connection has still to end.
     pub(super) fn note_departure(&self, cause: u32, channel: Option<Channel>) {
         let is_told = self.settings.user_events.has(NotificationKind::Disconnected.class());
         self.told.hung_up(cause, channel.filter(|_| is_told));
@@ -28,7 +28,7 @@ impl Call {
         self.notify(NotificationKind::Connected, self.channel(), event_fields::connected);
     }
 
-    /// The connection has ended. `cause`: the one that the channel will end with; `None` if it has ended before.
+    /// The connection has ended. `cause`: the cause with which the channel will end; `None` if it has ended already.
     pub(crate) fn notify_disconnected(&self, cause: Option<u32>) {
         let Some(end) = self.told.disconnected() else { return };
         let channel = match end {
@@ -41,26 +41,26 @@ impl Call {
         });
     }
 
-    /// The connection is lost, and the call waits so long for another.
+    /// The connection is lost, and the call waits for another one for at most `wait`.
     pub(super) fn notify_lost(&self, closed: &Closed, wait: Duration) {
         self.notify(NotificationKind::Lost, self.channel(), |_| event_fields::lost(closed, wait));
     }
 
-    /// Another connection is there; the call was so long without one.
+    /// Another connection is up; the call was without one for `lost`.
     pub(super) fn notify_reconnected(&self, lost: Duration) {
         self.notify(NotificationKind::Reconnected, self.channel(), |report| {
             event_fields::reconnected(report, lost)
         });
     }
 
-    /// No connection came about, and the channel will end with `cause`.
+    /// No connection could be made, and the channel will end with `cause`.
     pub(super) fn notify_failed(&self, cause: u32) {
         self.notify(NotificationKind::Failed, self.channel(), |report| {
             event_fields::failed(report, cause_fields(cause))
         });
     }
 
-    /// The application does not take what is sent to it.
+    /// The application does not read what is sent to it.
     pub(super) fn notify_stalled(&self) {
         if !self.told.stalled(clock::now()) {
             return self.driver.notifier.hold_back();
@@ -70,7 +70,7 @@ impl Call {
         });
     }
 
-    /// It takes it again.
+    /// The application reads again.
     pub(super) fn notify_resumed(&self, lasted: Duration, dropped: Dropped) {
         if !self.told.resumed() {
             return self.driver.notifier.hold_back();
@@ -80,7 +80,8 @@ impl Call {
         });
     }
 
-    /// The application's media finds the queue full. So many frames had been dropped before. On the connection's reactor.
+    /// The queue is full when media of the application arrives. `frames_dropped_before`: how many frames had been
+    /// dropped earlier. On the connection's reactor.
     pub(super) fn notify_overflowing(&self, frames_dropped_before: u64) {
         if !self.told.overflowing(clock::now(), frames_dropped_before) {
             return self.driver.notifier.hold_back();
@@ -90,7 +91,7 @@ impl Call {
         });
     }
 
-    /// It finds room again.
+    /// The queue has room again.
     pub(super) fn notify_flowing(&self) {
         let Some(overflowing) = self.told.flowing() else { return };
         if !overflowing.told {

@@ -1,9 +1,9 @@
-//! A call that outlives its connection: what is done while that is missing.
+//! A call that outlives its connection: what is done until there is another one.
 //!
-//! What is played goes on, for it needs no connection. What is to go to the application is kept by the way out of the
-//! connection that was lost ([`Outbound::keep`](crate::net::outbound::Outbound::keep)), and goes out on the next one behind
-//! MEDIA_START. An outgoing call tries to reach its server again, by a timer of the job thread; to an INCOMING one the
-//! application comes.
+//! Playing goes on, because it needs no connection. What is for the application is kept by the lost connection's
+//! [`Outbound`](crate::net::outbound::Outbound::keep), and goes out on the next connection after MEDIA_START. An
+//! outgoing call tries to reach its server again, by a timer of the job thread; for an INCOMING call, the application
+//! has to connect again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,11 +18,11 @@ use crate::net::connection::Closed;
 use crate::net::connector::ConnectError;
 use crate::report::log_limit::LogLimit;
 
-/// An application can be lost as often as it likes.
+/// Limits the log: an application can be lost as often as it likes.
 static LOST: LogLimit = LogLimit::new();
 
 impl Call {
-    /// The connection is lost, and the call waits for another.
+    /// The connection is lost, and the call waits for another one.
     pub(super) fn connection_lost(&self, closed: &Closed, until: Instant) {
         let wait = until.saturating_duration_since(Instant::now());
         warn_limited!(
@@ -39,13 +39,13 @@ impl Call {
         self.attempt_after(first_pause(), until);
     }
 
-    /// No connection has come of an attempt or of a claim, and the call waits for another one.
+    /// An attempt or a claim has led to no connection, and the call goes on waiting for one.
     pub(super) fn not_reconnected(&self, error: Option<&ConnectError>, why: &str, until: Instant) {
         call_debug!(self, 1, "still without a WebSocket connection: {why}");
         self.attempt_after(pause_after(error), until);
     }
 
-    /// Has the job thread try to connect, unless the call has ended by then.
+    /// Asks the job thread to try to connect, unless the call has ended by then.
     fn attempt_after(&self, pause: Duration, until: Instant) {
         if let Some(at) = self.waits.attempt_at(self.role, Instant::now() + pause, until) {
             self.driver.jobs.post_at((at, self.number), self.weak(), Job::Reconnect);
@@ -56,7 +56,8 @@ impl Call {
         }
     }
 
-    /// The call has waited for another connection until then. True if it ends now: then the channel is to be hung up.
+    /// The call has waited for another connection until `until`. True if it ends now: then the channel is to be hung
+    /// up.
     pub(crate) fn reconnect_timed_out(&self, until: Instant) -> bool {
         let ends = self.happen(Happening::LostDeadline(until)).is_some();
         if ends {
@@ -79,14 +80,14 @@ impl Call {
         self.dialled.get()
     }
 
-    /// Another connection serves the call, after so long without one.
+    /// Another connection serves the call, after `lost` without one.
     pub(super) fn reconnected(&self, lost: Duration) {
         self.stats.reconnected(lost);
         self.wait_no_more();
         self.notify_reconnected(lost);
     }
 
-    /// The clock has nothing to say to this call any more.
+    /// Cancels the timers of a call that waits for a connection.
     pub(crate) fn wait_no_more(&self) {
         self.waits.end(self.number).for_each(|key| self.driver.jobs.unwatch(key));
     }

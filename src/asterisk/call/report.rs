@@ -1,11 +1,11 @@
-//! What people see of a call: its totals, its control messages where they are asked for.
+//! What people see of a call: its totals, and its control messages if they are asked for.
 
 use super::Call;
 use crate::asterisk::channel::Locked;
 use crate::asterisk::log as host_log;
 
 impl Call {
-    /// Leaves the totals in the channel's variables, once: when the connection ends, else at the hangup.
+    /// Writes the totals into the channel's variables, once: when the connection ends, else at the hangup.
     pub(crate) fn leave_totals(&self, channel: Locked<'_>) {
         if self.is_first_leaving() {
             for (variable, _, value) in self.report().left() {
@@ -21,7 +21,7 @@ impl Call {
         left.collect::<Vec<_>>().join(", ")
     }
 
-    /// Shows what concerns the application at this address, if that is asked for.
+    /// Shows a line about the application, given its address, if that is asked for.
     pub(super) fn show_about_peer(&self, what: impl FnOnce(&str) -> String) {
         if self.is_debugged() {
             let connection = self.link.connection();
@@ -30,7 +30,7 @@ impl Call {
         }
     }
 
-    /// Shows something of them, if that is asked for.
+    /// Shows a line about the call, if that is asked for.
     pub(crate) fn show(&self, what: std::fmt::Arguments<'_>) {
         if self.is_debugged() {
             host_log::verbose(&format!("{}: {what}", self.name()));

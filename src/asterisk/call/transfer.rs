@@ -1,9 +1,9 @@
 //! TRANSFER: the other side of the call's bridge goes to an extension of the dialplan.
 //!
-//! The core's transfer takes the locks of the bridge and its channels, and waits for them; the dialplan may ask a database. So it
-//! runs on a thread of its own ([`Driver::transfers`](crate::asterisk::driver::Driver::transfers)), with no lock held. It often
-//! hangs this channel up before it is done. The application is told the result first: the connection's close waits for it, at most
-//! `close_timeout`.
+//! The core's transfer takes the locks of the bridge and its channels, and waits for them; the dialplan may ask a
+//! database. So it runs on a separate thread ([`Driver::transfers`](crate::asterisk::driver::Driver::transfers)), with
+//! no lock held. It often hangs this channel up before it is done. The application must get the result before the
+//! connection is closed: the close waits for the result, for at most `close_timeout`.
 
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ const TRANSFER: &str = "TRANSFER";
 
 const THREAD: &CStr = c"ws-transfer";
 
-/// An application can ask for what it may not as often as it likes.
+/// Limits the log: an application can ask for forbidden transfers as often as it likes.
 static NOT_PERMITTED: LogLimit = LogLimit::new();
 
 impl Call {
@@ -50,7 +50,7 @@ impl Call {
             return refuse("a transfer is under way");
         }
         call_debug!(self, 1, "transfer to {exten}@{context}");
-        // The channel may be gone before the thread is done: until then the module stays.
+        // The channel may be gone before the thread is done: this keeps the module loaded until then.
         let held = Held::new();
         let task = move || {
             call.run_transfer(&exten, &context);
@@ -63,12 +63,12 @@ impl Call {
         }
     }
 
-    /// Does it, on a thread for that.
+    /// Makes the transfer, on a thread for transfers.
     fn run_transfer(self: &Arc<Self>, exten: &str, context: &str) {
         let result = guard("transfer", TransferResult::Failed, || {
             fault::point("transfer");
             let Some(channel) = self.channel() else { return TransferResult::Failed };
-            // A transfer of several parties starts the dialplan's thread.
+            // A transfer of several parties starts a thread for the dialplan.
             threads::as_a_thread_of_the_core(THREAD, || bridge::transfer(&channel, exten, context))
         });
         fault::point("transferred");
@@ -76,9 +76,10 @@ impl Call {
         self.transferred(result);
     }
 
-    /// The transfer is over. Tells the application, hangs up after a success, and closes the connection if that has waited.
+    /// The transfer is over. Tells the application, hangs up after a success, and closes the connection if the close
+    /// has waited.
     fn transferred(&self, result: TransferResult) {
-        // `None`: nobody is there who could be told.
+        // `None`: there is nobody to tell.
         let Some(correlation_id) = self.transfer.over() else { return };
         let correlation_id = correlation_id.unwrap_or_default();
         self.send_added(AddedEvent::Transferred(Transferred { correlation_id, result }));
@@ -91,8 +92,7 @@ impl Call {
         }
     }
 
-    /// Does what is to be done about a connection whose channel the core has hung up: now, or when the transfer that is under way
-    /// is over.
+    /// Closes the connection of a channel that the core has hung up: now, or after the transfer that is under way.
     pub(super) fn leave_after_transfer(&self, todo: ToDo) {
         if todo.close.is_none() {
             return self.leave(todo);
@@ -103,13 +103,13 @@ impl Call {
         }
     }
 
-    /// The close waits no longer than `close_timeout`.
+    /// Limits the wait of the close to `close_timeout`.
     fn limit_transfer(&self) {
         let limit = Instant::now() + self.settings.close_timeout;
         self.driver.jobs.post_at((limit, self.number), self.weak(), Job::AbandonTransfer);
     }
 
-    /// The connection is closed without the result, if there is none yet.
+    /// Closes the connection without the result, if there is none yet.
     pub(crate) fn abandon_transfer(&self) {
         let Some(Abandoned { correlation_id, close }) = self.transfer.abandon() else { return };
         call_warn!(self, "{TRANSFER}: no result within close_timeout; closing the connection without it");

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use crate::asterisk::driver::Driver;
 
-/// One command: what it is called, what it prints.
+/// One command: its name, and what it prints.
 pub(super) struct CliCommand {
     /// As the core matches it: `{a|b}` is one of these words, which it completes itself.
     pub(super) command: &'static CStr,
@@ -13,15 +13,16 @@ pub(super) struct CliCommand {
     /// Words before the arguments.
     pub(super) words: usize,
     pub(super) run: fn(&Driver, &[String]) -> Outcome,
-    /// What the word behind these arguments may be; the third is what is there of it. The caller filters.
+    /// Candidates for the word after these arguments; the third parameter is the part of it that is there. The caller
+    /// filters.
     pub(super) complete: fn(&Driver, &[String], &str) -> Vec<String>,
 }
 
-/// What came of a command.
+/// The result of a command.
 pub(super) enum Outcome {
     Text(String),
     /// Printed, too.
     Failure(String),
-    /// The arguments are none of this command's.
+    /// The arguments do not fit the command.
     Usage,
 }

@@ -99,7 +99,8 @@ fn names(driver: &Driver) -> Vec<String> {
     driver.books.calls().iter().map(|call| call.name().to_owned()).collect()
 }
 
-/// The call that the one argument names, by channel name or unique id. Case does not count, as in the core's commands.
+/// Runs `run` on the call that the only argument names, by channel name or unique id. Case is ignored, as in the core's
+/// own commands.
 fn with_call(driver: &Driver, args: &[String], run: impl FnOnce(&Arc<Call>) -> Outcome) -> Outcome {
     let [name] = args else { return Outcome::Usage };
     match driver.books.call_by_name(name) {
@@ -191,7 +192,7 @@ fn channel(call: &Call) -> String {
     text
 }
 
-/// How long the call outlives a connection, by the name of the option.
+/// How long the call outlives a connection, under the name of the option.
 fn reconnect(call: &Call) -> (&'static str, String) {
     let limit = call.link.reconnect();
     (
@@ -318,7 +319,7 @@ fn set_debug(driver: &Driver, args: &[String]) -> Outcome {
 
 fn complete_set_debug(driver: &Driver, args: &[String], _word: &str) -> Vec<String> {
     match args {
-        // 'on' and 'off' themselves are the core's to complete.
+        // The core completes 'on' and 'off' itself.
         [_] => vec!["channel".to_owned(), "peer".to_owned()],
         [_, keyword] if keyword.eq_ignore_ascii_case("channel") => names(driver),
         [_, keyword] if keyword.eq_ignore_ascii_case("peer") => {

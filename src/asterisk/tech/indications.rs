@@ -1,4 +1,4 @@
-//! What the core has for the far end beside media: digits, texts, indications.
+//! What the core has for the far end besides media: digits, texts, indications.
 
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 
@@ -10,9 +10,10 @@ use crate::asterisk::{fault, sys};
 use crate::playout::session::Indication;
 
 trampoline! {
-    /// Channel locked. Only hold is indicated by us, where `music_on_hold` says so; -1: the core does what it does for a
+    /// Channel locked. The driver indicates only hold, if `music_on_hold` is on; -1: the core does what it does for a
     /// driver that indicates nothing. So it plays ring, busy and congestion tones to the application itself, as it does
-    /// with the C module; outbound bots listen for them. What is told an application that asks for it changes nothing.
+    /// with the C module; outbound bots listen for them. Events to an application that asks for them change nothing of
+    /// this.
     pub(super) fn indicate(
         chan: *mut sys::ast_channel, condition: c_int, data: *const c_void, len: usize,
     ) -> c_int, fail end_after_fault(chan, -1), {
@@ -25,12 +26,13 @@ trampoline! {
         let done = match condition {
             HOLD => {
                 fault::point("hold");
-                // SAFETY: what comes with HOLD is a class of music of `len` bytes, or NULL; it lives across the callback.
+                // SAFETY: HOLD carries the name of a class of music, of `len` bytes, or NULL; it lives across the
+                // callback.
                 call.hold(channel, unsafe { class_of_hold(data, len) })
             }
             UNHOLD => call.unhold(channel),
             CONNECTED_LINE => {
-                // The core has taken it into the channel already.
+                // The core has updated the channel already.
                 call.connected_line(channel);
                 false
             }
@@ -44,7 +46,7 @@ const HOLD: c_int = sys::ast_control_frame_type::AST_CONTROL_HOLD as c_int;
 const UNHOLD: c_int = sys::ast_control_frame_type::AST_CONTROL_UNHOLD as c_int;
 const CONNECTED_LINE: c_int = sys::ast_control_frame_type::AST_CONTROL_CONNECTED_LINE as c_int;
 
-/// What an application may be told of.
+/// The indications that an application can be told of.
 fn indication(condition: c_int) -> Option<Indication> {
     Some(match u32::try_from(condition).ok()? {
         sys::ast_control_frame_type::AST_CONTROL_RINGING => Indication::Ringing,
@@ -73,7 +75,7 @@ unsafe fn class_of_hold(data: *const c_void, len: usize) -> Option<CString> {
 }
 
 trampoline! {
-    /// Not locked, but never in the destructor. 0, or the core would play the digit's tone to the application.
+    /// Not locked, but never in the destructor. Returns 0, or the core would play the digit's tone to the application.
     pub(super) fn send_digit_begin(
         chan: *mut sys::ast_channel, digit: c_char,
     ) -> c_int, fail end_after_fault(chan, 0), {
@@ -106,7 +108,7 @@ fn digit_of(digit: c_char) -> char {
 }
 
 trampoline! {
-    /// Channel locked. Always 0: where a bridge writes the text, anything else would end the call.
+    /// Channel locked. Always 0: if a bridge writes the text, any other result would end the call.
     pub(super) fn send_text(
         chan: *mut sys::ast_channel, text: *const c_char,
     ) -> c_int, fail end_after_fault(chan, 0), {

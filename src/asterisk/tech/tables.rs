@@ -1,8 +1,9 @@
 //! The tables of callbacks, and their registration.
 //!
-//! The core does otherwise for a driver as soon as there is a callback for digits' begin or for texts, whatever it answers: it
-//! holds a digit's end back until the digit's length is over, it says of a text that it was delivered, and where a bridge writes
-//! one, a refusal ends the call. So a channel has the [`PLAIN`] table, until its application asks for such events.
+//! The core behaves differently for a driver that has a callback for the begin of digits or for texts, whatever the
+//! callback returns: it holds a digit's end back until the digit's duration is over, it reports a text as delivered,
+//! and if a bridge writes a text, a refusal ends the call. So a channel has the [`PLAIN`] table until its application
+//! asks for such events.
 
 use std::cell::UnsafeCell;
 use std::ptr;
@@ -16,7 +17,8 @@ use crate::asterisk::sys;
 /// A table in memory that never moves; the core keeps a pointer to it.
 struct Tech(UnsafeCell<sys::ast_channel_tech>);
 
-// SAFETY: written by `register` before the core knows it and by `unregister` when it knows it no more; read between.
+// SAFETY: written by `register` before the core knows it and by `unregister` when the core no longer knows it; only
+// read between.
 unsafe impl Sync for Tech {}
 
 static PLAIN: Tech = Tech::with(Extras { digit_begins: false, texts: false });
@@ -53,7 +55,7 @@ pub(crate) fn register() -> bool {
     let Some(capabilities) = Capabilities::of_every_format() else { return false };
     // SAFETY: nobody knows the table now: load and unload do not run at the same time.
     unsafe { (*PLAIN.0.get()).capabilities = capabilities.leak() };
-    // SAFETY: a static table; channel.h. The core looks at capabilities in the one that is registered alone.
+    // SAFETY: a static table; channel.h. The core reads capabilities only in the table that is registered.
     let registered = unsafe { sys::ast_channel_register(table(Extras::default())) == 0 };
     if !registered {
         take_capabilities();
@@ -61,7 +63,7 @@ pub(crate) fn register() -> bool {
     registered
 }
 
-/// Takes the tech back; no new channel is asked for afterwards.
+/// Unregisters the tech; no new channel is requested afterwards.
 pub(crate) fn unregister() {
     // SAFETY: as for `register`; unregistering what is not registered does nothing.
     unsafe { sys::ast_channel_unregister(table(Extras::default())) };

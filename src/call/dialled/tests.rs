@@ -1,4 +1,4 @@
-//! Which clients a call tries, where each of them leads, and what is said there.
+//! Which clients a call tries, where each of them leads, and what is sent there.
 
 use super::*;
 use crate::call::fixture::outgoing;
@@ -96,7 +96,7 @@ fn job<S: ClientStore>(dialled: &Dialled, again: bool) -> ConnectJob {
     dialled.job::<S>(&call, again, tls, Box::new(|_| {})).unwrap()
 }
 
-/// As the connector has it.
+/// The settings, as the connector reads them.
 fn read(settings: ConnectSettings) -> Result<Destination, String> {
     match settings {
         ConnectSettings::Known(known) => known.map(|known| *known),
@@ -139,7 +139,7 @@ fn what_is_in_memory_is_read_at_once() {
     let dialled = dialled(config(&[]));
     assert!(matches!(job::<InMemory>(&dialled, false).settings, ConnectSettings::Known(Ok(_))));
     assert!(matches!(job::<InDatabase>(&dialled, false).settings, ConnectSettings::Read(_)));
-    // The file has to be read to tell.
+    // To decide that, the file has to be read.
     let unclear = job::<Unclear>(&dialled, false).settings;
     assert!(matches!(unclear, ConnectSettings::Read(_)));
     assert_eq!(read(unclear).unwrap().client.write_timeout.as_millis(), 100);

@@ -1,4 +1,4 @@
-//! The order of jobs, when they are done, and what is done of them when the thread stops.
+//! The order of jobs, when they are done, and which are done when the thread stops.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::settings::config::Settings;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A call whose channel is a lock, and which says what was done.
+/// A call whose channel is a lock, and which reports what was done.
 struct TestCall {
     state: CallData,
     channel: Mutex<()>,
-    /// The locks of others, which a survey needs.
+    /// The locks of other channels, which a survey needs.
     bridge: Mutex<()>,
     done: Sender<String>,
 }
@@ -77,7 +77,7 @@ impl Calls {
     }
 }
 
-/// Held as long as the result lives.
+/// The lock is held as long as the result lives.
 fn lock(lock: &Mutex<()>) -> MutexGuard<'_, ()> {
     lock.lock()
 }
@@ -178,7 +178,7 @@ fn established() -> Established {
     }
 }
 
-/// Jobs hold calls, and calls hold what holds the thread.
+/// Jobs hold calls, and calls hold the object that holds the thread.
 #[test]
 fn stopping_does_what_can_be_done_and_keeps_no_call() {
     let calls = Calls::new();

@@ -14,9 +14,9 @@ pub enum Happening<C> {
     ConnectStarted,
     /// The handshake is done; the connection serves the call, unless this is refused.
     Established(Arc<C>),
-    /// No connection has come of the attempt or the claim.
+    /// The attempt or the claim has led to no connection.
     AttemptFailed(NotConnected),
-    /// A connection is over.
+    /// A connection has ended.
     Over {
         /// Which one; see [`Todo::connection`](super::Todo::connection).
         connection: usize,
@@ -36,20 +36,20 @@ pub enum Happening<C> {
     Transferred,
     /// No application has come within `incoming_timeout`.
     IncomingTimeout,
-    /// This deadline of [`State::Lost`] is over.
+    /// This deadline of [`State::Lost`] has passed.
     LostDeadline(Instant),
-    /// A panic of ours was contained in something that the call needs.
+    /// A panic was contained in something that the call needs.
     Fault,
 }
 
 /// Why there is no connection. The text is for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotConnected {
-    /// An attempt to connect has failed, with all its tries.
+    /// An attempt to connect has failed, after all its tries.
     Failed(String),
-    /// The application's server does not want this call: there is no use in another attempt.
+    /// The application's server refuses this call: another attempt is of no use.
     Refused(String),
-    /// What the call was to say to its server, or where that is, cannot be.
+    /// What the call has to send to its server, or the server's address, is not possible.
     Misconfigured(String),
     /// The application was lost between its claim and the connection.
     LostInHandshake(String),
@@ -67,7 +67,7 @@ impl NotConnected {
     }
 }
 
-/// What happens, without what comes along with it: a row of the table.
+/// What happens, without its data: a row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HappeningKind {
     Claim,

@@ -1,4 +1,4 @@
-//! What is known of a call that has lost its connection and may get another.
+//! What is known about a call that has lost its connection and may get another.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use crate::call::ending::End;
 #[derive(Debug)]
 pub(super) struct Loss {
     pub(super) since: Instant,
-    /// The end of the call, if no other comes.
+    /// The end of the call, if no other connection comes.
     pub(super) end: End,
     /// See [`Link::loss_told`].
     pub(super) is_told: bool,

@@ -1,4 +1,4 @@
-//! Where two threads meet at a call's connection, in every order (`scripts/models`).
+//! Two threads meet at a call's connection, in every order (`scripts/models`).
 
 use loom::sync::Mutex;
 use loom::thread::{self, JoinHandle};
@@ -21,7 +21,7 @@ fn up() -> TestLink {
     link
 }
 
-/// Lets `happening` come on a thread of its own.
+/// Lets `happening` come on a separate thread.
 fn on_a_thread(
     link: &TestLink,
     happening: Happening<&'static str>,
@@ -44,8 +44,8 @@ fn of_two_claims_one_gets_the_call() {
     });
 }
 
-/// The reactor knows a connection only after it was established: one that the hangup tells it to close before, it does
-/// not close. Then the thread that hands the connection to it has it closed.
+/// The reactor knows a connection only after it was established. If the hangup tells it to close the connection before
+/// that, it does nothing. Then the thread that hands the connection to the reactor has to get it closed.
 #[test]
 fn a_connection_that_meets_the_hangup_is_closed() {
     loom::model(|| {
@@ -71,7 +71,7 @@ fn a_connection_that_meets_the_hangup_is_closed() {
     });
 }
 
-/// The attempt's handle comes after the attempt was begun: a hangup that comes between does not find it.
+/// The attempt's handle comes after the attempt was begun: a hangup in between does not find it.
 #[test]
 fn an_attempt_that_meets_the_hangup_is_cancelled() {
     loom::model(|| {
@@ -141,7 +141,8 @@ fn a_thread_that_asks_for_the_newest_connection_gets_it_whole() {
     });
 }
 
-/// Two threads at the end of a first connection: one tells of it, late, the other has the next connection up.
+/// Two threads at the end of a first connection: one reports the end, late; the other has brought up the next
+/// connection.
 #[test]
 fn the_end_of_an_old_connection_never_ends_the_new_one() {
     loom::model(|| {

@@ -1,4 +1,4 @@
-//! Whatever happens in whatever order: what a call must never do.
+//! What a call must never do, whatever happens in whatever order.
 
 use proptest::prelude::*;
 
@@ -6,12 +6,12 @@ use super::tests::{TestLink, happenings, with_deadline};
 use super::*;
 
 fn any_happening() -> impl Strategy<Value = Happening<u32>> {
-    // Enough of what brings a connection, or most runs would end without one.
+    // Enough events that bring a connection, or most runs would end without one.
     prop_oneof![
         1 => Just(Happening::Claim),
         2 => Just(Happening::Established(3.into())),
         4 => (prop::sample::select(happenings()), 1usize..4).prop_map(|((_, happening), number)| {
-            // Of the connections that there may have been by then.
+            // One of the connections that there may have been by then.
             match happening {
                 Happening::Over { closed, .. } => Happening::Over { connection: number, closed },
                 other => other,
@@ -20,10 +20,10 @@ fn any_happening() -> impl Strategy<Value = Happening<u32>> {
     ]
 }
 
-/// What has come of a call so far.
+/// What has happened to a call so far.
 #[derive(Debug, Default)]
 struct Seen {
-    /// An application, or an attempt, has been admitted and nothing has come of it yet.
+    /// An application or an attempt was admitted, and has had no result yet.
     admitted: bool,
     hung_up: u32,
     closes: u32,

@@ -9,27 +9,27 @@ use crate::call::ending::{End, HangupCause};
 use crate::report::call_stats::Ending;
 
 impl<C, A> Link<C, A> {
-    /// All who have to know of the loss know: another connection may come from now on. Until then none does, lest its coming
-    /// be told of before the loss.
+    /// The loss was reported to all who have to know it: another connection may come from now on. Until then none is
+    /// accepted, so that its arrival is not reported before the loss.
     pub fn loss_told(&self) {
         if let Some(loss) = &mut self.inner.lock().loss {
             loss.is_told = true;
         }
     }
 
-    /// Whether the call waits for another connection, and that may come.
+    /// Whether the call waits for another connection, and one may come.
     pub fn waits(&self) -> bool {
         let inner = self.inner.lock();
         matches!(inner.state, State::Connecting | State::Lost)
             && inner.loss.as_ref().is_some_and(|loss| loss.is_told)
     }
 
-    /// Since when the call is without the connection that it has lost. `None`: it has one, or has had none yet.
+    /// Since when the call is without the connection that it lost. `None`: it has one, or has not had one yet.
     pub fn lost_since(&self) -> Option<Instant> {
         self.inner.lock().loss.as_ref().map(|loss| loss.since)
     }
 
-    /// How long the call waits for another connection when it has lost one, if at all.
+    /// How long a call that has lost its connection waits for another one, if at all.
     pub fn reconnect(&self) -> Option<Duration> {
         self.reconnect
     }
@@ -39,18 +39,18 @@ impl<C, A> Link<C, A> {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// What the connection is at.
+    /// The state of the connection.
     pub fn state(&self) -> State {
         self.inner.lock().state
     }
 
-    /// The code that a connection is to be closed with that the call does not want any more. `None`: it wants one.
+    /// The code for closing a connection that the call no longer wants. `None`: the call wants one.
     pub fn closes_with(&self) -> Option<u16> {
         let inner = self.inner.lock();
         (inner.state == State::Closed).then_some(inner.close_code)
     }
 
-    /// The newest connection, also when it is over.
+    /// The newest connection, even if it is over.
     pub fn connection(&self) -> Option<Arc<C>> {
         self.inner.lock().connection.clone()
     }

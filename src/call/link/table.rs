@@ -1,26 +1,26 @@
-//! The states of a call's connection, and what leads from one to the next.
+//! The states of a call's connection, and the transitions between them.
 
 use super::happening::HappeningKind;
 
-/// What a call's connection is at.
+/// The state of a call's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// There is none yet: an INCOMING channel waits for its application, an outgoing one was not called yet.
+    /// There is no connection yet: an INCOMING channel waits for its application, an outgoing one was not called yet.
     None,
     /// An outgoing attempt is under way, or an application has claimed the connection id and gets its 101.
     Connecting,
     /// The application has been sent MEDIA_START.
     Up,
-    /// It still is up, and the channel is being hung up; the core's hangup closes the connection.
+    /// It is still up, and the channel is being hung up; the core's hangup closes the connection.
     Ending,
     /// It was lost, and the call waits for another until a deadline.
     Lost,
-    /// It is over, and no other comes: the channel is hung up, or being hung up.
+    /// It is over, and no other follows: the channel is hung up, or being hung up.
     Closed,
 }
 
 impl State {
-    /// Whether what ends the call is known.
+    /// Whether the end of the call is known.
     pub const fn is_ended(self) -> bool {
         matches!(self, Self::Ending | Self::Closed)
     }
@@ -33,7 +33,8 @@ pub(super) enum Next {
     To(State),
     /// To `Lost` as long as there is a deadline for another connection; else the call ends, `Closed`.
     LostOrEnd,
-    /// The call ends, and its attempt with it. Stays where an application is getting its 101: then none follows it.
+    /// The call ends, and its attempt with it. The state stays if an application is getting its 101; then no other
+    /// attempt follows.
     LastAttempt,
 }
 
@@ -41,7 +42,7 @@ pub(super) enum Next {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Act {
     Nothing,
-    /// What comes does not get this call.
+    /// The new connection or attempt does not get this call.
     Refuse,
     /// Cancel the attempt.
     Cancel,
@@ -54,21 +55,21 @@ pub(super) enum Act {
 pub(super) struct Step {
     pub(super) next: Next,
     pub(super) act: Act,
-    /// This is what ends the call.
+    /// This ends the call.
     pub(super) ends: bool,
 }
 
 /// Nothing changes.
 pub(super) const STAY: Step = Step { next: Next::Stay, act: Act::Nothing, ends: false };
-/// Nothing changes, and what came has to go.
+/// Nothing changes, and what came is refused.
 pub(super) const REFUSE: Step = Step { act: Act::Refuse, ..STAY };
 /// The call waits for another connection, or ends.
 const LOSE: Step = Step { next: Next::LostOrEnd, ..STAY };
-/// No time for another connection any more.
+/// There is no more time for another connection.
 const LAST: Step = Step { next: Next::LastAttempt, ..STAY };
 /// The call ends.
 const END: Step = end_in(State::Closed);
-/// The call ends, and nobody is to be connected any more.
+/// The call ends, and no connection is made any more.
 pub(super) const CANCEL: Step = Step { act: Act::Cancel, ..END };
 /// The call ends, and its connection with it.
 const CLOSE: Step = Step { act: Act::Close, ..END };
@@ -96,8 +97,8 @@ pub(super) const fn step(state: State, kind: HappeningKind) -> Step {
     }
 }
 
-/// The table. What cannot happen in a state does nothing there. That what we have closed is over changes nothing: its
-/// closing was the step.
+/// The table. What cannot happen in a state does nothing there. The end of a connection that we have closed changes
+/// nothing: closing it was the step.
 #[rustfmt::skip]
 const fn row(kind: HappeningKind) -> [Step; 6] {
     const CONNECTING: Step = to(State::Connecting);

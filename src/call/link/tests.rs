@@ -1,4 +1,4 @@
-//! Every cell of the table, and what goes beyond one step.
+//! Every cell of the table, and what needs more than one step.
 
 use std::fmt::Write as _;
 
@@ -23,7 +23,7 @@ fn lost() -> Happening<u32> {
     over(Closed::Lost("reset".into()))
 }
 
-/// [`with_deadline`] makes it the one that there is.
+/// A deadline; [`with_deadline`] replaces its time by the link's own.
 fn deadline() -> Happening<u32> {
     Happening::LostDeadline(Instant::now())
 }
@@ -32,7 +32,7 @@ fn failed() -> Happening<u32> {
     Happening::AttemptFailed(NotConnected::Failed("refused".into()))
 }
 
-/// All that can happen, each kind of it at least once.
+/// All that can happen, with at least one example of each kind.
 pub(super) fn happenings() -> Vec<(&'static str, Happening<u32>)> {
     vec![
         ("claim", Happening::Claim),
@@ -58,7 +58,7 @@ pub(super) fn happenings() -> Vec<(&'static str, Happening<u32>)> {
     ]
 }
 
-/// A link in `state`, with attempt 7 or connection 1 where there is one.
+/// A link in `state`, with attempt 7 or connection 1 if the state has one.
 fn link_in(state: State, reconnect: Option<Duration>) -> TestLink {
     let link = TestLink::new(reconnect);
     let way: &[Happening<u32>] = match state {
@@ -80,7 +80,7 @@ fn link_in(state: State, reconnect: Option<Duration>) -> TestLink {
     link
 }
 
-/// The same, a deadline being the one that there is.
+/// The happening; if it is a deadline, it gets the link's own time.
 pub(super) fn with_deadline(link: &TestLink, happening: Happening<u32>) -> Happening<u32> {
     match (happening, link.inner.lock().until) {
         (Happening::LostDeadline(_), Some(until)) => Happening::LostDeadline(until),
@@ -88,7 +88,7 @@ pub(super) fn with_deadline(link: &TestLink, happening: Happening<u32>) -> Happe
     }
 }
 
-/// What a happening did, in words: the new state, what is to be done, and by what the call has ended.
+/// What a happening did, in words: the new state, what is to be done, and what has ended the call.
 fn outcome(link: &TestLink, happening: Happening<u32>) -> String {
     let (before, ended_before) = (link.state(), link.end().cloned());
     let todo = link.happen(with_deadline(link, happening));
@@ -171,7 +171,7 @@ fn every_cell_of_the_table() {
     check_cells(None, |_, _| None);
 }
 
-/// The same table, but for the cells in which a connection is lost.
+/// The same table, except the cells in which a connection is lost.
 #[test]
 fn every_cell_of_the_table_where_calls_wait_for_another_connection() {
     check_cells(Some(WAIT), |name, state| {
@@ -209,7 +209,7 @@ fn an_attempt_does_not_outlast_the_deadline() {
     assert_eq!(outcome(&link, deadline()), "Closed cancel #8 hang up by lost");
 }
 
-/// An application that is getting its 101 when the time is over serves the call; if it is lost there, the call ends.
+/// An application that is getting its 101 when the deadline passes serves the call; if it is lost there, the call ends.
 #[test]
 fn a_claim_outlasts_the_deadline_and_is_the_last() {
     for (then, expected) in [(failed(), "Closed hang up by lost"), (Happening::Established(2.into()), "Up")] {
@@ -228,7 +228,8 @@ fn a_server_that_does_not_want_the_call_back_ends_it() {
     assert_eq!(outcome(&link, refused), "Closed hang up by lost");
 }
 
-/// Each number is of one connection: the end of one that is over already, or was never the call's, ends nothing.
+/// Each number stands for one connection: the end of a connection that is over already, or was never the call's, ends
+/// nothing.
 #[test]
 fn the_end_of_an_old_connection_does_not_end_the_new_one() {
     let link = link_in(State::Lost, Some(WAIT));
@@ -244,7 +245,7 @@ fn the_end_of_an_old_connection_does_not_end_the_new_one() {
     assert_eq!(outcome(&link, lost), "Lost");
 }
 
-/// Else people would hear of the next connection before they hear of the loss.
+/// Otherwise people would hear of the next connection before they hear of the loss.
 #[test]
 fn no_connection_comes_before_the_loss_is_told() {
     for happening in [Happening::Claim, Happening::ConnectStarted] {
@@ -259,7 +260,7 @@ fn no_connection_comes_before_the_loss_is_told() {
     }
 }
 
-/// The deadline of the loss before, which a thread had in its hands when the new connection came.
+/// The deadline of the previous loss, which a thread already had when the new connection came.
 #[test]
 fn an_old_deadline_does_not_end_a_later_wait() {
     let link = link_in(State::Lost, Some(WAIT));
@@ -327,7 +328,7 @@ fn a_thread_sees_each_new_connection() {
     assert_eq!(link.newest(&mut seen), Some(&2.into()));
 }
 
-/// Of the two answers of a channel's lock the first one counts.
+/// Of two answers under a channel's lock the first one counts.
 #[test]
 fn it_is_settled_once_whether_the_core_was_first() {
     for core_first in [true, false] {
@@ -340,7 +341,7 @@ fn it_is_settled_once_whether_the_core_was_first() {
     }
 }
 
-/// A connection or an attempt whose drop looks whether the link's lock is free.
+/// A connection or an attempt whose drop checks that the link's lock is free.
 #[derive(Debug)]
 struct Dropped(std::sync::Weak<Link<Dropped, Dropped>>, Arc<Mutex<Vec<bool>>>);
 
@@ -352,7 +353,7 @@ impl Drop for Dropped {
     }
 }
 
-/// A connection's drop closes its socket, an attempt's wakes the connector.
+/// Dropping a connection closes its socket; dropping an attempt wakes the connector.
 #[test]
 fn nothing_is_dropped_under_the_lock() {
     let link = Arc::new(Link::new(Some(WAIT)));

@@ -13,7 +13,8 @@ use crate::playout::session::ClockSetting;
 
 const DUE: MonoTime = MonoTime::from_nanos(20_000_000);
 
-/// As [`Playout`](crate::call::playout::Playout) does: the setting changes under one lock; the sinks are told outside it.
+/// As [`Playout`](crate::call::playout::Playout) does: the setting changes under one lock; the sinks are told outside
+/// it.
 struct Call {
     sinks: Sinks<Mutex<Option<MonoTime>>>,
     newest: Mutex<ClockSetting>,
@@ -56,7 +57,7 @@ impl Call {
         self.apply(self.newest());
     }
 
-    /// A player comes, and may not play.
+    /// A player comes, but may not play.
     fn come_in_vain(&self) {
         let turns = std::mem::take(&mut *self.turns.lock().unwrap());
         for at in turns {

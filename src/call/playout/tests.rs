@@ -1,4 +1,4 @@
-//! Threads that play, and threads that bring what is to be played.
+//! Threads that play, and threads that bring media.
 
 use std::cell::RefCell;
 use std::thread;
@@ -17,7 +17,7 @@ fn playout(config: SessionConfig) -> TestPlayout {
     Playout::new(fixture::session(config), Fake::default())
 }
 
-/// A playout whose messages are played as they come.
+/// A playout whose messages are played as they arrive.
 fn unbuffered() -> TestPlayout {
     playout(SessionConfig { mode: MediaMode::Unbuffered, ..fixture::config() })
 }
@@ -120,8 +120,8 @@ fn whether_the_application_receives_is_seen_without_the_lock() {
     assert_eq!(changes, [(false, true), (true, false), (false, false), (true, true)]);
 }
 
-/// One thread brings messages, another plays them whenever it is told to, and a third moves the call into a direct bridge and out
-/// of it. Each message is played once, in order, and a sink is told of each.
+/// One thread brings messages, another plays them whenever it is told to, and a third moves the call into a direct
+/// bridge and out of it. Each message is played once, in order, and a sink is told of each.
 #[test]
 fn nothing_is_lost_between_two_sinks_and_the_thread_that_brings_media() {
     const MESSAGES: u8 = 200;

@@ -1,4 +1,4 @@
-//! The table of a call's metrics: what each is called everywhere, what it means, and where it comes from.
+//! The table of a call's metrics: the name of each, its meaning, and its source.
 
 use std::ffi::CStr;
 use std::time::Duration;
@@ -24,13 +24,13 @@ const fn metric(
 }
 
 impl Metric {
-    /// All calls' are summed up for the module. `help` says what that is.
+    /// The metric is summed up over all calls for the module. `help` is the meaning of the sum.
     const fn of_all(self, help: &'static str) -> Self {
         Self { total: Some(help), ..self }
     }
 }
 
-/// The metrics that the channel is left with in variables, when its connection or the channel itself ends.
+/// The metrics that are written into the channel's variables when its connection or the channel itself ends.
 static TOTALS: [(&CStr, &str); 9] = [
     (c"WEBSOCKET_ENDED_BY", "ended_by"),
     (c"WEBSOCKET_CLOSE_CODE", "close_code"),
@@ -49,7 +49,7 @@ impl CallReport<'_> {
         metric_of(name).map(|metric| (metric.get)(self))
     }
 
-    /// What the channel is left with at the end: variable, name of the metric, value.
+    /// What is written into the channel's variables at the end: variable, name of the metric, value.
     pub fn left(&self) -> impl Iterator<Item = (&'static CStr, &'static str, Value)> {
         TOTALS.iter().filter_map(|(variable, name)| Some((*variable, *name, self.value(name)?)))
     }

@@ -33,7 +33,7 @@ impl Counter {
     }
 }
 
-/// As `asterisk::call` does.
+/// The same steps as in `asterisk::call`.
 impl Call {
     fn transferred(&self) {
         if self.transfer.over().is_some() {

@@ -1,4 +1,4 @@
-//! Every state, and all that can happen in it.
+//! Every state, and every event in it.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The end of a connection: the close handshake of either side, faults, and letting TCP go (RFC 6455 section 7).
+//! The end of a connection: the close handshake of either side, faults, and the end of TCP (RFC 6455 section 7).
 
 use std::io;
 use std::time::Instant;
@@ -19,8 +19,9 @@ pub(super) enum CloseState {
     CloseSent {
         until: Instant,
     },
-    /// Both close frames are there, or none will come: what is queued goes out, then TCP ends. What still arrives is
-    /// read and discarded, because the kernel would reset the connection under our last bytes otherwise.
+    /// Both close frames have been exchanged, or no more will come: what is queued is sent, then TCP ends. What still
+    /// arrives is read and discarded, because otherwise the kernel would reset the connection before our last bytes are
+    /// sent.
     Lingering {
         until: Instant,
         shut_down: bool,
@@ -48,8 +49,8 @@ impl Connection {
         Turn::Done
     }
 
-    /// Ends the connection after a panic in one of its turns, which may have left anything but the call's own state half
-    /// done: only the close frame is sent, without pongs. The reactor handles a second panic.
+    /// Ends the connection after a panic in one of its turns, which may have left anything but the call's own state
+    /// half done. Only the close frame is sent, without pongs. The reactor handles a second panic.
     pub(in crate::net) fn on_panic(&mut self) -> Turn {
         if self.told {
             self.state = CloseState::Done;
@@ -82,7 +83,7 @@ impl Connection {
 
     /// The stream has ended, and no close frame has come.
     pub(super) fn on_end(&mut self) {
-        // It may still read: with TLS it gets a close_notify.
+        // The application may still read: with TLS it gets a close_notify.
         self.transport.shutdown();
         self.lose("the application ended TCP without a close frame".into());
     }
@@ -128,7 +129,7 @@ impl Connection {
         self.queue_first_close(code, closed);
     }
 
-    /// Queues our close frame, where the application has sent none, after the call's last message.
+    /// Queues our close frame, if the application has sent none, after the call's last message.
     fn queue_first_close(&self, code: u16, closed: &Closed) {
         let last = contained("a call's last message", || self.handler.last_message(closed)).flatten();
         self.out.queue_close(last.as_deref(), &code.to_be_bytes());
@@ -142,7 +143,7 @@ impl Connection {
         }
     }
 
-    /// Ends TCP in our direction, as soon as that is due.
+    /// Ends TCP in our direction, once that is due.
     pub(super) fn linger_once_written(&mut self) {
         if let CloseState::Lingering { shut_down, server_first: false, .. } = &mut self.state
             && !*shut_down

@@ -15,22 +15,23 @@ pub trait Handler: Send + Sync {
     fn on_binary(&self, message: Bytes) -> Wants;
     /// The application reads again after media for it had to be dropped.
     fn on_media_dropped(&self, dropped: Dropped) -> Wants;
-    /// The time is over after which the call wanted to be called back.
+    /// The time has passed after which the call wanted to be called back.
     fn on_call_back(&self) -> Wants {
         Wants::default()
     }
     /// The application reads nothing, or too little: media for it waits long or is dropped.
     fn on_stalled(&self) {}
-    /// It has read all that waited. It had stalled for `lasted`; what was dropped since it last had read everything.
+    /// It has read all that waited. It had stalled for `lasted`; `dropped` is what was dropped since it last had read
+    /// everything.
     fn on_resumed(&self, lasted: Duration, dropped: Dropped) {
         let _ = (lasted, dropped);
     }
-    /// A ping goes out; `missed`: the one before was not answered.
+    /// A ping is sent; `missed`: the previous one was not answered.
     fn on_ping(&self, missed: bool);
     /// A ping was answered after this long.
     fn on_pong(&self, round_trip: Duration);
-    /// We are about to send the first close frame, as `closed` says: the text message that is to stand before it, if any.
-    /// Called at most once, and before [`on_closed`](Self::on_closed).
+    /// We are about to send the first close frame, as `closed` says. Returns the text message to send before it, if
+    /// any. Called at most once, and before [`on_closed`](Self::on_closed).
     fn last_message(&self, closed: &Closed) -> Option<String> {
         let _ = closed;
         None
@@ -39,15 +40,16 @@ pub trait Handler: Send + Sync {
     fn on_closed(&self, closed: Closed);
 }
 
-/// What a call wants after it was told something. By default it wants what comes next, and nothing else.
+/// What a call wants after it was told something. By default it wants the next message, and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Wants {
-    /// No more messages for now: the connection is not read until [`Slot::read_on`](crate::net::reactor::Slot::read_on).
-    /// What the call has been told is done with; nothing that has been read since is lost.
+    /// No more messages for now: the connection is not read until
+    /// [`Slot::read_on`](crate::net::reactor::Slot::read_on). What the call was told is processed; nothing that was
+    /// read after it is lost.
     pub no_more: bool,
     /// [`Handler::on_call_back`] after this long; of several the earliest counts.
     pub call_back: Option<Duration>,
-    /// It was media: as a text message it is no command, for whose answer the application waits.
+    /// It was media. A text message with media is not a command whose answer the application waits for.
     pub was_media: bool,
 }
 
@@ -80,8 +82,8 @@ pub enum Closed {
 
 impl Closed {
     /// Whether the application may come back, or can be reached again: the connection ended without a close frame, was
-    /// given up, or was closed with a code (RFC 6455 section 7.4.1, and its registry) that speaks of the server and not of
-    /// the call: going away, internal error, service restart, try again later, bad gateway.
+    /// given up, or was closed with a code (RFC 6455 section 7.4.1, and its registry) that speaks of the server and not
+    /// of the call: going away, internal error, service restart, try again later, bad gateway.
     pub const fn is_loss(&self) -> bool {
         match self {
             Self::Lost(_) | Self::Unresponsive(_) => true,

@@ -1,23 +1,23 @@
-//! A connection whose call wants no more messages for now: it is not read until the call says so, and the kernel makes the
-//! application wait.
+//! A connection whose call wants no more messages for now: it is not read until the call says so, and the kernel makes
+//! the application wait.
 //!
-//! Meanwhile its silence means nothing: it may be waiting in a write of its own and read nothing either. So nothing that is
-//! missing from it counts, and the time begins anew when it is read again. The sockets' polls are edge-triggered, so
-//! what lies unread in the kernel wakes no thread.
+//! Meanwhile its silence means nothing: it may be blocked in a write and read nothing either. So nothing that is
+//! missing from it counts, and the time begins again when it is read again. The sockets' polls are edge-triggered, so
+//! unread data in the kernel wakes no thread.
 
 use std::time::Instant;
 
 use super::closing::CloseState;
 use super::{Connection, Turn};
 
-/// The state of that.
+/// Whether the connection is read.
 #[derive(Debug, Default)]
 pub(super) struct Holding {
     /// The call wants no more for now.
     held: bool,
     /// Since when it has been read again.
     read_since: Option<Instant>,
-    /// The application's stream has ended: what is left of it fits into the kernel's buffers, and nothing else would tell
+    /// The application's stream has ended: the rest of it fits into the kernel's buffers, and nothing else would show
     /// that the application is gone.
     ended: bool,
 }
@@ -33,12 +33,12 @@ impl Holding {
         self.held
     }
 
-    /// Since when something that waits counts.
+    /// The time from which something that waits counts.
     pub(super) fn counts_from(&self, since: Instant) -> Instant {
         self.read_since.map_or(since, |read_since| read_since.max(since))
     }
 
-    /// True if it was not read until now.
+    /// Reads it again. True if it was not read until now.
     pub(super) fn release(&mut self) -> bool {
         let held = std::mem::take(&mut self.held);
         if held {
@@ -67,7 +67,7 @@ impl Connection {
         self.holding.release();
     }
 
-    /// A connection that ends is read whatever its call wanted. True if it was not read until now.
+    /// A connection that ends is read, whatever its call wanted. True if it was not read until now.
     pub(super) fn release_at_end(&mut self) -> bool {
         self.state != CloseState::Open && self.holding.release()
     }

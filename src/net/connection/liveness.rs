@@ -48,9 +48,9 @@ impl Connection {
         }
     }
 
-    /// Acts on whatever deadline has passed. This thread may not have run since long before it (the process was
-    /// stopped, the machine is overloaded), and an application that reads slowly may have made room that is too little
-    /// for poll to tell: what the socket has to say by now counts first.
+    /// Acts on whatever deadline has passed. This thread may have started to run long after it (the process was
+    /// stopped, the machine is overloaded), and an application that reads slowly may have made too little room for poll
+    /// to report. So the socket is read and written first.
     pub fn on_deadline(&mut self, now: Instant, scratch: &mut [u8]) -> Turn {
         let turn = self.on_readable(scratch, false);
         match self.state {
@@ -67,7 +67,7 @@ impl Connection {
                 let write_timeout = self.config.write_timeout;
                 let is_over = |since| now >= self.holding.counts_from(since) + write_timeout;
                 if self.holding.is_held() {
-                    // Its silence has no meaning.
+                    // Its silence means nothing.
                 } else if self.blocked_since.is_some_and(is_over) {
                     self.give_up(format!(
                         "the application took nothing for {} ms",
@@ -85,7 +85,7 @@ impl Connection {
         }
     }
 
-    /// The application has read nothing since then, and something waits for it.
+    /// The application has read nothing since `since`, and something waits for it.
     pub(super) fn notice_stall(&mut self, since: Instant) {
         if self.state != CloseState::Open || self.stalled_since.is_some() {
             return;
@@ -97,7 +97,7 @@ impl Connection {
         }
     }
 
-    /// All is written.
+    /// Everything is written.
     pub(super) fn end_stall(&mut self, dropped: Dropped) {
         if dropped.messages > 0 {
             self.dropped_before = self.out.counters.media_dropped.load(Ordering::Relaxed);
@@ -119,7 +119,7 @@ impl Connection {
         }
     }
 
-    /// The application was not read, so that its answers could not come.
+    /// The application was not read, so its answers could not arrive.
     pub(super) fn restart_pings(&mut self) {
         if let Some(ping) = &mut self.ping {
             *ping = Ping::new(ping.config);

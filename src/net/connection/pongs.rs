@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use crate::net::outbound::Outbound;
 
-/// So many bytes of pongs may wait; of those after them only the newest is kept (RFC 6455 section 5.5.3 allows that).
+/// This many bytes of pongs may wait; of the pongs after them only the newest is kept (RFC 6455 section 5.5.3 allows
+/// that).
 const BACKLOG_BYTES: usize = 4 * 1024;
 
 /// Pongs that wait for room in the out-queue, the oldest first.
@@ -24,7 +25,7 @@ impl Pongs {
         self.payloads.push_back(payload);
     }
 
-    /// Queues those that the out-queue has room for.
+    /// Queues those for which the out-queue has room.
     pub(super) fn queue(&mut self, out: &Outbound) {
         while !out.is_backed_up()
             && let Some(payload) = self.remove(VecDeque::pop_front)
@@ -33,7 +34,7 @@ impl Pongs {
         }
     }
 
-    /// Queues all of them: a close frame is going to stand after them.
+    /// Queues all of them: a close frame follows them.
     pub(super) fn queue_all(&mut self, out: &Outbound) {
         while let Some(payload) = self.remove(VecDeque::pop_front) {
             out.queue_pong(&payload);
@@ -47,7 +48,7 @@ impl Pongs {
     }
 }
 
-/// Bytes of the frame that it makes.
+/// Bytes of the frame for this payload.
 fn cost(payload: &[u8]) -> usize {
     const SHORT_HEADER: usize = 2;
     SHORT_HEADER + payload.len()

@@ -26,7 +26,7 @@ enum Got {
 
 impl Connection {
     /// Reads messages until nothing is left or the budget (one scratch buffer, and a number of messages) is spent; true
-    /// in the latter case. Reads nothing while the call wants no more.
+    /// in the latter case. Reads nothing while the call wants no messages.
     pub(super) fn read_messages(&mut self, scratch: &mut [u8]) -> bool {
         if self.holding.is_held() {
             return false;
@@ -40,7 +40,7 @@ impl Connection {
         more && !self.holding.is_held()
     }
 
-    /// Goes on with what an earlier turn has left, which is all that this turn reads.
+    /// Goes on with what an earlier turn has left; this turn reads nothing else.
     fn read_rest(&mut self) -> bool {
         let mut unread = std::mem::take(&mut self.unread);
         let left = self.handle_messages(&mut unread);
@@ -72,8 +72,8 @@ impl Connection {
         }
     }
 
-    /// Fills the buffer. A short read from a plain socket means that it is empty (epoll(7)), unless it has ended or stops
-    /// before urgent data.
+    /// Fills the buffer. A short read from a plain socket means that it is empty (epoll(7)), unless it has ended or
+    /// stops before urgent data.
     fn receive(&self, buffer: &mut [u8]) -> Got {
         let mut len = 0;
         while let Some(room) = buffer.get_mut(len..).filter(|room| !room.is_empty()) {
@@ -84,7 +84,7 @@ impl Connection {
                 }
                 Ok(0) if len == 0 => return Got::End,
                 Err(error) if len == 0 => return Got::Error(error),
-                // What came before it is handled first; the next turn finds it again.
+                // What arrived before it is handled first; the next turn finds the end or the error again.
                 Ok(0) | Err(_) => break,
                 Ok(n) => {
                     let is_short = n < room.len();
@@ -98,9 +98,8 @@ impl Connection {
         Got::Bytes { len, more: true }
     }
 
-    /// Reads messages until nothing is left, they are enough for a turn, or the connection wants none any more, or none for
-    /// now. How many
-    /// bytes at the end of `bytes` have been left for a later turn.
+    /// Reads messages until nothing is left, until they are enough for a turn, or until the connection wants none any
+    /// more or none for now. Returns how many bytes at the end of `bytes` are left for a later turn.
     fn handle_messages(&mut self, mut bytes: &mut [u8]) -> usize {
         for _ in 0..MESSAGES_PER_TURN {
             match self.reader.next(&mut bytes) {
@@ -133,7 +132,7 @@ impl Connection {
             Received::Binary(bytes) if open => {
                 self.ask(|handler| handler.on_binary(bytes));
             }
-            // Data after our close frame is of no use any more.
+            // Data after our close frame is not used.
             Received::Text(_) | Received::Binary(_) => {}
             Received::Ping(payload) => {
                 self.pongs.add(payload);

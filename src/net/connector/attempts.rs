@@ -1,5 +1,5 @@
-//! One call's attempts: each looks the name up, tries its addresses in turn, and has a budget of time. Decides; the
-//! scheduler keeps the clock and the look-ups.
+//! One call's attempts: each looks up the name, tries its addresses in turn, and has a time budget. This part decides;
+//! the scheduler has the clock and the look-ups.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
@@ -20,7 +20,7 @@ use super::retry_after;
 use crate::net::upgrade::{for_log, offered_as};
 use crate::settings::per_call::Secret;
 
-/// The scheduler's things that a call needs for a moment.
+/// Parts of the scheduler that a call needs for a moment.
 pub(super) struct AttemptContext<'a> {
     pub(super) registry: &'a Registry,
     pub(super) token: Token,
@@ -48,18 +48,18 @@ pub(super) struct Attempts {
     plan: Plan,
     /// Attempts begun.
     attempt: u32,
-    /// Of this attempt.
+    /// The budget of this attempt.
     budget: Budget,
-    /// Not tried yet in this attempt.
+    /// The addresses that were not tried yet in this attempt.
     addresses: std::vec::IntoIter<SocketAddr>,
-    /// Tried in this attempt.
+    /// How many addresses were tried in this attempt.
     tried: usize,
     observer: Observer,
     stage: AttemptStage,
 }
 
 enum AttemptStage {
-    /// Between two of the others.
+    /// Between two of the other stages.
     Idle,
     /// Waiting for the token.
     Token,
@@ -89,7 +89,7 @@ impl Attempts {
         }
     }
 
-    /// Whose addresses are needed.
+    /// The host whose addresses are needed.
     pub(super) fn endpoint(&self) -> (&str, u16) {
         self.plan.endpoint()
     }
@@ -107,7 +107,7 @@ impl Attempts {
         self.find_addresses(ctx)
     }
 
-    /// The token of the attempt of this number has been read. `None`: that was nothing to us.
+    /// The token of the attempt of this number has been read. `None`: the attempts do not need it any more.
     pub(super) fn token_read(
         &mut self,
         attempt: u32,
@@ -154,7 +154,7 @@ impl Attempts {
         }
     }
 
-    /// The socket can do something. `None`: that was nothing to us.
+    /// The socket is ready. `None`: the attempts do not wait for it.
     pub(super) fn ready(&mut self, ctx: &AttemptContext<'_>) -> Option<NextStep> {
         match std::mem::replace(&mut self.stage, AttemptStage::Idle) {
             AttemptStage::Opening { link, addr, deadline } => Some(self.advance(link, addr, deadline, ctx)),
@@ -186,7 +186,7 @@ impl Attempts {
         }
     }
 
-    /// Every deadline is later by that time.
+    /// Moves every deadline by this time.
     pub(super) fn postpone(&mut self, by: Duration) {
         self.budget.postpone(by);
         if let AttemptStage::Opening { deadline, .. } = &mut self.stage {
@@ -202,7 +202,7 @@ impl Attempts {
         }
     }
 
-    /// The call ends here, whatever it was doing.
+    /// The error with which the call ends here, whatever it was doing.
     pub(super) fn failed(&self, failure: Failure) -> ConnectError {
         let pause_ms = u32::try_from(self.pause(&failure).as_millis()).unwrap_or(u32::MAX);
         ConnectError {
@@ -267,14 +267,14 @@ impl Attempts {
     fn connected(&self, opened: Opened, peer: SocketAddr, ctx: &AttemptContext<'_>) -> Connected {
         let Opened { transport, leftover, subprotocol } = opened;
         self.warn_of_case(subprotocol.as_deref());
-        // It goes to a reactor, which has an epoll of its own. There is nothing to do if this fails: the events of a
-        // job that is over are ignored.
+        // It goes to a reactor, which has its own epoll. If this fails, nothing has to be done: the events of a job
+        // that is over are ignored.
         let _ = ctx.registry.deregister(&mut SourceFd(&transport.as_raw_fd()));
         let (client, settings) = (self.client.clone(), self.plan.destination.client.clone());
         Connected { transport, leftover, subprotocol, peer, client, settings }
     }
 
-    /// Warns of a subprotocol that the server wrote in another case than it was offered.
+    /// Warns of a subprotocol whose case differs from the offered one.
     fn warn_of_case(&self, subprotocol: Option<&str>) {
         let Some(chosen) = subprotocol else { return };
         let offered = offered_as(&self.plan.destination.client.protocols, chosen);
@@ -315,7 +315,7 @@ impl Attempts {
         NextStep::Wait(ctx.now + pause)
     }
 
-    /// How long to wait before the next attempt: `reconnect_interval`, or longer where the server asks for it.
+    /// How long to wait before the next attempt: `reconnect_interval`, or longer if the server asks for it.
     /// DIVERGES: res_websocket_client does not look at Retry-After.
     fn pause(&self, failure: &Failure) -> Duration {
         let interval = self.plan.destination.client.reconnect_interval;

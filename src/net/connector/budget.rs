@@ -1,9 +1,9 @@
-//! The time that one attempt has.
+//! The time budget of one attempt.
 
 use std::time::{Duration, Instant};
 
 /// `handshake_timeout` of one attempt: it runs during look-up, proxy, TLS and upgrade, and stands still while TCP
-/// connects, which has a timeout of its own for each address.
+/// connects, which has its own timeout for each address.
 /// DIVERGES: res_websocket_client waits for a name server and for the answer to the upgrade forever.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
@@ -17,13 +17,13 @@ impl Budget {
         Self { left: total, since: None }
     }
 
-    /// Runs from now on; when it will have run out.
+    /// Runs from now on. Returns when it will have run out.
     pub(super) fn start(&mut self, now: Instant) -> Instant {
         self.since = Some(now);
         now + self.left
     }
 
-    /// The time in which the process did not run does not count.
+    /// Ignores a time in which the process did not run.
     pub(super) fn postpone(&mut self, by: Duration) {
         self.since = self.since.map(|since| since + by);
     }

@@ -1,6 +1,7 @@
-//! How a cancelled attempt leaves its server: an application has to be able to tell a cancelled call from
-//! a fault. A server that answers the upgrade all the same gets a close frame, any other the end of the stream. What it
-//! sends meanwhile is read and discarded: the kernel resets a connection that is closed with something unread.
+//! How a cancelled attempt leaves its server: an application has to be able to distinguish a cancelled call from a
+//! fault. A server that answers the upgrade nevertheless gets a close frame, any other server the end of the stream.
+//! What it sends meanwhile is read and discarded, because the kernel resets a connection that is closed with unread
+//! data.
 //!
 //! The call is no longer involved. The connector's thread does it, each step without waiting.
 
@@ -20,10 +21,10 @@ use crate::net::transport::{PlainTransport, Transport};
 /// How long to wait for the answer to a request that was sent.
 const ANSWER_GRACE: Duration = Duration::from_secs(1);
 
-/// How long the server may take to end the stream, too.
+/// How long the rest may take: to send what is queued, and until the server ends the stream.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// A server that goes on sending more than this, in bytes, is not listened to any longer.
+/// A server that goes on sending more than this, in bytes, is no longer read.
 const MAX_FORGOTTEN: usize = 1024 * 1024;
 
 /// A connection on its way out. Dropped, it closes the socket.
@@ -34,11 +35,11 @@ pub(super) struct CancelledAttempt {
 }
 
 enum FarewellStage {
-    /// TLS is brought to its end, because it has an end message of its own. Nothing is requested.
+    /// The TLS handshake is finished, because TLS has its own end message. Nothing is requested.
     Tls(Box<dyn TlsHandshake>),
     /// The answer to the upgrade may come.
     Upgrade(Upgrade),
-    /// What is queued is sent, then the end of the stream; then the server has to end it.
+    /// What is queued is sent, then our end of the stream; then the server has to end it.
     Closing { transport: Arc<dyn Transport>, to_send: PartialWrite, is_shut_down: bool, forgotten: usize },
 }
 
@@ -64,7 +65,7 @@ impl CancelledAttempt {
         self.deadline
     }
 
-    /// The deadline is later.
+    /// Moves the deadline by this time.
     pub(super) fn postpone(&mut self, by: Duration) {
         self.deadline += by;
     }
@@ -131,7 +132,7 @@ fn close_frame() -> Vec<u8> {
     client_close_frame(CloseCode::Normal.into())
 }
 
-/// Sends, ends our direction, and reads up to the server's end. `None`: it has come, or the connection is lost.
+/// Sends, ends our direction, and reads up to the server's end. `None`: the end has come, or the connection is lost.
 fn go_on_closing(
     transport: Arc<dyn Transport>,
     mut to_send: PartialWrite,

@@ -1,4 +1,4 @@
-//! What a check of a client tells its operator: a line for each step, how long it took, and its result.
+//! What a check of a client reports to its operator: a line for each step, with its duration and its result.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -11,11 +11,11 @@ use crate::report::table::{Align, ascii, table};
 /// HTTP dates end with the year 9999, in seconds.
 const LAST_DATE: u64 = 253_402_300_799;
 
-/// A check that goes on.
+/// A check under way.
 #[derive(Debug)]
 pub struct CheckReport {
     client: String,
-    /// Where it leads, once that is known.
+    /// The server, once that is known.
     server: Option<String>,
     /// When the last step was done.
     last: Instant,
@@ -32,12 +32,12 @@ pub struct CheckResult {
 }
 
 impl CheckReport {
-    /// Of the websocket_client of this name, which begins now.
+    /// A report on the websocket_client of this name; the check begins now.
     pub fn new(client: &str, now: Instant) -> Self {
         Self { client: client.to_owned(), server: None, last: now, rows: Vec::new() }
     }
 
-    /// A line that has no time of its own.
+    /// A line without a time.
     pub fn remark(&mut self, about: &str, text: String) {
         self.rows.push(vec![about.to_owned(), String::new(), String::new(), text]);
     }
@@ -70,14 +70,14 @@ impl CheckReport {
         self.over(None)
     }
 
-    /// It has failed.
+    /// The check has failed.
     pub fn failed(mut self, at: Instant, error: &ConnectError) -> CheckResult {
         let why = error.failure.to_string();
         self.row(at, error.failure.step(), "FAILED", why.clone());
         self.over(Some(why))
     }
 
-    /// It is given up.
+    /// The check is given up.
     pub fn given_up(mut self, at: Instant, why: String) -> CheckResult {
         self.row(at, "check", "FAILED", why.clone());
         self.over(Some(why))
@@ -124,7 +124,7 @@ fn expiry(at: SystemTime) -> String {
     }
 }
 
-/// What a script reads: the last line of a check's output.
+/// The last line of a check's output, for scripts.
 pub fn verdict(results: &[CheckResult]) -> String {
     let failures: Vec<&str> = results.iter().filter_map(|result| result.failure.as_deref()).collect();
     if failures.is_empty() { "OK".to_owned() } else { format!("FAILED: {}", failures.join("; ")) }

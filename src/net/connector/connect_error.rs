@@ -20,10 +20,10 @@ pub struct ConnectError {
     pub attempts: u32,
     /// Addresses tried in the last of them.
     pub addresses: usize,
-    /// What ended the last of them.
+    /// What ended the last attempt.
     pub failure: Failure,
-    /// How long to leave the server alone: `reconnect_interval`, or longer where it asks for that; at least 1. `None`: the
-    /// settings are not known.
+    /// How long to leave the server alone: `reconnect_interval`, or longer if the server asks for that; at least 1.
+    /// `None`: the settings are not known.
     pub pause_ms: Option<NonZeroU32>,
 }
 
@@ -55,7 +55,7 @@ impl fmt::Display for ConnectError {
 
 impl std::error::Error for ConnectError {}
 
-/// What takes part in `handshake_timeout`, the name look-up aside.
+/// The phases that `handshake_timeout` covers, besides the name look-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// CONNECT at the proxy.
@@ -79,7 +79,7 @@ impl fmt::Display for Phase {
 /// What ended an attempt, or the whole call before any.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The job's `settings` failed; its own words.
+    /// The job's `settings` failed; the text is theirs.
     #[error("{0}")]
     Settings(String),
     /// The job's `settings` did not return in time.
@@ -94,7 +94,7 @@ pub enum Failure {
     /// That file could not be read in time.
     #[error("bearer_token_file could not be read within {} ms (handshake_timeout)", .0.as_millis())]
     TokenTimeout(Duration),
-    /// The settings make no request.
+    /// The settings give no valid request.
     #[error(transparent)]
     Request(#[from] UpgradeRequestError),
     /// The name has no address, or no server knows it.
@@ -102,7 +102,7 @@ pub enum Failure {
     Lookup {
         /// The name: the app's, or the proxy's.
         host: String,
-        /// The resolver's words.
+        /// The resolver's text.
         error: String,
     },
     /// The name servers did not answer in time.
@@ -129,7 +129,7 @@ pub enum Failure {
         /// `connection_timeout`.
         after: Duration,
     },
-    /// The proxy does not connect us.
+    /// The proxy did not connect us.
     #[error("the proxy {proxy} {error}")]
     Proxy {
         /// `host:port` of the proxy.
@@ -137,7 +137,7 @@ pub enum Failure {
         /// Its answer.
         error: ProxyError,
     },
-    /// TLS failed; OpenSSL's words, which check and for which name.
+    /// TLS failed: OpenSSL's text, or the check that failed and for which name.
     #[error("TLS failed at {addr}: {text}")]
     Tls {
         /// The app's address, or the proxy's.
@@ -152,7 +152,7 @@ pub enum Failure {
         addr: SocketAddr,
         /// Its answer.
         error: Box<UpgradeError>,
-        /// The `Retry-After` of its answer, as it is written there.
+        /// The `Retry-After` of its answer, unchanged.
         retry_after: Option<String>,
     },
     /// The connection broke.
@@ -175,7 +175,7 @@ pub enum Failure {
         /// `handshake_timeout`.
         after: Duration,
     },
-    /// A fault of ours, or no thread to be had.
+    /// An internal fault, or no thread could be started.
     #[error("internal error: {0}")]
     Internal(String),
     /// [`stop`](super::Connector::stop) came first.
@@ -184,7 +184,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether another attempt is of no use: the settings, or a verdict of the app's server that lasts
+    /// Whether another attempt is of no use: wrong settings, or a lasting verdict of the app's server
     /// ([`UpgradeError::is_final`]).
     /// DIVERGES: res_websocket_client tries again whatever the server said.
     pub fn is_final(&self) -> bool {
@@ -200,12 +200,12 @@ impl Failure {
         }
     }
 
-    /// Whether the app's server has said that it does not want this client: 401 and 403.
+    /// Whether the app's server refuses this client: 401 and 403.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Upgrade { error, .. } if error.is_refusal())
     }
 
-    /// When the app's server wants the next attempt, as it wrote it; `None`: it does not say.
+    /// When the app's server wants the next attempt, as it wrote it; `None`: it does not say so.
     pub(super) fn retry_after(&self) -> Option<&str> {
         match self {
             Self::Upgrade { retry_after, .. } => retry_after.as_deref(),
@@ -213,8 +213,8 @@ impl Failure {
         }
     }
 
-    /// Whether the host's next address may do better: not when a web server or proxy has given its verdict, and not
-    /// when the time is up.
+    /// Whether the host's next address may do better: not after a verdict of a web server or proxy, and not when the
+    /// time is up.
     pub(super) fn tries_next_address(&self) -> bool {
         match self {
             Self::Tcp { .. } | Self::TcpTimeout { .. } | Self::Tls { .. } | Self::Lost { .. } => true,

@@ -1,4 +1,4 @@
-//! What the connector counts.
+//! The connector's counters.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -19,7 +19,7 @@ pub struct ConnectorStats {
     pub failed: u64,
     /// Jobs that their caller cancelled.
     pub cancelled: u64,
-    /// Threads that look names up.
+    /// Threads that look up names.
     pub resolver_threads: usize,
     /// Threads that read settings.
     pub settings_threads: usize,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A time from 0 to `limit`, by the kernel's randomness; `limit` itself if that fails.
+/// A random time from 0 to `limit`, from the kernel's randomness; `limit` itself if that fails.
 pub fn jitter(limit: Duration) -> Duration {
     let mut bytes = [0; 4];
     if getrandom::fill(&mut bytes).is_err() {
@@ -20,7 +20,8 @@ mod tests {
         let limit = Duration::from_millis(100);
         let times: Vec<_> = (0..200).map(|_| jitter(limit)).collect();
         assert!(times.iter().all(|time| *time <= limit));
-        // Of 200 times none in one of the ten tenths: a chance of 10 * 0.9^200, less than one in a hundred million.
+        // The chance that one of the ten tenths gets none of 200 times is 10 * 0.9^200, less than one in a hundred
+        // million.
         for tenth in 0..10 {
             let range = limit * tenth / 10..=limit * (tenth + 1) / 10;
             assert!(times.iter().any(|time| range.contains(time)), "{tenth}");

@@ -16,7 +16,7 @@ pub trait Resolve: Send + Sync {
     /// as it likes, even beyond the connector's end: it must own what it touches.
     ///
     /// # Errors
-    /// There are none; the error's text goes into the log.
+    /// There are no addresses; the error's text goes into the log.
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
 }
 
@@ -35,8 +35,8 @@ pub(super) type Found = Result<Vec<SocketAddr>, String>;
 
 type Name = (String, u16);
 
-/// Look-ups of one name at the same time, of which all but the newest have been given up. A resolver may hang for much
-/// longer than `handshake_timeout`.
+/// The most look-ups of one name at the same time, of which all but the newest have been given up. A resolver may hang
+/// for much longer than `handshake_timeout`.
 const MAX_LOOKUPS_OF_A_NAME: usize = 4;
 
 /// Look-ups in progress, and the jobs that wait for them.
@@ -46,7 +46,7 @@ pub(super) struct Lookups {
     mailbox: Arc<Mailbox>,
     next: u64,
     running: HashMap<LookupId, Lookup>,
-    /// The look-up of a name that newcomers join: none that was given up.
+    /// The look-up that new jobs for a name join: never one that was given up.
     joinable: HashMap<Name, LookupId>,
 }
 
@@ -81,7 +81,7 @@ impl Lookups {
         self.start(job, name)
     }
 
-    /// So many look-ups of this name hang that one more would not help: they would take all threads.
+    /// The newest look-up of this name, if so many hang that one more would not help: they would take all threads.
     fn last_of_many(&self, name: &Name) -> Option<LookupId> {
         let of_name = self.running.iter().filter(|(_, lookup)| lookup.name == *name).map(|(id, _)| *id);
         let (count, newest) =
@@ -142,7 +142,7 @@ fn find(resolver: &dyn Resolve, host: &str, port: u16) -> Found {
     }
 }
 
-/// std puts words of its own before getaddrinfo's.
+/// std puts its own text before getaddrinfo's.
 fn without_preamble(text: &str) -> &str {
     text.strip_prefix("failed to lookup address information: ").unwrap_or(text)
 }

@@ -7,19 +7,19 @@ use super::connect_error::{Failure, Phase};
 use super::opening::{Opening, Plan};
 use crate::net::upgrade::authority;
 
-/// A step that a job has done.
+/// A step that a job has completed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectStep {
-    /// The settings are read, they make a request, and what TLS needs is loaded.
+    /// The settings were read and give a valid request, and what TLS needs is loaded.
     Settings {
         /// `ws` or `wss`, and `host:port` of the app's server.
         server: String,
         /// `host:port` of the proxy, if there is one.
         proxy: Option<String>,
     },
-    /// The token is read from its file.
+    /// The token was read from its file.
     Token,
-    /// The name is looked up; or the host is an address.
+    /// The name was looked up, or the host is an address.
     Addresses(Vec<SocketAddr>),
     /// An address failed; the next one is tried.
     AddressFailed {
@@ -28,17 +28,17 @@ pub enum ConnectStep {
         /// In words for an operator.
         why: String,
     },
-    /// The TCP connection to this address is there.
+    /// The TCP connection to this address is established.
     Tcp(SocketAddr),
     /// The proxy has made a tunnel.
     Proxy,
-    /// TLS is there.
+    /// TLS is established.
     Tls {
         /// Version and cipher.
         session: String,
         /// When the server's certificate expires.
         valid_until: Option<SystemTime>,
-        /// The certificate was verified, and is trusted.
+        /// The certificate was verified and is trusted.
         trusted: bool,
         /// The name that the certificate was verified to be for.
         name: Option<String>,
@@ -48,7 +48,7 @@ pub enum ConnectStep {
 /// Takes the steps of one job, on the connector's thread: must not block.
 pub type OnStep = Box<dyn FnMut(ConnectStep) + Send>;
 
-/// The observer of a job; mostly there is none.
+/// The observer of a job; usually there is none.
 #[derive(Default)]
 pub(super) struct Observer(Option<OnStep>);
 
@@ -62,7 +62,7 @@ impl Observer {
         self.0.is_some()
     }
 
-    /// Costs nothing without an observer.
+    /// Calls the observer; costs nothing without one.
     pub(super) fn tell(&mut self, step: impl FnOnce() -> ConnectStep) {
         if let Some(on_step) = &mut self.0 {
             on_step(step());
@@ -110,7 +110,7 @@ fn tls(link: &Opening, plan: &Plan) -> ConnectStep {
 }
 
 impl Failure {
-    /// The step that failed, as people call it.
+    /// The step that failed, by its name for people.
     pub fn step(&self) -> &'static str {
         match self {
             Self::Settings(_) | Self::SettingsTimeout(_) | Self::TlsSetup(_) | Self::Request(_) => "settings",

@@ -24,7 +24,7 @@ use crate::settings::per_call::{Bearer, Secret};
 pub(super) struct Plan {
     pub(super) destination: Destination,
     tls: Option<Arc<dyn TlsContext>>,
-    /// Of this attempt.
+    /// The token of this attempt.
     token: Option<Secret>,
 }
 
@@ -59,7 +59,7 @@ impl Plan {
         }
     }
 
-    /// The token that the file has now.
+    /// Sets the token that the file has now.
     pub(super) fn set_token(&mut self, token: Secret) {
         self.token = Some(token);
     }
@@ -128,8 +128,8 @@ pub(super) enum Move {
 }
 
 impl Opening {
-    /// Begins to connect. The socket is registered once for both directions, edge-triggered: a thread that gets an event
-    /// goes on until the socket would block. Closed, it leaves the epoll by itself.
+    /// Begins to connect. The socket is registered once for both directions, edge-triggered: a thread that gets an
+    /// event goes on until the socket would block. A closed socket leaves the epoll by itself.
     ///
     /// # Errors
     /// As `socket(2)`, `connect(2)` and `epoll_ctl(2)`.
@@ -139,7 +139,7 @@ impl Opening {
         Ok(Self::Tcp(stream))
     }
 
-    /// What `handshake_timeout` is spent on; `None` while TCP connects.
+    /// The phase that `handshake_timeout` is spent on; `None` while TCP connects.
     pub(super) fn phase(&self) -> Option<Phase> {
         match self {
             Self::Tcp(_) => None,
@@ -280,13 +280,13 @@ fn set_options(stream: &TcpStream, keepalives: Option<&TcpKeepalives>) -> io::Re
     keepalives.map_or(Ok(()), |keepalives| set_tcp_keepalives(stream, keepalives))
 }
 
-/// Turns TCP keepalives on (tcp(7): TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT). While data is on its way the kernel sends
-/// none: then it gives the peer as much time with TCP_USER_TIMEOUT, where it would otherwise take a quarter of an hour.
+/// Turns on TCP keepalives (tcp(7): TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT). While data is in flight the kernel sends
+/// none; TCP_USER_TIMEOUT then gives the peer the same time, instead of about a quarter of an hour.
 ///
 /// # Errors
-/// As `setsockopt(2)`: numbers that the kernel does not take.
-// If this were inlined, it would compute before it is known whether there are numbers, and memcheck would see memory used that is not
-// set.
+/// As `setsockopt(2)`: numbers that the kernel does not accept.
+// If this were inlined, the compiler would move the calculation before the check whether there are numbers, and
+// memcheck would report the use of uninitialised memory.
 #[inline(never)]
 pub fn set_tcp_keepalives(socket: impl AsFd, keepalives: &TcpKeepalives) -> io::Result<()> {
     sockopt::set_tcp_keepidle(&socket, keepalives.time)?;

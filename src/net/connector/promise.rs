@@ -7,7 +7,7 @@ use super::connect_error::{ConnectError, Failure};
 use super::{Connected, OnDone};
 use crate::net::contain::contained;
 
-/// Whether the end of a job is decided. The first one sets it: the connector to report, or the caller to cancel.
+/// Whether the end of a job is decided. The first party sets it: the connector to report, or the caller to cancel.
 #[derive(Debug, Default)]
 pub(super) struct Settled(AtomicBool);
 
@@ -18,8 +18,8 @@ impl Settled {
     }
 }
 
-/// What a caller was promised. Dropped before it is kept, as in a panic, it reports that; and nothing if the caller has
-/// cancelled.
+/// What a caller was promised. If it is dropped before it is kept, as in a panic, it reports that; but nothing if the
+/// caller has cancelled.
 pub(super) struct Promise {
     on_done: Option<OnDone>,
     settled: Arc<Settled>,
@@ -30,7 +30,7 @@ impl Promise {
         Self { on_done: Some(on_done), settled }
     }
 
-    /// Tells the caller how it ended. Returns the connection if the caller has cancelled.
+    /// Tells the caller how the job ended. Returns the connection if the caller has cancelled.
     pub(super) fn keep(mut self, result: Result<Connected, ConnectError>) -> Option<Connected> {
         self.report(result)
     }

@@ -7,7 +7,7 @@ use super::partial_write::PartialWrite;
 use crate::net::upgrade::{Fed, HeadError, HeadReader, authority, basic_authorization};
 use crate::settings::client::Proxy;
 
-/// What a proxy did instead of connecting us. Displays behind "the proxy …".
+/// What a proxy did instead of connecting us. Displays as the text after "the proxy …".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyError {
     /// Not HTTP, malformed or endless.
@@ -19,7 +19,7 @@ pub enum ProxyError {
         /// Bytes of the unfinished answer.
         received: usize,
     },
-    /// 407: it wants credentials, or others.
+    /// 407: it wants credentials, or other ones.
     #[error("does not accept the credentials (407)")]
     Unauthorized,
     /// Any other status that is not 2xx.
@@ -28,7 +28,7 @@ pub enum ProxyError {
 }
 
 impl ProxyError {
-    /// Whether a proxy spoke, so that another of its addresses would say the same.
+    /// Whether a proxy has answered, so that another of its addresses would answer the same.
     pub(super) fn is_verdict(&self) -> bool {
         matches!(self, Self::Unauthorized | Self::Refused(_))
     }
@@ -61,7 +61,7 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// For a tunnel to `host:port` through `proxy`.
+    /// A CONNECT for a tunnel to `host:port` through `proxy`.
     pub(crate) fn new(host: &str, port: u16, proxy: &Proxy) -> Self {
         let server = authority(host, port);
         let authorization = proxy.credentials.as_ref().map_or_else(String::new, |(user, password)| {
@@ -73,7 +73,7 @@ impl Exchange {
         Self { request: PartialWrite::new(request.into_bytes()), answer: HeadReader::default() }
     }
 
-    /// Goes on until the socket would block: `false`; or until the tunnel stands: `true`. What comes after the
+    /// Goes on until the socket would block: `false`; or until the tunnel is established: `true`. What follows the
     /// proxy's answer stays in the socket, unread.
     pub(crate) fn advance(&mut self, stream: &TcpStream) -> Result<bool, ExchangeError> {
         if !self.request.flush(|bytes| io::Write::write(&mut &*stream, bytes))? {
@@ -105,7 +105,7 @@ impl Exchange {
     }
 }
 
-/// Takes `len` bytes, which are known to be there, out of the socket.
+/// Reads `len` bytes out of the socket; they are known to be there.
 fn take(mut stream: &TcpStream, len: usize) -> io::Result<()> {
     let mut taken = vec![0; len];
     stream.read_exact(&mut taken)

@@ -5,20 +5,20 @@ use std::time::{Duration, SystemTime};
 /// A server can stretch the pause between two attempts to this many times the configured one.
 const MAX_INTERVALS: u32 = 10;
 
-/// The pause that a Retry-After of this value makes: at least `interval`, at most ten times that; `now` is what a date is
-/// compared with. `None`: the value is neither a number of seconds nor an HTTP date.
+/// The pause for this value of Retry-After: at least `interval`, at most ten times that; a date is compared with `now`.
+/// `None`: the value is neither a number of seconds nor an HTTP date.
 pub(super) fn pause(value: &str, interval: Duration, now: SystemTime) -> Option<Duration> {
     let asked = seconds(value).or_else(|| until(value, now))?;
     Some(asked.clamp(interval, interval.saturating_mul(MAX_INTERVALS)))
 }
 
-/// Digits alone; a number that is too large stands for the largest.
+/// A text of digits only; a number that is too large stands for the largest.
 fn seconds(value: &str) -> Option<Duration> {
     let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| Duration::from_secs(value.parse().unwrap_or(u64::MAX)))
 }
 
-/// From now to a date in any of HTTP's three formats; nothing if that is past.
+/// The time from `now` to a date in any of HTTP's three formats; zero if that is past.
 fn until(value: &str, now: SystemTime) -> Option<Duration> {
     let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(now).unwrap_or_default())

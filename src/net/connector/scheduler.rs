@@ -28,10 +28,10 @@ use crate::net::helpers::{Helpers, Ticket};
 use crate::net::watchdog::WatchedThread;
 use crate::settings::per_call::Secret;
 
-/// Events taken from the kernel at once; the rest comes with the next call.
+/// How many events are taken from the kernel at once; the rest comes with the next call.
 const EVENTS_AT_ONCE: usize = 256;
 
-/// How long the thread sleeps when it cannot poll, before it looks at its messages and its deadlines all the same.
+/// How long the thread sleeps when it cannot poll, before it checks its messages and its deadlines anyway.
 const UNPOLLABLE: Duration = Duration::from_millis(100);
 
 /// A thread that wakes this late did not run: the process was stopped.
@@ -40,7 +40,7 @@ const STALL: Duration = Duration::from_secs(1);
 /// The waker's token; jobs count from 1.
 const MAIL: Token = Token(0);
 
-/// Names one job, for as long as the connector lives: never used again. Also its sockets' token.
+/// Identifies one job for the life of the connector: never used again. Also its sockets' token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct JobId(pub(super) usize);
 
@@ -60,13 +60,13 @@ pub(super) enum News {
     Stop,
 }
 
-/// The mailbox for other threads' messages. No lock is held while anything is waited for or called.
+/// The mailbox for other threads' messages. No lock is held during a wait or a call.
 pub(super) struct Mailbox {
     inbox: Mutex<NewsInbox>,
     waker: Waker,
     heartbeat: Heartbeat,
     pub(super) counters: Counters,
-    /// Of checks, which are not calls: not reported.
+    /// Counters of checks, which are not calls: not reported.
     checks: Counters,
 }
 
@@ -108,7 +108,7 @@ impl Mailbox {
         true
     }
 
-    /// Where a job counts, or a check.
+    /// The counters for a job or for a check.
     fn counters(&self, is_check: bool) -> &Counters {
         if is_check { &self.checks } else { &self.counters }
     }
@@ -132,7 +132,7 @@ pub(super) struct Scheduler {
     settings_timeout: Duration,
     lookups: Lookups,
     jobs: HashMap<JobId, ConnectingJob>,
-    /// Of jobs that were cancelled.
+    /// Attempts of jobs that were cancelled.
     cancelled: HashMap<JobId, CancelledAttempt>,
     timers: super::timers::Timers,
 }
@@ -162,7 +162,7 @@ impl Scheduler {
         Ok((poll, Arc::new(Mailbox { inbox, waker, heartbeat: Heartbeat::new(thread), counters, checks })))
     }
 
-    /// Not yet running; `settings` runs the jobs' `settings`.
+    /// A scheduler that is not running yet; `settings` runs the jobs' `settings`.
     pub(super) fn new(
         poll: Poll,
         mailbox: Arc<Mailbox>,
@@ -188,7 +188,7 @@ impl Scheduler {
         self.mailbox.heartbeat.waits();
     }
 
-    /// Waits once and does what there is to do. `false`: that was the last time.
+    /// Waits once and does what there is to do. `false`: the thread has to end.
     fn turn(&mut self, events: &mut Events) -> bool {
         let began = Instant::now();
         let timeout = self.timers.next_in(began);
@@ -203,7 +203,7 @@ impl Scheduler {
         }
         let late = timeout.map_or(Duration::ZERO, |timeout| began.elapsed().saturating_sub(timeout));
         if late >= STALL {
-            // A stop interrupts the poll, too: what has come meanwhile is only seen by the next one.
+            // A stop also interrupts the poll: only the next poll shows what has arrived meanwhile.
             self.postpone(late + STALL);
         }
         let mut goes_on = true;
@@ -226,12 +226,11 @@ impl Scheduler {
         let Err(panic) = catch(|| work(self)) else { return };
         log::error!("Connecting a call: a fault in chan_websocket was contained: {panic}");
         contained("Ending a call", || self.fail(id, Failure::Internal(panic)));
-        // That may have failed, too: dropped, the job still tells its caller.
+        // That may have failed, too: when the job is dropped, it still tells its caller.
         contained("Dropping a call", || drop(self.remove(id)));
     }
 
-    /// The time in which this process did not run does not count: servers, resolvers and helpers may have stood still
-    /// with it.
+    /// Ignores the time in which this process did not run: servers, resolvers and helpers may have stood still with it.
     fn postpone(&mut self, by: Duration) {
         self.timers.postpone(by);
         for job in self.jobs.values_mut() {
@@ -263,7 +262,7 @@ impl Scheduler {
         true
     }
 
-    /// A socket can do something.
+    /// A socket is ready.
     fn ready(&mut self, id: JobId) {
         match self.cancelled.remove(&id) {
             Some(attempt) => self.keep_cancelled(id, attempt.advance(Instant::now())),
@@ -436,7 +435,7 @@ impl Scheduler {
         }
     }
 
-    /// Forgets a job. What it had going on ends with it, or is closed in order.
+    /// Forgets a job. What it had under way ends with it, or is closed in order.
     fn remove(&mut self, id: JobId) -> Option<ConnectingJob> {
         let job = self.jobs.remove(&id)?;
         self.mailbox.counters.under_way.store(self.jobs.len(), Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The connector against real sockets: servers that do well and servers that do not.
+//! The connector against real sockets: servers that behave well and servers that do not.
 
 mod cancelling;
 mod checking;

@@ -10,13 +10,14 @@ use super::scheduler::JobId;
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, u64, JobId)>>,
-    /// Which of a job's entries in the heap counts; the others are passed over.
+    /// Which of a job's entries in the heap counts; the others are skipped.
     current: HashMap<JobId, (Instant, u64)>,
     armed: u64,
 }
 
 impl Timers {
-    /// Sets the one deadline of `job`. The same one again costs nothing: a server that trickles arms it per byte.
+    /// Sets the only deadline of `job`. Setting the same one again costs nothing: a server that sends single bytes
+    /// causes it once per byte.
     pub(super) fn arm(&mut self, job: JobId, at: Instant) {
         if self.current.get(&job).is_some_and(|(current, _)| *current == at) {
             return;
@@ -43,7 +44,7 @@ impl Timers {
         Some(job)
     }
 
-    /// Moves every deadline by as much.
+    /// Moves every deadline by `by`.
     pub(super) fn postpone(&mut self, by: Duration) {
         let later = |at: &mut Instant| *at += by;
         self.current.values_mut().for_each(|(at, _)| later(at));

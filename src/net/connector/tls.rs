@@ -1,4 +1,4 @@
-//! What the connector needs of TLS. The implementation lives with OpenSSL, on the host side.
+//! What the connector needs of TLS. `src/tls` implements it with OpenSSL.
 
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::net::transport::Transport;
 use crate::settings::client::ClientSettings;
 
-/// Makes what the TLS connections of one call share.
+/// Makes the part that all TLS connections of one call share.
 pub trait TlsConnector: Send + Sync {
     /// Loads certificates and trust store as `settings` say. Called once per call to a `wss` server, on a helper
     /// thread, where it may block; what is slow to load should be kept for the next call.
@@ -18,19 +18,19 @@ pub trait TlsConnector: Send + Sync {
 
 /// Trust store, client certificate and verify flags of one call.
 pub trait TlsContext: Send + Sync {
-    /// Takes a connected, non-blocking socket over, and makes ready to speak TLS to `host` (a name, or an address
-    /// without brackets): for SNI and for the name that the certificate has to have. On the connector's thread:
-    /// must not block. The socket's descriptor stays the same and stays open until handshake or transport is dropped.
+    /// Takes over a connected, non-blocking socket, and prepares TLS with `host` (a name, or an address without
+    /// brackets): for SNI and for the name that the certificate must have. On the connector's thread: must not block.
+    /// The socket's descriptor stays the same and stays open until handshake or transport is dropped.
     ///
     /// # Errors
     /// What went wrong, for the log.
     fn start(&self, host: &str, socket: TcpStream) -> Result<Box<dyn TlsHandshake>, String>;
 }
 
-/// A TLS handshake under way. Dropped, it closes the socket.
+/// A TLS handshake under way. Dropping it closes the socket.
 pub trait TlsHandshake: Send {
-    /// Goes on until the socket has nothing more to read, or takes nothing more. On the connector's thread, again
-    /// each time that the socket has become readable or writable (edge-triggered, whichever it waits for).
+    /// Goes on until the socket has nothing more to read, or accepts nothing more. Called on the connector's thread,
+    /// again each time the socket has become readable or writable (edge-triggered, whichever it waits for).
     fn advance(self: Box<Self>) -> TlsProgress;
 }
 

@@ -2,10 +2,10 @@
 
 use super::Fault;
 
-/// Finds what is wrong with it.
+/// Checks the payload.
 ///
 /// # Errors
-/// Half a code, a code that must not be sent, a reason that is not UTF-8.
+/// Half a code, a code that must not be sent, or a reason that is not UTF-8.
 pub(super) fn check(payload: &[u8]) -> Result<(), Fault> {
     let Some((code, reason)) = payload.split_first_chunk() else {
         return if payload.is_empty() { Ok(()) } else { Err(Fault::HalfCloseCode) };

@@ -1,4 +1,4 @@
-//! What can be wrong with what an application sends, and the close code for it.
+//! The faults in what an application sends, and the close code for each.
 
 use tungstenite::protocol::frame::coding::CloseCode;
 
@@ -23,7 +23,7 @@ pub(in crate::net) enum Fault {
     WithinMessage,
     #[error("a message of {size} bytes, more than max_message_size ({max})")]
     LongMessage {
-        /// As far as it has been announced.
+        /// The size that was announced so far.
         size: u64,
         max: usize,
     },
@@ -38,7 +38,7 @@ pub(in crate::net) enum Fault {
 }
 
 impl Fault {
-    /// Whether it is in the application's close frame, after which it is told nothing more.
+    /// Whether it is in the application's close frame; after that frame the application is told nothing more.
     pub(in crate::net) fn is_in_close_frame(self) -> bool {
         matches!(self, Self::HalfCloseCode | Self::CloseCode(_) | Self::ReasonNotUtf8)
     }

@@ -1,4 +1,4 @@
-//! A frame's header: when it is all there, and what can be wrong with it (RFC 6455 section 5.2).
+//! A frame's header: when it is complete, and what can be wrong with it (RFC 6455 section 5.2).
 
 use std::io::Cursor;
 
@@ -13,16 +13,16 @@ pub(in crate::net) const MAX_HEADER_BYTES: usize = 14;
 /// Longest payload of a control frame (section 5.5).
 const MAX_CONTROL_PAYLOAD_BYTES: u64 = 125;
 
-/// A good header, all of which is there.
+/// A valid, complete header.
 pub(super) struct Header {
     pub(super) fields: FrameHeader,
-    /// What it announces, bytes; not more than a control frame may have, if it is one.
+    /// The announced length of the payload, bytes; not more than a control frame may have, if it is one.
     pub(super) payload_len: u64,
     /// Its own length, bytes.
     pub(super) len: usize,
 }
 
-/// What a header has to fit.
+/// The requirements for a header.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Expected {
     /// Whether the other side has to mask.
@@ -32,16 +32,16 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// The header that `bytes` begin with; `None`: it is not all there.
+    /// The header at the beginning of `bytes`; `None`: it is not complete.
     ///
     /// # Errors
-    /// What is wrong with as much of it as is there.
+    /// What is wrong with the part of it that is there.
     #[inline]
     pub(super) fn parse(self, bytes: &[u8]) -> Result<Option<Header>, Fault> {
         let Some(beginning) = bytes.first_chunk() else { return Ok(None) };
         self.judge(*beginning)?;
         let mut cursor = Cursor::new(bytes);
-        // A reserved opcode is all that it refuses, and has been refused already.
+        // tungstenite refuses only a reserved opcode, which was refused above.
         let parsed = FrameHeader::parse(&mut cursor).map_err(|_| Fault::ReservedOpcode)?;
         let Some((fields, payload_len)) = parsed else { return Ok(None) };
         if matches!(fields.opcode, OpCode::Control(_)) && payload_len > MAX_CONTROL_PAYLOAD_BYTES {
@@ -51,8 +51,8 @@ impl Expected {
         Ok(Some(Header { fields, payload_len, len }))
     }
 
-    /// The first two bytes say most of what can be wrong: the opcode, the mask and, for a data frame, its place in the
-    /// message.
+    /// Checks the first two bytes, which show most of what can be wrong: the opcode, the mask and, for a data frame,
+    /// its place in the message.
     fn judge(self, [first, second]: [u8; 2]) -> Result<(), Fault> {
         if first & 0x70 != 0 {
             return Err(Fault::ReservedBits);

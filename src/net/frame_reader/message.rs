@@ -1,23 +1,22 @@
-//! A message as it is gathered from its frames.
+//! A message that is collected from its frames.
 
 use bytes::BytesMut;
 
 use super::{Fault, Received};
 
-/// Small messages of a connection share allocations of this size, bytes. The reactor allocates, and the thread that plays
-/// the last message of an allocation frees it: allocated singly, frames would have these two threads meet at the allocator's
-/// lock.
+/// The size of the allocations that small messages of a connection share, bytes. The reactor allocates, and the thread that
+/// plays the last message frees. With an allocation for each message, these threads would contend for the allocator's lock.
 const SHARED_BYTES: usize = 2048;
 
-/// A message that is longer has its own allocation. Up to this length, the rest of a shared one that is too short for the
-/// next message costs each message of it at most 170 bytes.
+/// A longer message has its own allocation. Up to this length, the unused end of a shared allocation is at most 170 bytes
+/// for each of its messages.
 const SMALL_BYTES: u64 = 640;
 
-/// As far as it has come; empty between messages.
+/// The part that has arrived; empty between messages.
 #[derive(Debug, Default)]
 pub(super) struct Message {
     is_text: bool,
-    /// It is small media in one frame, and is gathered in `shared`.
+    /// It is a small binary message in one frame, and is collected in `shared`.
     is_shared: bool,
     bytes: Vec<u8>,
     /// Room for small messages.
@@ -27,18 +26,18 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// Its first frame begins, with a payload of this length.
+    /// The first frame of the message begins. `payload_len`: bytes of that frame.
     pub(super) fn begin(&mut self, is_text: bool, is_final: bool, payload_len: u64) {
         self.is_text = is_text;
         self.is_shared = !is_text && is_final && payload_len <= SMALL_BYTES;
     }
 
-    /// Bytes that have come.
+    /// Bytes of the part that has arrived.
     pub(super) fn len(&self) -> usize {
         self.bytes.len() + self.shared.len()
     }
 
-    /// The next bytes of a frame's payload, of which `left` are still to come, these included.
+    /// Appends the next bytes of a frame's payload. `left`: bytes that the frame still had to bring, these included.
     pub(super) fn extend(&mut self, payload: &[u8], left: usize) {
         // Room for all of the frame: a message that is one frame is allocated once.
         if !self.is_shared {
@@ -52,8 +51,8 @@ impl Message {
         self.shared.extend_from_slice(payload);
     }
 
-    /// A fragment is there, and not the last one. What is wrong with text need not wait for that; a character may go on
-    /// in the next fragment.
+    /// A fragment is complete, and it is not the last one. Wrong text is found at once; a character may continue in the
+    /// next fragment.
     ///
     /// # Errors
     /// Text that is not UTF-8, whatever follows.
@@ -69,7 +68,7 @@ impl Message {
         Ok(())
     }
 
-    /// All of it is there; the next one may begin.
+    /// The message is complete; the next one may begin.
     ///
     /// # Errors
     /// Text that is not UTF-8.
@@ -82,7 +81,7 @@ impl Message {
         if self.is_text {
             String::from_utf8(bytes).map(Received::Text).map_err(|_| Fault::TextNotUtf8)
         } else {
-            // Fragments may have left room after them, which is not to wait with the message until it is played.
+            // Fragments may have left spare capacity, which is not to be kept until the message is played.
             Ok(Received::Binary(bytes.into_boxed_slice().into()))
         }
     }

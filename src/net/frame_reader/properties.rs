@@ -1,4 +1,4 @@
-//! Random frames in random pieces, and beside tungstenite's own reader.
+//! Random frames in random pieces, compared with tungstenite's own reader.
 
 use std::io::{self, Cursor, Read, Write};
 
@@ -9,7 +9,7 @@ use tungstenite::{Error, Message as TheirMessage};
 use super::tests::{Outcome, reader};
 use super::*;
 
-/// A frame, mostly one that may stand where it stands.
+/// A frame, usually one that is allowed in its place.
 fn frame() -> impl Strategy<Value = (u8, Vec<u8>)> {
     let first = prop_oneof![
         4 => Just(0x81_u8),
@@ -34,7 +34,7 @@ fn role() -> impl Strategy<Value = Role> {
     prop_oneof![Just(Role::Server), Just(Role::Client)]
 }
 
-/// Frames as bytes, masked as our role wants them, now and then not.
+/// Frames as bytes, masked as our role requires it, occasionally not.
 fn stream() -> impl Strategy<Value = (Role, Vec<u8>)> {
     let framed = (frame(), any::<Key>(), prop::bool::weighted(0.01), prop::bool::weighted(0.1));
     (role(), prop::collection::vec(framed, 0..12)).prop_map(|(role, frames)| {
@@ -77,7 +77,7 @@ fn read_in_pieces(role: Role, bytes: &[u8], cuts: &[prop::sample::Index]) -> Out
     outcome
 }
 
-/// What has been sent, and a place for answers.
+/// The bytes that were sent, and a place for answers.
 struct Socket(Cursor<Vec<u8>>);
 
 impl Read for Socket {
@@ -95,8 +95,8 @@ impl Write for Socket {
     }
 }
 
-/// What tungstenite makes of it, up to a close frame or a fault, and whether there is a fault. An end without a close
-/// frame, which a socket has and a reader does not know, is none.
+/// What tungstenite reads from it, up to a close frame or a fault, and whether there is a fault. An end without a close
+/// frame, which a socket has and a reader does not know, is no fault.
 fn read_by_tungstenite(role: Role, bytes: &[u8], max_message_size: usize) -> (Vec<Received>, bool) {
     let config = WebSocketConfig::default()
         .max_message_size(Some(max_message_size))
@@ -126,7 +126,7 @@ proptest! {
         prop_assert_eq!(read_in_pieces(role, &bytes, &cuts), whole);
     }
 
-    /// All that is found in the first bytes is found in them alone: nothing waits for what comes after it.
+    /// Everything that is found in the first bytes is found in them alone: no result waits for later bytes.
     #[test]
     fn a_fault_is_at_the_same_byte((role, bytes) in stream()) {
         let (mut reader, mut slow) = (reader(role), Outcome::default());
@@ -142,7 +142,7 @@ proptest! {
         prop_assert_eq!(read_in_pieces(role, &bytes, &cuts), whole);
     }
 
-    /// The same messages as tungstenite's reader has, and a fault where that has one; only earlier, it may be.
+    /// The same messages as tungstenite's reader, and a fault where that has one, possibly earlier.
     #[test]
     fn the_same_messages_as_tungstenite((role, bytes) in stream()) {
         let ours = read_in_pieces(role, &bytes, &[]);

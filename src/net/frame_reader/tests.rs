@@ -29,7 +29,7 @@ fn unmasked(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// What a reader makes of its input: what it has received, and the fault, if there is one.
+/// The result of a reader: what it has received, and the fault, if there is one.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub(super) received: Vec<Received>,
@@ -37,7 +37,7 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// Adds what the reader makes of the next piece.
+    /// Adds the result of the next piece.
     pub(super) fn add(&mut self, reader: &mut FrameReader, piece: &[u8]) {
         let mut piece = piece.to_vec();
         let mut input = &mut piece[..];
@@ -58,8 +58,8 @@ pub(super) fn reader(role: Role) -> FrameReader {
     FrameReader::new(role, MAX_MESSAGE_SIZE)
 }
 
-/// Reads `bytes` in two pieces, cut at each byte, and byte by byte; all ways have the same outcome, and a fault is found at
-/// the same byte. Returns that outcome, and how many bytes it took.
+/// Reads `bytes` in two pieces, cut at each byte, and byte by byte; all ways have the same outcome, and a fault is
+/// found at the same byte. Returns that outcome, and how many bytes it took.
 fn read(role: Role, bytes: &[u8]) -> (Outcome, usize) {
     let mut slow = (reader(role), Outcome::default());
     let mut taken = 0;
@@ -82,7 +82,7 @@ fn read(role: Role, bytes: &[u8]) -> (Outcome, usize) {
     (slow.1, taken)
 }
 
-/// A name, first bytes and payloads of good frames, and what they come to.
+/// A name, first bytes and payloads of good frames, and the expected messages.
 type Row = (&'static str, Vec<(u8, Vec<u8>)>, Vec<Received>);
 
 fn good() -> Vec<Row> {
@@ -154,7 +154,7 @@ fn lengths_in_all_spellings() {
 fn a_fault_is_found_as_soon_as_its_bytes_are_there() {
     use Fault::*;
     let too_long = |size| LongMessage { size, max: MAX_MESSAGE_SIZE };
-    // Bytes at the last of which the fault is found.
+    // The fault is found at the last of these bytes.
     let rows: &[(Fault, Role, &[u8])] = &[
         (ReservedBits, Role::Server, &[0xc1, 0x80]),
         (ReservedBits, Role::Server, &[0xa1, 0x80]),
@@ -219,7 +219,7 @@ fn what_is_not_read_yet_stays_as_it_came() {
     let mut input = &mut all[..];
     assert_eq!(reader.next(&mut input), Ok(Some(Received::Binary(vec![7; 20].into()))));
     assert_eq!(input, second);
-    // Given again from another place.
+    // The same bytes again, from another place.
     let mut kept = input.to_vec();
     assert_eq!(reader.next(&mut &mut kept[..]), Ok(Some(Received::Text("later".into()))));
 }

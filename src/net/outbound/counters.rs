@@ -1,4 +1,4 @@
-//! What has gone out on one connection, and what has not.
+//! What was sent on one connection, and what was not.
 
 use std::ops::AddAssign;
 use std::sync::atomic::AtomicU64;
@@ -20,7 +20,7 @@ impl AddAssign for Dropped {
     }
 }
 
-/// Totals of a call's way out, over all its connections.
+/// Totals of a call's output, over all its connections.
 #[derive(Debug, Default)]
 pub struct OutCounters {
     /// Media messages handed to the socket or queued.
@@ -41,7 +41,7 @@ pub struct OutCounters {
     pub longest_block_ns: AtomicU64,
 }
 
-/// For the counters of times.
+/// The time in ns, for the counters of times.
 pub(super) fn as_nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! WebSocket frames as bytes (RFC 6455 section 5.2), masked where a client sends them.
+//! WebSocket frames as bytes (RFC 6455 section 5.2), masked if a client sends them.
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -9,8 +9,8 @@ use super::MediaTime;
 use crate::net::mask::{Key, apply_mask};
 use crate::protocol::dialect::WireWriter;
 
-/// A generator for masking keys. The kernel's randomness seeds it; no thread-local state is involved, because that would
-/// leave a destructor behind on Asterisk's threads.
+/// A generator for masking keys, seeded by the kernel's randomness. It uses no thread-local state, which would leave a
+/// destructor behind on Asterisk's threads.
 pub(super) fn seeded_rng() -> StdRng {
     let mut seed = [0u8; 32];
     if let Err(error) = getrandom::fill(&mut seed) {
@@ -19,29 +19,29 @@ pub(super) fn seeded_rng() -> StdRng {
     StdRng::from_seed(seed)
 }
 
-/// The key of the next frame: each has its own.
+/// The key of the next frame: each frame has its own.
 pub(super) fn next_mask(rng: &mut StdRng) -> Key {
     rng.next_u32().to_ne_bytes()
 }
 
-/// What makes frames of messages on one connection.
+/// Makes frames of messages on one connection.
 pub(super) struct Encoder {
-    /// Where masking keys come from, if it masks.
+    /// The generator of masking keys, if it masks.
     pub(super) mask: Option<StdRng>,
-    /// Writes messages, where the call's dialect wraps media or numbers its messages.
+    /// Writes messages, if the call's dialect wraps media or numbers its messages.
     pub(super) dialect: Option<WireWriter>,
     /// The message that it is writing; its memory is kept.
     message: Vec<u8>,
 }
 
 impl Encoder {
-    /// On a connection on which nothing has been sent.
+    /// An encoder for a connection on which nothing was sent yet.
     pub(super) fn new(mask: Option<StdRng>) -> Self {
         Self { mask, dialect: None, message: Vec::new() }
     }
 
-    /// Appends the frame of one message: media, where a time is given, else an event's text.
-    // Once per frame: compiled beside its callers.
+    /// Appends the frame of one message: media if a time is given, else the text of an event.
+    // Runs once per frame: compiled together with its callers.
     #[inline]
     pub(super) fn encode_payload(&mut self, out: &mut Vec<u8>, payload: &[u8], media: Option<MediaTime>) {
         let own = if media.is_some() { Data::Binary } else { Data::Text };
@@ -63,7 +63,7 @@ impl Encoder {
 }
 
 /// Appends one unfragmented frame (RFC 6455 section 5.2), masked if a key is given.
-// Once per frame: compiled beside its callers, so that the header's code is inlined too.
+// Runs once per frame: compiled together with its callers, so that the header's code is inlined too.
 #[inline]
 pub(super) fn encode(
     out: &mut Vec<u8>,
@@ -85,7 +85,7 @@ pub(super) fn encode(
 pub(in crate::net) fn client_close_frame(code: u16) -> Vec<u8> {
     let mut frame = Vec::new();
     let mask = next_mask(&mut seeded_rng());
-    // Fails for lengths alone that no frame can have.
+    // Fails only for lengths that no frame can have.
     let _ = encode(&mut frame, OpCode::Control(Control::Close), &code.to_be_bytes(), Some(mask));
     frame
 }

@@ -1,4 +1,4 @@
-//! What waits for the writer, how much of it may, and what is dropped when it is more.
+//! What waits for the writer, the limits for it, and what is dropped beyond them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -35,12 +35,12 @@ impl PendingMessage {
     }
 }
 
-/// Messages in their order, and what they come to.
+/// Messages in their order, with their playing time and size.
 #[derive(Default)]
 pub(super) struct Messages {
     list: VecDeque<PendingMessage>,
     media: Duration,
-    /// Of what is not media.
+    /// Bytes of messages that are not media.
     control_bytes: usize,
 }
 
@@ -54,7 +54,7 @@ impl Messages {
         self.media
     }
 
-    /// Bytes of what is not media.
+    /// Bytes of the messages that are not media.
     pub(super) fn control_bytes(&self) -> usize {
         self.control_bytes
     }
@@ -73,12 +73,12 @@ impl Messages {
         self.remove(0)
     }
 
-    /// Takes the oldest one of media.
+    /// Takes the oldest media message.
     fn pop_media(&mut self) -> Option<PendingMessage> {
         self.pop_first(|message| message.media().is_some())
     }
 
-    /// Takes the oldest event: of those that are soon out of date, if there is one.
+    /// Takes the oldest event; if there are events that are soon out of date, the oldest of those.
     pub(super) fn pop_event(&mut self) -> Option<PendingMessage> {
         let passing =
             self.pop_first(|message| matches!(message, PendingMessage::Payload { is_passing: true, .. }));
@@ -110,21 +110,21 @@ impl Messages {
 pub(super) struct Pending {
     pub(super) messages: Messages,
     pub(super) dropped: Dropped,
-    /// Nothing more goes out here: a close frame is queued, or the connection has failed.
+    /// Nothing more is sent here: a close frame is queued, or the connection has failed.
     pub(super) closed: bool,
-    /// Where payload goes then, if it goes anywhere.
+    /// Where payload goes instead, if anywhere.
     pub(super) instead: Option<Successor>,
 }
 
 impl Pending {
-    /// Whether media and events go out here.
+    /// Whether media and events are sent here.
     pub(super) fn takes_payload(&self) -> bool {
         !self.closed && self.instead.is_none()
     }
 }
 
 impl Outbound {
-    /// Forgets queued media; for an application that has sent its close frame and reads no more.
+    /// Drops queued media, for an application that has sent its close frame and reads no more.
     pub fn discard_media(&self) {
         let mut pending = self.pending.lock();
         pending.messages.discard_media();
@@ -141,12 +141,12 @@ impl Outbound {
         self.mirror(pending);
     }
 
-    /// So much media waits.
+    /// Records that this much media waits.
     pub(super) fn note_high_water(&self, media: Duration) {
         self.counters.queue_high_water_ns.fetch_max(as_nanos(media), Ordering::Relaxed);
     }
 
-    /// Drops the oldest media until no more of it waits than may. What was dropped is counted.
+    /// Drops the oldest media until no more waits than the limit. What was dropped is counted.
     pub(super) fn drop_oldest_media(&self, messages: &mut Messages) -> Dropped {
         let mut dropped = Dropped::default();
         while messages.media() > self.media_limit {
@@ -160,7 +160,7 @@ impl Outbound {
         dropped
     }
 
-    /// What is seen of the queue without its lock.
+    /// Updates what is visible of the queue without its lock.
     pub(super) fn mirror(&self, pending: &Pending) {
         self.pending_len.store(pending.messages.len(), Ordering::Release);
         self.congested.store(pending.messages.control_bytes() > CONTROL_BACKLOG_BYTES, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! A socket that takes what it is told to take, and what comes out of it.
+//! A socket that accepts as much as it is told to, and the bytes that were written to it.
 
 mod dialect;
 
@@ -9,10 +9,10 @@ use tungstenite::protocol::frame::coding::Data;
 
 #[derive(Debug, Default)]
 struct Pipe {
-    /// How many bytes the "socket" still takes.
+    /// How many bytes the "socket" still accepts.
     room: Mutex<usize>,
     out: Mutex<Vec<u8>>,
-    /// With TLS: bytes of a record, which is all that one `send` takes.
+    /// With TLS: the size of a record; one `send` accepts no more.
     record: Option<usize>,
 }
 
@@ -87,7 +87,7 @@ fn the_oldest_media_is_dropped_never_an_event_nor_a_begun_message() {
     *pipe.room.lock() = 100_000;
     let dropped = Dropped { messages: 4, media: FRAME * 4 };
     assert_eq!(out.flush(), Flushed::Empty(dropped));
-    // The frame that makes the queue too long is in it for a moment.
+    // The frame that exceeds the limit is in the queue for a moment.
     assert_eq!(out.counters.queue_high_water_ns.load(Ordering::Relaxed), 120_000_000);
     let bytes = pipe.out.lock().clone();
     let mut expected = Vec::new();
@@ -100,7 +100,7 @@ fn the_oldest_media_is_dropped_never_an_event_nor_a_begun_message() {
     assert_eq!(out.flush(), Flushed::Empty(Dropped::default()), "an episode is told once");
 }
 
-/// Nothing would bring the rest out: epoll has nothing to say about a socket that is not full.
+/// Nothing else would send the rest: epoll reports nothing about a socket that is not full.
 #[test]
 fn a_message_of_many_tls_records_goes_out_in_one_flush() {
     let pipe = Arc::new(Pipe { room: Mutex::new(1000), record: Some(16), ..Pipe::default() });
@@ -144,7 +144,7 @@ fn nothing_follows_a_close() {
     assert_eq!(*pipe.out.lock(), [0x89, 0]);
 }
 
-/// What was written to `pipe`, its frames as opcode and payload; a server's, so not masked.
+/// The frames that were written to `pipe`, as opcode and payload; a server's, so not masked.
 fn frames(pipe: &Pipe) -> Vec<(u8, Vec<u8>)> {
     let (bytes, mut at, mut frames) = (pipe.out.lock().clone(), 0, Vec::new());
     while at < bytes.len() {
@@ -167,10 +167,10 @@ fn media(number: u8) -> (u8, Vec<u8>) {
     (2, vec![number; 50])
 }
 
-/// A way out with its socket.
+/// An output with its socket.
 type Way<O> = (Arc<Pipe>, O);
 
-/// A call's first way out and the next one.
+/// A call's first output and the next one.
 fn lost_and_next(room: usize) -> (Way<Outbound>, Way<Arc<Outbound>>) {
     let (pipe, out) = outbound(room, Role::Server);
     let out = out.outlived();
@@ -215,7 +215,7 @@ fn what_a_lost_connection_kept_goes_out_on_the_next_in_order() {
     assert_eq!(count(&next.counters.media_dropped), 5);
 }
 
-/// What is in the batch that is being written has not gone out for that.
+/// A message in the batch that is being written has not necessarily been sent.
 #[test]
 fn a_batch_that_was_cut_goes_out_once_and_whole() {
     for room in [0, 1, 51, 52, 53, 70, 104, 10_000] {
@@ -321,7 +321,7 @@ fn a_call_that_ends_with_its_connection_keeps_nothing() {
     assert_eq!((frames(&pipe).len(), frames(&next_pipe).len()), (1, 0));
 }
 
-/// A call that is lost over and over must not keep all its connections.
+/// A call that loses its connection again and again must not keep all its connections.
 #[test]
 fn a_way_out_that_was_handed_over_keeps_no_other() {
     let (_, first) = outbound(0, Role::Server);

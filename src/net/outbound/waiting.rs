@@ -1,8 +1,8 @@
-//! What waits while a call has lost its connection and may get another: the way out that was lost keeps it, and hands it
-//! over to the next one.
+//! What waits while a call has lost its connection and may get another: the output of the lost connection keeps it, and
+//! hands it over to the next one.
 //!
-//! Media and events stand in one order, which is that in which they were queued. Threads find the new way out on their
-//! own time: what one still brings to the old one goes on to the new, after what waited.
+//! Media and events are in one order, that in which they were queued. Threads notice the new output at different times:
+//! what one still brings to the old output goes on to the new one, after what waited.
 
 use std::sync::{Arc, Weak};
 
@@ -10,35 +10,37 @@ use super::counters::Dropped;
 use super::pending::{Messages, PendingMessage};
 use super::{Outbound, Writer};
 
-/// So many bytes of events are kept. More than an application can ask for in advance; a day of digits fits.
+/// How many bytes of events are kept. More than an application can request in advance; a day of digits fits.
 const KEPT_EVENT_BYTES: usize = 256 * 1024;
 
-/// Where payload goes that this connection does not take any more.
+/// Where payload goes that this connection no longer accepts.
 pub(super) enum Successor {
-    /// It waits for the next connection; so much media was dropped since it does.
+    /// It waits for the next connection, with the media that has been dropped since.
     Kept(Messages, Dropped),
-    /// The next connection is there. Weak: a thread that never writes again keeps the connection that it has seen last.
+    /// The next connection exists. Weak, because a thread that never writes again keeps the connection that it has seen
+    /// last.
     Heir(Weak<Outbound>),
 }
 
 impl Outbound {
-    /// Has a call that outlives this connection keep what it cannot send on it.
+    /// Sets that the call outlives this connection: then what cannot be sent on it is kept.
     #[must_use]
     pub fn outlived(mut self) -> Self {
         self.outlived = true;
         self
     }
 
-    /// Goes on counting where `before` has counted to: the totals are the call's.
+    /// Goes on with the counters of `before`: the totals are the call's.
     #[must_use]
     pub fn counting_on(mut self, before: &Self) -> Self {
         self.counters = before.counters.clone();
         self
     }
 
-    /// The connection is lost. Where the call [outlives](Self::outlived) it, all media and events that have not begun to
-    /// be written are kept from now on, the newest `media_limit` of media, and go out on the next connection; on this one
-    /// only a close frame does. A message that has begun is finished here or nowhere. Called by the connection's reactor.
+    /// The connection is lost. If the call [outlives](Self::outlived) it, all media and events that have not begun to
+    /// be written are kept from now on, the newest `media_limit` of media, and are sent on the next connection; on this
+    /// one only a close frame is. A message that has begun is finished here or not at all. Called by the connection's
+    /// reactor.
     pub fn keep(&self) {
         self.keep_with(&mut self.writer.lock());
     }
@@ -65,15 +67,15 @@ impl Outbound {
         self.mirror(&pending);
     }
 
-    /// Another connection serves the call from now on: it gets what has waited here, in order, after what it has been
-    /// given so far, and so does all that other threads still bring here. Its reactor does not know of it yet. No lock held. Gives
-    /// what was dropped meanwhile.
+    /// Another connection serves the call from now on. It gets what has waited here, in order, after what was already
+    /// given to it, and then everything that other threads still bring here. The reactor of `heir` does not know it
+    /// yet. No lock held. Returns what was dropped meanwhile.
     pub fn hand_over(&self, heir: &Arc<Self>) -> Dropped {
         let mut pending = self.pending.lock();
         let before = pending.instead.replace(Successor::Heir(Arc::downgrade(heir)));
         pending.closed = true;
         let Some(Successor::Kept(mut kept, dropped)) = before else { return Dropped::default() };
-        // Ours is held: what is brought here meanwhile comes after it.
+        // Our lock is held, so what is brought here meanwhile comes after it.
         let mut heirs = heir.pending.lock();
         while let Some(message) = kept.pop() {
             heir.append(&mut heirs, message);
@@ -89,7 +91,7 @@ impl Outbound {
         }
     }
 
-    /// Keeps one more, and gives what had to go for it.
+    /// Keeps one more, and returns what was dropped for it.
     pub(super) fn keep_more(&self, kept: &mut Messages, message: PendingMessage) -> Dropped {
         kept.push(message);
         self.note_high_water(kept.media());
@@ -104,7 +106,7 @@ impl Outbound {
     }
 }
 
-/// The messages of the batch that is being written of which nothing is out yet. The batch ends before them.
+/// The messages of the current batch of which nothing was sent yet. The batch ends before them.
 fn take_not_begun(writer: &mut Writer) -> Vec<PendingMessage> {
     let sent = writer.sent;
     let batch = std::mem::take(&mut writer.batch);

@@ -20,19 +20,20 @@ pub(super) struct Writer {
     pub(super) encoder: Encoder,
     blocked_since: Option<Instant>,
     pub(super) failed: bool,
-    /// The messages in `buf` and where each begins there; only where the call outlives the connection.
+    /// The messages in `buf` and where each begins there; only if the call outlives the connection.
     pub(super) batch: Vec<(usize, PendingMessage)>,
 }
 
 impl Writer {
-    /// With nothing to write.
+    /// A writer with nothing to write.
     pub(super) fn new(encoder: Encoder) -> Self {
         Self { buf: Vec::new(), sent: 0, encoder, blocked_since: None, failed: false, batch: Vec::new() }
     }
 }
 
 impl Outbound {
-    /// The common case: one frame of media, encoded into the writer's buffer, one `send`. False: nothing of it is out.
+    /// The common case: one frame of media, encoded into the writer's buffer, one `send`. False: nothing of it was
+    /// sent.
     pub(super) fn send_directly(
         &self,
         mut writer: MutexGuard<'_, Writer>,
@@ -51,13 +52,13 @@ impl Outbound {
         let is_lost = writer.failed && writer.sent == 0;
         drop(writer);
         if blocked {
-            // The reactor has to know: it watches how long the application takes nothing.
+            // The reactor has to know: it measures how long the application takes nothing.
             self.wake.wake();
         }
         !is_lost
     }
 
-    /// One `send`; with TLS, which takes a record at a time, as many as it takes. Returns since when the socket takes
+    /// One `send`; with TLS, which takes a record at a time, as many as succeed. Returns since when the socket accepts
     /// nothing, if not all could be written (or writing failed).
     pub(super) fn write_once(&self, writer: &mut Writer) -> Option<Instant> {
         loop {
@@ -72,8 +73,8 @@ impl Outbound {
                     writer.sent += written;
                     self.end_block(writer);
                     writer.blocked_since = Some(Instant::now());
-                    // A plain socket is full now, and epoll says when it is not. Behind a TLS record it need not be
-                    // full, and epoll would have nothing to say.
+                    // A plain socket is full now, and epoll reports when it is not. After a TLS record it need not be
+                    // full, and epoll would report nothing.
                     if !self.transport.concurrent() {
                         continue;
                     }
@@ -90,7 +91,7 @@ impl Outbound {
         }
     }
 
-    /// The application has taken something; in the common case it had not kept us waiting.
+    /// The application has taken something; in the common case the connection was not blocked.
     pub(super) fn end_block(&self, writer: &mut Writer) {
         if let Some(since) = writer.blocked_since.take() {
             let blocked_ns = as_nanos(since.elapsed());

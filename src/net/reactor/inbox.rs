@@ -7,7 +7,7 @@ use super::ConnectionKey;
 use crate::net::connection::Connection;
 use crate::net::sync::{AtomicBool, Mutex};
 
-/// What a reactor can be told.
+/// The commands for a reactor.
 pub(super) enum ReactorCommand {
     Add(ConnectionKey, Box<Connection>),
     Flush(ConnectionKey),
@@ -16,9 +16,9 @@ pub(super) enum ReactorCommand {
     Stop,
 }
 
-/// What gets a reactor out of its poll.
+/// Wakes a reactor from its poll.
 pub(super) trait Bell {
-    /// Has the poll that is under way, or else the next one, return at once.
+    /// Makes the poll that is under way, or else the next one, return at once.
     fn ring(&self) -> io::Result<()>;
 }
 
@@ -28,7 +28,7 @@ impl Bell for mio::Waker {
     }
 }
 
-/// The queue of commands, and what wakes the reactor for them.
+/// The queue of commands, and the bell that wakes the reactor for them.
 pub(super) struct Inbox<B = mio::Waker> {
     bell: B,
     commands: Mutex<Vec<ReactorCommand>>,
@@ -51,7 +51,7 @@ impl<B: Bell> Inbox<B> {
         }
     }
 
-    /// Takes all commands into `taken`, which is empty. The reactor.
+    /// Takes all commands into `taken`, which is empty. Called by the reactor.
     pub(super) fn take(&self, taken: &mut Vec<ReactorCommand>) {
         // Cleared before the queue is taken: what is posted later wakes the thread again.
         if self.woken.swap(false, Ordering::AcqRel) {
@@ -64,7 +64,7 @@ impl<B: Bell> Inbox<B> {
         self.woken.load(Ordering::Relaxed)
     }
 
-    /// Whether there is only what may wait a little for more of it, if anything. The reactor.
+    /// Whether everything that is queued, if anything, may wait a little for more. Called by the reactor.
     pub(super) fn can_wait(&self) -> bool {
         self.commands
             .lock()

@@ -1,4 +1,4 @@
-//! What threads hand to a reactor, in every order that two of them and the reactor can get into (`scripts/models`).
+//! What threads hand to a reactor, in every order that is possible for two of them and the reactor (`scripts/models`).
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -21,7 +21,7 @@ use crate::net::transport::Transport;
 const KEY: ConnectionKey = ConnectionKey(7);
 const CLOSE: u16 = 1000;
 
-/// Checks `model` in every order with at most so many switches away from a thread that could go on.
+/// Checks `model` in every order with at most this many switches away from a thread that could go on.
 fn check(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound = Some(preemptions);
@@ -47,7 +47,7 @@ impl Socket {
         self.0.lock().0 += bytes;
     }
 
-    /// The opcodes and payloads that came out of it: short and unmasked.
+    /// The opcodes and payloads that were written to it: short and unmasked.
     fn frames(&self) -> Vec<(u8, String)> {
         let mut bytes = &*self.0.lock().1;
         let mut frames = Vec::new();
@@ -84,7 +84,7 @@ impl Transport for Socket {
     }
 }
 
-/// The inbox as a connection's way out knows it.
+/// The inbox, as a connection's output uses it.
 struct Mail(Arc<Inbox<Poll>>);
 
 impl Wake for Mail {
@@ -102,7 +102,7 @@ struct Reactor {
 }
 
 impl Reactor {
-    /// With a socket that has `room`.
+    /// A reactor whose socket has `room`.
     fn new(room: usize) -> Self {
         let poll = Poll::new(Notify::new());
         let inbox = Arc::new(Inbox::new(poll.clone()));
@@ -113,13 +113,13 @@ impl Reactor {
         Self { poll, inbox, socket, out: Arc::new(out) }
     }
 
-    /// A way out over its socket that the call outlives.
+    /// An output over its socket that the call outlives.
     fn out_of_one_that_is_outlived(&self) -> Outbound {
         let limit = Duration::from_secs(60);
         Outbound::new(self.socket.clone(), Role::Server, limit, Box::new(Mail(self.inbox.clone()))).outlived()
     }
 
-    /// Sends these from a thread of its own, which then posts a stop. Those that begin with m are media.
+    /// Sends these from a separate thread, which then posts a stop. Those that begin with m are media.
     fn send(&self, texts: &'static [&'static str]) {
         let (inbox, out) = (self.inbox.clone(), self.out.clone());
         thread::spawn(move || {
@@ -134,7 +134,7 @@ impl Reactor {
         });
     }
 
-    /// Does what is in the inbox, until so many have posted a stop.
+    /// Does what is in the inbox, until this many have posted a stop.
     fn run(&self, mut stops: usize) {
         let mut commands = Vec::new();
         while stops > 0 {
@@ -154,14 +154,14 @@ impl Reactor {
         }
     }
 
-    /// As often as the application takes something.
+    /// Flushes as often as the application takes something.
     fn flush(&self) {
         while let Flushed::Blocked(_) = self.out.flush() {
             self.socket.make_room(100);
         }
     }
 
-    /// The texts that came out and begin with this.
+    /// The texts that were sent and begin with this.
     fn texts_of(&self, sender: &str) -> Vec<String> {
         let frames = self.socket.frames().into_iter();
         frames.map(|(_, text)| text).filter(|text| text.starts_with(sender)).collect()
@@ -200,7 +200,7 @@ fn what_two_threads_send_goes_out_once_and_in_order() {
     }
 }
 
-/// Two threads find something out under one lock, queue it under that lock, and send it without.
+/// Two threads find out something under one lock, queue it under that lock, and send it without the lock.
 #[test]
 fn events_go_out_in_the_order_in_which_they_were_queued() {
     for room in [100, 3] {
@@ -226,7 +226,7 @@ fn events_go_out_in_the_order_in_which_they_were_queued() {
     }
 }
 
-/// Of a message that goes past the queue and does not fit only its sender knows.
+/// If a message goes past the queue and does not fit, only its sender knows of it.
 #[test]
 fn the_rest_of_a_message_goes_out_with_nothing_behind_it() {
     check(3, || {
@@ -256,8 +256,8 @@ fn nothing_goes_out_behind_a_close_frame() {
     }
 }
 
-/// A thread has the way out of a lost connection in use while the next connection takes over: what it brings there
-/// goes out on the next one, once, in order, after what begins that.
+/// A thread uses the output of a lost connection while the next connection takes over: what it brings there is sent on
+/// the next one, once, in order, after the first messages of that connection.
 #[test]
 fn what_is_brought_to_a_lost_connection_goes_out_on_the_next_one() {
     check(3, || {

@@ -6,12 +6,13 @@ use crate::mono_time::MonoTime;
 
 /// How long sockets are counted.
 const WINDOW: Duration = Duration::from_millis(40);
-/// Busy is who had this many in a window: more than it has sweeps.
+/// A reactor becomes busy with this many in a window: more than it has sweeps.
 const BUSY: u32 = 14;
-/// No longer busy is who had fewer than this.
+/// A busy reactor is no longer busy with fewer than this.
 const QUIET: u32 = 8;
 
-/// How many sockets were found readable lately, where sweeps find them: those in front wake the reactor in any case.
+/// How many sockets were found readable lately, among those that sweeps find: those in front wake the reactor in any
+/// case.
 pub(super) struct ReadableRate {
     since: MonoTime,
     events: u32,
@@ -23,12 +24,12 @@ impl ReadableRate {
         Self { since: now, events: 0, busy: false }
     }
 
-    /// Counts, and says whether that is much.
+    /// Counts, and returns whether the reactor is busy.
     pub(super) fn count(&mut self, events: usize, now: MonoTime) -> bool {
         self.events = self.events.saturating_add(u32::try_from(events).unwrap_or(u32::MAX));
         let elapsed = now.since(self.since);
         if elapsed >= WINDOW {
-            // A window that was slept through is longer, and its events are fewer per time.
+            // A window during which the reactor slept is longer, and its events are fewer per time.
             let windows = u32::try_from(elapsed.as_nanos() / WINDOW.as_nanos()).unwrap_or(u32::MAX);
             self.busy = self.events / windows >= if self.busy { QUIET } else { BUSY };
             (self.since, self.events) = (now, 0);
@@ -57,7 +58,7 @@ mod tests {
             (160, 0, false),
             (200, 13, false),
             (240, 0, false),
-            // Slept for long: 40 events, but in ten windows.
+            // A long sleep: 40 events, but in ten windows.
             (640, 40, false),
         ] {
             assert_eq!(load.count(events, ms(at)), busy, "{at}");

@@ -1,7 +1,7 @@
 //! One reactor's thread.
 //!
-//! It sleeps on a `front` epoll: its waker, its tick, the sockets of connections in an exchange, and, while it is not busy,
-//! the epoll that all other sockets are in. What it does for one connection is in [`turns`].
+//! It sleeps on a `front` epoll: its waker, its tick, the sockets of connections in an exchange, and, while it is not
+//! busy, the epoll that contains all other sockets. [`turns`] has what it does for one connection.
 
 mod turns;
 
@@ -27,7 +27,7 @@ use crate::net::contain::contained_round;
 /// What one turn of one connection may read, and the buffer it reads into.
 const SCRATCH_BYTES: usize = 64 * 1024;
 const EVENTS_PER_POLL: usize = 256;
-/// One sweep takes events so often at most; what is left comes at once afterwards.
+/// One sweep takes events at most this often; what is left follows at once.
 const POLLS_PER_SWEEP: usize = 8;
 
 const WAKE: Token = Token(0);
@@ -36,13 +36,13 @@ const SOCKETS: Token = Token(2);
 /// Tokens of connections are their keys.
 pub(super) const FIRST_CONNECTION: usize = 3;
 
-/// How long a flush may wait for others, so that not each of many wakes a busy reactor.
+/// How long a flush may wait for others, so that a busy reactor is not woken for each of many.
 const FLUSH_DELAY: Duration = Duration::from_micros(250);
 
 /// How long a connection is watched closely after a command.
 const EXCHANGE: Duration = Duration::from_secs(2);
 
-/// The poll that a reactor sleeps on, and what wakes it.
+/// The poll that a reactor sleeps on, and its waker.
 pub(super) fn poll_with_waker() -> io::Result<(Poll, mio::Waker)> {
     let poll = Poll::new()?;
     let waker = mio::Waker::new(poll.registry(), WAKE)?;
@@ -60,13 +60,13 @@ enum Watching {
 
 struct Registered {
     connection: Box<Connection>,
-    /// The earliest entry in `deadlines` that stands for this connection.
+    /// The earliest entry in `deadlines` for this connection.
     deadline: Option<Instant>,
     watch: Watching,
-    /// Of its last command, while it is in an exchange.
+    /// The time of its last command, while it is in an exchange.
     exchange_since: Option<MonoTime>,
-    /// Its socket is watched for room to write, too: only after room was missed, because a socket has room from the start,
-    /// and telling so would wake the reactor for each new connection.
+    /// Its socket is also watched for room to write. Only after room was missed, because a socket has room from the
+    /// start, and reporting that would wake the reactor for each new connection.
     for_room: bool,
 }
 
@@ -77,7 +77,7 @@ impl Registered {
     }
 }
 
-/// What a reactor was woken for.
+/// Why a reactor was woken.
 struct Woken {
     /// All sockets are to be swept.
     sweep: bool,
@@ -85,7 +85,7 @@ struct Woken {
     inbox: bool,
 }
 
-/// One thread's own side.
+/// The data of the reactor's thread.
 pub(super) struct Worker {
     front: Poll,
     sockets: Poll,
@@ -93,18 +93,18 @@ pub(super) struct Worker {
     connections: HashMap<ConnectionKey, Registered>,
     deadlines: BinaryHeap<Reverse<(Instant, ConnectionKey)>>,
     readable: Vec<ConnectionKey>,
-    /// Connections in an exchange, and when that was last looked at.
+    /// Connections in an exchange, and when they were last checked.
     exchanges: Vec<ConnectionKey>,
     exchanges_seen: MonoTime,
     scratch: Vec<u8>,
     /// Fires at the next sweep while busy.
     clock: Clock,
     busy: bool,
-    /// It should be busy no more, but its poll is refused.
+    /// It should no longer be busy, but its poll is refused.
     cannot_rest: bool,
     /// Whether it may ever be busy.
     coalesce: bool,
-    /// To sweep again at once: there are more events than one sweep takes, or something was left to a sweep.
+    /// Sweep again at once: there are more events than one sweep takes, or something was left to a sweep.
     more: bool,
     commands: Vec<ReactorCommand>,
 }
@@ -152,7 +152,7 @@ impl Worker {
         }
     }
 
-    /// Waits once and does what there is to do; false when told to stop.
+    /// Waits once and does what there is to do; false when the thread has to stop.
     fn round(&mut self, events: &mut Events, rate: &mut ReadableRate) -> bool {
         self.shared.heartbeat.waits();
         let timeout = self.timeout();
@@ -182,13 +182,13 @@ impl Worker {
         true
     }
 
-    /// Gives every connection a turn: a round that was not finished may have lost what poll had told of them.
+    /// Gives every connection a turn: a round that was not finished may have lost what poll had reported about them.
     fn look_at_all(&mut self) {
         self.readable = self.connections.keys().copied().collect();
         self.more = true;
     }
 
-    /// Takes turns with the sockets that are watched closely, and says what else the reactor was woken for.
+    /// Takes turns with the sockets that are watched closely, and returns what else the reactor was woken for.
     fn take_front(&mut self, events: &Events) -> Woken {
         let mut woken = Woken { sweep: std::mem::take(&mut self.more), inbox: false };
         for event in events {
@@ -201,7 +201,7 @@ impl Worker {
         woken
     }
 
-    /// Runs the inbox, or leaves it to a sweep that comes soon; false when told to stop.
+    /// Runs the inbox, or leaves it to a sweep that comes soon; false when the thread has to stop.
     fn answer_inbox(&mut self, woken: &Woken) -> bool {
         if woken.sweep || !self.busy || !self.shared.inbox.can_wait() {
             return self.run_inbox();
@@ -220,7 +220,7 @@ impl Worker {
         self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()))
     }
 
-    /// Deadlines of closed connections wake no thread.
+    /// The next deadline. Those of closed connections wake no thread.
     fn next_deadline(&mut self) -> Option<Instant> {
         while let Some(Reverse((at, key))) = self.deadlines.peek() {
             if self.connections.get(key).is_some_and(|entry| entry.deadline == Some(*at)) {
@@ -252,12 +252,12 @@ impl Worker {
                 return readable;
             }
         }
-        // An edge-triggered poll in a poll does not tell of them again.
+        // An edge-triggered poll in a poll does not report them again.
         self.more = true;
         readable
     }
 
-    /// Begins or ends sweeping after ticks only.
+    /// Begins or ends sweeping only after ticks.
     fn set_busy(&mut self, busy: bool) {
         if self.busy == busy {
             return;
@@ -269,12 +269,12 @@ impl Worker {
         let result = if busy {
             registry.deregister(&mut source)
         } else {
-            // What has come meanwhile gives an event now.
+            // What has arrived meanwhile gives an event now.
             registry.register(&mut source, SOCKETS, Interest::READABLE)
         };
         match result {
             Ok(()) => self.cannot_rest = false,
-            // Not told of its sockets it goes on sweeping them, and tries again.
+            // Without reports about its sockets it goes on sweeping them, and tries again.
             Err(error) => {
                 self.busy = true;
                 if !std::mem::replace(&mut self.cannot_rest, true) {
@@ -283,7 +283,7 @@ impl Worker {
             }
         }
         self.clock.set(self.busy.then(|| coalescing::next_sweep(clock::now())));
-        // A flush may have been put off until a sweep that the clock would have brought.
+        // A flush may have been left to a sweep that the clock would have started.
         self.more |= !self.busy;
         for key in self.exchanges.clone() {
             self.watch_exchange(key);
@@ -306,7 +306,7 @@ impl Worker {
         }
     }
 
-    /// Runs the inbox; false when told to stop.
+    /// Runs the inbox; false when the thread has to stop.
     fn run_inbox(&mut self) -> bool {
         let mut commands = std::mem::take(&mut self.commands);
         self.shared.inbox.take(&mut commands);
@@ -334,7 +334,7 @@ impl Worker {
             log::error!("cannot poll a connection: {error}");
             return self.turn(key, |connection, _| connection.on_unpollable(&error));
         }
-        // What arrived with the handshake, or before the registration, gives no event of its own.
+        // What arrived with the handshake, or before the registration, gives no event.
         self.turn(key, |connection, scratch| connection.on_readable(scratch, false));
     }
 
@@ -345,7 +345,8 @@ impl Worker {
         }
     }
 
-    /// Each connection gets one turn at most, whatever deadline it has next: none can keep the reactor from the others.
+    /// Each connection gets one turn at most, whatever deadline it has next, so that none can keep the reactor from the
+    /// others.
     fn run_deadlines(&mut self) {
         let Some(first) = self.next_deadline() else { return };
         let now = Instant::now();
@@ -377,7 +378,7 @@ impl Worker {
         }
     }
 
-    /// An application that has just sent a command is likely to send more, and to wait for answers.
+    /// Begins an exchange: an application that has just sent a command is likely to send more, and to wait for answers.
     fn begin_exchange(&mut self, key: ConnectionKey) {
         let Some(entry) = self.connections.get_mut(&key) else { return };
         let is_new = entry.exchange_since.is_none() && entry.watch == Watching::Together;
@@ -390,7 +391,7 @@ impl Worker {
         }
     }
 
-    /// A reactor that is not busy wakes for all messages anyway.
+    /// Watches the connection closely if the reactor is busy: one that is not wakes for all messages anyway.
     fn watch_exchange(&mut self, key: ConnectionKey) {
         let watch = self.connections.get(&key).map(|entry| entry.watch);
         if self.busy && watch == Some(Watching::Together) {
@@ -416,8 +417,8 @@ impl Worker {
         }
     }
 
-    /// Watches a connection elsewhere. Where that is refused it stays where it was; refused there too, it ends: nothing
-    /// would tell of it any more.
+    /// Watches a connection in the other place. If that is refused, it stays where it was; if that is refused, too, it
+    /// ends, because nothing would report on it any more.
     fn watch(&mut self, key: ConnectionKey, watch: Watching) {
         let Some(entry) = self.connections.get(&key) else { return };
         let before = entry.watch;
@@ -441,7 +442,7 @@ impl Worker {
         }
     }
 
-    /// Has the connection told of room in its socket from now on; also of room that there is already.
+    /// Also watches the connection's socket for room to write, including room that there is already.
     fn watch_for_room(&mut self, key: ConnectionKey) {
         let Some(entry) = self.connections.get_mut(&key) else { return };
         entry.for_room = true;

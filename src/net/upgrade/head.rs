@@ -14,7 +14,7 @@ const PREFIX: &[u8] = b"HTTP/";
 /// Text from the peer is cut at this many characters in a log line.
 const LOGGED_CHARS: usize = 120;
 
-/// Why something is no HTTP response. Displays without naming the peer: "… is not HTTP".
+/// Why something is not an HTTP response. Displays without naming the peer: "… is not HTTP".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
     /// It does not begin like one.
@@ -62,7 +62,7 @@ impl ResponseHead {
     }
 }
 
-/// What [`HeadReader::feed`] made of some bytes.
+/// The result of [`HeadReader::feed`].
 #[derive(Debug)]
 pub(crate) enum Fed {
     /// All of them belong to the head, and it goes on.
@@ -71,7 +71,7 @@ pub(crate) enum Fed {
     Head { head: ResponseHead, used: usize },
 }
 
-/// Collects one response head. Cheap however small the pieces are: nothing is looked at twice before the end.
+/// Collects one response head. Cheap even if the pieces are small: no byte is searched twice before the end.
 #[derive(Debug, Default)]
 pub(crate) struct HeadReader {
     buf: Vec<u8>,
@@ -105,7 +105,7 @@ impl HeadReader {
     }
 }
 
-/// Where the empty line ends; the bytes before `from` were searched before.
+/// Where the empty line ends; the bytes before `from` were searched earlier.
 fn end_of_head(buf: &[u8], from: usize) -> Option<usize> {
     let from = from.saturating_sub(3);
     let new = buf.get(from..)?;
@@ -140,7 +140,7 @@ fn parse(head: &[u8]) -> Result<ResponseHead, HeadError> {
     })
 }
 
-/// Text from the peer as it may stand in a log line: on one line, and not long.
+/// Text from the peer as it may be written to the log: on one line, and not long.
 pub(crate) fn for_log(text: &str) -> String {
     shortened(text, LOGGED_CHARS)
 }

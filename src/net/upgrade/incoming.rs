@@ -1,8 +1,8 @@
-//! The server's side: may this request become a WebSocket, and what is it told?
+//! The server's side: whether a request may become a WebSocket, and the answer to it.
 
 use tungstenite::handshake::derive_accept_key;
 
-/// Versions that are spoken; 7 and 8 are drafts that frame alike.
+/// The versions that are supported; 7 and 8 are drafts with the same framing.
 const VERSIONS: [u32; 3] = [7, 8, 13];
 const VERSIONS_TEXT: &str = "7, 8, 13";
 
@@ -18,7 +18,7 @@ pub struct Accept {
 }
 
 impl Accept {
-    /// The 101 to send, RFC 6455 section 4.2.2. The subprotocol is in it only if it was asked for.
+    /// The 101 to send, RFC 6455 section 4.2.2. It has the subprotocol only if the client asked for it.
     pub fn response(&self) -> Vec<u8> {
         let mut text = format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: {}\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n",
@@ -37,7 +37,7 @@ impl Accept {
     }
 }
 
-/// A request that is turned down.
+/// A request that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpgradeRefusal {
     /// HTTP status.
@@ -63,7 +63,7 @@ impl UpgradeRefusal {
         Self { status: 400, reason: "Bad Request", message: message.into() }
     }
 
-    /// The whole answer; the connection closes after it. A 400 names the versions that are spoken and, as with
+    /// The whole answer; the connection closes after it. A 400 lists the supported versions and, as in
     /// res_http_websocket, has no body.
     pub fn response(&self) -> Vec<u8> {
         let (header, body) = match self.status {
@@ -82,9 +82,9 @@ impl UpgradeRefusal {
     }
 }
 
-/// Judges a request for a WebSocket that speaks `our_protocol`. Of a header that is there twice the last counts;
-/// an empty one is not there. Extensions are ignored, and Connection, Host, Origin and the HTTP version are not
-/// looked at, as in res_http_websocket.
+/// Checks a request for a WebSocket with the subprotocol `our_protocol`. If a header occurs twice, the last one counts;
+/// an empty one counts as missing. Extensions are ignored, and Connection, Host, Origin and the HTTP version are not
+/// checked, as in res_http_websocket.
 ///
 /// # Errors
 /// The first fault in the order in which res_http_websocket looks for them.

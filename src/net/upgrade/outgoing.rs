@@ -1,4 +1,4 @@
-//! The client's side: the request, and what the server makes of it.
+//! The client's side: the request, and the check of the server's answer.
 
 mod request;
 mod response;

@@ -1,4 +1,4 @@
-//! An OpenSSL context: whom it trusts, what it shows of itself, and the sessions that begin with it.
+//! An OpenSSL context: the authorities that it trusts, its certificate, and the sessions that begin with it.
 
 use std::ffi::{CStr, CString, c_long, c_uint};
 use std::net::{IpAddr, TcpStream};
@@ -40,14 +40,14 @@ impl Context {
         if key.verify_cert {
             context.load_trust(key)?;
         }
-        // As with the C module, which says nothing: a server that wants none is reached without it.
+        // As in the C module, which logs nothing: a server that wants no certificate is reached without one.
         if let Err(why) = context.load_certificate(key) {
             log::warn!("{why}; connecting without a client certificate");
         }
         Ok(context)
     }
 
-    /// The configured authorities; without any, the system's (DIVERGES: the C module trusts none then).
+    /// Loads the configured authorities; without any, the system's (DIVERGES: the C module trusts none then).
     fn load_trust(&self, key: &ContextKey) -> Result<(), String> {
         let (file, path) = (c_string(key.ca_list_file.as_deref())?, c_string(key.ca_list_path.as_deref())?);
         clear_errors();
@@ -67,7 +67,7 @@ impl Context {
         Ok(())
     }
 
-    /// The client certificate with its chain, and its key (from the same file unless another is named).
+    /// Loads the client certificate with its chain, and its key (from the same file unless another is named).
     fn load_certificate(&self, key: &ContextKey) -> Result<(), String> {
         let Some(cert) = c_string(key.cert_file.as_deref())? else { return Ok(()) };
         let private = c_string(key.priv_key_file.as_deref())?.unwrap_or_else(|| cert.clone());
@@ -108,7 +108,7 @@ impl TlsContext for Context {
         let owned = OwnedSsl { ssl, socket };
         // SAFETY: a live session of ours; the descriptor lives as long (OwnedSsl drops it last).
         unsafe {
-            // BIO_NOCLOSE: the socket is closed by its owner. SSL_set_bio takes the BIO over.
+            // BIO_NOCLOSE: the socket is closed by its owner. SSL_set_bio takes ownership of the BIO.
             let bio = ffi::BIO_new_socket(owned.socket.as_raw_fd(), 0);
             if bio.is_null() {
                 return Err(failed("out of memory"));
@@ -116,7 +116,7 @@ impl TlsContext for Context {
             ffi::SSL_set_bio(ssl.as_ptr(), bio, bio);
             ffi::SSL_set_connect_state(ssl.as_ptr());
         }
-        // The zone of an IPv6 address is a matter of this machine, the dot of an absolute name one of the resolver.
+        // The zone of an IPv6 address concerns only this machine, the dot of an absolute name only the resolver.
         let host = host.split('%').next().unwrap_or_default();
         let host = host.strip_suffix('.').unwrap_or(host);
         let name = CString::new(host).map_err(|_| failed("the server's name"))?;
@@ -129,8 +129,8 @@ impl TlsContext for Context {
     }
 }
 
-/// SNI (RFC 6066: for names, not for addresses), and the name that the certificate has to have: among its alternative
-/// names, wildcards included, or as its common name, which is where the C module looks first.
+/// Sets SNI (RFC 6066: for names, not for addresses), and the name that the certificate must have: among its
+/// alternative names, wildcards included, or as its common name, which the C module checks first.
 fn set_host(ssl: NonNull<ffi::SSL>, name: &CStr, verify: bool) -> Result<(), ()> {
     const FLAGS: c_uint =
         ffi::X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | ffi::X509_CHECK_FLAG_ALWAYS_CHECK_SUBJECT;

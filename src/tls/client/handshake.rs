@@ -1,4 +1,4 @@
-//! A TLS handshake, what it makes of the server's certificate, and why it failed.
+//! A TLS handshake, the check of the server's certificate, and the reasons for a failure.
 
 use std::ffi::{CStr, CString, c_int, c_long, c_uint};
 use std::io;
@@ -12,7 +12,7 @@ use openssl_sys as ffi;
 use crate::net::connector::{TlsHandshake, TlsProgress};
 use crate::tls::{TlsTransport, next_error, text_of};
 
-/// An `SSL` and the socket under it, dropped in this order.
+/// An `SSL` and its socket, dropped in this order.
 #[derive(Debug)]
 pub(super) struct OwnedSsl {
     pub(super) ssl: NonNull<ffi::SSL>,
@@ -37,7 +37,7 @@ impl Drop for OwnedSsl {
     }
 }
 
-/// A handshake that goes on, and whom it is to be with.
+/// A handshake under way, and the server that it is to be with.
 pub(super) struct Handshake {
     pub(super) owned: OwnedSsl,
     pub(super) host: CString,
@@ -75,7 +75,7 @@ impl TlsHandshake for Handshake {
 }
 
 impl Handshake {
-    /// Which check failed, for which name; else OpenSSL's own words.
+    /// Which check failed, for which name; else OpenSSL's own text.
     fn why(&self) -> String {
         // SAFETY: getters on a live session; the strings are OpenSSL's statics.
         let (verdict, reason) = unsafe {
@@ -97,7 +97,7 @@ const CLOSED: &str = "the server closed the connection during the TLS handshake"
 
 /// openssl/err.h
 const ERR_LIB_SSL: c_int = 20;
-/// Reasons of that library (openssl/sslerr.h), by which a server turns out to speak something else.
+/// Reasons of that library (openssl/sslerr.h) that show that a server speaks another protocol.
 const UNEXPECTED_EOF_WHILE_READING: c_int = 294;
 const NO_TLS: [c_int; 4] = [HTTP_REQUEST, PACKET_LENGTH_TOO_LONG, UNKNOWN_PROTOCOL, WRONG_VERSION_NUMBER];
 const HTTP_REQUEST: c_int = 156;
@@ -118,7 +118,7 @@ fn handshake_fault() -> String {
 }
 
 /// Whether the server's certificate is for this address: among its alternative names as an address, or, as the C module
-/// knows it, written out as a name. X509_VERIFY_PARAM knows only the former.
+/// checks it, written as a name. X509_VERIFY_PARAM checks only the former.
 fn is_for_address(ssl: NonNull<ffi::SSL>, address: &CStr) -> bool {
     const FLAGS: c_uint = ffi::X509_CHECK_FLAG_NO_WILDCARDS | ffi::X509_CHECK_FLAG_ALWAYS_CHECK_SUBJECT;
     // SAFETY: a live session; the certificate is NULL or a reference of our own, which is freed below.

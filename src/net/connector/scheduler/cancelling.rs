@@ -1,4 +1,4 @@
-//! Jobs that were cancelled: how the connector's thread takes leave of their servers.
+//! Jobs that were cancelled: how the connector's thread leaves their servers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ impl Scheduler {
     /// A WebSocket is up that no call needs: the job was cancelled at that moment, or it was a check.
     pub(super) fn leave(&mut self, id: JobId, transport: Arc<dyn Transport>, peer: SocketAddr) {
         let (fd, both) = (transport.as_raw_fd(), Interest::READABLE | Interest::WRITABLE);
-        // If that fails, it goes as far as it gets at once.
+        // If that fails, the attempt goes only as far as it gets at once.
         let _ = self.poll.registry().register(&mut SourceFd(&fd), Token(id.0), both);
         let now = Instant::now();
         self.keep_cancelled(id, CancelledAttempt::from_open(transport, peer, now).advance(now));

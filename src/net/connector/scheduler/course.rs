@@ -14,9 +14,9 @@ use crate::settings::per_call::read_token;
 pub(super) struct Course {
     /// The channel's name.
     pub(super) label: String,
-    /// The name of the one whose turn it is.
+    /// The name of the websocket_client whose turn it is.
     pub(super) client: String,
-    /// How many were tried before: what helpers say of them comes too late.
+    /// How many were tried before: results of helpers for those come too late.
     pub(super) turn: u32,
     pub(super) tls: Arc<dyn TlsConnector>,
     left: std::vec::IntoIter<Fallback>,
@@ -40,7 +40,7 @@ impl Course {
         Self { label, again, client, turn: 0, tls, left, began, is_check, observer }
     }
 
-    /// The settings of the next one, now that this one has failed; `None` if there is none, or nothing goes on.
+    /// The settings of the next client, after this one has failed; `None` if there is none, or the connector stops.
     pub(super) fn next(&mut self, error: &ConnectError) -> Option<ConnectSettings> {
         if matches!(error.failure, Failure::Stopped) {
             return None;
@@ -60,7 +60,7 @@ impl Course {
         Some(ConnectSettings::Read(settings))
     }
 
-    /// The error of the last one.
+    /// The final error, with the name of the fallback that was tried last.
     pub(super) fn over(&mut self, error: ConnectError) -> ConnectError {
         let last = std::mem::take(&mut self.client).into_boxed_str();
         ConnectError { fallback: (self.turn > 0).then_some(last), ..error }
@@ -80,7 +80,7 @@ impl Course {
 }
 
 impl Scheduler {
-    /// Has a helper read the token for an attempt of the client whose turn it is.
+    /// Asks a helper to read the token for an attempt of the client whose turn it is.
     pub(super) fn read_token(&mut self, id: JobId, file: PathBuf, attempt: u32) {
         let Some(turn) = self.jobs.get(&id).map(|job| job.course.turn) else { return };
         let mailbox = self.mailbox.clone();

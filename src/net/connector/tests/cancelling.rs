@@ -1,4 +1,4 @@
-//! Cancelling, at every stage: the result never comes, and what was going on ends at once.
+//! Cancelling, at every stage: the result never comes, and what was under way ends at once.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -147,7 +147,7 @@ fn a_server_that_accepts_afterwards_gets_a_close_frame() {
     let (handle, outcome, mut stream) = begin(&connector, to(server.addr), &streams);
     cancel(handle, &outcome);
     let request = read_head(&mut stream);
-    // And what it already says is heard out, lest the connection be reset.
+    // And what it sends already is read, so that the connection is not reset.
     stream.write_all((switching(&request, "") + "hello").as_bytes()).unwrap();
     expect_close_frame(&mut stream);
     assert_eq!(connector.stats().cancelled, 1);
@@ -205,7 +205,7 @@ fn a_server_that_never_stops_talking_is_not_heard_out() {
     while stream.write_all(&[0; 65_536]).is_ok() {}
 }
 
-/// A connector whose thread stands in a job's `on_done` until the sender is dropped.
+/// A connector whose thread is blocked in a job's `on_done` until the sender is dropped.
 fn stopped(connector: &Connector) -> (ConnectHandle, mpsc::Sender<()>) {
     let server = Server::start(|_, stream| welcome(stream));
     let (mut blocking, _) = job(to(server.addr));
@@ -219,7 +219,7 @@ fn stopped(connector: &Connector) -> (ConnectHandle, mpsc::Sender<()>) {
     (handle, release)
 }
 
-/// The race of two servers that are dialled at once, on the side of the one that is a moment later.
+/// Two servers that are dialled at once race; this is the server that answers a moment later.
 #[test]
 fn a_server_whose_answer_is_there_and_unread_gets_a_close_frame() {
     let connector = connector();
@@ -234,7 +234,7 @@ fn a_server_whose_answer_is_there_and_unread_gets_a_close_frame() {
     assert!(outcome.recv_timeout(LONG).is_err());
 }
 
-/// The same, where the connector has not heard of it when it reads the answer.
+/// The same, but the connector does not know of the cancellation yet when it reads the answer.
 #[test]
 fn a_server_whose_answer_is_read_in_that_moment_gets_a_close_frame() {
     let connector = connector();

@@ -1,4 +1,4 @@
-//! Checks: each step is told in its order, and what opens is closed in order.
+//! Checks: each step is reported in order, and a WebSocket that opens is closed in order.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use crate::net::connector::*;
 use crate::settings::client::Proxy;
 use crate::settings::per_call::Bearer;
 
-/// A job that tells its steps.
+/// A job that reports its steps.
 fn check(destination: Destination) -> (ConnectJob, Receiver<Outcome>, Receiver<ConnectStep>) {
     let (mut job, outcome) = job(destination);
     let (tell, steps) = mpsc::channel();
@@ -29,7 +29,7 @@ fn settings(server: &str) -> ConnectStep {
     ConnectStep::Settings { server: server.to_owned(), proxy: None }
 }
 
-/// Accepts, and says what came then, up to the end.
+/// Accepts, and reports what arrived after that, up to the end.
 fn accepting() -> (Server, Receiver<Vec<u8>>) {
     let (tell, rest) = mpsc::channel();
     let server = Server::start(move |_, mut stream: TcpStream| {
@@ -139,7 +139,7 @@ fn a_check_that_is_cancelled_leaves_in_order() {
     assert_eq!(connector.stats().cancelled, 0);
 }
 
-/// The report of a check by which everything was told that `steps` says, and then the result.
+/// The report of a check that was told these steps, and then the result.
 fn report(steps: Vec<ConnectStep>, result: Result<Option<&str>, ConnectError>) -> CheckResult {
     let began = Instant::now();
     let mut report = CheckReport::new("my-app", began);

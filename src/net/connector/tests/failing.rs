@@ -1,4 +1,4 @@
-//! Servers that do not do well, each with its own words, at its own deadline.
+//! Servers that do not behave well, each with its own text, at its own deadline.
 
 use std::io::Write;
 use std::sync::Arc;

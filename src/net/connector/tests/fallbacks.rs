@@ -76,7 +76,7 @@ fn a_job_without_fallbacks_says_nothing_of_any() {
     assert_eq!(error.unwrap_err().to_string(), "connection failed: first");
 }
 
-/// Settings that come when their time is over are not the fallback's.
+/// Settings that arrive after their time are not taken for the fallback's.
 #[test]
 fn a_helper_that_is_late_speaks_for_nobody() {
     let good = Server::start(|_, stream| welcome(stream));
@@ -92,7 +92,7 @@ fn a_helper_that_is_late_speaks_for_nobody() {
         Ok(to(late_addr))
     });
     let fallbacks = vec![fallback("good", move || {
-        // The first one's helper is let go while this one is busy.
+        // The first client's helper is released while this one is busy.
         drop(go_on);
         began.send(()).unwrap();
         std::thread::sleep(Duration::from_millis(50));
@@ -117,7 +117,7 @@ fn cancelled_it_tries_no_fallback() {
     assert_eq!(connector.stats().cancelled, 1);
 }
 
-/// The token of each attempt is what the file has then; an attempt without one is not made.
+/// The token of each attempt is the file's current one; an attempt without a token is not made.
 #[test]
 fn the_token_is_read_for_each_attempt() {
     let folder = tempfile::tempdir().unwrap();

@@ -16,7 +16,7 @@ use crate::net::connector::*;
 use crate::net::upgrade::authority;
 use crate::settings::config::Settings;
 
-/// Far beyond what any test needs: only a fault lasts so long.
+/// Far more than any test needs: only a fault lasts so long.
 pub(super) const LONG: Duration = Duration::from_secs(10);
 
 pub(super) type Outcome = Result<Connected, ConnectError>;
@@ -162,7 +162,7 @@ pub(super) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     fields.find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
-/// The right answer to a request, with these header lines more.
+/// The right answer to a request, with these additional header lines.
 pub(super) fn switching(request: &str, more: &str) -> String {
     let accept = derive_accept_key(header(request, "Sec-WebSocket-Key").expect("no key").as_bytes());
     format!(
@@ -230,8 +230,9 @@ pub(super) fn xor(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| byte ^ XOR).collect()
 }
 
-/// A TLS that hides what it carries and nothing else. Certificates named `missing` cannot be loaded, no session can
-/// be started with `unstartable.example`; a server that says `!!` makes it panic, one that says nonsense is refused.
+/// A TLS that hides the bytes that it carries and does nothing else. Certificates named `missing` cannot be loaded, no
+/// session can be started with `unstartable.example`; a server that says `!!` makes it panic, one that says nonsense is
+/// refused.
 pub(super) struct XorTls;
 
 impl TlsConnector for XorTls {
@@ -350,7 +351,7 @@ pub(super) struct TestResolver {
 }
 
 impl TestResolver {
-    /// And what lets `hangs.example` go on when it is dropped.
+    /// Also returns a sender; `hangs.example` goes on when it is dropped.
     pub(super) fn new(table: Vec<(&'static str, Vec<SocketAddr>)>) -> (Arc<Self>, mpsc::Sender<()>) {
         let (release, hanging) = mpsc::channel();
         let (hanging, asked) = (parking_lot::Mutex::new(Some(hanging)), parking_lot::Mutex::default());
@@ -372,7 +373,7 @@ impl Resolve for TestResolver {
     }
 }
 
-/// A job that looks a name up, and is not answered until `release` is dropped.
+/// A job that looks up a name, and is not answered until `release` is dropped.
 pub(super) struct HangingLookUp {
     pub(super) connector: Connector,
     pub(super) resolver: Arc<TestResolver>,

@@ -176,7 +176,7 @@ fn a_name_that_hangs_again_and_again_does_not_take_all_threads() {
     }
     connect(&connector, destination("app.example", 80)).unwrap();
     assert_eq!(resolver.hanging.load(Ordering::Relaxed), 4);
-    // All that hangs has come to an end: the next call is answered.
+    // All look-ups that hung have ended: the next call is answered.
     drop(stuck);
     hangs.client.handshake_timeout = LONG;
     connect(&connector, hangs).unwrap();

@@ -1,4 +1,4 @@
-//! Servers that do well.
+//! Servers that behave well.
 
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, TcpListener};

@@ -16,7 +16,7 @@ fn three_attempts(server: &Server) -> Destination {
     destination
 }
 
-/// Answers with each of these, then as asked; tells when it was asked.
+/// Answers with each of these, then as asked; reports when it was asked.
 fn server(answers: &'static [&'static str]) -> (Server, mpsc::Receiver<Instant>) {
     let (asked, times) = mpsc::channel();
     let server = Server::start(move |number, mut stream| {

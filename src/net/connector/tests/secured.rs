@@ -1,4 +1,4 @@
-//! TLS, as far as it is the connector's business: in its place between TCP and upgrade.
+//! TLS, as far as it concerns the connector: in its place between TCP and upgrade.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,7 +14,7 @@ fn secure(server: &Server) -> Destination {
     destination
 }
 
-/// Says this instead of its hello.
+/// A server that says this instead of its hello.
 fn saying(hello: &'static [u8]) -> Server {
     Server::start(move |_, mut stream| {
         stream.read_exact(&mut [0; CLIENT_HELLO.len()]).unwrap();

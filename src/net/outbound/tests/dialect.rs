@@ -1,4 +1,5 @@
-//! Messages of a dialect that wraps media and numbers its messages: they are numbered as they go over the wire.
+//! Messages of a dialect that wraps media and numbers its messages: they are numbered in the order in which they are
+//! sent.
 
 use super::*;
 use crate::protocol::dialect::{CallFacts, ControlMessageFormat, NUMBER};
@@ -16,7 +17,7 @@ fn send(out: &Outbound, number: u8) {
     out.send_timed_media(&[number; 3], MediaTime { duration: FRAME, at });
 }
 
-/// Name, number, and of media the timestamp and the first byte.
+/// Name, number, and for media the timestamp and the first byte.
 type Heard = (String, u64, Option<(u64, u8)>);
 
 fn heard(pipe: &Pipe) -> Vec<Heard> {
@@ -55,7 +56,7 @@ fn numbers_have_no_gaps_though_media_was_dropped() {
     (1..10).for_each(|number| send(&out, number));
     out.send_text(&event("mark"));
     *pipe.room.lock() = 100_000;
-    // The first one of those was in the writer's hands already.
+    // The writer had taken the first one of those already.
     assert_eq!(out.flush(), Flushed::Empty(Dropped { messages: 3, media: FRAME * 3 }));
     let mut expected = vec![said("start", 1), media_message(2, 0), media_message(3, 1)];
     expected.extend((5..10).zip(4..).map(|(frame, number)| media_message(number, frame)));

@@ -11,7 +11,7 @@ use crate::net::connection::{Closed, Connection, Turn};
 use crate::net::contain::contained;
 use crate::net::reactor::ConnectionKey;
 
-/// What a reactor has to know of a connection after its turn.
+/// What a reactor has to know about a connection after its turn.
 struct After {
     turn: Turn,
     deadline: Option<Instant>,
@@ -44,8 +44,8 @@ impl Worker {
         }
     }
 
-    /// A turn with one connection. A panic in it ends that connection alone: its call is told, and the application is sent
-    /// a close frame, if that much still works.
+    /// A turn with one connection. A panic in it ends that connection alone: its call is told, and the application is
+    /// sent a close frame, if that still works.
     pub(super) fn turn(&mut self, key: ConnectionKey, work: impl FnOnce(&mut Connection, &mut [u8]) -> Turn) {
         let Some(Registered { connection, .. }) = self.connections.get_mut(&key) else { return };
         let scratch = &mut self.scratch;
@@ -79,7 +79,7 @@ impl Worker {
         }
     }
 
-    /// Ends a connection after a panic, with no word to the application.
+    /// Ends a connection after a panic, without a message to the application.
     fn give_up(&mut self, key: ConnectionKey) {
         if let Some(entry) = self.connections.get_mut(&key) {
             entry.connection.tell(Closed::Panicked);

@@ -87,13 +87,13 @@ impl UpgradeRequest<'_> {
         Ok((bytes, parser))
     }
 
-    /// Bytes that the request has at most. With room for all of them it is written in one place, which its owner overwrites:
-    /// a buffer that grew would leave copies of a token.
+    /// The most bytes that the request can have. With room for all of them it is written in one buffer, which its owner
+    /// overwrites: a buffer that grew would leave copies of a token in memory.
     pub(super) fn max_len(&self, key: &str) -> usize {
-        /// The lines' fixed parts, the port, and what stands around a header's value.
+        /// The lines' fixed parts, the port, and the separators around a header's value.
         const FIXED: usize = 512;
         const PER_HEADER: usize = 4;
-        // Base64 makes four bytes of three.
+        // Base64 makes four bytes out of three.
         let credentials = self.credentials.map_or(0, |(user, password)| (user.len() + password.len()) * 2);
         let headers = self.headers.iter().map(|header| header.name.len() + header.value.len() + PER_HEADER);
         let texts = [Some(self.host), Some(self.path_and_query), Some(key), self.bearer, self.protocols];
@@ -126,12 +126,12 @@ impl UpgradeRequest<'_> {
     }
 }
 
-/// Whether a text would break the line of a request that it stands in.
+/// Whether a text would break the line of the request that contains it.
 fn is_unprintable(text: &str) -> bool {
     text.chars().any(char::is_control)
 }
 
-/// `host:port`, an IPv6 address in brackets and without its zone, which is a matter of this machine; always with the
+/// `host:port`; an IPv6 address in brackets and without its zone, which concerns only this machine; always with the
 /// port, as res_http_websocket writes it.
 pub(crate) fn authority(host: &str, port: u16) -> String {
     if host.contains(':') {

@@ -1,4 +1,4 @@
-//! The server's answer: read piece by piece, then judged.
+//! The server's answer: read piece by piece, then checked.
 
 use super::upgrade_error::UpgradeError;
 use crate::net::upgrade::head::{Fed, HeadError, HeadReader, ResponseHead, for_log};
@@ -6,21 +6,22 @@ use crate::net::upgrade::head::{Fed, HeadError, HeadReader, ResponseHead, for_lo
 /// Interim answers (RFC 9110 section 15.2: 100, 103) that are skipped before the real one.
 const MAX_INTERIM_ANSWERS: usize = 8;
 
-/// What [`ResponseParser::feed`] made of some bytes.
+/// The result of [`ResponseParser::feed`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Progress {
     /// The answer goes on.
     NeedMore,
     /// The connection is a WebSocket.
     Done {
-        /// What came after the 101: the first bytes of the WebSocket.
+        /// Bytes that came after the 101: the first bytes of the WebSocket.
         leftover: Vec<u8>,
-        /// What the server chose; `None` if it chose none, which is accepted.
+        /// The subprotocol that the server chose; `None` if it chose none, which is accepted.
         subprotocol: Option<String>,
     },
 }
 
-/// Reads the answer to one [`UpgradeRequest`](super::UpgradeRequest) in whatever pieces it comes, within limits of size.
+/// Reads the answer to one [`UpgradeRequest`](super::UpgradeRequest) in whatever pieces it comes, within limits of
+/// size.
 #[derive(Debug)]
 pub struct ResponseParser {
     reader: HeadReader,
@@ -31,7 +32,8 @@ pub struct ResponseParser {
 }
 
 impl ResponseParser {
-    /// For a request that offered these subprotocols, if any; `expected_key` is what has to come back for its key.
+    /// A parser for a request that offered these subprotocols, if any; `expected_key` is the Sec-WebSocket-Accept that
+    /// belongs to its key.
     pub(super) fn new(expected_key: String, offered: Option<String>) -> Self {
         Self { reader: HeadReader::default(), interim: 0, expected_key, offered, retry_after: None }
     }
@@ -59,7 +61,7 @@ impl ResponseParser {
         self.retry_after.as_deref()
     }
 
-    /// What it means that the connection has ended here.
+    /// The error if the connection ends here.
     pub fn end_of_stream(&self) -> UpgradeError {
         UpgradeError::Closed { received: self.reader.len() }
     }
@@ -115,7 +117,7 @@ fn check_status(head: &ResponseHead) -> Result<(), UpgradeError> {
         300..=399 => Err(UpgradeError::Redirect { status_line: line(), location: location(head) }),
         408 | 425 | 429 => Err(UpgradeError::NotNow(line())),
         400..=499 => Err(UpgradeError::Refused(line())),
-        // Also what is no status at all: RFC 9110 section 15.
+        // Also a number that is not a status: RFC 9110 section 15.
         _ => Err(UpgradeError::ServerError(line())),
     }
 }
@@ -129,8 +131,8 @@ fn chosen_subprotocol(head: &ResponseHead, offered: Option<&str>) -> Result<Opti
     }
 }
 
-/// How the subprotocol that a server chose is written in the list that was offered; `None`: it is not among them.
-/// RFC 6455 has subprotocols differ by case; there are servers that do not care, and the C module takes their answer.
+/// The spelling in the offered list of the subprotocol that a server chose; `None`: it was not offered. In RFC 6455 the
+/// case of a subprotocol counts; some servers ignore it, and the C module accepts their answer.
 pub(crate) fn offered_as<'a>(offered: &'a str, chosen: &str) -> Option<&'a str> {
     let mut offers = offered.split(',').map(str::trim);
     offers.clone().find(|offer| *offer == chosen).or_else(|| offers.find(|o| o.eq_ignore_ascii_case(chosen)))

@@ -1,4 +1,4 @@
-//! The request byte by byte, and every answer that there may be to it.
+//! The request byte by byte, and every possible answer to it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;

@@ -1,8 +1,8 @@
-//! Why the server's answer makes no WebSocket.
+//! Why the server's answer does not make a WebSocket.
 
 use crate::net::upgrade::head::HeadError;
 
-/// Why the server's answer makes no WebSocket. Displays without naming the server: "the server …"; text from the
+/// Why the server's answer does not make a WebSocket. Displays without naming the server: "the server …"; text from the
 /// server is cut short and without control characters or credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UpgradeError {
@@ -15,7 +15,7 @@ pub enum UpgradeError {
         /// Bytes of the unfinished answer.
         received: usize,
     },
-    /// 401: the server wants credentials, or others.
+    /// 401: the server wants credentials, or other ones.
     #[error("the server does not accept the credentials (401)")]
     Unauthorized,
     /// 403: the server refuses this client or path.
@@ -68,18 +68,19 @@ pub enum UpgradeError {
 }
 
 impl UpgradeError {
-    /// Whether trying again is of no use: 3xx and 4xx, except 404, 408, 425 and 429, with which a load balancer may
-    /// answer while a server is replaced.
+    /// Whether trying again is of no use: 3xx and 4xx, except 404, 408, 425 and 429, which a load balancer may answer
+    /// while a server is replaced.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Unauthorized | Self::Forbidden | Self::Redirect { .. } | Self::Refused(_))
     }
 
-    /// Whether the server does not want this client: 401 and 403.
+    /// Whether the server refuses this client: 401 and 403.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Unauthorized | Self::Forbidden)
     }
 
-    /// Whether a web server spoke, so that it is its verdict on this request; else it may be another service, or none.
+    /// Whether a web server has answered, so that this is its verdict on this request; otherwise it may be another
+    /// service, or none.
     pub fn is_verdict(&self) -> bool {
         !matches!(self, Self::Head(_) | Self::Closed { .. })
     }
