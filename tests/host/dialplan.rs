@@ -29,7 +29,7 @@ fn instance() -> InstanceConfig {
     )
 }
 
-/// Asterisk refuses dangerous functions to threads that are not its own, but not to a caller that has dialled a
+/// A function that Asterisk refuses in the threads of external protocols works for a caller that has dialled a
 /// WebSocket.
 fn file_after_dial(t: &Context) {
     let server = t.server(&[]);
