@@ -2,8 +2,7 @@
 //! alternate, and everything is repeated, so that changes on the machine affect both.
 //!
 //! `make bench` runs everything, `make bench-quick` a part; `BENCH="--scenario echo-out --channels 100"` and the like
-//! select a part
-//! (`cargo bench --no-default-features --bench media -- --help`).
+//! select a part (`cargo bench --no-default-features --bench media -- --help`).
 //!
 //! | module | contents |
 //! | --- | --- |
