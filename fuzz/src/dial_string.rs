@@ -21,7 +21,7 @@ pub fn dial_string(bytes: &[u8]) {
         assert!(!params.is_empty() && params.chars().all(allowed), "{data:?}");
         check_hidden(&data, params);
     }
-    let again = parse(&written(&dialled)).expect("what was understood can be written");
+    let again = parse(&written(&dialled)).expect("the parsed dial string can be written again");
     assert_eq!((again.connection_id, again.options), (dialled.connection_id, dialled.options), "{data:?}");
 }
 

@@ -187,7 +187,7 @@ fn dialplan_and_ari(t: &Context) {
 fn announced_id(listener: &TcpListener) -> String {
     listener.set_nonblocking(true).unwrap();
     let connection = wait::poll(wait::PATIENCE, || listener.accept().ok());
-    let (mut stream, _) = connection.expect("nobody was announced");
+    let (mut stream, _) = connection.expect("no channel was announced");
     stream.set_nonblocking(false).unwrap();
     let mut request = String::new();
     while !request.contains("&channel=") {

@@ -56,9 +56,9 @@ fn flood(t: &Context) {
     let of = |name: &str| events.iter().filter(|event| *event == name).count();
     let (stalled, resumed) = (of("WebSocketStalled"), of("WebSocketResumed"));
     assert!((5..30).contains(&stalled), "{stalled} of {ROUNDS} rounds were told");
-    assert_eq!(stalled, resumed, "what began also ends");
+    assert_eq!(stalled, resumed, "not every stall that began has ended");
     let untold = stat(t, "notifications_dropped");
-    assert_eq!(untold as usize, 2 * (ROUNDS - stalled), "the others are counted");
+    assert_eq!(untold as usize, 2 * (ROUNDS - stalled), "the stalls that were not reported are not counted");
 }
 
 /// The thread that informs AMI is stuck: the hangup of another call does not wait for it.

@@ -152,7 +152,7 @@ fn busy(t: &Context) {
         ear.send_media(&[0xff; FRAME]);
         wait::until("locks were tried", || control.get(Field::LocksBusyElsewhere) <= 0);
     }
-    assert_eq!(control.get(Field::LocksForeign), 0, "it gave back what it had not got");
+    assert_eq!(control.get(Field::LocksForeign), 0, "a lock was released that was not held");
     expect_all_both_ways(&app, &ear, 25);
     let stats = t.asterisk.cli("websocket show stats");
     for row in ["frames_not_direct", "frames_played_not_direct"] {

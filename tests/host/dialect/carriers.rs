@@ -108,7 +108,7 @@ fn whole_call(t: &Context, carrier: Carrier, way: Way) {
     let (second, bot) = call(t, carrier, codec, way, itself);
     bot.media(&noise(frame * 100));
     bot.app.close(1000);
-    assert!(matches!(bot.next(), Item::Close(1000)), "no last message for who has closed");
+    assert!(matches!(bot.next(), Item::Close(1000)), "an application that has closed gets no last message");
     assert_eq!(second.ending().cause, 16);
 }
 

@@ -190,7 +190,7 @@ fn ends(t: &Context, way: Way) {
     let (second, bot) = call(t, way, itself);
     bot.media(&noise(FRAME * 100));
     bot.app.close(1000);
-    assert!(matches!(bot.next(), Item::Close(1000)), "no stop for who has closed");
+    assert!(matches!(bot.next(), Item::Close(1000)), "an application that has closed gets no stop");
     assert_eq!(second.ending().cause, 16);
 }
 

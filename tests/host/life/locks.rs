@@ -33,8 +33,8 @@ fn busy(t: &Context) {
     app.command("HANGUP");
     assert_eq!(app.expect_close(), 1000);
     assert_eq!(call.ending().cause, 16);
-    assert_eq!(control.get(Field::LocksBusy), 0, "it has not come again");
-    assert_eq!(control.get(Field::LocksForeign), 0, "it gave back what it had not got");
+    assert_eq!(control.get(Field::LocksBusy), 0, "the job thread has not tried again");
+    assert_eq!(control.get(Field::LocksForeign), 0, "a lock was released that was not held");
 }
 
 /// The core hangs up while the connection is being started, and finds no connection to close: the application is still

@@ -290,7 +290,7 @@ fn direction(t: &Context) {
     for _ in 0..2 {
         call.app.command("SET_MEDIA_DIRECTION out");
         hears_nothing(&call.app);
-        assert!(!has_linear_music(&call), "music that nobody hears");
+        assert!(!has_linear_music(&call), "the core plays music that is not heard");
         call.app.command("SET_MEDIA_DIRECTION in");
         hears_music(&call.app, LINEAR);
     }
@@ -308,7 +308,7 @@ fn direction_out_from_the_start(t: &Context) {
     let call = with_class(t, "c(ulaw)f(json)d(out)", "linear");
     call.hold();
     hears_nothing(&call.app);
-    assert!(!has_linear_music(&call), "music that nobody hears");
+    assert!(!has_linear_music(&call), "the core plays music that is not heard");
     call.app.command("SET_MEDIA_DIRECTION both");
     hears_music(&call.app, LINEAR);
     call.unhold();

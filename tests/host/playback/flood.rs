@@ -45,7 +45,7 @@ fn played(t: &Context, way: Way) {
     assert_eq!(number(&next(&app, "STATUS"), "queue_length"), FRAMES as u64);
     let begun = Instant::now();
     command(&app, "CONTINUE_MEDIA", "");
-    assert!(app.collect_media_for(media.len(), LONG) == media, "something is missing, or in another place");
+    assert!(app.collect_media_for(media.len(), LONG) == media, "media is missing or misplaced");
     assert_eq!(next(&app, "MEDIA_MARK_PROCESSED").get("correlation_id"), "end");
     let times = times_of_media(&app, |_| true);
     assert_eq!(times.len(), FRAMES);
@@ -157,7 +157,7 @@ fn many_calls(t: &Context) {
             longest_gap(&other)
         });
         for (number, (_, app)) in calls.iter().enumerate() {
-            assert!(app.collect_media_for(FLOOD, LONG) == of_call(number), "something is missing");
+            assert!(app.collect_media_for(FLOOD, LONG) == of_call(number), "media is missing");
         }
         wait_for_memory(t);
         (alone, beside)
@@ -190,7 +190,7 @@ fn longest_gap(app: &App) -> Duration {
         std::thread::sleep((begun + PTIME * number as u32).saturating_duration_since(Instant::now()));
         app.send_media(frame);
     }
-    assert!(app.collect_media_for(spoken.len(), LONG) == spoken, "another call misses something");
+    assert!(app.collect_media_for(spoken.len(), LONG) == spoken, "media of another call is missing");
     let times = &times_of_media(app, |_| true)[before..];
     times.windows(2).map(|pair| pair[1] - pair[0]).max().expect("frames")
 }

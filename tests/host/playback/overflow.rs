@@ -79,7 +79,7 @@ fn all_arrives(t: &Context, way: Way) {
         app.send_media(message);
     }
     command(&app, "STOP_MEDIA_BUFFERING", r#""correlation_id":"end""#);
-    assert!(app.collect_media_for(media.len(), LONG) == media, "something is missing, or in another place");
+    assert!(app.collect_media_for(media.len(), LONG) == media, "media is missing or misplaced");
     assert_eq!(next(&app, "MEDIA_BUFFERING_COMPLETED").get("correlation_id"), "end");
     let of = format!("channel {}", call.name);
     // Without a limit the queue would have held all of it.
@@ -152,7 +152,10 @@ fn many(t: &Context) {
                     std::thread::sleep(due.saturating_duration_since(Instant::now()));
                     app.send_media(frame);
                 }
-                assert!(app.collect_media_for(spoken.len(), LONG) == spoken, "another call misses something");
+                assert!(
+                    app.collect_media_for(spoken.len(), LONG) == spoken,
+                    "media of another call is missing"
+                );
                 let took = begun.elapsed();
                 assert!(took < Duration::from_secs(10), "3 s of media took {took:?}");
             });
@@ -165,7 +168,7 @@ fn many(t: &Context) {
         assert!((1_000_000..4_500_000).contains(&high), "{high} bytes waited");
     });
     for (_, app) in &calls {
-        assert!(app.collect_media_for(media.len(), LONG) == media, "something is missing");
+        assert!(app.collect_media_for(media.len(), LONG) == media, "media is missing");
     }
     assert_eq!(figure(t, &format!("channel {}", other_call.name), "messages_dropped"), 0);
     wait_for_memory(t);
@@ -208,7 +211,7 @@ fn unread_is_not_dead(t: &Context) {
     for message in media.chunks(WIDE_FRAME * 120) {
         app.send_media(message);
     }
-    assert!(app.collect_media_for(media.len(), LONG) == media, "something is missing");
+    assert!(app.collect_media_for(media.len(), LONG) == media, "media is missing");
     assert_eq!(figure(t, &format!("channel {}", call.name), "pongs_missed"), 0);
     // Once it is read again, its pings are answered as usual.
     wait::until("a ping is answered", || {

@@ -159,7 +159,7 @@ fn core_dump(t: &Context, uri: &str) {
     assert_eq!(server.request(0).header("Authorization"), Some(&*sent));
     assert_eq!(refusing.request(0).header("Authorization"), Some(&*sent));
     let pid = t.asterisk.pid();
-    assert!(in_memory(pid, &server.client) > 0, "what Asterisk knows is found");
+    assert!(in_memory(pid, &server.client) > 0, "the search does not find a text that is in memory");
     // The rest is long enough to be searched for.
     wait::until("the token is forgotten", || in_memory(pid, &token[100..]) == 0);
     call.hangup();
