@@ -1,7 +1,7 @@
-//! Builds the C shim, and the bindings to the Asterisk whose headers are at hand. Without the feature `module` there
-//! is nothing to do.
+//! Builds the C shim, and the bindings to the Asterisk whose headers are found. Without the feature `module` it does
+//! nothing.
 
-// A build script says what is wrong by panicking.
+// A build script reports errors by panicking.
 #![allow(clippy::panic)]
 
 fn main() {
@@ -27,17 +27,17 @@ mod module {
         println!("cargo::rerun-if-changed={}", headers.join("asterisk.h").display());
         bindings(&headers);
         shim(&headers);
-        // Rust's thread-local destructors would pin the library and let it be unmapped later, under running code.
-        // Never unmapping it makes `module unload` and `module load` safe any number of times.
+        // Rust's thread-local destructors would pin the library and let it be unmapped later, while its code runs. With
+        // nodelete it is never unmapped, so `module unload` and `module load` are safe any number of times.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
-        // What debuggers find the symbols of a build by; not every linker writes one unasked.
+        // Debuggers find the symbols of a build by its id, which not every linker writes by default.
         println!("cargo::rustc-cdylib-link-arg=-Wl,--build-id=sha1");
-        // Asterisk itself resolves the ast_* symbols; say at link time which library this is.
+        // Asterisk itself resolves the ast_* symbols; the link only needs the library's name.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,chan_websocket.so");
         name_build();
     }
 
-    /// `ASTERISK_INCLUDE_DIR`, else the machine's own headers, else those fetched into asterisk-headers/.
+    /// `ASTERISK_INCLUDE_DIR`, or the machine's headers, or those fetched into asterisk-headers/.
     fn header_dir() -> PathBuf {
         if let Some(dir) = env::var_os("ASTERISK_INCLUDE_DIR") {
             let dir = PathBuf::from(dir);
@@ -87,7 +87,7 @@ mod module {
         for name in OPAQUE {
             builder = builder.opaque_type(name);
         }
-        // Not even its size is the same in all versions; the shim looks into it.
+        // Not even its size is the same in all versions, so only the shim uses its fields.
         builder = builder.opaque_type("ast_bridge").blocklist_type("ast_bridge(__bindgen_ty_.*)?").raw_line(
             "#[repr(C)]\n#[derive(Copy, Clone)]\npub struct ast_bridge {\n    _unused: [u8; 0],\n}",
         );
@@ -107,7 +107,7 @@ mod module {
             .cargo_metadata(false)
             .compile("cw_shim");
         let out = env::var("OUT_DIR").unwrap_or_default();
-        // The constructor in the shim is not referenced: without whole-archive the linker drops it silently.
+        // Nothing refers to the shim's constructor: without whole-archive the linker drops it silently.
         println!("cargo::rustc-link-search=native={out}");
         println!("cargo::rustc-link-lib=static:+whole-archive=cw_shim");
     }
@@ -303,7 +303,7 @@ mod module {
         "EVENT_FLAG_.*",
     ];
 
-    /// Types that are only ever handled by pointer. tests/versions.rs looks after those whose fields are known here.
+    /// Types that are only handled by pointer. tests/versions.rs checks those whose fields are known here.
     const OPAQUE: &[&str] = &[
         "ast_acl_list",
         "varshead",

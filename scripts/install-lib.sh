@@ -1,11 +1,11 @@
-# What install and uninstall share: where things are. Sourced after lib.sh.
+# Paths that install and uninstall share. Sourced after lib.sh.
 # shellcheck shell=sh
 #
 # DESTDIR      a folder to install into as if it were /, for packaging: nothing outside it is touched
 # DPKG_ROOT    another system's root folder: like DESTDIR, but with that system's asterisk.conf and package database
-# MODULES_DIR  where Asterisk keeps its modules; found by itself if not given
-# ASTETCDIR    where Asterisk's configuration is; found by itself if not given
-# ASTDATADIR   where Asterisk's data is, its documentation among it; found by itself if not given
+# MODULES_DIR  the folder of Asterisk's modules; detected by default
+# ASTETCDIR    the folder of Asterisk's configuration; detected by default
+# ASTDATADIR   the folder of Asterisk's data, including its documentation; detected by default
 
 DESTDIR=${DESTDIR:-}
 DPKG_ROOT=${DPKG_ROOT:-}
@@ -18,11 +18,11 @@ for variable in DESTDIR DPKG_ROOT MODULES_DIR ASTETCDIR ASTDATADIR; do
     esac
 done
 DESTDIR=${DESTDIR%/} DPKG_ROOT=${DPKG_ROOT%/}
-# Before every path that is written to.
+# The prefix of every path that is written to.
 prefix=$DESTDIR$DPKG_ROOT
 
-# The option $1 of [directories] in asterisk.conf. With "template" as $2: of the section as Debian's and the sample's
-# asterisk.conf have it, `[directories](!)`, which Asterisk does not read; it says what is compiled in.
+# The option $1 of [directories] in asterisk.conf. With "template" as $2, that of the section `[directories](!)` in
+# Debian's and the sample's asterisk.conf, which Asterisk does not read; it shows the compiled-in value.
 asterisk_conf() {
     for file in "$DPKG_ROOT/etc/asterisk/asterisk.conf" "$DPKG_ROOT/usr/local/etc/asterisk/asterisk.conf"; do
         [ -f "$file" ] || continue
@@ -40,7 +40,7 @@ asterisk_conf() {
     done
 }
 
-# What the Asterisk that runs here says of its $1 directory.
+# The $1 directory that the running Asterisk reports.
 running_asterisk() {
     [ -n "$DPKG_ROOT" ] || asterisk -rx 'core show settings' 2>/dev/null | sed -n "s|^ *$1 directory: *||p"
 }
@@ -49,7 +49,7 @@ pkg_config() {
     [ -n "$DPKG_ROOT" ] || pkg-config --variable="$1" asterisk 2>/dev/null || :
 }
 
-# The folders of $@ that exist.
+# Those folders of $@ that exist.
 existing() {
     for dir; do
         [ ! -d "$dir" ] || say "${dir#"$DPKG_ROOT"}"
@@ -90,7 +90,7 @@ find_etc_dir() {
     say /etc/asterisk
 }
 
-# Nothing where this Asterisk keeps no documentation.
+# Prints nothing if this Asterisk has no documentation.
 find_data_dir() {
     for dir in "${ASTDATADIR:-}" "$(running_asterisk Data)" "$(asterisk_conf astdatadir)"; do
         [ -z "$dir" ] || {
@@ -114,47 +114,48 @@ modules_dir=${modules_dir%/} etc_dir=${etc_dir%/} data_dir=${data_dir%/}
 
 name=$modules_dir/chan_websocket.so
 target=$prefix$name
-# Where a module that no package owns is kept. Not in the modules folder, of which Asterisk loads every *.so by itself.
+# The folder for a module that no package owns. It is outside the modules folder, where Asterisk loads every *.so by
+# default.
 backup_dir=$prefix$modules_dir.before-chan_websocket
 backup=$backup_dir/chan_websocket.so
 config=$prefix$etc_dir/chan_websocket.conf
 sample=$repo/configs/chan_websocket.conf.sample
-# For Asterisk's own help. Not beside its own documentation, which a package owns.
+# For Asterisk's own help. Separate from Asterisk's documentation, which a package owns.
 documentation=${data_dir:+$prefix$data_dir/documentation/thirdparty/chan_websocket-en_US.xml}
 our_documentation=$repo/docs/chan_websocket-en_US.xml
 
-# Its first line tells it from another file.
+# Recognises the sample by its first line.
 is_our_sample() { [ "$(head -n 1 "$1" 2>/dev/null)" = "$(head -n 1 "$sample")" ]; }
 
 has_dpkg() {
     [ -z "$DESTDIR" ] && [ -d "$DPKG_ROOT/var/lib/dpkg" ] && command -v dpkg-divert >/dev/null
 }
 
-# The package that owns the module's file name; nothing if none does.
+# The package that owns the file name of the module; empty if none does.
 owner() {
     has_dpkg || return 0
     LC_ALL=C dpkg-query --root="${DPKG_ROOT:-/}" -S "$name" 2>/dev/null |
         sed -n '/^diversion by\|^local diversion/d; s/: .*//p' | head -n 1
 }
 
-# Prints the owner of the diversion of the file name: LOCAL (this script, or the administrator), a package, or nothing.
+# Prints who made the diversion of the file name: LOCAL (this script, or the administrator), a package, or nothing.
 diverted_by() {
     ! has_dpkg || dpkg-divert --root "${DPKG_ROOT:-/}" --listpackage "$name"
 }
 
 divert() { dpkg-divert --root "${DPKG_ROOT:-/}" --local --divert "$name.distrib" --quiet "$@" "$name"; }
 
-# Is the module that is installed now one of ours?
+# Whether the installed module is a build of ours.
 ours_installed() { [ -f "$target" ] && is_ours "$target"; }
 
-# Keeps the module that is installed now in $backup_dir; one that is kept there already gets a number.
+# Moves the installed module to $backup_dir; one that is already there gets a number.
 keep_aside() {
     mkdir -p "$backup_dir"
     mv -T --backup=numbered "$target" "$backup"
     say "kept aside:  $backup"
 }
 
-# What modules.conf does with the module: noload, absent (neither named, nor loaded by itself), or nothing to speak of.
+# Prints what modules.conf does with the module: noload, absent (neither named, nor loaded automatically), or nothing.
 modules_conf() {
     [ ! -f "$prefix$etc_dir/modules.conf" ] || awk '
         { sub(/;.*/, ""); gsub(/[ \t\r]/, ""); sub(/=>/, "=") }

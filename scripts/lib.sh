@@ -1,7 +1,7 @@
-# What the scripts share: sourced by each of them, defines names only.
+# Functions and names of all scripts. Sourced by each of them.
 # shellcheck shell=sh
 
-# shellcheck disable=SC2034 # used by those who source this
+# shellcheck disable=SC2034 # used by the scripts that source this
 repo=$(cd "$(dirname "$0")/.." && pwd)
 
 say() { printf '%s\n' "$*"; }
@@ -15,8 +15,8 @@ sandbox_root() {
     printf '%s\n' "${ASTERISK_SANDBOX:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/chan_websocket/sandbox}"
 }
 
-# Stands in every build of this module and in no other: tells ours from the C module. It is the module's description
-# in include/shim.c.
+# A text that is in every build of this module and in no other, which distinguishes ours from the C module. It is the
+# module's description in include/shim.c.
 module_marker='Media over WebSocket channel driver (Rust)'
 
 is_ours() { grep -qaF "$module_marker" "$1"; }

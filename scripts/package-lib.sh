@@ -1,7 +1,7 @@
-# What the scripts that make packages share. Sourced after lib.sh, defines names only.
+# Functions and names of the scripts that make packages. Sourced after lib.sh.
 # shellcheck shell=sh
 
-# What packages of this tree are called. A version under development comes before its release; later commits come after
+# The version of packages of this tree. A version under development sorts before its release; later commits sort after
 # earlier ones.
 package_version() {
     release=$(sed -n 's/^version = "\(.*\)"/\1/p' "$repo/Cargo.toml" | head -n 1)
@@ -13,24 +13,24 @@ package_version() {
     fi
 }
 
-# The same commit gives the same package: every date in one is this.
+# Uses the commit's date for every date in a package, so that the same commit gives the same package.
 use_source_date() {
     SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$repo" log -1 --format=%ct 2>/dev/null || date +%s)}
     export SOURCE_DATE_EPOCH
 }
 
-# Gives the folder $1 that date, whatever in it is younger.
+# Sets that date on everything in the folder $1 that is younger.
 set_source_date() {
     find "$1" -newermt "@$SOURCE_DATE_EPOCH" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 }
 
-# The one that knows the module's architecture.
+# The objcopy for the module's architecture.
 objcopy=${OBJCOPY:-objcopy}
 
-# Takes out of the module $1 what only a debugger needs.
+# Removes from the module $1 what only a debugger needs.
 strip_module() { "$objcopy" --strip-unneeded --remove-section=.comment "$1"; }
 
-# Puts the documentation and the example applications into the folder $1.
+# Copies the documentation and the example applications into the folder $1.
 copy_documentation() {
     for file in README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs examples/app.rs examples/python examples/node \
         examples/asterisk examples/grafana examples/prometheus; do

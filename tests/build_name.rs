@@ -1,6 +1,6 @@
-//! What a build calls itself, in repositories made for the purpose.
+//! The name of a build, in repositories made for this test.
 
-// A test says by a panic what is wrong.
+// A test reports errors by panicking.
 #![allow(clippy::expect_used, clippy::panic)]
 
 #[path = "../build_name.rs"]
@@ -12,7 +12,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// A folder with sources as this project has them, in no repository.
+/// A folder with sources like this project's, in no repository.
 fn sources() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for dir in ["src/asterisk", "include"] {
@@ -101,7 +101,7 @@ fn a_changed_source_is_told_and_nothing_else() {
     assert_eq!(name(root), clean(root));
 }
 
-/// Cargo runs build.rs again when one of these changes, and each time when one does not exist.
+/// Cargo runs build.rs again when one of these changes, and every time if one does not exist.
 #[test]
 fn what_the_name_depends_on_is_watched() {
     let folder = repository();

@@ -1,12 +1,12 @@
-//! The documentation: what it quotes is what the module says, and its links lead somewhere.
+//! The documentation: its quotations are messages of the module, and its links have targets.
 
-// A test says by a panic what is wrong.
+// A test reports errors by panicking.
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::fs;
 use std::path::Path;
 
-/// Said by OpenSSL, by Asterisk, or filled in by us.
+/// Text from OpenSSL or Asterisk, or with values filled in.
 const OF_OTHERS: &[&str] = &[
     "certificate has expired",
     "self-signed certificate",
@@ -25,7 +25,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
 }
 
-/// All sources of the module in one line, as their strings are at run time.
+/// All sources of the module in one line, with their strings as they are at run time.
 fn sources(folder: &Path) -> String {
     let mut text = String::new();
     for entry in fs::read_dir(folder).expect("folder") {
@@ -66,7 +66,7 @@ fn troubleshooting_quotes_the_log_as_it_is() {
     assert!(count > 40, "only {count} were looked at");
 }
 
-/// The metrics that troubleshooting and scaling look at are those of `websocket show channel`.
+/// The metrics in the pages on troubleshooting and scaling are those of `websocket show channel`.
 #[test]
 fn metrics_are_called_as_in_the_cli() {
     let metrics = read("src/call/report/metrics.rs");
@@ -99,7 +99,7 @@ fn every_option_of_the_sample_is_in_the_configuration_page() {
     }
 }
 
-/// Every page that people read.
+/// All pages of the documentation.
 fn pages() -> Vec<String> {
     let docs = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).expect("docs");
     let docs = docs.map(|page| format!("docs/{}", page.expect("page").file_name().to_string_lossy()));
@@ -107,7 +107,7 @@ fn pages() -> Vec<String> {
     docs.filter(|page| page.ends_with(".md")).chain(others).collect()
 }
 
-/// A reader comes to the end of the README, and from there to every page.
+/// The README is short enough to be read to its end, and has links to every page.
 #[test]
 fn the_readme_is_short_and_leads_to_every_page() {
     let readme = read("README.md");
@@ -117,7 +117,7 @@ fn the_readme_is_short_and_leads_to_every_page() {
     }
 }
 
-/// Rows of the table of differences have the numbers by which tests and the comparison name them.
+/// The numbers of the rows in the table of differences, by which tests and the comparison refer to them, are in order.
 #[test]
 fn differences_are_numbered_in_order() {
     let page = read("docs/differences.md");
@@ -127,7 +127,7 @@ fn differences_are_numbered_in_order() {
     assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>());
 }
 
-/// No page has what a merge left undone.
+/// No page has conflict markers of a merge.
 #[test]
 fn no_page_has_marks_of_a_merge() {
     for page in pages() {
@@ -137,12 +137,12 @@ fn no_page_has_marks_of_a_merge() {
     }
 }
 
-/// Files and headings that the pages lead to are there.
+/// Files and headings that the pages link to exist.
 #[test]
 fn links_lead_somewhere() {
     for file in pages() {
         let folder = if file.starts_with("docs/") { "docs/" } else { "" };
-        // Every other part is a block of code, where brackets mean something else.
+        // Every other part is a block of code, where brackets have another meaning.
         let prose: String = read(&file).split("```").step_by(2).collect();
         for link in prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let (path, anchor) = link.split_once('#').unwrap_or((link, ""));

@@ -1,6 +1,7 @@
-//! chan_websocket.conf's options: the driver, the sample file, Asterisk's own help and the configuration page know the same ones.
+//! The options of chan_websocket.conf: the driver, the sample file, Asterisk's own help and the configuration page have
+//! the same ones.
 
-// A test says by a panic what is wrong.
+// A test reports errors by panicking.
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ const SAMPLE: &str = include_str!("../configs/chan_websocket.conf.sample");
 const HELP: &str = include_str!("../docs/chan_websocket-en_US.xml");
 const PAGE: &str = include_str!("../docs/configuration.md");
 
-/// Options and the defaults that are written beside them.
+/// Options and their written defaults.
 type Options<'a> = BTreeMap<&'a str, &'a str>;
 
 /// The sample's commented options: those of `[global]`, and those of the section for one server.
@@ -55,7 +56,7 @@ fn the_sample_and_the_help_have_every_option() {
     }
 }
 
-/// What the help calls a default stands in the sample too. (Where there is none, the sample has an example.)
+/// A default in the help is also in the sample. (For an option without a default the sample has an example.)
 #[test]
 fn the_help_and_the_sample_agree_on_defaults() {
     let (global, connection) = sample();

@@ -1,4 +1,4 @@
-//! No import runs up through the rooms of src/, and no files of a call import each other in a circle.
+//! No module of src/ imports from a later room, and no files of a call import each other in a circle.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -6,16 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// Each room uses those before it.
+/// Each room uses only those before it.
 const ROOMS: [&str; 9] =
     ["mono_time", "report", "protocol", "playout", "settings", "net", "call", "tls", "asterisk"];
 
-/// A table of callbacks has the one that asks for a channel, and a channel is made with a table.
+/// An allowed circle: the table of callbacks contains the function that requests a channel, and a channel is made with
+/// the table.
 const TECH: [&str; 2] = ["asterisk::request", "asterisk::tech"];
 
 type Module = Vec<String>;
 
-/// What each file says, but for comments and tests.
+/// The content of each file, without comments and tests.
 struct Sources(BTreeMap<Module, String>);
 
 impl Sources {
@@ -26,7 +27,7 @@ impl Sources {
         Self(files)
     }
 
-    /// The file that a path leads to, seen from `module`; `None`: it leads to another crate, or to the file itself.
+    /// The file that a path refers to, seen from `module`. `None` if it refers to another crate, or to the file itself.
     fn target(&self, module: &[String], path: &str) -> Option<Module> {
         let mut segments = path.split("::").peekable();
         let mut found = match segments.next()? {
@@ -80,13 +81,13 @@ fn without_comments_and_tests(source: &str) -> String {
     let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or(source);
     let source = source.split("#[cfg(test)]\npub(super) mod tests {").next().unwrap_or(source);
     let code = source.lines().map(|line| line.split("//").next().unwrap_or_default());
-    // What a file gives on to others is no use of its own.
+    // A re-export does not count as a use.
     code.filter(|line| !line.starts_with("pub") || !line.contains(" use "))
         .map(|line| format!("{line}\n"))
         .collect()
 }
 
-/// The paths that begin with `crate`, `self` or `super`, also those in braces.
+/// The paths that begin with `crate`, `self` or `super`, including those in braces.
 fn paths(source: &str) -> Vec<String> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut found = Vec::new();
@@ -109,7 +110,7 @@ fn paths(source: &str) -> Vec<String> {
     found
 }
 
-/// The files that lead back to themselves, each with the others of its circle.
+/// The files that import themselves through others, each with the other files of its circle.
 fn circles(imports: &BTreeMap<&Module, BTreeSet<Module>>) -> BTreeSet<BTreeSet<String>> {
     let reached = |from: &Module| {
         let (mut reached, mut next) = (BTreeSet::new(), vec![from]);

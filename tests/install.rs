@@ -1,7 +1,7 @@
-//! `make install` and `make uninstall`, against file trees that look like a machine with an Asterisk on it. Where a
-//! package owns the C module, dpkg itself installs and upgrades that package in such a tree.
+//! `make install` and `make uninstall`, on file trees that look like a machine with Asterisk. If a package owns the C
+//! module, dpkg itself installs and upgrades that package in such a tree.
 
-// A test says by a panic what is wrong.
+// A test reports errors by panicking.
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::fs;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 const MODULES: &str = "/usr/lib/x86_64-linux-gnu/asterisk/modules";
 const SAMPLE_HEAD: &str = "; chan_websocket.conf: media over WebSocket";
 
-/// Something that install takes for a build of this module.
+/// Text that install accepts as a build of this module.
 fn build(version: &str) -> String {
     format!("\x7fELF our module {version} Media over WebSocket channel driver (Rust)\0")
 }
@@ -58,7 +58,7 @@ impl Tree {
         fs::write(self.dir.path().join("built.so"), build(version)).expect("built.so");
     }
 
-    /// Every file of the tree but dpkg's own, sorted.
+    /// Every file of the tree except dpkg's own, sorted.
     fn files(&self) -> Vec<String> {
         fn walk(dir: &Path, base: &Path, into: &mut Vec<String>) {
             for entry in fs::read_dir(dir).expect("folder") {
@@ -79,7 +79,7 @@ impl Tree {
         files
     }
 
-    /// Runs install or uninstall. `Ok` and `Err`: whether it succeeded, with all that it said.
+    /// Runs install or uninstall. `Ok` and `Err` say whether it succeeded, with its whole output.
     fn run(&self, script: &str, root_variable: &str, variables: &[(&str, &str)]) -> Result<String, String> {
         let output = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(script))
             .env_clear()
@@ -94,7 +94,7 @@ impl Tree {
         if output.status.success() { Ok(said) } else { Err(said) }
     }
 
-    /// As on the machine whose root folder the tree is.
+    /// Installs as on the machine whose root folder the tree is.
     fn install(&self) -> Result<String, String> {
         self.run("install", "DPKG_ROOT", &[])
     }
@@ -103,7 +103,8 @@ impl Tree {
         self.run("uninstall", "DPKG_ROOT", &[])
     }
 
-    /// Makes a package `asterisk-modules` of this version whose module says so, and has dpkg install it.
+    /// Makes a package `asterisk-modules` of this version, whose module contains the version, and installs it with
+    /// dpkg.
     fn dpkg_install(&self, version: &str) {
         let package = self.dir.path().join(format!("asterisk-modules-{version}"));
         let modules = package.join(MODULES.trim_start_matches('/'));
@@ -192,7 +193,7 @@ fn asterisk_conf_says_where_things_are() {
     assert!(!tree.path(MODULES).join("chan_websocket.so").exists());
 }
 
-/// Its asterisk.conf may be anywhere.
+/// The running Asterisk may have its asterisk.conf anywhere.
 #[test]
 fn the_asterisk_that_runs_says_where_things_are() {
     let tree = Tree::new();
@@ -214,7 +215,7 @@ fn the_asterisk_that_runs_says_where_things_are() {
             "/srv/ast/modules/chan_websocket.so",
         ]
     );
-    // What is said by hand goes before.
+    // An explicit variable has precedence.
     tree.run("install", "DESTDIR", &[("PATH", &path), ("ASTDATADIR", "/opt/data")]).expect("install");
     assert!(tree.path("/opt/data/documentation/thirdparty/chan_websocket-en_US.xml").exists());
     tree.run("uninstall", "DESTDIR", &[("PATH", &path), ("ASTDATADIR", "/opt/data")]).expect("uninstall");
@@ -226,7 +227,7 @@ fn the_asterisk_that_runs_says_where_things_are() {
 #[test]
 fn asterisk_conf_as_debian_ships_it() {
     let tree = Tree::new();
-    // Asterisk does not read this section; what it says is true only where the folder is there.
+    // Asterisk does not read this section; its path is used only if the folder exists.
     tree.write("/etc/asterisk/asterisk.conf", "[directories](!)\nastmoddir => /usr/lib/elsewhere/modules\n");
     fs::create_dir_all(tree.path(MODULES)).expect("folder");
     tree.install().expect("install");
@@ -341,12 +342,12 @@ fn a_module_of_no_package_is_kept_outside_the_modules_folder() {
     tree.write(&format!("{MODULES}/chan_websocket.so"), "C module");
     let said = tree.install().expect("install");
     assert!(said.contains(&backup()) && said.contains("Restart Asterisk"), "{said}");
-    // Asterisk would load it otherwise.
+    // Asterisk would load a file with such a name.
     let loadable: Vec<_> =
         tree.files().into_iter().filter(|file| file.starts_with(&format!("{MODULES}/"))).collect();
     assert_eq!(loadable, [format!("{MODULES}/chan_websocket.so")]);
 
-    // Another build over the first leaves what is kept alone.
+    // Installing another build does not change the module that is kept aside.
     tree.set_build("2");
     tree.install().expect("install again");
     assert_eq!(tree.module(), build("2"));
@@ -370,7 +371,7 @@ fn no_module_of_any_kind_is_ever_lost() {
     let tree = Tree::new();
     tree.write(&format!("{MODULES}/chan_websocket.so"), "C module 1");
     tree.install().expect("install");
-    // Asterisk was installed from source again, over ours.
+    // Asterisk was installed from source again, over our module.
     tree.write(&format!("{MODULES}/chan_websocket.so"), "C module 2");
     tree.uninstall().expect("uninstall leaves a module alone that is not ours");
     assert_eq!(tree.module(), "C module 2");
@@ -420,7 +421,7 @@ fn the_module_of_a_package_is_diverted() {
     assert_eq!(tree.module(), build("2"));
     assert_eq!(tree.read(&distrib()), "C module 1.0");
 
-    // An upgrade of the package does not bring the C module back, and uninstall brings the new one.
+    // An upgrade of the package does not restore the C module, and uninstall restores the new one.
     tree.dpkg_install("1.1");
     assert_eq!(tree.module(), build("2"));
     assert_eq!(tree.read(&distrib()), "C module 1.1");
@@ -429,7 +430,7 @@ fn the_module_of_a_package_is_diverted() {
     tree.uninstall().expect("uninstall");
     assert_eq!(tree.module(), "C module 1.1");
     assert!(!tree.path(&distrib()).exists());
-    // As if we had never been there.
+    // Nothing of ours remains.
     assert_eq!(run(tree.dpkg().args(["--verify", "asterisk-modules"])), "");
     assert_eq!(run(Command::new("dpkg-divert").arg("--root").arg(tree.root()).arg("--list")), "");
 

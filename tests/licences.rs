@@ -1,7 +1,7 @@
-//! Every crate that goes into the module, or that is used to build or test it, must have a licence that goes with
-//! GPL-2.0-only. What goes with it is in deny.toml and nowhere else.
+//! Every crate that is linked into the module, or that is used to build or test it, must have a licence that is
+//! compatible with GPL-2.0-only. Only deny.toml lists the compatible licences.
 
-// A test says by a panic what is wrong.
+// A test reports errors by panicking.
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use std::process::Command;
 use serde::Deserialize;
 use spdx::{Expression, ParseMode};
 
-/// What deny.toml says about licences.
+/// The licence settings of deny.toml.
 #[derive(Debug, Deserialize)]
 struct Policy {
     allow: BTreeSet<String>,
@@ -19,7 +19,7 @@ struct Policy {
     exceptions: Vec<Exception>,
 }
 
-/// A crate that may have another licence, as long as nothing of it gets into the module.
+/// A crate that may have another licence, as long as none of it is linked into the module.
 #[derive(Debug, Deserialize)]
 struct Exception {
     #[serde(rename = "crate")]
@@ -38,8 +38,8 @@ impl Policy {
         toml::from_str::<File>(&text).expect("deny.toml").licenses
     }
 
-    /// Whether the crate `name` may come in under the licence `expression` of its Cargo.toml; if not, why not.
-    /// `linked`: something of it ends up in the module.
+    /// Whether the crate `name` is allowed with the licence `expression` of its Cargo.toml. The error says why not.
+    /// `linked`: some of it is linked into the module.
     fn judge(&self, name: &str, expression: &str, linked: bool) -> Result<(), String> {
         // Lax: some old crates write "MIT/Apache-2.0".
         let parsed = Expression::parse_mode(expression, ParseMode::LAX)
@@ -69,15 +69,15 @@ impl Policy {
 /// A crate of the build: name, version and licence expression, empty if its Cargo.toml has none.
 type Crates = BTreeMap<(String, String), String>;
 
-/// The manifest of the module, and that of the fuzz targets, which are built apart.
+/// The manifest of the module, and that of the fuzz targets, which are built separately.
 const MANIFESTS: [&str; 2] = ["Cargo.toml", "fuzz/Cargo.toml"];
 
-/// The packages of these.
+/// The packages of these manifests.
 const OURS: [&str; 2] = [env!("CARGO_PKG_NAME"), concat!(env!("CARGO_PKG_NAME"), "-fuzz")];
 
 /// The dependencies of the given kinds of edges.
 ///
-/// `cargo tree` and not `cargo metadata`: the latter also lists crates that no feature in use brings in.
+/// Uses `cargo tree`, because `cargo metadata` also lists crates that no feature in use needs.
 fn dependencies(manifest: &str, edges: &str) -> Crates {
     let output = Command::new(env!("CARGO"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -110,7 +110,7 @@ fn every_dependency_goes_with_the_modules_licence() {
     let policy = Policy::read();
     let mut all = dependencies("Cargo.toml", "normal,build,dev");
     let linked = dependencies("Cargo.toml", "normal,no-proc-macro");
-    // The check itself works: these are there, and where they belong.
+    // Checks the check: these crates are found, and in the right class.
     for (name, is_linked) in [("tungstenite", true), ("bindgen", false), ("proptest", false)] {
         assert!(all.keys().any(|(n, _)| n == name), "{name} is missing from {all:?}");
         assert_eq!(linked.keys().any(|(n, _)| n == name), is_linked, "{name}");
@@ -132,7 +132,7 @@ fn every_dependency_goes_with_the_modules_licence() {
     );
 }
 
-/// An exception that nothing needs any more would let something in unseen.
+/// An exception that is not needed any more could hide a new violation.
 #[test]
 fn every_exception_is_needed() {
     let all: Crates =
@@ -179,7 +179,7 @@ fn judged_by_the_expression() {
     for (case, expression, goes) in cases {
         let verdict = policy.judge("some-crate", expression, true);
         assert_eq!(verdict.is_ok(), goes, "{case}: {expression}: {verdict:?}");
-        // A tool of the build is judged like everything else unless it is named.
+        // A build tool is judged like other crates unless it is named.
         assert_eq!(policy.judge("some-crate", expression, false).is_ok(), goes, "{case}: {expression}");
     }
 }

@@ -40,7 +40,7 @@ mod watchdog;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the connection told its call.
+/// Messages from the connection to its call.
 #[derive(Debug, PartialEq)]
 enum Told {
     Text(String),
@@ -52,15 +52,15 @@ enum Told {
     Closed(Closed),
 }
 
-/// What it told of stalls.
+/// Stalls that the connection has reported.
 #[derive(Debug, PartialEq)]
 enum Stall {
     Begins,
-    /// With so much media dropped.
+    /// The number of media messages that were dropped.
     Ends(u64),
 }
 
-/// A call that echoes binary messages, tells the test everything, and panics or stops its reactor when told to.
+/// A call that echoes binary messages, passes everything to the test, and panics or stops its reactor on request.
 struct Call {
     told: Mutex<Sender<Told>>,
     stalls: Arc<Mutex<Vec<Stall>>>,
@@ -128,7 +128,7 @@ impl Handler for Call {
     }
 }
 
-/// A connection of ours in a reactor, and the application's end of it.
+/// A connection of ours in a reactor, and the application's end.
 struct Pair {
     app: WebSocket<TcpStream>,
     told: Receiver<Told>,
@@ -147,7 +147,7 @@ fn config() -> ConnectionConfig {
     }
 }
 
-/// Ten of these, which are what the out-queue keeps of them, are more than the kernel's buffers can grow by.
+/// The out-queue keeps ten of these, which is more than the kernel's buffers can grow by.
 const LARGE_FRAME: usize = 400_000;
 
 fn pair(reactors: &Reactors, role: Role, config: ConnectionConfig, leftover: Vec<u8>) -> Pair {
@@ -162,7 +162,7 @@ fn pair_over(
     transport: impl FnOnce(TcpStream) -> Arc<dyn Transport>,
 ) -> Pair {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    // As it has grown on a connection that has been busy: more than a reactor reads in one turn.
+    // The size to which it grows on a busy connection: more than a reactor reads in one turn.
     rustix::net::sockopt::set_socket_recv_buffer_size(&listener, 400_000).unwrap();
     let app = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (ours, _) = listener.accept().unwrap();
@@ -191,13 +191,13 @@ impl Pair {
         assert_eq!(&self.told.recv_timeout(PATIENCE).expect("nothing told"), told);
     }
 
-    /// A neighbour of a connection in trouble is answered as before.
+    /// The neighbour of a connection in trouble is still answered.
     fn still_works(&mut self) {
         self.app.send(Message::text("reply still here")).unwrap();
         assert_eq!(self.app.read().unwrap(), Message::text("still here"));
     }
 
-    /// Reads until the connection ends; the close frame's code, and whether TCP ended in order.
+    /// Reads until the connection ends. Returns the close frame's code, and whether TCP ended in order.
     fn read_to_end(&mut self) -> (Option<u16>, bool) {
         let mut code = None;
         loop {

@@ -1,7 +1,7 @@
-//! The packages, installed, upgraded and removed in machines that are thrown away: the sandbox with a layer over it and a
-//! network of its own, so that Asterisk runs there as Debian configures it. Here: the Debian package.
+//! The packages, installed, upgraded and removed in temporary machines: the sandbox with a layer over it and a separate
+//! network, in which Asterisk runs as Debian configures it. Here: the Debian package.
 
-// A test says by a panic what is wrong, and a test binary exports nothing.
+// A test reports errors by panicking, and a test binary exports nothing.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, unreachable_pub)]
 
 #[path = "packages/dist.rs"]
@@ -29,7 +29,7 @@ struct Packages {
     new: PathBuf,
 }
 
-/// The module that is packed.
+/// The module in the packages.
 static MODULE: LazyLock<PathBuf> = LazyLock::new(|| {
     std::env::var_os("CHAN_WEBSOCKET_MODULE").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/release/chan_websocket.so"),
@@ -52,7 +52,7 @@ static PACKAGES: LazyLock<Packages> = LazyLock::new(|| {
     Packages { folder, old, new }
 });
 
-/// The same module, but for its build id.
+/// The same module with another build id.
 fn another_build(module: &[u8]) -> Vec<u8> {
     const NOTE: &[u8] = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0";
     let at = module.windows(NOTE.len()).position(|part| part == NOTE).expect("a build id") + NOTE.len();
@@ -82,7 +82,7 @@ fn build(tree: &Path) -> PathBuf {
     deb
 }
 
-/// The module that Asterisk has at its name.
+/// The description of the module that Asterisk has under this name.
 fn description(machine: &Machine) -> String {
     let text = machine.cli("module show like chan_websocket.so");
     text.lines().find(|line| line.contains("chan_websocket.so")).unwrap_or_default().to_owned()
@@ -103,7 +103,7 @@ fn what_is_in_it() {
         assert!(depends.contains(part), "{part} is missing in {depends}");
     }
     let listing = run(Command::new("dpkg-deb").arg("--contents").arg(&PACKAGES.new));
-    // Asterisk's own packages have that file.
+    // The file belongs to Asterisk's own packages.
     assert!(!listing.contains("/etc/"), "{listing}");
     for part in [
         "/asterisk/modules/chan_websocket.so",
@@ -128,7 +128,7 @@ fn its_version_follows_the_history() {
     let deb = Path::new(said.lines().next().expect("the package")).file_name().expect("a file");
     let name = deb.to_string_lossy();
     assert!(name.starts_with(&format!("{NAME}_{}", env!("CARGO_PKG_VERSION"))), "{name}");
-    // Sorts as dpkg does: before the release, after an earlier commit's.
+    // dpkg sorts it like this: before the release, after an earlier commit's version.
     for (one, relation, other) in [
         ("0.2.0~git20261123092818.8e79b36", "lt", "0.2.0"),
         ("0.2.0~git20261123092818.8e79b36", "lt", "0.2.0~git20261123100000.000000a"),
@@ -138,7 +138,7 @@ fn its_version_follows_the_history() {
     }
 }
 
-/// A stranger's test: what the README alone leads to.
+/// A new user's test: only the README is followed.
 #[test]
 fn install_call_look_and_remove_by_the_readme() {
     let machine = Machine::start();
@@ -167,7 +167,7 @@ fn upgrade_and_downgrade() {
     let warns =
         || machine.cli("websocket show settings").contains("not the one that was loaded; restart Asterisk");
     assert!(!warns());
-    // A package that comes back puts a file in place that is not the one that was loaded, though it has the same bytes.
+    // A reinstalled package puts another file in place than the one that was loaded, although its bytes are the same.
     for next in [&PACKAGES.new, &PACKAGES.new, &PACKAGES.old] {
         machine.dpkg_install(next);
         assert!(warns());
@@ -175,7 +175,7 @@ fn upgrade_and_downgrade() {
         assert_eq!(machine.read_module("chan_websocket.so.distrib"), c_module);
         assert_eq!(machine.asterisk_pid(), pid, "Asterisk is not restarted for you");
     }
-    // The C module's own update goes beside ours, and is what comes back.
+    // An update of the C module is installed beside ours, and is restored on removal.
     let update =
         package("asterisk-modules", "1:99", &[(&machine.module_path("chan_websocket.so"), "C module 99")]);
     machine
@@ -186,7 +186,7 @@ fn upgrade_and_downgrade() {
     assert_eq!(machine.read_module("chan_websocket.so"), b"C module 99");
 }
 
-/// Each way of dpkg to give up leaves things as they were.
+/// However dpkg fails, nothing has changed afterwards.
 #[test]
 fn what_fails_changes_nothing() {
     let machine = Machine::start();
@@ -216,7 +216,7 @@ fn what_fails_changes_nothing() {
     assert_eq!(machine.read_module("chan_websocket.so"), ours);
     assert_eq!(machine.read_module("chan_websocket.so.distrib"), c_module);
 
-    // Scripts that are run again, as dpkg may.
+    // dpkg may run these scripts again.
     for call in ["preinst upgrade 1", "postinst configure 1", "postrm upgrade 2", "postinst abort-upgrade 2"]
     {
         machine.sh(&format!("DPKG_MAINTSCRIPT_PACKAGE={NAME} /var/lib/dpkg/info/{NAME}.{call}"));
@@ -226,7 +226,7 @@ fn what_fails_changes_nothing() {
     assert_eq!(machine.files(), before);
 }
 
-/// `make install` and the package do not get into each other's way.
+/// `make install` and the package do not interfere with each other.
 #[test]
 fn a_module_that_was_installed_by_hand() {
     let machine = Machine::start();
@@ -236,7 +236,7 @@ fn a_module_that_was_installed_by_hand() {
     let said = machine.try_sh(&format!("dpkg -i {}", machine.put(&PACKAGES.new))).expect_err("by hand");
     assert!(said.contains("make uninstall"), "{said}");
     assert_eq!(machine.files(), by_hand);
-    // What it says to do.
+    // The commands in its message.
     let commands: Vec<&str> = said
         .lines()
         .map(str::trim)
@@ -246,14 +246,14 @@ fn a_module_that_was_installed_by_hand() {
     machine.sh(&commands.join("\n"));
     machine.dpkg_install(&PACKAGES.new);
     assert_eq!(machine.read_module("chan_websocket.so.distrib"), c_module);
-    // And the other way round.
+    // And the reverse.
     let said = machine.try_make("install").expect_err("the package has it");
     assert!(said.contains(NAME), "{said}");
     machine.sh(&format!("dpkg --purge {NAME}"));
     assert_eq!(machine.read_module("chan_websocket.so"), c_module);
 }
 
-/// Options of ours would be refused by the C module.
+/// The C module refuses a file with options that only our module has.
 #[test]
 fn removal_says_what_the_c_module_does_not_know() {
     let machine = Machine::start();

@@ -1,16 +1,17 @@
-//! A C `char` is signed on amd64 and unsigned on arm64. Rust has a type for it, `c_char`, which is `i8` or `u8`: code that
-//! takes it for `i8` builds on the one machine only. No compiler for the other is needed to see that, for what only `i8`
-//! has can be told by its name.
+//! A C `char` is signed on amd64 and unsigned on arm64. Rust's type for it is `c_char`, which is `i8` or `u8`: code
+//! that uses it as `i8` builds on only one of the two. That can be found without a compiler for the other one, because
+//! what only `i8` has is recognisable by its name.
 //!
-//! This does not see what builds on both and means something else, as `c < 0` does.
+//! This does not find code that builds on both with different meanings, such as `c < 0`.
 
-// A test says by a panic what is wrong.
+// A test reports errors by panicking.
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::fs;
 use std::path::Path;
 
-/// The type itself, and methods that signed integers alone have. (What unsigned ones alone have does not build here.)
+/// The type itself, and methods that only signed integers have. (Methods that only unsigned ones have do not build
+/// here.)
 const SIGNED_ONLY: [&str; 11] = [
     "i8",
     "c_schar",
@@ -25,7 +26,7 @@ const SIGNED_ONLY: [&str; 11] = [
     "wrapping_abs",
 ];
 
-/// The first of these names in a line of code, comments aside.
+/// The first of these names in a line of code, without its comment.
 fn signed_only(line: &str) -> Option<&'static str> {
     let code = line.split("//").next().unwrap_or_default();
     let mut words = code.split(|c: char| !c.is_alphanumeric() && c != '_');

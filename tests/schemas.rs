@@ -1,7 +1,7 @@
-//! docs/schema and docs/asyncapi.yaml say what src/protocol does: each command and each event is there, nothing else is, and
-//! the parser and the schemas agree on each command.
+//! docs/schema and docs/asyncapi.yaml describe what src/protocol does: they have every command and every event, and no
+//! others, and the parser and the schemas agree on each command.
 
-// A test says by a panic what is wrong.
+// A test reports errors by panicking.
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "host/harness/schema.rs"]
@@ -19,7 +19,7 @@ mod files;
 #[path = "schemas/tables.rs"]
 mod tables;
 
-/// A list of values with at least one of each variant of a type: a variant that has no row does not compile.
+/// A list of values with at least one of each variant of a type: a variant without a row does not compile.
 macro_rules! every_variant {
     ($type:ty { $($pattern:pat => [$($value:expr),+ $(,)?]),+ $(,)? }) => {{
         let _ = |value: &$type| match value { $($pattern => ()),+ };

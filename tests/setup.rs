@@ -1,7 +1,7 @@
-//! What `make setup` decides by itself: which Debian mirror the sandbox comes from, and what it leaves alone. That the
-//! sandbox can be made at all is proved by every test that runs in it.
+//! The decisions of `make setup`: the Debian mirror of the sandbox, and the machines that it does not change. Every
+//! test that runs in the sandbox shows that it can be made.
 
-// A test says by a panic what is wrong.
+// A test reports errors by panicking.
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::fs;
@@ -10,7 +10,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// apt configured with sources of the test's own.
+/// apt with the test's own sources.
 struct Apt {
     dir: TempDir,
 }
@@ -37,7 +37,7 @@ impl Apt {
         self.dir.path().join(path)
     }
 
-    /// A repository in the folder `name`, whose sid says that it is of `origin`; its address.
+    /// A repository in the folder `name`, whose sid has this `origin`. Returns its address.
     fn repository(&self, name: &str, origin: Option<&str>) -> String {
         let dir = self.path(name);
         fs::create_dir_all(dir.join("dists/sid")).expect("folder");
@@ -58,7 +58,7 @@ impl Apt {
     }
 }
 
-/// Runs scripts/sandbox; what it said on standard output, or on standard error if it failed.
+/// Runs scripts/sandbox. Returns its standard output, or its standard error if it failed.
 fn sandbox(verb: &str, prepare: impl FnOnce(&mut Command)) -> Result<String, String> {
     let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/sandbox"));
     command.arg(verb).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/nonexistent");

@@ -1,5 +1,5 @@
-//! Many threads at once where the module hands things from one to the other: the reactors' inboxes, and the way out with
-//! its shortcut past the queue. `scripts/sanitize thread` runs this under ThreadSanitizer.
+//! Many threads at once where the module passes data between threads: the inboxes of the reactors, and the out-queue
+//! with the shortcut past it. `scripts/sanitize thread` runs this under ThreadSanitizer.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use tungstenite::Message;
 use tungstenite::protocol::{Role, WebSocket};
 
-/// A call that answers commands on the reactor's thread, and knows whether it has ended.
+/// A call that answers commands on the reactor's thread, and records its end.
 #[derive(Default)]
 struct Call {
     out: OnceLock<Arc<Outbound>>,
@@ -78,9 +78,9 @@ fn line(reactors: &Reactors, role: Role) -> Line {
 const SENDERS: u64 = 4;
 const MESSAGES: u64 = 2000;
 
-/// Four threads send (as the channel's and the job thread do), the reactor answers commands, all over one
-/// connection whose application reads in fits and starts, so that the shortcut and the queue take turns. Each thread's
-/// messages arrive complete, once and in their order.
+/// Four threads send (like the channel's thread and the job thread), and the reactor answers commands, all over one
+/// connection whose application reads irregularly, so that the shortcut and the queue alternate. Each thread's messages
+/// arrive complete, once and in order.
 #[test]
 fn messages_of_many_threads_arrive_once_and_in_order() {
     for role in [Role::Server, Role::Client] {
@@ -144,13 +144,14 @@ fn unhex(text: &str) -> Vec<u8> {
     (0..text.len() / 2).map(|n| u8::from_str_radix(&text[2 * n..2 * n + 2], 16).unwrap()).collect()
 }
 
-/// Connections come and go on reactors that others post to, from all sides: none is forgotten, each end is told once.
+/// Connections are opened and closed on reactors to which other threads post: none is forgotten, and each end is
+/// reported once.
 #[test]
 fn no_post_to_a_reactor_is_lost() {
     let reactors = Reactors::start(2, true).unwrap();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        // Posts for connections that are not there are the reactors' daily bread.
+        // Posts for connections that do not exist are normal for a reactor.
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 reactors.slot().unwrap().close(1000);

@@ -1,12 +1,12 @@
-//! Every function of ours that C calls is made by `trampoline!` (src/asterisk/guard.rs), which no panic leaves.
+//! Every function of ours that C calls is defined with `trampoline!` (src/asterisk/guard.rs), which lets no panic out.
 
-// A test says by a panic what is wrong.
+// A test reports errors by panicking.
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where the macro itself is.
+/// The file of the macro itself.
 const MACRO: &str = "src/asterisk/guard.rs";
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -20,8 +20,8 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Where functions with C's way of being called are defined in this text: `extern "C" fn name`, and not the type
-/// `extern "C" fn(…)`, nor declarations of C's own in `extern "C" { … }`.
+/// The positions in this text at which functions with the C calling convention are defined: `extern "C" fn name`, but
+/// not the type `extern "C" fn(…)`, and not declarations of C functions in `extern "C" { … }`.
 fn definitions(text: &str) -> Vec<&str> {
     let one_line = |at: usize| text.get(at..).and_then(|rest| rest.lines().next()).unwrap_or_default();
     let functions = text.match_indices("extern \"").filter(|(at, _)| {

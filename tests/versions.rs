@@ -1,7 +1,7 @@
-//! One binary for every supported Asterisk (docs/versions.md): what the bindings know of Asterisk's structures, and
-//! which of its symbols the module needs, must be the same in all of them.
+//! One binary for every supported Asterisk (docs/versions.md): the structures of Asterisk in the bindings, and the
+//! symbols that the module needs, must be the same in all of them.
 
-// A test says by a panic what is wrong.
+// A test reports errors by panicking.
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +29,7 @@ const KNOWN: &[(&str, usize)] = &[
     ("ast_variable", 72),
     ("prometheus_callback", 16),
     ("stasis_message_vtable", 24),
-    // libc's.
+    // From libc.
     ("timeval", 16),
 ];
 
@@ -37,7 +37,7 @@ fn repo() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The sandbox's headers, in a folder of our own.
+/// The sandbox's headers, in a new folder.
 fn headers() -> TempDir {
     let script = Command::new(repo().join("scripts/sandbox")).arg("path").output().expect("scripts/sandbox");
     headers_of(Path::new(String::from_utf8_lossy(&script.stdout).trim()))
@@ -59,7 +59,7 @@ fn copy_headers(include: &Path) -> TempDir {
     folder
 }
 
-/// Adds a member at the beginning of a structure, as another version might have it.
+/// Adds a member at the beginning of a structure, as in another version.
 fn alter(headers: &Path, file: &str, structure: &str) {
     let path = headers.join("asterisk").join(file);
     let text = fs::read_to_string(&path).expect(file);
@@ -69,9 +69,9 @@ fn alter(headers: &Path, file: &str, structure: &str) {
         .expect(file);
 }
 
-/// What build.rs makes of these headers: the bindings and the shim's code; or what it complains of.
+/// What build.rs makes of these headers: the bindings and the shim's code. The error is its message.
 ///
-/// The build script as cargo has built it is run by hand: that takes a second, instead of a build.
+/// Runs the build script that cargo has built: that takes a second, instead of a whole build.
 fn build(headers: &Path) -> Result<(String, Vec<u8>), String> {
     let mut scripts: Vec<PathBuf> = ["target/release/build", "target/faults/debug/build"]
         .iter()
@@ -96,7 +96,7 @@ fn build(headers: &Path) -> Result<(String, Vec<u8>), String> {
                 .map(|text| String::from_utf8_lossy(&text).into_owned())
                 .concat());
         }
-        // One without the feature `module` makes nothing.
+        // A build without the feature `module` makes none.
         let Ok(bindings) = fs::read_to_string(out.path().join("bindings.rs")) else { continue };
         let objdump = Command::new("objdump")
             .args([
@@ -121,7 +121,7 @@ fn build(headers: &Path) -> Result<(String, Vec<u8>), String> {
     panic!("the module is not built: run make build");
 }
 
-/// The sandbox's headers as they are.
+/// The results for the sandbox's unchanged headers.
 static ORIGINAL: LazyLock<(String, Vec<u8>)> =
     LazyLock::new(|| build(headers().path()).expect("as they are"));
 
@@ -138,14 +138,14 @@ fn structures_that_differ_between_versions_leave_no_trace() {
     assert!(original.1 == altered.1, "the shim differs");
 }
 
-/// Headers of an Asterisk other than the sandbox's.
+/// The headers of an Asterisk other than the sandbox's.
 struct Set {
-    /// Where they come from.
+    /// Their origin.
     name: String,
     headers: TempDir,
 }
 
-/// Those of the root folder in ASTERISK_OTHER_SANDBOX, and the folders in ASTERISK_HEADER_SETS, which is
+/// The headers of the root folder in ASTERISK_OTHER_SANDBOX, and of the folders in ASTERISK_HEADER_SETS, which is
 /// `<folder>:<folder>`; each has an asterisk.h.
 fn header_sets() -> Vec<Set> {
     let other =
@@ -170,7 +170,7 @@ fn header_sets() -> Vec<Set> {
     sets
 }
 
-/// What build.rs makes of each set: a minute for all.
+/// Builds the bindings for each set, which takes a minute for all.
 #[test]
 #[ignore = "needs other headers: make versiontest, or ASTERISK_HEADER_SETS"]
 fn every_set_of_headers_makes_the_same_bindings() {
@@ -182,7 +182,8 @@ fn every_set_of_headers_makes_the_same_bindings() {
     }
 }
 
-/// What the loader sees of the module as it is built with these headers: no debugging information and no build id.
+/// The sections of the module, built with these headers, that the loader reads: no debugging information and no build
+/// id.
 fn loaded_sections(headers: &Path) -> Vec<u8> {
     let target = repo().join("target/header-sets");
     let built = Command::new(env!("CARGO"))
@@ -243,7 +244,7 @@ fn only_structures_that_are_equal_in_all_versions_are_known() {
         let is_opaque = ["_unused", "_address", "_bindgen_opaque_blob"]
             .iter()
             .any(|field| body.contains(&format!(" {field}:")));
-        // Bindgen's own, and parts of others.
+        // Types of bindgen itself, and parts of other types.
         if is_opaque || name.starts_with("__") || name.contains("__bindgen_ty_") {
             continue;
         }
@@ -258,7 +259,7 @@ fn only_structures_that_are_equal_in_all_versions_are_known() {
     assert!(unused.is_empty(), "no longer in the bindings: {unused:?}");
 }
 
-/// Every symbol of Asterisk's that the module needs is one that all versions have.
+/// Every symbol of Asterisk that the module needs exists in all versions.
 #[test]
 fn only_symbols_that_all_versions_have_are_needed() {
     let list = fs::read_to_string(repo().join("asterisk-headers/symbols.txt")).expect("symbols.txt");
@@ -269,7 +270,7 @@ fn only_symbols_that_all_versions_have_are_needed() {
     let output = Command::new("readelf").args(["--dyn-syms", "-W"]).arg(&module).output().expect("readelf");
     assert!(output.status.success(), "no {}: run make build", module.display());
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
-    // Those of libraries have a version.
+    // Symbols of libraries have a version.
     let needed: BTreeSet<&str> = table
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>())

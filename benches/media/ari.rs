@@ -1,4 +1,4 @@
-//! ARI over one kept-alive connection: a connection for each request would be measured with the calls.
+//! ARI over one kept-alive connection: the cost of a connection for each request would be measured with the calls.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The harness's user.
 const KEY: &str = "api_key=harness:harness";
 
-/// A client of one instance. Each thread has its own.
+/// A client of one instance. Each thread has a separate one.
 #[derive(Debug)]
 pub struct Ari {
     address: SocketAddr,
@@ -23,13 +23,13 @@ pub struct Ari {
 }
 
 impl Ari {
-    /// For the instance whose HTTP server is at `address`; `root` is ARI's path there.
+    /// A client of the instance whose HTTP server is at `address`; `root` is ARI's path there.
     pub fn new(address: SocketAddr, root: String) -> Self {
         Self { address, root, socket: None }
     }
 
-    /// Calls this endpoint and gives the channel, with this unique id, to the extension of the context `bench`. Returns
-    /// before it is answered.
+    /// Calls this endpoint and sends the channel, with this unique id, to the extension of the context `bench`. Returns
+    /// before the call is answered.
     pub fn originate(&mut self, endpoint: &str, id: &str, extension: &str) -> Result<()> {
         let endpoint = endpoint.replace('/', "%2F");
         let query = format!(
@@ -38,14 +38,14 @@ impl Ari {
         self.request("POST", "channels", &query).map(drop)
     }
 
-    /// A channel's variable.
+    /// The value of a channel's variable.
     pub fn variable(&mut self, channel: &str, name: &str) -> Result<String> {
         let answer =
             self.request("GET", &format!("channels/{channel}/variable"), &format!("variable={name}"))?;
         Ok(answer.get("value").and_then(Value::as_str).ok_or("a variable without a value")?.to_owned())
     }
 
-    /// How many channels there are.
+    /// The number of channels.
     pub fn channels(&mut self) -> Result<usize> {
         Ok(self.request("GET", "channels", "")?.as_array().map_or(0, Vec::len))
     }
@@ -54,7 +54,7 @@ impl Ari {
     fn request(&mut self, method: &str, path: &str, query: &str) -> Result<Value> {
         let request =
             format!("{method} {}/{path}?{KEY}&{query} HTTP/1.1\r\nHost: localhost\r\n\r\n", self.root);
-        // Asterisk ends a connection that was quiet for a while.
+        // Asterisk closes a connection that was idle for a while.
         let answer = match self.socket.take() {
             Some(socket) => match exchange(socket, &request) {
                 Err(error) if !is_timeout(&*error) => exchange(self.connect()?, &request),
@@ -89,7 +89,7 @@ fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
     error.is_some_and(|error| matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut))
 }
 
-/// Sends a request and reads the answer: the connection if it can be used again, the status, the body.
+/// Sends a request and reads the answer. Returns the connection if it can be reused, the status, and the body.
 fn exchange(mut socket: TcpStream, request: &str) -> Result<(Option<TcpStream>, u16, Vec<u8>)> {
     socket.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();

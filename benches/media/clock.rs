@@ -1,4 +1,4 @@
-//! The one clock of a run: send times travel inside the media, so every thread must read the same one.
+//! The clock of a run: send times travel inside the media, so every thread must read the same clock.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};

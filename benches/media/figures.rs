@@ -1,13 +1,13 @@
-//! What is measured: names, units, and which way is better.
+//! The figures: names, units, and whether more or less is better.
 
-/// Which way is better.
+/// Whether more or less of a figure is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Better {
     /// Less.
     Lower,
     /// More.
     Higher,
-    /// It only says what happened.
+    /// Neither: the figure only describes the run.
     Neither,
 }
 
@@ -16,13 +16,13 @@ pub enum Better {
 pub struct Figure {
     /// Its name in the JSON file.
     pub key: &'static str,
-    /// Its name for people.
+    /// The title for people.
     pub title: &'static str,
     /// Its unit, if it has one.
     pub unit: &'static str,
     /// Which way is better.
     pub better: Better,
-    /// Whether it stands in the table of results; the rest is in the JSON file.
+    /// Whether it is in the table of results; other figures are only in the JSON file.
     pub in_table: bool,
 }
 
@@ -57,7 +57,7 @@ figures! {
     DRIVER_THREADS "driver_threads" "the driver's own threads" "" Neither table;
     DESCRIPTORS "descriptors_per_channel" "descriptors per channel" "" Lower table;
     MEMORY "memory_kib_per_channel" "memory per channel" "KiB" Lower table;
-    // What the apps see.
+    // As the apps see it.
     LATENCY_P50 "latency_p50_ms" "latency p50" "ms" Lower table;
     LATENCY_P99 "latency_p99_ms" "latency p99" "ms" Lower table;
     LATENCY_P999 "latency_p999_ms" "latency p99.9" "ms" Lower table;
@@ -70,7 +70,7 @@ figures! {
     LOST "frames_lost" "frames lost" "" Lower table;
     OUT_OF_ORDER "frames_out_of_order" "frames out of order" "" Lower file;
     CORRUPT "frames_corrupt" "frames damaged" "" Lower file;
-    // Bulk.
+    // Bulk media.
     INGEST_CPU "ingest_cpu_us" "CPU per frame taken in bulk" "µs" Lower table;
     INGEST_FRAMES "ingest_frames" "frames taken in bulk" "" Neither file;
     INGEST_P50 "ingest_p50_ms" "time to take 18 s, p50" "ms" Lower table;
@@ -93,7 +93,7 @@ figures! {
     LIST_MAX "list_max_ms" "ARI list of channels, longest" "ms" Lower table;
     VARIABLE_P50 "variable_p50_ms" "ARI variable of the slow channel, p50" "ms" Lower table;
     VARIABLE_MAX "variable_max_ms" "ARI variable of the slow channel, longest" "ms" Lower table;
-    // A stall of the whole process.
+    // Asterisk is stopped for a while.
     RECOVERED "recovered_percent" "calls back to normal within 1 s" "%" Higher table;
     RECOVERY_P50 "recovery_p50_ms" "back to normal after (3000: never), p50" "ms" Lower table;
     RECOVERY_MAX "recovery_max_ms" "back to normal after (3000: never), longest" "ms" Lower table;
@@ -114,9 +114,9 @@ figures! {
 pub struct Outcome {
     /// Figures and values.
     pub figures: Vec<(&'static Figure, f64)>,
-    /// More than fits into figures.
+    /// Data that does not fit into figures.
     pub details: serde_json::Map<String, serde_json::Value>,
-    /// What was not as it should be.
+    /// What went wrong.
     pub notes: Vec<String>,
 }
 
@@ -126,7 +126,7 @@ impl Outcome {
         self.figures.push((figure, value));
     }
 
-    /// A figure's value.
+    /// The value of a figure.
     pub fn get(&self, figure: &Figure) -> Option<f64> {
         self.figures.iter().find(|(known, _)| known.key == figure.key).map(|(_, value)| *value)
     }

@@ -1,35 +1,35 @@
-//! When and where it was measured.
+//! The time and the place of a measurement.
 
 use std::fs;
 use std::process::Command;
 
 use serde::Serialize;
 
-/// A run's circumstances.
+/// The circumstances of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Machine {
-    /// UTC.
+    /// The date in UTC.
     pub date: String,
-    /// How it was started.
+    /// The command line.
     pub command: String,
-    /// Processors that may be used.
+    /// The number of processors that may be used.
     pub cores: usize,
-    /// What they are.
+    /// The model of the processors.
     pub processor: String,
-    /// All of it, GiB.
+    /// Total memory, GiB.
     pub memory_gib: f64,
     /// The kernel's release.
     pub kernel: String,
-    /// The commit that was checked out, with a plus if something was changed since.
+    /// The commit that was checked out, with a plus if files have changed since.
     pub commit: String,
-    /// What Asterisk says it is.
+    /// The version that Asterisk reports.
     pub asterisk: String,
-    /// Processes that were ready to run, per core, in the minute before: others at work make for bad figures.
+    /// The load average over the last minute before the run, per core: other active processes make the figures worse.
     pub load_before: f64,
 }
 
 impl Machine {
-    /// This one, now.
+    /// Describes this machine at this time.
     pub fn here(asterisk: String) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
@@ -65,7 +65,7 @@ fn commit() -> String {
     if changed { format!("{commit}+") } else { commit }
 }
 
-/// As one would type it.
+/// The command line as one would type it.
 fn command(arguments: &[String]) -> String {
     match arguments {
         [] => "make bench".into(),

@@ -1,19 +1,20 @@
-//! The benchmark: Debian's chan_websocket.so, written in C, and ours, under the same load on the same machine, one
-//! after the other and again, so that what the machine does meanwhile hits both.
+//! The benchmark: Debian's chan_websocket.so, written in C, and ours, under the same load on the same machine. They
+//! alternate, and everything is repeated, so that changes on the machine affect both.
 //!
-//! `make bench` does all of it, `make bench-quick` a bit; `BENCH="--scenario echo-out --channels 100"` and so on choose
-//! (`cargo bench --no-default-features --bench media -- --help`).
+//! `make bench` runs everything, `make bench-quick` a part; `BENCH="--scenario echo-out --channels 100"` and the like
+//! select a part (`cargo bench --no-default-features --bench media -- --help`).
 //!
-//! | module | what lives there |
+//! | module | contents |
 //! | --- | --- |
-//! | [`scenarios`] | what is done: calls that last, bulk, set-up, a slow app, a stall, saturation |
+//! | [`scenarios`] | the kinds of load: long calls, bulk, set-up, a slow app, a stall, saturation |
 //! | [`rig`] | one Asterisk with one module, the generator at the other end, the calls between them |
 //! | [`generator`] | the apps: few threads, every frame checked, their own lateness measured |
 //! | [`procfs`] | what Asterisk uses |
 //! | [`runner`] | all runs, in alternation |
 //! | [`report`] | tables, targets, JSON, picture |
 //!
-//! It needs what `make setup` and `make build` leave, root (it starts Asterisk with chroot), and strace for the syscalls.
+//! It needs the results of `make setup` and `make build`, root (it starts Asterisk with chroot), and strace for the
+//! syscalls.
 
 // A program exports nothing.
 #![allow(unreachable_pub)]
@@ -22,7 +23,7 @@ mod ari;
 mod clock;
 mod figures;
 mod generator;
-// Shared with the tests, which use more of it, and panic when Asterisk does not start.
+// Shared with the tests, which use more of it, and which panic when Asterisk does not start.
 #[allow(unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #[path = "../../tests/host/harness/mod.rs"]
 mod harness;
@@ -44,7 +45,7 @@ use self::machine::Machine;
 use self::options::{HELP, Only, Options};
 use self::report::{Results, json, markdown, picture};
 
-/// What went wrong is only ever told.
+/// Errors are only reported.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> ExitCode {
@@ -94,9 +95,9 @@ fn run() -> Result<ExitCode> {
     Ok(if ours_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Each channel has a few descriptors on either side; Asterisk inherits the limit.
+/// Each channel has a few descriptors on either side. Asterisk inherits the limit.
 fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
-    // As many as may be; if not, saturation will say so.
+    // The hard limit. If it is too low, saturation shows it.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }

@@ -1,4 +1,4 @@
-//! What the command line asks for.
+//! The options of the command line.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,31 +24,31 @@ Debian's C module and ours under load, in alternation.
   --list                 list the scenarios
 ";
 
-/// What to do.
+/// The options.
 #[derive(Debug)]
 pub struct Options {
-    /// Less of everything.
+    /// Run less of everything.
     pub quick: bool,
-    /// Which scenarios; empty: all.
+    /// The scenarios to run; empty: all.
     pub scenarios: Vec<String>,
-    /// How many channels, instead of the scenarios' own numbers.
+    /// The numbers of channels, instead of those of the scenarios.
     pub channels: Vec<usize>,
-    /// How often everything is done.
+    /// The number of repetitions.
     pub repetitions: usize,
-    /// How long each measurement takes.
+    /// The duration of each measurement.
     pub duration: Duration,
-    /// What is compared. Ratios are to the first one.
+    /// The modules to compare. Ratios are to the first one.
     pub variants: Vec<Variant>,
     /// Threads of the generator.
     pub workers: usize,
-    /// Where the results go.
+    /// The folder for the results.
     pub output: PathBuf,
-    /// Say what there is, and do nothing.
+    /// Only print information.
     pub only: Option<Only>,
 }
 
 impl Options {
-    /// Keeps copies of the builds of ours that are measured, for the whole run: a build may run meanwhile.
+    /// Copies the measured builds of ours for the whole run, because they may be rebuilt meanwhile.
     pub fn keep_builds(&mut self) -> Result<()> {
         for variant in self.variants.iter_mut().filter(|variant| variant.is_ours()) {
             let file = variant.file.clone().unwrap_or_else(sandbox::our_module);
@@ -60,7 +60,7 @@ impl Options {
     }
 }
 
-/// Something that is done instead of measuring.
+/// Information that is printed instead of measuring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Only {
     /// Help.
@@ -89,7 +89,7 @@ impl Options {
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
             match argument.as_str() {
-                // Cargo says this.
+                // Cargo adds this.
                 "--bench" => {}
                 "--quick" => options.quick = true,
                 "--scenario" => options.scenarios = list(&value()?),

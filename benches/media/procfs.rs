@@ -1,4 +1,4 @@
-//! What the kernel knows about a process: processor time, context switches, memory, descriptors, by thread.
+//! A process in /proc: processor time, context switches, memory, descriptors, by thread.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,16 +10,16 @@ use crate::Result;
 /// Length of a tick in /proc/<pid>/stat (USER_HZ, always 100 for user space on Linux).
 const TICK_MS: u64 = 10;
 
-/// One thread's counts since it began, or the difference of two.
+/// The counts of a thread since it began, or the difference of two.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
     /// Time on a processor, ns.
     pub cpu_ns: u64,
-    /// Time ready to run without a processor, ns.
+    /// Time during which it was ready to run but had no processor, ns.
     pub waiting_ns: u64,
-    /// Times that it slept.
+    /// Voluntary context switches.
     pub voluntary: u64,
-    /// Times that it was made to give way.
+    /// Involuntary context switches.
     pub involuntary: u64,
 }
 
@@ -53,13 +53,13 @@ struct Task {
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     at: Instant,
-    /// Processor time of all its threads, those included that are gone.
+    /// Processor time of all its threads, including those that have ended.
     ticks: Duration,
     tasks: BTreeMap<u32, Task>,
 }
 
 impl Snapshot {
-    /// Takes one.
+    /// Takes a snapshot.
     pub fn take(pid: u32) -> Result<Self> {
         let ticks = process_ticks(pid)?;
         let at = Instant::now();
@@ -67,7 +67,7 @@ impl Snapshot {
         for entry in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
             let name = entry.file_name();
             let Some(tid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-            // It may have ended just now.
+            // The thread may have ended just now.
             if let Some(task) = read_task(&entry.path()) {
                 tasks.insert(tid, task);
             }
@@ -75,18 +75,18 @@ impl Snapshot {
         Ok(Self { at, ticks, tasks })
     }
 
-    /// How many threads.
+    /// The number of threads.
     pub fn threads(&self) -> usize {
         self.tasks.len()
     }
 
-    /// Names of threads that begin so.
+    /// The names of threads with this prefix.
     pub fn threads_named(&self, prefix: &str) -> Vec<&str> {
         let names = self.tasks.values().map(|task| task.name.as_str());
         names.filter(|name| name.starts_with(prefix)).collect()
     }
 
-    /// Processor time, since `earlier`, of the threads whose name begins so.
+    /// The processor time since `earlier` of the threads whose names have this prefix.
     pub fn cpu_of(&self, earlier: &Self, prefix: &str) -> Duration {
         let named = self.tasks.iter().filter(|(_, task)| task.name.starts_with(prefix));
         let used = named.map(|(tid, task)| {
@@ -101,24 +101,24 @@ impl Snapshot {
     }
 }
 
-/// Threads of Asterisk, by what they are for.
+/// Threads of Asterisk, by purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
-    /// The driver's own.
+    /// The driver's threads.
     Driver,
-    /// Those that came with the calls.
+    /// Threads that were started with the calls.
     Channels,
-    /// The rest.
+    /// Other threads.
     Core,
 }
 
-/// The name of the driver's own threads begins with this.
+/// The prefix of the names of the driver's threads.
 pub const DRIVER_THREADS: &str = "ws-";
 
 /// What a process used between two moments.
 #[derive(Debug, Clone)]
 pub struct Difference {
-    /// Time between them.
+    /// The time between them.
     pub elapsed: Duration,
     /// Processor time.
     pub cpu: Duration,
@@ -128,7 +128,8 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// From `before` to `after`; threads that `idle`, taken without calls, does not know are the channels'.
+    /// The difference from `before` to `after`. Threads that are not in `idle`, which was taken without calls, are
+    /// those of the channels.
     pub fn between(before: &Snapshot, after: &Snapshot, idle: Option<&Snapshot>) -> Self {
         let mut groups = [Usage::default(); 3];
         for (tid, task) in &after.tasks {
@@ -145,15 +146,15 @@ impl Difference {
             }
         }
         let [driver, channels, core] = groups;
-        // The sum of the threads is exact, but threads that came and went are not in it, and some kernels do not count
-        // it at all. The process's own clock knows all, in ticks.
+        // The sum over the threads is exact, but lacks threads that came and went, and some kernels do not count it.
+        // The clock of the process has everything, in ticks.
         let sum = Duration::from_nanos(driver.cpu_ns + channels.cpu_ns + core.cpu_ns);
         let ticks = after.ticks.saturating_sub(before.ticks);
         let cpu = if ticks > sum + Duration::from_millis(2 * TICK_MS) { ticks } else { sum };
         Self { elapsed: after.at.saturating_duration_since(before.at), cpu, driver, channels, core }
     }
 
-    /// What a group of threads used.
+    /// The usage of a group of threads.
     pub fn of(&self, group: Group) -> Usage {
         match group {
             Group::Driver => self.driver,
@@ -162,7 +163,7 @@ impl Difference {
         }
     }
 
-    /// What all used. Its processor time leaves threads out that are gone: see [`Difference::cpu`].
+    /// The usage of all threads. Its processor time lacks threads that have ended: see [`Difference::cpu`].
     pub fn all(&self) -> Usage {
         let mut all = self.driver;
         all += self.channels;
@@ -177,7 +178,7 @@ pub fn memory_kib(pid: u32) -> Result<u64> {
     number_after(&status, "RssAnon:").ok_or_else(|| "no RssAnon".into())
 }
 
-/// How many descriptors are open.
+/// The number of open descriptors.
 pub fn descriptors(pid: u32) -> Result<usize> {
     Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
 }
@@ -194,7 +195,7 @@ pub fn machine_cpu() -> Result<Duration> {
     let stat = fs::read_to_string("/proc/stat")?;
     let fields = stat.lines().next().ok_or("no first line in stat")?.split_whitespace().skip(1);
     let ticks: Vec<u64> = fields.filter_map(|field| field.parse().ok()).collect();
-    // user, nice, system, idle, iowait, irq, softirq, steal; guests are in the first two already.
+    // user, nice, system, idle, iowait, irq, softirq, steal; guest time is included in the first two.
     let busy =
         ticks.iter().enumerate().take(8).filter(|(field, _)| !matches!(field, 3 | 4)).map(|(_, ticks)| ticks);
     Ok(Duration::from_millis(TICK_MS * busy.sum::<u64>()))
@@ -202,7 +203,7 @@ pub fn machine_cpu() -> Result<Duration> {
 
 fn process_ticks(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name, in parentheses, may hold anything; utime and stime are the 12th and 13th field after it.
+    // The name, in parentheses, may contain anything; utime and stime are the 12th and 13th field after it.
     let fields = stat.rsplit_once(')').map(|(_, fields)| fields).ok_or("no fields in stat")?;
     let ticks: u64 =
         fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();

@@ -18,7 +18,7 @@ use crate::harness::conf::DRIVER;
 use crate::procfs::{self, Difference, Snapshot};
 use crate::variant::Variant;
 
-/// What the calls are connected to.
+/// The dialplan that the calls are connected to.
 const DIALPLAN: &str = "
 [bench]
 ; Plays back to the app what it says.
@@ -29,13 +29,13 @@ exten => pair,1,Dial(WebSocket/bench/c(ulaw))
 exten => phone,1,Dial(UnicastRTP/127.0.0.1:${PHONE_PORT}/c(ulaw))
 ";
 
-/// How long calls may take to come up or to end.
+/// How long calls may take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// How many calls may be on their way up at a time: more would only wait for each other.
+/// How many calls may be starting at a time: more would only wait for each other.
 const PENDING: usize = 8;
 
-/// Who connects to whom, and how.
+/// Which side connects, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// Asterisk connects to the app.
@@ -49,7 +49,7 @@ pub enum Way {
 }
 
 impl Way {
-    /// What is dialled, with these options.
+    /// The dial string, with these options.
     pub fn endpoint(self, options: &str) -> String {
         let connection = match self {
             Self::Out => "bench",
@@ -65,7 +65,7 @@ impl Way {
     }
 }
 
-/// Asterisk at rest, to compare with.
+/// Asterisk without calls, for comparison.
 #[derive(Debug, Clone)]
 pub struct Idle {
     /// Its threads.
@@ -76,16 +76,16 @@ pub struct Idle {
     pub descriptors: usize,
 }
 
-/// What was used during a window.
+/// The usage during a window.
 #[derive(Debug)]
 pub struct Measured {
-    /// By Asterisk.
+    /// The usage of Asterisk.
     pub asterisk: Difference,
-    /// By the generator: the processor time of its workers, as a share of the time.
+    /// The processor time of the generator's workers, as a share of the elapsed time.
     pub generator_load: f64,
-    /// Cores used by processes that have nothing to do with it.
+    /// Cores used by unrelated processes.
     pub others: f64,
-    /// What the apps saw.
+    /// The measurements of the apps.
     pub window: Window,
 }
 
@@ -94,21 +94,21 @@ pub struct Measured {
 pub struct Rig {
     /// The instance.
     pub asterisk: Arc<Asterisk>,
-    /// The other end.
+    /// The generator at the other end.
     pub generator: Generator,
-    /// For one thread.
+    /// ARI, for one thread.
     pub ari: Ari,
     /// Asterisk before the calls, after one call of each way in use.
     pub idle: Option<Idle>,
     /// Apps that have started, and their channels' unique ids.
     pub apps: HashMap<u32, String>,
-    /// What was not as it should be.
+    /// What went wrong.
     pub notes: Vec<String>,
     calls: usize,
 }
 
 impl Rig {
-    /// Starts Asterisk and the generator. `phone_port` is where `extension phone` sends RTP to, if anywhere.
+    /// Starts Asterisk and the generator. `extension phone` sends RTP to `phone_port`, if there is one.
     pub fn start(variant: &Variant, workers: usize, phone_port: Option<u16>) -> Result<Self> {
         let generator = Generator::start(workers)?;
         let client = |name: &str, scheme: &str, port: u16, more: &str| {
@@ -127,7 +127,7 @@ impl Rig {
             .dialplan(&format!("[globals]\nPHONE_PORT = {}\n{DIALPLAN}", phone_port.unwrap_or(9)));
         if phone_port.is_some() {
             config = config.file("rtp.conf", "[general]\n").file("pjproject.conf", "");
-            // AudioSocket is what phones are bridged to instead of ours.
+            // For comparison, phones are bridged to AudioSocket instead of our module.
             let rivals = ["res_audiosocket", "chan_audiosocket"];
             for module in ["res_pjproject", "res_rtp_asterisk", "res_rtp_multicast", "chan_rtp"]
                 .into_iter()
@@ -151,12 +151,13 @@ impl Rig {
         Ok(Self { asterisk, generator, ari, idle: None, apps: HashMap::new(), notes: Vec::new(), calls: 0 })
     }
 
-    /// Asterisk's process.
+    /// The process id of Asterisk.
     pub fn pid(&self) -> u32 {
         self.asterisk.pid()
     }
 
-    /// Makes a call and ends it, so that what Asterisk does once is done, and notes what Asterisk is without calls.
+    /// Makes a call and ends it, so that everything that Asterisk does only once is done, and notes the usage of
+    /// Asterisk without calls.
     pub fn warm_up(&mut self, way: Way) -> Result<()> {
         self.call(way, "c(ulaw)", "echo", 2, 1)?;
         self.end_calls()?;
@@ -167,7 +168,7 @@ impl Rig {
         Ok(())
     }
 
-    /// Makes `count` calls, each of which brings `apps` apps up, and waits until they are.
+    /// Makes `count` calls with `apps` apps each, and waits until all apps are up.
     pub fn call(
         &mut self,
         way: Way,
@@ -179,7 +180,7 @@ impl Rig {
         let before = self.apps.len();
         for number in 0..count {
             self.originate(way, options, extension)?;
-            // INCOMING calls one after the other: the C module deadlocks when they come in parallel.
+            // INCOMING calls are made one after the other: the C module deadlocks if they are made in parallel.
             let pending = if way.is_in() { 0 } else { PENDING };
             self.wait_for_apps(before + ((number + 1) * apps).saturating_sub(pending))?;
         }
@@ -193,7 +194,7 @@ impl Rig {
         originate(&mut self.ari, &self.asterisk, &connector, &Call { way, options, extension, id: &id })
     }
 
-    /// Waits until so many apps are up.
+    /// Waits until this many apps are up.
     pub fn wait_for_apps(&mut self, count: usize) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while self.apps.len() < count {
@@ -208,7 +209,7 @@ impl Rig {
         Ok(())
     }
 
-    /// Takes note of an event.
+    /// Handles an event.
     pub fn note(&mut self, event: Event) {
         match event {
             Event::Started { id, channel, .. } => drop(self.apps.insert(id, channel)),
@@ -225,14 +226,14 @@ impl Rig {
         }
     }
 
-    /// Notes something that is not as it should be, once.
+    /// Notes an error, once.
     pub fn complain(&mut self, what: String) {
         if !self.notes.contains(&what) && self.notes.len() < 20 {
             self.notes.push(what);
         }
     }
 
-    /// Notes all events that have come.
+    /// Handles all events that have come.
     pub fn note_events(&mut self) {
         while let Some(event) = self.generator.event(Instant::now()) {
             self.note(event);
@@ -264,7 +265,7 @@ impl Rig {
         }
     }
 
-    /// Measures for a while.
+    /// Measures for this time.
     pub fn measure(&mut self, duration: Duration) -> Result<Measured> {
         self.measure_while(|_| {
             thread::sleep(duration);
@@ -272,7 +273,7 @@ impl Rig {
         })
     }
 
-    /// Measures while something is done.
+    /// Measures while `work` runs.
     pub fn measure_while(&mut self, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<Measured> {
         let own = std::process::id();
         let own_before = Snapshot::take(own)?;
@@ -298,7 +299,7 @@ impl Rig {
         })
     }
 
-    /// Stops Asterisk. Returns what was not as it should be.
+    /// Stops Asterisk. Returns what went wrong.
     pub fn finish(self) -> Vec<String> {
         let mut notes = self.notes;
         drop(self.generator);
@@ -308,7 +309,7 @@ impl Rig {
         notes
     }
 
-    /// For the scenarios whose apps do not just speak.
+    /// For scenarios whose apps do more than send media.
     pub fn set_life(&self, life: Life) {
         self.generator.set_life(life);
     }
@@ -317,17 +318,17 @@ impl Rig {
 /// A call to be made.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
-    /// Who connects.
+    /// The side that connects.
     pub way: Way,
     /// The dial string's options.
     pub options: &'a str,
-    /// What it is connected to.
+    /// The extension that it is connected to.
     pub extension: &'a str,
     /// The channel's unique id.
     pub id: &'a str,
 }
 
-/// Makes a call, and connects the app if that is the app's part. Any thread may do it, with an `ari` of its own.
+/// Makes a call, and connects the app if the app has to connect. Each thread uses a separate `ari`.
 pub fn originate(ari: &mut Ari, asterisk: &Asterisk, connector: &Connector, call: &Call<'_>) -> Result<()> {
     ari.originate(&call.way.endpoint(call.options), call.id, call.extension)?;
     if !call.way.is_in() {

@@ -1,4 +1,4 @@
-//! Does everything that was asked for, the modules in alternation.
+//! Runs everything that was requested, with the modules in alternation.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use crate::report::{Results, Run};
 use crate::scenarios::{self, Scenario, Setting};
 use crate::variant::Variant;
 
-/// What is done once per repetition and module.
+/// A scenario with a number of channels, which runs once per repetition and module.
 #[derive(Debug, Clone, Copy)]
 struct Item {
     scenario: &'static Scenario,
     channels: usize,
 }
 
-/// Does it all. `results` grows, and `keep` is called with it after every repetition.
+/// Runs everything. Adds to `results`, and calls `keep` with it after every repetition.
 pub fn run(options: &Options, results: &mut Results, keep: impl Fn(&Results) -> Result<()>) -> Result<()> {
     let plan = plan(options);
     let is_left_out =
@@ -28,7 +28,7 @@ pub fn run(options: &Options, results: &mut Results, keep: impl Fn(&Results) -> 
     let begin = Instant::now();
     for repetition in 0..options.repetitions {
         for item in plan.iter().filter(|item| !is_left_out(item, repetition)) {
-            // Now the one first and now the other: what comes second finds a warmer machine.
+            // The order alternates, because the second run finds a warmer machine.
             let mut variants: Vec<&Variant> = options.variants.iter().collect();
             if repetition % 2 == 1 {
                 variants.reverse();
@@ -49,7 +49,7 @@ fn plan(options: &Options) -> Vec<Item> {
     let named = |scenario: &Scenario| options.scenarios.iter().any(|name| name == scenario.name);
     let chosen = scenarios::ALL.iter().filter(|scenario| options.scenarios.is_empty() || named(scenario));
     let items = chosen.flat_map(|scenario| {
-        // Quick or not, what was asked for by name is done.
+        // A scenario that was requested by name also runs in quick mode.
         let own = if options.quick && !(scenario.quick.is_empty() && named(scenario)) {
             scenario.quick
         } else {
@@ -61,7 +61,7 @@ fn plan(options: &Options) -> Vec<Item> {
     items.collect()
 }
 
-/// The harness panics when Asterisk does not behave; that ends this run and no other.
+/// The harness panics when Asterisk fails; that ends only this run.
 fn attempt(item: Item, variant: &Variant, options: &Options) -> Result<Outcome> {
     let Item { scenario, channels } = item;
     let setting = Setting { variant, channels, duration: options.duration, workers: options.workers };

@@ -1,4 +1,4 @@
-//! Which modules are compared.
+//! The modules to compare.
 
 use std::path::PathBuf;
 
@@ -10,9 +10,9 @@ use crate::harness::asterisk::Module;
 pub struct Variant {
     /// Its name in reports.
     pub name: String,
-    /// Whose it is.
+    /// Which module it is.
     pub module: Module,
-    /// The file, if it is not the usual one.
+    /// The file, if it is not the default one.
     pub file: Option<PathBuf>,
     /// Lines of chan_websocket.conf's `[global]`.
     pub settings: Vec<String>,
@@ -24,12 +24,12 @@ impl Variant {
         Self { name: "C".into(), module: Module::Oracle, file: None, settings: Vec::new() }
     }
 
-    /// Ours, as it was built.
+    /// Our module in its default build.
     pub fn ours() -> Self {
         Self { name: "ours".into(), module: Module::Ours, file: None, settings: Vec::new() }
     }
 
-    /// Ours in another build or with other settings, from `name[=part,…]`: a part is a file, or `option:value`.
+    /// Our module in another build or with other settings, from `name[=part,…]`: a part is a file, or `option:value`.
     pub fn parse(text: &str) -> Result<Self> {
         let (name, parts) = text.split_once('=').unwrap_or((text, ""));
         let mut variant = Self { name: name.to_owned(), ..Self::ours() };
@@ -45,7 +45,7 @@ impl Variant {
         Ok(variant)
     }
 
-    /// Whether it is ours, in whatever build.
+    /// Whether it is our module, in any build.
     pub fn is_ours(&self) -> bool {
         self.module == Module::Ours
     }

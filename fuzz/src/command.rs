@@ -1,4 +1,4 @@
-//! Text messages of an application, in both formats, as it may send them, and what comes back of them.
+//! Text messages of an application, in both formats, and the answers to them.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ const MAX_BYTES: usize = 2048;
 /// The commands that plain text does not have.
 const ADDED: [&str; 5] = ["SUBSCRIBE", "SEND_DTMF", "SEND_TEXT", "SEND_EVENT", "TRANSFER"];
 
-/// The first byte chooses the format, the others are the message.
+/// The first byte selects the format, the others are the message.
 pub fn command(bytes: &[u8]) {
     let Some((first, message)) = bytes.split_first() else { return };
     let Ok(text) = std::str::from_utf8(message) else { return };
@@ -29,7 +29,7 @@ fn plain_text(text: &str) {
     check_answer(&parsed);
 }
 
-/// The contract, told once more in other words.
+/// The expected result, implemented a second time in another way.
 fn expected_plain_text(text: &str) -> Result<Command, CommandError> {
     if text.len() > MAX_BYTES {
         return Err(CommandError::TooLong { len_bytes: text.len(), max_bytes: MAX_BYTES });
@@ -71,7 +71,7 @@ fn expected_plain_text(text: &str) -> Result<Command, CommandError> {
 fn json_text(text: &str) {
     let parsed = parse(text, Spelling::Json, MAX_BYTES);
     if let Ok(command) = &parsed {
-        // What it says, written anew, says the same.
+        // The command, written again, parses to the same command.
         let again = rewritten(command);
         assert_eq!(parse(&again, Spelling::Json, usize::MAX).as_ref(), Ok(command), "{text:?}");
         let object: Value = serde_json::from_str(text.trim_matches(|c| c <= ' ')).unwrap();
@@ -125,7 +125,7 @@ fn rewritten(command: &Command) -> String {
         Command::SendEvent(request) => {
             object["name"] = json!(request.name);
             set_id(&mut object, request.correlation_id.as_ref());
-            // As it was written.
+            // As the application wrote it.
             let text = object.to_string();
             return format!("{},\"data\":{}}}", text.trim_end_matches('}'), request.data);
         }
@@ -147,7 +147,7 @@ fn set_id(object: &mut Value, id: Option<&String>) {
     }
 }
 
-/// What the application is told arrives as it was meant.
+/// The answer reaches the application with the intended content.
 fn check_answer(parsed: &Result<Command, CommandError>) {
     match parsed {
         Ok(Command::MarkMedia { correlation_id } | Command::StopMediaBuffering { correlation_id }) => {
@@ -178,7 +178,7 @@ fn check_answer(parsed: &Result<Command, CommandError>) {
     }
 }
 
-/// An ERROR about an added command says which, and has its id if that is valid.
+/// An ERROR about an added command names it, and has its id if that is valid.
 fn check_refusal(error: &RequestError) {
     assert!(error.correlation_id.as_ref().is_none_or(|id| (1..=1024).contains(&id.len())));
     let event = Event::RequestRefused(Box::new(error.clone()));
@@ -187,7 +187,7 @@ fn check_refusal(error: &RequestError) {
     assert_eq!(read.get("correlation_id").and_then(Value::as_str), error.correlation_id.as_deref());
 }
 
-/// The spaces at the end of an id, which belong to it.
+/// The spaces at the end of an id, which are a part of it.
 fn trailing(id: &str) -> &str {
     &id[id.trim_end_matches(' ').len()..]
 }

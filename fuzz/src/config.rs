@@ -1,4 +1,4 @@
-//! Configuration: chan_websocket.conf as Asterisk hands it on, and a websocket_client made of the same text.
+//! Configuration: chan_websocket.conf as Asterisk passes it, and a websocket_client made of the same text.
 
 use super::input::text;
 use crate::net::upgrade::UpgradeRequest;
@@ -20,7 +20,7 @@ pub fn config(bytes: &[u8]) {
     for error in &errors {
         assert!(!error.to_string().contains('\n') && error.to_string().starts_with(FILE), "{error}");
     }
-    // The same file again changes nothing, and on top of other settings a good one says the same.
+    // Loading the same file again changes nothing, and a good file has the same result on top of other settings.
     let (again, errors_again) = parse(FILE, &file, Some(&loaded));
     assert_eq!(again.settings, loaded.settings);
     assert_eq!(errors.is_empty(), errors_again.is_empty());
@@ -54,7 +54,7 @@ fn other() -> Config {
     config
 }
 
-/// Whatever stands in the file, what is in force makes sense.
+/// The active settings are consistent, whatever the file contains.
 fn check_settings(settings: &Settings) {
     let hour = 3_600_000;
     let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap();
@@ -78,13 +78,13 @@ fn check_settings(settings: &Settings) {
     assert!(settings.listing().iter().all(|(_, value)| !value.is_empty()));
 }
 
-/// The first section as the fields of a websocket_client, another with `type = connection` beside it.
+/// The first section gives the fields of a websocket_client, with another section of `type = connection`.
 fn client(file: &ConfigFile, config: &Config, params: Option<&str>) {
     let Some(section) = file.sections.first() else { return };
     let fields = section.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let connection = config.connections.values().next();
     let Ok(mut client) = ClientSettings::new(fields, connection, &config.settings) else { return };
-    // What a caller may have sent in the place of each ${…}.
+    // A value that a caller may have sent for each ${…}.
     let value = params.unwrap_or("a\r\nHost: b").as_bytes();
     match connection.map(|connection| connection.fill(&mut |_| value.to_vec())) {
         Some(Ok(filled)) => client.fill(filled),
@@ -101,7 +101,7 @@ fn client(file: &ConfigFile, config: &Config, params: Option<&str>) {
     check_request(&client, params);
 }
 
-/// A password reaches neither the log nor a debug line.
+/// A password is neither in the log nor in debug output.
 fn check_secrets(client: &ClientSettings) {
     let secret = &client.password;
     let elsewhere = [&client.uri, &client.username, &client.protocols];
@@ -115,7 +115,7 @@ fn check_secrets(client: &ClientSettings) {
     }
 }
 
-/// The request has the lines that it should have, and no others.
+/// The request has the expected lines and no others.
 fn check_request(client: &ClientSettings, params: Option<&str>) {
     let target = client.target(params).unwrap();
     let request = UpgradeRequest {

@@ -6,7 +6,7 @@ use crate::settings::config::MediaOptions;
 use crate::settings::dial_string::{DialOptions, DialString, parse};
 use crate::settings::secrets::dialled_for_log;
 
-/// What follows `WebSocket/`.
+/// The text after `WebSocket/`.
 pub fn dial_string(bytes: &[u8]) {
     let data = text(bytes);
     let Ok(dialled) = parse(&data) else {
@@ -21,21 +21,21 @@ pub fn dial_string(bytes: &[u8]) {
         assert!(!params.is_empty() && params.chars().all(allowed), "{data:?}");
         check_hidden(&data, params);
     }
-    let again = parse(&written(&dialled)).expect("what was understood can be written");
+    let again = parse(&written(&dialled)).expect("the parsed dial string can be written again");
     assert_eq!((again.connection_id, again.options), (dialled.connection_id, dialled.options), "{data:?}");
 }
 
 /// A token in `v()` does not reach the log.
 fn check_hidden(data: &str, params: &str) {
     let params = params.replace('&', ",");
-    // Once, and there: the same may stand in another place, or be put together of quoted pieces.
+    // Only if it occurs once, in `v()`: it may also occur elsewhere, or result from quoted pieces.
     let is_written = data.contains(&format!("v({params})"));
     if params.len() >= 6 && is_written && data.matches(&params).count() == 1 {
         assert!(!dialled_for_log(data).contains(&params), "{data:?}");
     }
 }
 
-/// The dial string with every character that could mean something made literal.
+/// The dial string with every special character quoted.
 fn written(dialled: &DialString) -> String {
     let literal = |text: &str| text.chars().flat_map(|c| ['\\', c]).collect::<String>();
     let DialOptions { codec, no_auto_answer, passthrough, unbuffered, format, direction, uri_params, media } =

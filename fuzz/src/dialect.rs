@@ -1,4 +1,4 @@
-//! Messages of applications that speak a dialect of others: whatever they send, in any order, on one call.
+//! Messages of applications that use another dialect: any messages, in any order, on one call.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::protocol::event::Event;
 
 const MAX_COMMAND: usize = 1024;
 
-/// The first byte says which dialect, the rest is one message a line; `$` stands for the stream's id in each.
+/// The first byte selects the dialect, the rest is one message a line; `$` stands for the stream's id.
 pub fn dialect(bytes: &[u8]) {
     let (first, rest) = bytes.split_first().unwrap_or((&0, &[]));
     let format = ControlMessageFormat::ALL[usize::from(*first) % ControlMessageFormat::ALL.len()];
@@ -46,10 +46,10 @@ pub fn dialect(bytes: &[u8]) {
     }
 }
 
-/// The names that carriers have for the stream's id.
+/// The carriers' names for the stream's id.
 const STREAM_IDS: [&str; 4] = ["streamSid", "stream_sid", "stream_id", "streamId"];
 
-/// As the application learns it from the opening messages; empty where it has none.
+/// The id in the opening messages; empty if they have none.
 fn stream_id(dialect: &dyn Dialect) -> String {
     let mut id = String::new();
     dialect.write_event(&Event::MediaStart(Box::default()), "1.1", &mut |message| {
@@ -64,7 +64,7 @@ fn stream_id(dialect: &dyn Dialect) -> String {
     id
 }
 
-/// What goes out is JSON, each number in its place, where the dialect numbers its messages.
+/// If the dialect numbers its messages: with the numbers filled in, each sent message is JSON and has an `event`.
 fn check_events(dialect: &dyn Dialect, actions: &[Action]) {
     let Some(mut writer) = dialect.wire_writer() else { return };
     for action in actions {

@@ -5,12 +5,12 @@ use crate::net::upgrade::{
     Progress, ResponseParser, UpgradeError, UpgradeRequest, check_request, offered_as,
 };
 
-/// The example of RFC 6455 section 1.3.
+/// The key in the example of RFC 6455 section 1.3.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// A request to us: the first line is GET or another method, the others are headers as Asterisk's HTTP server has
-/// read them.
+/// A request to us: the first line is GET or another method, the others are headers as Asterisk's HTTP server has read
+/// them.
 pub fn upgrade_request(bytes: &[u8]) {
     let request = text(bytes);
     let mut lines = request.split(['\r', '\n']);
@@ -34,7 +34,7 @@ pub fn upgrade_request(bytes: &[u8]) {
     check_answer(&answer, expected);
 }
 
-/// The order in which res_http_websocket looks.
+/// The status, checked in the order of res_http_websocket.
 fn expected_status(is_get: bool, headers: &[(&str, &str)]) -> u16 {
     let header = |name: &str| {
         let mut values =
@@ -42,7 +42,7 @@ fn expected_status(is_get: bool, headers: &[(&str, &str)]) -> u16 {
         values.next_back().filter(|value| !value.is_empty())
     };
     let protocols = header("Sec-WebSocket-Protocol").unwrap_or("media");
-    // The number that it begins with, as sscanf reads it.
+    // The number at its beginning, as sscanf reads it.
     let version = header("Sec-WebSocket-Version").unwrap_or_default();
     let digits = &version[..version.bytes().take_while(u8::is_ascii_digit).count()];
     let number = digits.trim_start_matches('0');
@@ -58,7 +58,7 @@ fn expected_status(is_get: bool, headers: &[(&str, &str)]) -> u16 {
     }
 }
 
-/// One HTTP response, whatever stood in the request.
+/// The answer is one HTTP response, whatever the request contained.
 fn check_answer(answer: &[u8], status: u16) {
     let mut fields = [httparse::EMPTY_HEADER; 8];
     let mut response = httparse::Response::new(&mut fields);
@@ -79,7 +79,7 @@ fn check_answer(answer: &[u8], status: u16) {
     assert_eq!(answer.len(), head + body);
 }
 
-/// A server's answer to our request: lengths of pieces and a zero, then the answer.
+/// A server's answer to our request: lengths of pieces, a zero, and the answer.
 pub fn upgrade_response(bytes: &[u8]) {
     let (all, pieces) = Input::new(bytes).pieces();
     let whole = read(&[all]);

@@ -1,6 +1,6 @@
-//! Takes a fuzzer's bytes apart.
+//! Splits the bytes of a fuzzer.
 
-/// Reads from the front; zeros when there is nothing left.
+/// Reads from the front; gives zeros at the end.
 pub(super) struct Input<'a> {
     rest: &'a [u8],
 }
@@ -36,7 +36,7 @@ impl<'a> Input<'a> {
         lengths
     }
 
-    /// The rest after some lengths and a zero, in pieces of these lengths; the last piece is what they leave.
+    /// The bytes after some lengths and a zero, in pieces of these lengths; the last piece is the remainder.
     pub(super) fn pieces(mut self) -> (&'a [u8], Vec<&'a [u8]>) {
         let lengths = self.lengths();
         let all = self.rest;
@@ -53,7 +53,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Text, with a mark for what is none.
+/// The bytes as text, with replacement characters for invalid UTF-8.
 pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

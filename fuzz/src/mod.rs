@@ -1,8 +1,8 @@
-//! What the fuzz targets do with their bytes: each takes any bytes at all and panics when something does not hold.
+//! The code of the fuzz targets: each accepts any bytes, and panics when a condition does not hold.
 //!
-//! `fuzz/` feeds them from libFuzzer (`make fuzz`); the test below feeds them the corpus that is kept there.
+//! `fuzz/` feeds them from libFuzzer (`make fuzz`); the test below feeds them the stored corpus.
 
-// A panic is how a finding is told.
+// A panic reports a finding.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod command;
@@ -25,10 +25,10 @@ pub use self::proxy_response::proxy_response;
 pub use self::session::session;
 pub use self::stream::stream;
 
-/// What a target does with its bytes.
+/// A target, which gets the bytes.
 pub type Target = fn(&[u8]);
 
-/// All targets by name, which is also that of their folder in `fuzz/corpus`.
+/// All targets by name, which is also the name of their folder in `fuzz/corpus`.
 pub const TARGETS: [(&str, Target); 9] = [
     ("command", command),
     ("config", config),
@@ -47,7 +47,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// Every input of the corpus, among them everything that once broke something.
+    /// Every input of the corpus, including everything that once caused a failure.
     #[test]
     fn the_corpus_holds() {
         for (name, target) in TARGETS {

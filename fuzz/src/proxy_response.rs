@@ -9,10 +9,10 @@ use super::input::{Input, text};
 use crate::net::connector::proxy::{Exchange, ExchangeError};
 use crate::settings::client::Proxy;
 
-/// Lengths of pieces and a zero, then the answer.
+/// Lengths of pieces, a zero, and the answer.
 pub fn proxy_response(bytes: &[u8]) {
     let (all, pieces) = Input::new(bytes).pieces();
-    // More would not fit into the socket; the head's own limit is 16 KiB.
+    // More would not fit into the socket's buffer; the limit of the head is 16 KiB.
     if all.len() > 40_000 {
         return;
     }
@@ -31,7 +31,7 @@ pub fn proxy_response(bytes: &[u8]) {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
-    /// The tunnel stands, and this waits in the socket.
+    /// The tunnel is open, and these bytes wait in the socket.
     Tunnel {
         behind: Vec<u8>,
     },
@@ -39,7 +39,7 @@ enum Outcome {
 }
 
 fn ask(pieces: &[&[u8]]) -> Outcome {
-    // Not TCP: there are not as many ports as a fuzzer wants connections.
+    // Not TCP: a fuzzer makes more connections than there are ports.
     let (ours, mut proxys) = UnixStream::pair().expect("a pair of sockets");
     ours.set_nonblocking(true).unwrap();
     let mut ours = TcpStream::from(OwnedFd::from(ours));

@@ -1,6 +1,6 @@
-//! What a connection is to make of the bytes of its peer: RFC 6455, written down once more, slowly and plainly.
+//! The expected result of a peer's bytes on a connection: RFC 6455, implemented a second time in a slow and simple way.
 
-/// What a call is told.
+/// Something that a call is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Told {
     Text(String),
@@ -8,23 +8,23 @@ pub(super) enum Told {
     ByPeer(u16),
     Fault(u16),
     Lost,
-    /// None of these should come of bytes alone.
+    /// Bytes alone must not cause any other event.
     Other(String),
 }
 
-/// What the bytes come to: what is told first, and how it may end.
+/// The expected result: what is told first, and how the connection may end.
 #[derive(Debug, Default)]
 pub(super) struct Expected {
     pub(super) messages: Vec<Told>,
-    /// One of these. Where a frame is wrong in several ways, the RFC does not say which counts.
+    /// One of these. If a frame has several faults, the RFC does not say which counts.
     pub(super) end: Vec<Told>,
     /// Payloads of the pings before the end.
     pub(super) pings: Vec<Vec<u8>>,
-    /// The end is a close frame, right or wrong.
+    /// The end is a close frame, valid or not.
     pub(super) has_close: bool,
 }
 
-/// Reads `bytes` as from a peer whose frames are masked (a client) or not, which then ends TCP.
+/// Reads `bytes` as from a peer whose frames are masked (a client) or not, and which then ends TCP.
 pub(super) fn expected(bytes: &[u8], masked: bool, max_size: usize) -> Expected {
     let mut reader = Reader { masked, max_size, fragments: None, found: Expected::default() };
     let mut rest = bytes;
@@ -37,23 +37,24 @@ pub(super) fn expected(bytes: &[u8], masked: bool, max_size: usize) -> Expected 
 struct Reader {
     masked: bool,
     max_size: usize,
-    /// The message that has begun: whether it is text, and what there is of it.
+    /// The unfinished message: whether it is text, and its bytes so far.
     fragments: Option<(bool, Vec<u8>)>,
     found: Expected,
 }
 
 impl Reader {
-    /// One frame; what follows it.
+    /// Reads one frame. Returns the bytes after it.
     fn frame<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let Some(frame) = Frame::read(bytes) else {
-            // Half a header: its first two bytes say most of what can be wrong.
+            // Half a header: its first two bytes show most faults.
             let faults = Frame::beginning(bytes).map(|frame| self.faults(&frame)).unwrap_or_default();
             self.found.end = if faults.is_empty() { vec![Told::Lost] } else { faults };
             return &[];
         };
         let faults = self.faults(&frame);
         let Some(payload) = frame.payload(bytes) else {
-            // A wrong header need not wait for its payload; the sum of fragments is made when they are there.
+            // A wrong header is a fault before its payload comes; the sum of fragments is checked when they are
+            // complete.
             self.found.end = faults;
             if !self.found.end.contains(&Told::Fault(1002)) {
                 self.found.end.push(Told::Lost);
@@ -73,7 +74,7 @@ impl Reader {
         &bytes[frame.len()..]
     }
 
-    /// What is wrong with the frame, its payload apart.
+    /// The faults of the frame, except those of its payload.
     fn faults(&self, frame: &Frame) -> Vec<Told> {
         let control = frame.opcode >= 0x8;
         let in_message = self.fragments.is_some();
@@ -101,7 +102,7 @@ impl Reader {
         let (is_text, mut message) = self.fragments.take().unwrap_or_else(|| (frame.opcode == 1, Vec::new()));
         message.extend_from_slice(payload);
         if is_text && let Err(error) = std::str::from_utf8(&message) {
-            // Half a character may go on in the next fragment.
+            // Half a character may continue in the next fragment.
             if frame.fin || error.error_len().is_some() {
                 self.found.end = vec![Told::Fault(1007)];
                 return;
@@ -146,7 +147,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// The first two bytes as if nothing else belonged to it. `None`: not both are there.
+    /// The first two bytes, read as if nothing else belonged to the frame. `None` if they are not both there.
     fn beginning(bytes: &[u8]) -> Option<Self> {
         let (first, second) = (*bytes.first()?, *bytes.get(1)?);
         Some(Self {
@@ -159,7 +160,7 @@ impl Frame {
         })
     }
 
-    /// `None`: not all of the header is there.
+    /// `None` if the header is incomplete.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let (first, second) = (*bytes.first()?, *bytes.get(1)?);
         let (length_len, short) = match second & 0x7f {
@@ -189,7 +190,7 @@ impl Frame {
         self.header_len + usize::try_from(self.payload_len).unwrap()
     }
 
-    /// Without its mask; `None`: not all of it is there.
+    /// The payload, unmasked; `None` if it is incomplete.
     pub(super) fn payload(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let len = usize::try_from(self.payload_len).ok()?;
         let payload = bytes.get(self.header_len..self.header_len.checked_add(len)?)?;

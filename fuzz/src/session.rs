@@ -1,4 +1,4 @@
-//! A whole call as a sequence of events, against the model of it.
+//! A whole call as a sequence of events, compared with a model.
 
 use super::input::Input;
 use crate::playout::overflow::Overflow;
@@ -10,10 +10,10 @@ use crate::protocol::command::MediaDirection;
 use crate::protocol::dialect::ControlMessageFormat;
 use crate::protocol::topic::{Topic, Topics};
 
-/// More make a run slow and find nothing new.
+/// More operations make a run slow and find nothing new.
 const MAX_OPS: usize = 300;
 
-/// The first byte chooses the kind of call, the others what happens on it.
+/// The first byte selects the kind of call, the others select the events.
 pub fn session(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let first = input.byte();
@@ -41,7 +41,7 @@ pub fn session(bytes: &[u8]) {
     both.finish();
 }
 
-/// The next byte chooses how much of what may wait.
+/// The next byte selects the limits of the queue, and silence fill.
 fn with_bounds(config: SessionConfig, input: &mut Input<'_>) -> SessionConfig {
     let chosen = usize::from(input.byte());
     let overflow =

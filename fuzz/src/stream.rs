@@ -16,11 +16,11 @@ use crate::net::connection::{Closed, Connection, ConnectionConfig, Handler, Turn
 use crate::net::outbound::{Dropped, Outbound, Wake};
 use crate::net::transport::Transport;
 
-/// Small, so that a fuzzer comes to it.
+/// Small, so that a fuzzer reaches it.
 const MAX_MESSAGE_SIZE: usize = 1000;
 
-/// The first byte chooses the role, the kind of transport and how much is read at once; then lengths of pieces and a
-/// zero, then what the application sends.
+/// The first byte selects the role, the kind of transport and the size of a read. Then come lengths of pieces, a zero,
+/// and the bytes from the application.
 pub fn stream(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let kind = input.byte();
@@ -48,7 +48,7 @@ fn check(seen: &Seen, expected: &Expected, all: &[u8]) {
     let (end, messages) = seen.told.split_last().expect("the end is told");
     assert_eq!(messages, expected.messages, "{all:02x?}");
     assert!(expected.end.contains(end), "{end:?}, expected one of {:?}: {all:02x?}", expected.end);
-    // Each text is echoed, then comes the close frame.
+    // Each text is echoed, and then comes the close frame.
     let mut echoes: Vec<Sent> = Vec::new();
     for message in messages {
         if let Told::Text(text) = message {
@@ -61,18 +61,18 @@ fn check(seen: &Seen, expected: &Expected, all: &[u8]) {
         _ => None,
     });
     assert_eq!(seen.sent, echoes, "{all:02x?}");
-    // Of several pongs that wait only the newest has to be sent (RFC 6455 section 5.5.3).
+    // Of several waiting pongs only the latest has to be sent (RFC 6455 section 5.5.3).
     let mut pings = expected.pings.iter();
     for pong in &seen.pongs {
         assert!(pings.any(|ping| ping == pong), "a pong without its ping: {all:02x?}");
     }
-    // A peer that has sent a close frame gets none.
+    // No pong has to follow the peer's close frame.
     if !expected.has_close {
         assert_eq!(seen.pongs.last(), expected.pings.last(), "{all:02x?}");
     }
 }
 
-/// What an application sees of us, its pongs apart.
+/// What an application receives from us, except pongs.
 #[derive(Debug, PartialEq, Eq)]
 enum Sent {
     Text(String),
@@ -86,17 +86,17 @@ struct Seen {
     pongs: Vec<Vec<u8>>,
 }
 
-/// How a connection gets what is sent to it.
+/// How the bytes are passed to a connection.
 struct Delivery {
     /// The first piece came after the handshake.
     leftover_first: bool,
-    /// How much is read at once.
+    /// The size of a read.
     scratch_len: usize,
-    /// TCP ends right after the last piece, and poll says so with it.
+    /// TCP ends right after the last piece, and poll reports both together.
     end_with_last: bool,
 }
 
-/// A connection that gets `pieces`, one after the other, and then the end of TCP.
+/// A connection that gets `pieces` one after the other, and then the end of TCP.
 fn run(role: Role, concurrent: bool, delivery: &Delivery, pieces: &[&[u8]]) -> Seen {
     let pipe = Arc::new(Pipe { concurrent, ..Pipe::default() });
     let transport: Arc<dyn Transport> = pipe.clone();
@@ -135,7 +135,8 @@ fn run(role: Role, concurrent: bool, delivery: &Delivery, pieces: &[&[u8]]) -> S
     Seen { told, sent, pongs }
 }
 
-/// Lets the connection read until there is nothing more, as a reactor does: `ended` is said once. True if it is over.
+/// Lets the connection read until there is nothing more, as a reactor does: `ended` is reported once. True if it is
+/// over.
 fn turn(connection: &mut Connection, scratch: &mut [u8], ended: bool) -> bool {
     for number in 0..100_000 {
         match connection.on_readable(scratch, ended && number == 0) {
@@ -147,7 +148,7 @@ fn turn(connection: &mut Connection, scratch: &mut [u8], ended: bool) -> bool {
     panic!("a connection that reads for ever");
 }
 
-/// Takes what was written apart; it must be whole frames, masked or not as the role has it.
+/// Splits the written bytes, which must be whole frames, masked or not as the role requires.
 fn sent(mut bytes: &[u8], role: Role) -> (Vec<Sent>, Vec<Vec<u8>>) {
     let (mut sent, mut pongs) = (Vec::new(), Vec::new());
     while !bytes.is_empty() {
@@ -204,14 +205,14 @@ impl Transport for Pipe {
     }
 }
 
-/// A reactor without a request for a flush: every turn flushes.
+/// Ignores requests for a flush, because every turn flushes here.
 struct Nobody;
 
 impl Wake for Nobody {
     fn wake(&self) {}
 }
 
-/// A call that echoes text and keeps what it is told.
+/// A call that echoes text and keeps everything it is told.
 #[derive(Default)]
 struct Call {
     told: Mutex<Vec<Told>>,

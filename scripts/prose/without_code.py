@@ -1,4 +1,4 @@
-"""Copies a page of Markdown without its code and the targets of its links, line by line the same."""
+"""Copies a page of Markdown without its code and the targets of its links. Line numbers stay the same."""
 
 import re
 import sys

@@ -32,7 +32,7 @@ class Media:
         with open(JOB["media"], "rb") as file:
             self.media = file.read()
         self.extensions = [str(extension) for extension in getattr(peer, "extensions", [])]
-        # A server says here which of the subprotocols it takes.
+        # The return value selects one of the offered subprotocols.
         return "media" if isinstance(self, WebSocketServerProtocol) else None
 
     def onOpen(self):
@@ -72,7 +72,7 @@ class Media:
         same = bytes(self.heard[: len(self.media)]) == self.media
         report(compared="basic", sent=len(self.media), heard=len(self.heard), same=same)
 
-    # More media than the queue takes, all at once.
+    # More media at once than the queue accepts.
 
     def flow_media_start(self):
         self.command("ANSWER")
@@ -94,14 +94,14 @@ class MediaServer(Media, WebSocketServerProtocol):
     pass
 
 
-# autobahn cuts the end of a timeout down to a whole second: one second, as it is by default, can be over at once.
+# autobahn rounds the end of a timeout down to a whole second: its default of one second can expire at once.
 TIMEOUTS = {"openHandshakeTimeout": 20, "closeHandshakeTimeout": 20}
 
 
 def connect(uri):
     factory = WebSocketClientFactory(uri, protocols=["media"])
     factory.protocol = MediaClient
-    # Messages go out in fragments of this size.
+    # Messages are sent in fragments of this size.
     factory.setProtocolOptions(tcpNoDelay=True, autoFragmentSize=500, **TIMEOUTS)
     tls = None
     if JOB["tls"]:

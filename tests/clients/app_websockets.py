@@ -99,7 +99,7 @@ class Call:
         for _ in range(100):
             for _ in range(10):
                 await self.ws.send(self.media[:MESSAGE])
-            # The answer tells that all this has been seen to.
+            # The answer shows that everything before it has been processed.
             await self.command("GET_STATUS")
             if await self.expect("STATUS", "MEDIA_XOFF") == "MEDIA_XOFF":
                 await self.expect("STATUS")

@@ -1,4 +1,4 @@
-//! Who may connect to an INCOMING channel, and by when: the `incoming_` options of chan_websocket.conf.
+//! Who may connect to an INCOMING channel, and until when: the `incoming_` options of chan_websocket.conf.
 
 use super::harness::{Context, InstanceConfig, Suite};
 
@@ -20,7 +20,7 @@ pub fn tests(suite: &mut Suite) {
     ours("timeout", "incoming_timeout = 1\n", timeout);
 }
 
-/// 403, whether the id is known or not; the channel goes on waiting.
+/// The answer is 403, whether the id is known or not. The channel keeps waiting.
 fn refused(t: &Context) {
     t.allow_log("refused");
     let call = t.incoming("c(ulaw)");
@@ -37,14 +37,14 @@ fn let_in(t: &Context) {
 
 fn tls_required(t: &Context) {
     t.allow_log("refused");
-    // Asterisk's HTTPS server says so of an app that is gone without a TLS goodbye.
+    // Asterisk's HTTPS server logs this when an app disconnects without a TLS close_notify.
     t.allow_log("SSL_shutdown");
     let call = t.incoming("c(ulaw)");
     assert_eq!(t.send(&t.upgrade(&call.connection_id())).status, 403);
     t.connect_tls(&call.connection_id()).expect_media_start();
 }
 
-/// A browser from elsewhere is refused; what is no browser has no origin.
+/// A browser from another origin is refused. A client that is not a browser sends no Origin.
 fn origins(t: &Context) {
     t.allow_log("refused");
     let call = t.incoming("c(ulaw)");
@@ -54,7 +54,7 @@ fn origins(t: &Context) {
     t.incoming("c(ulaw)").connect().expect_media_start();
 }
 
-/// A channel that nobody connects to is hung up; one with an application stays.
+/// A channel to which no application connects is hung up; a channel with an application is not.
 fn timeout(t: &Context) {
     t.allow_log("no application has connected in time");
     let (kept, app) = t.incoming_app("c(ulaw)");

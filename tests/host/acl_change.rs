@@ -1,4 +1,4 @@
-//! `incoming_acl`: what acl.conf says of it counts as soon as that is reloaded, as with Asterisk's other users of it.
+//! `incoming_acl`: a changed acl.conf takes effect as soon as it is reloaded, as for Asterisk's other users of it.
 
 use super::harness::{Context, InstanceConfig, Suite, wait};
 
@@ -18,12 +18,12 @@ pub fn tests(suite: &mut Suite) {
 const ALLOWED: &str = "[apps]\ndeny = 0.0.0.0/0\npermit = 127.0.0.1\n";
 const DENIED: &str = "[apps]\ndeny = 0.0.0.0/0\n";
 
-/// The status for an application that connects with an id that nobody knows: 404 if it may connect at all.
+/// The status for an application that connects with an unknown id: 404 if it may connect at all.
 fn status(t: &Context) -> u16 {
     t.send(&t.upgrade("no-such-id")).status
 }
 
-/// Has Asterisk take up another acl.conf, and waits until it counts: the core tells of it in its own time.
+/// Makes Asterisk reload a changed acl.conf, and waits until it takes effect: the core announces it some time later.
 #[track_caller]
 fn change(t: &Context, text: &str, status_then: u16) {
     t.asterisk.write_config("acl.conf", text);
@@ -37,7 +37,7 @@ fn prepare(t: &Context) {
     }
 }
 
-/// Changed rules, a list that vanishes (then nobody is let in), one that appears, and one that is not ours.
+/// Changed rules, a list that is removed (then nobody may connect), a list that is added, and a list of another module.
 fn reload(t: &Context) {
     prepare(t);
     assert_eq!(status(t), 404);
@@ -46,12 +46,12 @@ fn reload(t: &Context) {
     change(t, "", 403);
     change(t, &format!("[others]\npermit = 0.0.0.0/0\n{ALLOWED}"), 404);
     change(t, &format!("{DENIED}\n; more"), 403);
-    // Named at a reload of ours before it is there.
+    // The list is named at a reload of our module before it exists.
     t.asterisk.write_config("chan_websocket.conf", "[global]\nincoming_acl = later\n");
     t.asterisk.driver("reload");
     assert_eq!(status(t), 403);
     change(t, &ALLOWED.replace("apps", "later"), 404);
-    // Lines beside it keep their place.
+    // Rules beside `incoming_acl` apply in their position.
     t.asterisk
         .write_config("chan_websocket.conf", "[global]\nincoming_acl = later\nincoming_deny = 127.0.0.1\n");
     t.asterisk.driver("reload");
@@ -61,7 +61,7 @@ fn reload(t: &Context) {
     assert_eq!(status(t), 404);
 }
 
-/// A call is not taken from an application that would not be let in any more.
+/// A call that is up continues, even if its application would be refused now.
 fn call_that_is_up(t: &Context) {
     prepare(t);
     let (_call, app) = t.incoming_app("c(ulaw)");
@@ -70,14 +70,14 @@ fn call_that_is_up(t: &Context) {
     app.expect_event("STATUS");
 }
 
-/// Who listens to the core's security events, as it counts them itself.
+/// The number of subscribers to the core's security events, as the core counts them.
 fn subscribers(t: &Context) -> usize {
     let text = t.asterisk.cli("stasis show topic security:all");
     let count = text.lines().find_map(|line| line.strip_prefix("Subscribers count: "));
     count.and_then(|count| count.trim().parse().ok()).unwrap_or_else(|| panic!("{text}"))
 }
 
-/// An unloaded module hears of nothing, leaves nothing, and hears again once it is loaded.
+/// An unloaded module gets no messages and leaves nothing behind. It gets them again once it is loaded.
 fn cycles(t: &Context) {
     prepare(t);
     let while_loaded = subscribers(t);
@@ -90,7 +90,7 @@ fn cycles(t: &Context) {
         assert_eq!(subscribers(t), while_loaded);
         assert_eq!(status(t), 403);
         change(t, ALLOWED, 404);
-        // Told of it while it goes: neither waits for the other.
+        // The change is announced while the module unloads: neither waits for the other.
         t.asterisk.write_config("acl.conf", DENIED);
         t.asterisk.cli("module reload acl");
         t.asterisk.unload_driver();

@@ -1,4 +1,4 @@
-//! What a manager can ask and is told: AMI, and ARI's user events.
+//! What a manager can ask for and is told: AMI, and ARI's user events.
 
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ fn show_channel(t: &Context) {
     assert_eq!((response.get("Response"), response.get("Message")), ("Error", "No such WebSocket channel"));
 }
 
-/// Whoever may not see the core's channels does not see ours.
+/// A user who may not see the core's channels may not see ours.
 fn permission(t: &Context) {
     let response = t.ami("calls").action("WebSocketShowChannels", &[]);
     assert_eq!((response.get("Response"), response.get("Message")), ("Error", "Permission denied"));
@@ -120,7 +120,7 @@ fn connected(t: &Context) {
     assert_eq!((event.get("Role"), event.get("ConnectionId")), ("outgoing", &*server.client));
 }
 
-/// An end, and what is told of it.
+/// One way for a call to end, and what is reported of it.
 struct End {
     name: &'static str,
     act: fn(&Call<'_>, App),
@@ -204,12 +204,12 @@ fn disconnected(t: &Context, end: &End) {
     assert!(event.number("FramesOut") >= 2.0, "{event:?}");
     assert_eq!(event.get("CloseReason") == "enough", end.name == "application", "{event:?}");
     call.ending();
-    // Each once.
+    // Each event is raised once.
     assert_eq!(ami.own_events(&call.id), ["WebSocketConnected", "WebSocketDisconnected"]);
 }
 
-/// The core has begun to hang the channel up when the application ends the call, too: the core's is the end that counts,
-/// in the event and in what the call leaves behind.
+/// The core has begun to hang the channel up when the application ends the call, too. The core's end counts, in the
+/// event and in the variables that the call leaves.
 fn core_first(t: &Context) {
     type Act = fn(&App);
     const BUSY: (&str, &str) = ("17", "User busy");
@@ -231,7 +231,7 @@ fn core_first(t: &Context) {
     }
 }
 
-/// What an application says cannot become a header or an event.
+/// Text from an application cannot become a header or an event.
 fn forged(t: &Context) {
     let ami = t.ami("all");
     let (call, app) = t.incoming_app("c(ulaw)");
@@ -266,14 +266,14 @@ fn incoming_timeout(t: &Context) {
     call.ending();
 }
 
-/// An application that takes nothing for a second, and then does.
+/// An application that reads nothing for a second, and then reads again.
 fn stalled(t: &Context) {
     let ami = t.ami("calls");
     let (call, app) = t.incoming_app("c(ulaw)");
     app.stop_reading();
     let id = "x".repeat(60_000);
     std::thread::scope(|scope| {
-        // More answers than all buffers between us hold; it waits once Asterisk reads no more.
+        // More answers than all buffers hold. The application waits once Asterisk does not read any more.
         scope.spawn(|| (0..300).for_each(|_| app.command(&format!("MARK_MEDIA {id}"))));
         let event = ami.event("WebSocketStalled", &call.id);
         assert_eq!((event.get("Media"), event.get("Channel")), ("to_application", &*call.name), "{event:?}");
@@ -309,7 +309,7 @@ fn queue_full(t: &Context) {
     assert_eq!(ami.own_events(&call.id), ["WebSocketConnected", "WebSocketStalled", "WebSocketResumed"]);
 }
 
-/// ARI hears of it, and AMI as of every user event.
+/// ARI gets the events, and AMI gets them as it gets every user event.
 fn user_events(t: &Context) {
     let ami = t.ami("all");
     for end in &ENDS {
@@ -337,7 +337,7 @@ fn user_events(t: &Context) {
     }
 }
 
-/// Only those that were asked for; a reload is for calls to come.
+/// Only the configured events are sent. A reload affects new calls.
 fn some_events(t: &Context) {
     let ami = t.ami("calls");
     let ends = |events: &[&str]| {
@@ -345,7 +345,7 @@ fn some_events(t: &Context) {
         app.command("HANGUP");
         assert_eq!(app.expect_close(), 1000);
         call.ending();
-        // The last one that comes, in any case.
+        // This event comes last in any case.
         wait_for_the_end(&ami, &call, events);
         assert_eq!(ami.own_events(&call.id), events);
     };

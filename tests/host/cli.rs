@@ -1,4 +1,4 @@
-//! What an operator sees at the CLI.
+//! What an operator sees in the CLI.
 
 use super::harness::call::Call;
 use super::harness::{Asterisk, Context, InstanceConfig, Suite, wait};
@@ -36,7 +36,7 @@ fn show_channels(t: &Context) {
         |name: &str| *lines.iter().find(|line| line.starts_with(name)).expect("a line for each channel");
     let (head, first, second) = (line_of("Channel "), line_of(&call.name), line_of(&waiting.name));
     let peer = app.local_address().to_string();
-    // Words begin where their heading begins.
+    // Words are aligned with the beginning of their heading.
     for (heading, in_first, in_second) in [
         ("Channel", &*call.name, &*waiting.name),
         ("Role", "incoming", "incoming"),
@@ -52,7 +52,7 @@ fn show_channels(t: &Context) {
             assert!(line[column..].starts_with(&format!("{word} ")), "{heading}: {text}");
         }
     }
-    // Numbers end where their heading ends.
+    // Numbers are aligned with the end of their heading.
     for (heading, in_first, in_second) in
         [("Queue ms", "0", "0"), ("Frames in", "1", "0"), ("Frames out", "", "0"), ("Drops", "0", "0")]
     {
@@ -137,7 +137,7 @@ fn show_channel(t: &Context) {
         let (name, value) = line.split_at(2 + "queue_max, queue_xoff, queue_xon".len() + 2);
         assert!(name.starts_with("  ") && name.ends_with("  ") && !value.starts_with(' '), "{line:?}");
     }
-    // As in the core: by unique id, and in any case.
+    // The name can be the unique id, and case does not matter, as in the core.
     for name in [call.id.clone(), call.name.to_uppercase()] {
         let again = t.asterisk.cli(&format!("websocket show channel {name}"));
         assert_eq!(figure(&again, "channel"), call.name);
@@ -153,7 +153,7 @@ fn show_channel(t: &Context) {
     drop(tls_app);
 }
 
-/// The list names what `show channel` shows, each with its meaning.
+/// The list has every figure of `show channel`, each with its meaning.
 fn show_figures(t: &Context) {
     let (call, _app) = t.incoming_app("c(ulaw)");
     let list = t.asterisk.cli("websocket show figures");
@@ -176,17 +176,17 @@ fn show_settings(t: &Context) {
     assert!(!text.contains("WARNING"), "{text}");
 }
 
-/// The file is not the one that was loaded, or gone.
+/// The file is not the one that was loaded, or it is gone.
 fn another_build_on_disk(t: &Context) {
     let shown = || t.asterisk.cli("websocket show settings");
     let restore = t.asterisk.replace_driver(|file| {
-        // Any one bit of the build id: behind the note's type and name.
+        // One bit of the build id, which comes after the type and name of the note.
         let note = file.windows(8).position(|bytes| bytes == b"\x03\0\0\0GNU\0");
         let at = note.expect("a build id") + 8;
         file[at] ^= 1;
     });
     assert!(shown().contains("WARNING: the file is not the one that was loaded"), "{}", shown());
-    // Unloading and loading goes on with the code in memory, so it is still another one.
+    // Unloading and loading does not reload the code in memory, so the file is still another one.
     t.asterisk.unload_driver();
     t.asterisk.driver("load");
     assert!(shown().contains("WARNING: the file is not the one"), "{}", shown());
@@ -247,15 +247,15 @@ fn usage(t: &Context) {
         assert!(help.contains(usage) || usage.contains('{'), "{command}: {help}");
         assert!(answer.lines().all(|line| line.len() <= 80), "{answer}");
     }
-    // Keywords in any case, as in the core.
+    // The case of keywords does not matter, as in the core.
     assert!(t.asterisk.cli("WEBSOCKET SHOW Channels").contains("WebSocket channel"));
 }
 
-/// What the core offers behind `line`.
+/// The completions that the core offers after `line`.
 fn offered(asterisk: &Asterisk, line: &str) -> Vec<String> {
     let word = line.rsplit(' ').next().unwrap_or_default();
     let answer = asterisk.cli(&format!("_command matchesarray \"{line}\" \"{word}\""));
-    // The first word is what all have in common; the list ends with a mark of its own.
+    // The first word is the common prefix; the list ends with a marker.
     let mut words: Vec<String> = answer.split_whitespace().map(str::to_owned).collect();
     words.retain(|word| word != "_EOF_");
     words.sort();
@@ -292,13 +292,13 @@ fn completion(t: &Context) {
     }
     let peer = app.local_address().to_string();
     assert!(offers("websocket set debug on peer 127").contains(&peer));
-    // Nothing behind what is complete.
+    // Nothing is offered after a complete command.
     for line in ["websocket show stats ", "websocket show channel x ", "websocket set debug on peer x "] {
         assert!(offers(line).iter().all(|word| word == "NULL"), "{line}: {:?}", offers(line));
     }
 }
 
-/// A client's name may be anything; a console gets ASCII.
+/// The name of a client may contain anything; a console gets ASCII.
 fn ascii(t: &Context) {
     let client = t.unique("caf\u{e9}\u{1b}x");
     t.asterisk.add_client(&client, &[("uri", "ws://127.0.0.1:9/"), ("reconnect_interval", "20000")]);
@@ -310,7 +310,7 @@ fn ascii(t: &Context) {
     }
 }
 
-/// The module's totals, which outlive the calls.
+/// The module's totals, which remain after the calls.
 fn totals(t: &Context) {
     let stats = || t.asterisk.cli("websocket show stats");
     let value = |text: &str, name: &str| -> u64 {
@@ -366,7 +366,7 @@ fn totals(t: &Context) {
     assert_eq!(counted, 3);
 }
 
-/// The lines of `websocket set debug` for a call.
+/// Whether the log has a line of `websocket set debug` with this text for a call.
 fn debugged(t: &Context, name: &str, text: &str) -> bool {
     t.log_contains(&["VERBOSE", name, text])
 }
@@ -387,7 +387,7 @@ fn debug_channel(t: &Context) {
     assert_eq!(set("off", &call), format!("WebSocket debugging disabled for {}", call.name));
     app.command("REPORT_QUEUE_DRAINED");
     app.expect_event("QUEUE_DRAINED");
-    // The log is written in order: with a later line in it nothing is still to come.
+    // The log is in order: once it has a later line, no earlier one is outstanding.
     set("on", &other);
     other_app.command("REPORT_QUEUE_DRAINED");
     t.wait_log(&["VERBOSE", &other.name, "QUEUE_DRAINED"]);
@@ -411,7 +411,7 @@ fn debug_peer(t: &Context) {
     assert_eq!(figure(&text, "debug"), "no");
 }
 
-/// Calls to come are included, MEDIA_START and the end too.
+/// New calls are included, with MEDIA_START and the end of the call.
 fn debug_all(t: &Context) {
     assert_eq!(t.asterisk.cli("websocket set debug ON").trim(), "WebSocket debugging enabled");
     let (call, app) = t.incoming_app("c(ulaw)");

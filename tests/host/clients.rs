@@ -1,24 +1,24 @@
 //! Apps on WebSocket libraries that share no code with ours: Python's `websockets`, autobahn, and Node's `ws`. The apps
-//! are in `tests/clients`, what they run on is installed by `scripts/clients`.
+//! are in `tests/clients`; `scripts/clients` installs what they need.
 //!
-//! An app is told what to do in one JSON argument, and says what comes of it in a JSON object per line:
+//! The one argument of an app is a JSON object that says what to do. It prints its results as one JSON object per line:
 //!
 //! | key | meaning |
 //! | --- | --- |
-//! | `role` | `connect`: it connects to `uri`. `listen`: it waits for Asterisk on a port of its own. `dial_event`: see below |
-//! | `tls` | whether it does so with TLS, as a client with `ca`, as a server with `cert` and `key` |
-//! | `media` | a file with what it sends |
+//! | `role` | `connect`: it connects to `uri`. `listen`: it listens on a free port. `dial_event`: see below |
+//! | `tls` | whether it uses TLS: as a client with `ca`, as a server with `cert` and `key` |
+//! | `media` | a file with the media that it sends |
 //! | `json` | whether the call's commands and events are in JSON |
-//! | `steps` | what it does, one after the other: `fragments`, `burst`, `flow` |
+//! | `steps` | the steps of the app, in order: `fragments`, `burst`, `flow` |
 //! | `scenario` | the same for the app on autobahn: `basic`, `flow` |
 //!
 //! | line | meaning |
 //! | --- | --- |
 //! | `listening` | the port |
-//! | `subscribed` | it hears of what ARI tells |
+//! | `subscribed` | it gets ARI's events |
 //! | `opened`, `extensions` | the connection is up, with this subprotocol and these extensions |
 //! | `event` | an event, as received |
-//! | `compared`, `sent`, `heard`, `same` | a step's media, in bytes, and whether all that was sent was heard |
+//! | `compared`, `sent`, `heard`, `same` | a step's media in bytes, and whether it heard all that it sent |
 //! | `closed` | the connection is closed, with this code from Asterisk |
 
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ pub fn tests(suite: &mut Suite) {
 
 const STALLS: &str = "the C module stops where several messages come in one TLS record (3)";
 
-/// A WebSocket library, and the app on it.
+/// A WebSocket library, and the app that uses it.
 #[derive(Debug, Clone, Copy)]
 struct Library {
     name: &'static str,
@@ -63,7 +63,7 @@ const WEBSOCKETS: Library = Library { name: "websockets", app: "app_websockets.p
 const WS: Library = Library { name: "ws", app: "app_ws.js", json: false };
 const AUTOBAHN: Library = Library { name: "autobahn", app: "app_autobahn.py", json: false };
 
-/// Who connects, seen from the app.
+/// Which side connects, as the app sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Connect,
@@ -83,14 +83,14 @@ fn scheme(tls: bool) -> &'static str {
     if tls { "wss" } else { "ws" }
 }
 
-/// What the apps send: no multiple of a frame, a message or a fragment.
+/// The size of what the apps send: not a multiple of a frame, a message or a fragment.
 const MEDIA_BYTES: usize = 8_765;
 const FRAME_BYTES: usize = 160;
 
 /// A call to an extension that plays back what it hears, without waiting for that: fragmented messages, a burst, flow
 /// control, and an orderly end. Both libraries offer permessage-deflate unless told otherwise.
 fn talk(t: &Context, library: Library, role: Role, tls: bool) {
-    // With the C module playback stops for good where several messages come in one TLS record.
+    // With the C module playback stops for good when several messages come in one TLS record.
     let steps =
         if tls && !t.is_ours() { &["fragments", "flow"][..] } else { &["fragments", "burst", "flow"] };
     let format = if library.json { "f(json)" } else { "" };
@@ -99,14 +99,14 @@ fn talk(t: &Context, library: Library, role: Role, tls: bool) {
     for step in ["fragments", "burst"] {
         assert_eq!(ended.compared.remove(step), Some(compared(t)), "{step}");
     }
-    // How often it asked until the queue was full is a matter of time.
+    // How often the app asked until the queue was full depends on timing.
     ended.events.retain(|event| event.name != "STATUS");
     for event in ended.events {
         t.note(event.raw);
     }
 }
 
-/// What an app finds that has compared. The last frame is filled up with silence; with the C module it is short.
+/// The expected result of a comparison. The last frame is filled up with silence; with the C module it is short.
 fn compared(t: &Context) -> Compared {
     let heard = t.either(MEDIA_BYTES, MEDIA_BYTES.next_multiple_of(FRAME_BYTES));
     Compared { sent: MEDIA_BYTES, heard, same: true }
@@ -123,21 +123,22 @@ fn check_basic(t: &Context, mut ended: Ended) {
     assert_eq!(ended.names(), ["MEDIA_START", "MEDIA_BUFFERING_COMPLETED"]);
 }
 
-/// The test of flow control there: an app that does not heed MEDIA_XOFF.
+/// Its test of flow control: an app that ignores MEDIA_XOFF.
 fn flow(t: &Context, role: Role, tls: bool) {
     let job = json!({ "scenario": "flow" });
     let mut names = run(t, AUTOBAHN, role, tls, "", &noise(300_000), job).names();
-    // A slow machine takes long enough to read all this for a frame to be played and another message to be taken.
+    // Reading all of this takes long enough on a slow machine for a frame to be played and another message to be
+    // accepted.
     names.dedup_by(|second, first| second == "ERROR" && first == "ERROR");
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     assert_eq!(names, t.either(FLOW_ORACLE, FLOW));
 }
 
 const FLOW: &[&str] = &["MEDIA_START", "MEDIA_XOFF", "ERROR", "MEDIA_XON", "QUEUE_DRAINED"];
-/// Nobody is told that media was dropped.
+/// The C module does not report that media was dropped.
 const FLOW_ORACLE: &[&str] = &["MEDIA_START", "MEDIA_XOFF", "MEDIA_XON", "QUEUE_DRAINED"];
 
-/// As the test suite's inbound call does it: by the CLI, and the app learns the connection id from ARI's event.
+/// Like the test suite's inbound call: the CLI makes the call, and the app learns the connection id from ARI's event.
 fn dial_event(t: &Context) {
     t.asterisk.write_config(
         "ari.conf",
@@ -219,14 +220,14 @@ fn inside(path: &Path) -> PathBuf {
 
 // ---- the apps
 
-/// An app, running, with the file that it reads.
+/// A running app, with the file that it reads.
 #[derive(Debug)]
 struct App {
     program: Program,
     _media: NamedTempFile,
 }
 
-/// What an app said of its call.
+/// What an app has reported of its call.
 #[derive(Debug)]
 struct Ended {
     events: Vec<Event>,
@@ -274,7 +275,7 @@ impl App {
         line
     }
 
-    /// Follows it to its end, which must be an orderly one.
+    /// Reads its output to the end, which must be an orderly one.
     #[track_caller]
     fn end(mut self, t: &Context) -> Ended {
         let opened = self.expect("opened");
@@ -299,7 +300,7 @@ impl App {
                 break line;
             }
         };
-        // The code of Asterisk's close frame, which answers the app's 1000.
+        // Asterisk's close frame answers the app's 1000 with this code.
         assert_eq!(closed["closed"], t.either(1001, 1000), "{closed}, after {:?}", ended.names());
         self.program.end();
         ended

@@ -1,4 +1,4 @@
-//! What the app says, and what it is told.
+//! What the app sends, and what it is told.
 
 use super::harness::{Context, Format, Suite};
 use super::media::noise;
@@ -78,7 +78,7 @@ fn buffering(t: &Context, format: Format) {
     }
 }
 
-/// What is queued is not played, a pause ends (not with the C module), and what comes after it is played.
+/// Queued media is not played, a pause ends (not with the C module), and media after the flush is played.
 fn flush(t: &Context, format: Format) {
     let (_call, app) = t.incoming_echo(&options(format));
     let media = noise(160 * 203);
@@ -103,7 +103,7 @@ fn flush_ends_buffering(t: &Context, format: Format) {
     app.command("FLUSH_MEDIA");
     app.command("GET_STATUS");
     app.expect_event("STATUS");
-    // The rest of 100 bytes is gone too.
+    // The remainder of 100 bytes is discarded, too.
     let media = noise(160);
     app.send_media(&media);
     assert_eq!(app.expect_media(), media);
@@ -139,7 +139,7 @@ fn dtmf(t: &Context, format: Format) {
     }
 }
 
-/// Ours takes what the C module refuses.
+/// Our module accepts what the C module refuses.
 fn in_passthrough(t: &Context, format: Format) {
     let (_call, app) = t.incoming_app(&format!("{}p", options(format)));
     for command in [
@@ -197,7 +197,7 @@ fn white_space_around(t: &Context) {
     }
 }
 
-/// What cannot be parsed is answered; what can, but is no command, by ours alone.
+/// Text that cannot be parsed gets an error. Text that can be parsed but is no command gets one from our module only.
 fn not_json(t: &Context) {
     let (_call, app) = t.incoming_app("c(ulaw)f(json)");
     app.send_text("GET_STATUS");

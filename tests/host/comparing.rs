@@ -1,5 +1,5 @@
 //! The harness's own comparison: the C module can hang for good or crash, and a kept trace can be missing or stale. An
-//! instance of ours that SIGSTOP stops stands for a C module that hangs.
+//! instance of our module that is stopped by SIGSTOP stands for a C module that hangs.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,10 +35,11 @@ fn kept() -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// The processes that a stand-in's runs had.
+/// The processes of a stand-in's runs.
 type Pids = Arc<Mutex<Vec<u32>>>;
 
-/// Runs this as a scenario of the C module, which ours stands for, on its own instance or one of this name. The body gets the number of the run.
+/// Runs this as a scenario of the C module, with our module in its place, on a private instance or a shared one of this
+/// name. The body gets the number of the run.
 fn run(
     name: &str,
     shared: Option<&'static str>,
@@ -67,7 +68,7 @@ fn compared(test: &Test, oracle: Option<&Ran>, ours: Result<Vec<String>, String>
     compare(test, oracle, Some(&ours), false)
 }
 
-/// As the C module's deadlock shows: ARI does not answer.
+/// The deadlock of the C module looks like this: ARI does not answer.
 fn hung_in_a_request() {
     let (ran, pids) = run("comparing/stand_in", None, |t, number| {
         t.note("it began");
@@ -87,7 +88,7 @@ fn hung_in_a_request() {
     assert!(!process::exists(pids[0]), "it was ended");
 }
 
-/// The body waits for nothing that does not come, but its trace is not the kept one.
+/// The body does not notice the hang, but its trace is not the kept one.
 fn hung_unnoticed() {
     let (ran, _) = run(KEPT, None, |t, number| {
         if number == 1 {
@@ -101,7 +102,7 @@ fn hung_unnoticed() {
     assert_eq!(ran.outcome.unwrap().unwrap(), kept());
 }
 
-/// It is given up, ours is held against the kept trace, and the summary says so.
+/// The C module is given up, our trace is compared with the kept one, and the summary says so.
 fn hung_always() {
     let (ran, pids) = run(KEPT, None, |t, _| {
         t.asterisk.signal("STOP");
@@ -126,7 +127,7 @@ fn hung_always() {
     assert!(oracle::summary_of(&[]).is_empty());
 }
 
-/// Nobody gets a shared one that has hung.
+/// A shared instance that has hung is not used again.
 fn hung_shared() {
     let (ran, first) = run("comparing/shared_1", Some("hung"), |t, number| {
         if number == 1 {
@@ -152,7 +153,7 @@ fn ended() {
     assert!(ran.outcome.unwrap().is_ok() && pids.len() == 2);
 }
 
-/// On an instance that serves, a test that fails has failed.
+/// A test that fails on an instance that still serves has failed.
 fn failed() {
     let (ran, pids) = run("comparing/stand_in", None, |_, _| panic!("the module does something else"));
     assert!(ran.losses.is_empty() && pids.len() == 1);
@@ -162,7 +163,7 @@ fn failed() {
     assert!(problems.contains("[oracle] ") && problems.contains("something else"), "{problems}");
 }
 
-/// Scenarios at the same time have an instance each, and leave it to those that come later.
+/// Scenarios that run at the same time have an instance each. Later ones use the same instances.
 fn in_turn() {
     const AT_ONCE: usize = 2;
     let barrier = Arc::new(Barrier::new(AT_ONCE));
@@ -196,7 +197,7 @@ fn kept_trace() {
     assert_eq!(compared(&test, None, Ok(kept.clone())), (Verdict::Same, String::new()));
 
     let other = vec!["something else".to_owned()];
-    // Both modules have changed: the kept trace would no longer say what the C module does.
+    // Both modules have changed: the kept trace no longer shows what the C module does.
     let (verdict, problems) = compared(&test, Some(&ran(&other)), Ok(other.clone()));
     assert_eq!(verdict, Verdict::Failed);
     assert!(problems.contains("stale") && problems.contains("+ something else"), "{problems}");

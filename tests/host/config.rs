@@ -30,14 +30,14 @@ fn formats(t: &Context) {
         t.asterisk.write_config("chan_websocket.conf", text);
         t.asterisk.driver("load");
         assert_eq!(format_of_a_call(t, ""), format, "{name}");
-        // A call may choose for itself.
+        // A call may choose its own format.
         assert_eq!(format_of_a_call(t, "f(json)"), Format::Json);
         assert_eq!(format_of_a_call(t, "f(plain-text)"), Format::PlainText);
         assert_eq!(format_of_a_call(t, "f(JSON)"), Format::Json);
     }
 }
 
-/// A reload is for new calls.
+/// A reload affects new calls.
 fn reload(t: &Context) {
     let (_call, app) = t.incoming_app("c(ulaw)");
     t.asterisk
@@ -58,7 +58,7 @@ fn reload(t: &Context) {
     assert_eq!(format_of_a_call(t, ""), Format::PlainText);
 }
 
-/// A bad value is refused with what is needed to mend it, and the last good one stays.
+/// A bad value is refused with a message that helps to correct it, and the last good value stays.
 fn bad_value(t: &Context) {
     t.asterisk.log.allow("control_message_format");
     t.asterisk.log.allow("control_mesage_format");
@@ -72,7 +72,7 @@ fn bad_value(t: &Context) {
     t.wait_log(&["ERROR", "chan_websocket.conf", option, "xml", "plain-text", "json"]);
     assert_eq!(format_of_a_call(t, ""), Format::Json);
 
-    // At start there is no last good one: the default holds, and calls can be made.
+    // At start there is no last good value: the default is used, and calls can be made.
     let mark = t.asterisk.log.len();
     t.asterisk.unload_driver();
     t.asterisk.driver("load");
@@ -80,7 +80,7 @@ fn bad_value(t: &Context) {
     assert_eq!(format_of_a_call(t, ""), Format::PlainText);
 }
 
-/// A section with an option that nobody knows is refused as a whole, with an error; the module loads.
+/// A section with an unknown option is refused as a whole, with an error; the module loads.
 fn unknown_option(t: &Context) {
     t.asterisk.log.allow("no_such_option");
     t.asterisk.log.allow("chan_websocket.conf");

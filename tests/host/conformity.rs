@@ -1,4 +1,4 @@
-//! The harness's own account of docs/schema: what it finds, and what it lets pass.
+//! The harness's own check against docs/schema: what it finds, and what it accepts.
 
 use super::harness::Suite;
 use super::harness::conformity::Conformity;
@@ -75,7 +75,7 @@ fn commands() {
     assert_fault(&sends(r#"{"command":"MARK_MEDIA"}"#, true), "sent as tolerated");
 }
 
-/// What is sent before MEDIA_START has come counts too.
+/// Messages that are sent before MEDIA_START has come are checked, too.
 fn early_commands() {
     let account = account(&[]);
     account.sent("X", false);
@@ -83,7 +83,7 @@ fn early_commands() {
     assert!(account.waits());
 }
 
-/// Plain text, a dialect, and a connection on which bytes of any kind were sent.
+/// Plain text, a dialect, and a connection on which arbitrary bytes were sent.
 fn other_calls() {
     for first in ["MEDIA_START connection_id:c", r#"{"event":"connected","protocol":"Call"}"#] {
         let account = account(&[first, UNKNOWN, r#"{"event":"media"}"#]);

@@ -1,4 +1,4 @@
-//! `WebSocket/<connection id>/<options>`: what is accepted, what is refused, and what the channel is then.
+//! `WebSocket/<connection id>/<options>`: what is accepted, what is refused, and the resulting channel.
 
 use super::harness::{Context, Suite};
 
@@ -33,7 +33,7 @@ pub fn tests(suite: &mut Suite) {
     suite.same("dial/requestor_unknown", requestor_unknown);
 }
 
-/// Case, dial string, and what the error or warning says. `{client}` is an existing websocket_client.
+/// Case, dial string, and the text of the error or warning. `{client}` is an existing websocket_client.
 const REFUSED: &[(&str, &str, &str)] = &[
     ("no_connection_id", "WebSocket//c(ulaw)", "connection_id is required"),
     ("unknown_client", "WebSocket/nobody-there/c(ulaw)", "client connection 'nobody-there' not found"),
@@ -45,7 +45,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("parameters_with_incoming", "WebSocket/INCOMING/c(ulaw)v(a=1)", "URI parameters are not allowed"),
 ];
 
-/// Case, what `X()` holds, and what the error says.
+/// Case, content of `X()`, and the text of the error.
 const SETTINGS_REFUSED: &[(&str, &str, &str)] = &[
     (
         "unknown_name",
@@ -76,7 +76,7 @@ const SETTINGS_REFUSED: &[(&str, &str, &str)] = &[
     ("no_value", "max_latency", "'' for max_latency in X()"),
 ];
 
-/// They hold for the one call, as its figures say.
+/// The settings are used for this call only; its figures show them.
 fn settings(t: &Context) {
     for (options, overflow, latency) in [
         ("X(queue_overflow=wait,max_latency=nonsense,max_latency=200)", "wait", "200 ms"),
@@ -107,11 +107,12 @@ fn refused(t: &Context, name: &str, dial: &str, log: &str) {
     t.note(format!("{result:?}"));
     let line = t.asterisk.log.wait_since(mark, &[log]);
     t.note(level(&line));
-    // Whoever asked is named: who has many calls has to find the one. (The C module forgets it for directions.)
+    // The log names the requesting channel, so that the call can be found among many. (The C module omits it for
+    // directions.)
     assert!(line.contains(&caller.name) || name == "unknown_direction" && !t.is_ours(), "{line}");
 }
 
-/// Channels, threads and file descriptors are as before.
+/// The numbers of channels, threads and file descriptors do not change.
 fn leaves_nothing(t: &Context) {
     let refuse_all = || {
         for (name, dial, log) in REFUSED {
@@ -124,7 +125,7 @@ fn leaves_nothing(t: &Context) {
     t.asterisk.expect_no_more_than(&before);
 }
 
-/// Case, options, and what the warning says. The call goes on.
+/// Case, options, and the text of the warning. The call continues.
 const WARNED: &[(&str, &str, &str)] = &[
     ("unknown_control_format", "c(ulaw)f(xml)", "'f/control message format'"),
     ("empty_control_format", "c(ulaw)f()", "'f/control message format'"),
@@ -132,7 +133,7 @@ const WARNED: &[(&str, &str, &str)] = &[
 ];
 
 fn warned(t: &Context, options: &str, log: &str) {
-    // The C module leaves this one to Asterisk's parser.
+    // The C module leaves this one to Asterisk's option parser.
     let log = &log.replace("{unknown}", t.either("Unrecognized option: 'z'", "Unknown options 'z'"));
     t.allow_log(log);
     let server = t.server(&[]);
@@ -146,7 +147,7 @@ fn warned(t: &Context, options: &str, log: &str) {
     t.note(format!("{:?}", caller.dial_result()));
 }
 
-/// Formats, and the optimal frame size that MEDIA_START announces.
+/// Formats, and the optimal frame size in MEDIA_START.
 const CODECS: &[(&str, &str)] = &[
     ("ulaw", "160"),
     ("alaw", "160"),
@@ -187,7 +188,7 @@ fn codec_size(t: &Context, codec: &str, size: &str) {
     assert_eq!(call.variable("MEDIA_WEBSOCKET_OPTIMAL_FRAME_SIZE").as_deref(), Some(size));
 }
 
-/// Without `c()` the first of the requested formats counts.
+/// Without `c()` the first of the requested formats is used.
 fn format_of_caller(t: &Context) {
     for options in ["", "/", "/c()"] {
         let dial = format!("WebSocket/INCOMING{options}");
@@ -196,7 +197,7 @@ fn format_of_caller(t: &Context) {
     }
 }
 
-/// ARI asks for a format that is none: the error says what was asked for, and what may be asked for.
+/// ARI requests an unknown format: the error says what was requested, and what is allowed.
 fn no_format(t: &Context) {
     let words = "No codec found for sending media to connection 'INCOMING'";
     t.allow_log(words);
@@ -217,7 +218,7 @@ const REFUSED_AT_LOAD: [(&str, &str); 3] = [
     ("unknown_option", "type = websocket_client\nconnection_type = per_call_config\ncolour = red\n"),
 ];
 
-/// The client stands in the file, so it is no use to say only that it does not.
+/// The file has the section, so it would not help to say only that there is no such client.
 fn refused_at_load(t: &Context, section: &str) {
     for words in ["not found", "Failed to allocate WebSocket channel pvt", "config_options.c", "sorcery"] {
         t.allow_log(words);
@@ -237,7 +238,7 @@ fn refused_at_load(t: &Context, section: &str) {
     }
 }
 
-/// What can be seen of a channel before anybody connects.
+/// What is visible of a channel before an application connects.
 fn channel(t: &Context) {
     let call = t.call("WebSocket/INCOMING/c(ulaw)").create();
     assert_eq!(call.state().as_deref(), Some("Down"));
@@ -256,14 +257,14 @@ fn channel(t: &Context) {
     assert_eq!(call.connection_id(), server.client);
 }
 
-/// The core's name for what a driver calls its channel: ARI shows it.
+/// The core's field for the driver's name of a channel: ARI shows it.
 fn protocol_id(t: &Context) {
     let call = t.call("WebSocket/INCOMING/c(ulaw)").create();
     let channel = t.ari().get(&format!("channels/{}", call.id), &[]).ok();
     assert_eq!(channel["protocol_id"], *call.connection_id());
 }
 
-/// Dial() and ARI refuse this by themselves: the driver sees it only from elsewhere.
+/// Dial() and ARI refuse this themselves, so only other callers reach the driver with it.
 fn no_data(t: &Context) {
     let error = "A connection id is required for the 'WebSocket' channel";
     t.allow_log(error);
@@ -275,7 +276,7 @@ fn no_data(t: &Context) {
     assert!(t.wait_log(&["ERROR", error]).contains(&caller.name));
 }
 
-/// A request by ARI has no requesting channel: the log names the id that the channel was to have.
+/// A request by ARI has no requesting channel: the log names the id that was requested for the channel.
 fn requestor_unknown(t: &Context) {
     t.allow_log("client connection 'nobody' not found");
     let answer = t.call("WebSocket/nobody/c(ulaw)").try_originate();

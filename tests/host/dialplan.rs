@@ -1,4 +1,4 @@
-//! What the dialplan does with a WebSocket, where the two modules part.
+//! Dialplan around a WebSocket call, where the two modules differ.
 
 use std::thread;
 use std::time::Duration;
@@ -29,7 +29,8 @@ fn instance() -> InstanceConfig {
     )
 }
 
-/// A function that Asterisk keeps from threads of strangers is not kept from a caller that has called a WebSocket.
+/// A function that Asterisk refuses in the threads of external protocols works for a caller that has dialled a
+/// WebSocket.
 fn file_after_dial(t: &Context) {
     let server = t.server(&[]);
     if !t.is_ours() {
@@ -46,12 +47,12 @@ fn file_after_dial(t: &Context) {
     assert_eq!(event["args"][1].as_str().unwrap_or_default(), t.either("", "root"));
 }
 
-/// Page() itself uses such a function for its conference, behind the call to the WebSocket: with the C module it cannot,
-/// and its options have no effect.
+/// Page() itself uses such a function for its conference, after the call to the WebSocket. With the C module it may
+/// not, and its options have no effect.
 fn page(t: &Context) {
     let server = t.server(&[]);
     if !t.is_ours() {
-        // The conference is not quiet then.
+        // The conference is then not quiet.
         for line in ["Dangerous function", "codec translation path", "Unable to open con"] {
             t.allow_log(line);
         }
@@ -72,8 +73,8 @@ fn caller<'t>(t: &'t Context, extension: &str, client: &str) -> Call<'t> {
         .originate()
 }
 
-/// A telephone's jitter buffer stands in for packets that are lost with frames that have no media. The application gets no
-/// message for them.
+/// The jitter buffer of a telephone replaces lost packets by frames without media. The application gets no message for
+/// them.
 fn jitterbuffer(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)");
     call.wait_up();
@@ -81,7 +82,7 @@ fn jitterbuffer(t: &Context) {
     t.ari().set_variable(&phone.call.id, "JITTERBUFFER(adaptive)", "default");
     t.ari().bridge(&[&call.id, &phone.call.id]);
     for number in (0..100_u16).filter(|number| number % 10 < 7) {
-        // At its time: the buffer measures.
+        // At the real pace, because the buffer measures time.
         thread::sleep(Duration::from_millis(if number % 10 == 0 { 80 } else { 20 }));
         phone.send(0, number == 0, number, u32::from(number) * 160, &noise(160));
     }
@@ -96,7 +97,7 @@ fn jitterbuffer(t: &Context) {
     assert_eq!(messages.contains(&0), !t.is_ours(), "{messages:?}");
 }
 
-/// A WebSocket whose application says nothing is silent.
+/// A WebSocket is silent while its application sends nothing.
 fn wait_for_silence(t: &Context) {
     let call =
         t.call("WebSocket/INCOMING/c(ulaw)").extension("silence").variable("APP", &t.ari().app).originate();

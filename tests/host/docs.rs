@@ -1,4 +1,4 @@
-//! What Asterisk itself shows about the module: its help for the configuration, for AMI's actions and events.
+//! What Asterisk itself shows of the module: help for the configuration, and for AMI actions and events.
 
 use super::harness::{Context, InstanceConfig, Suite};
 
@@ -8,7 +8,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("docs/config", WHY, config).shares("documented", documented);
     suite.ours("docs/manager", WHY, manager).shares("documented", documented);
     suite.ours("docs/manager_without", WHY, manager_without).shares("ami", || InstanceConfig::new().ami());
-    // Whoever goes back to the C module and forgets our documentation, still has a module that loads.
+    // The C module still loads if our documentation remains after a change back to it.
     suite.same("docs/with_the_c_module", with_the_c_module).shares("documented", documented);
 }
 
@@ -16,7 +16,7 @@ fn documented() -> InstanceConfig {
     InstanceConfig::new().documented().ami()
 }
 
-/// What a console prints, without colours and with every run of white space a space.
+/// The output of the console, without colours and with every run of white space as one space.
 fn shown(t: &Context, command: &str) -> String {
     let text = t.asterisk.cli(command);
     let mut plain = String::new();
@@ -64,7 +64,7 @@ fn manager(t: &Context) {
     }
 }
 
-/// Where our documentation is not installed, the action still says what it is.
+/// Without our documentation the action still has a description.
 fn manager_without(t: &Context) {
     let text = shown(t, "manager show command WebSocketShowChannels");
     assert!(text.contains("List the WebSocket channels"), "{text}");

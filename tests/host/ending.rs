@@ -1,4 +1,4 @@
-//! How calls end, and what everybody is told of it.
+//! How calls end, and what each side is told.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ pub fn tests(suite: &mut Suite) {
         .private();
 }
 
-/// Something that an app does to end the call, and what is heard of it.
+/// A way for an app to end the call, and what follows.
 struct Case {
     name: &'static str,
     act: fn(App) -> Option<App>,
@@ -94,7 +94,7 @@ fn allow(t: &Context) {
     t.allow_log("iostream.c");
 }
 
-/// In Stasis the causes are in ChannelDestroyed; the C module's do not get there.
+/// In Stasis the causes are in ChannelDestroyed. Those of the C module are not.
 fn ends(t: &Context, case: &'static Case) {
     allow(t);
     let (call, app) = t.incoming_app("c(ulaw)");
@@ -109,14 +109,14 @@ fn ends(t: &Context, case: &'static Case) {
     }
 }
 
-/// In the dialplan the caller goes on, and finds what the core made of it.
+/// In the dialplan the caller continues, with the variables that the core sets.
 fn ends_in_dialplan(t: &Context, case: &'static Case) {
     allow(t);
     let server = t.server(&[]);
     let dial = format!("WebSocket/{}/c(ulaw)", server.client);
     let caller = t.call("Local/park@harness").formats("ulaw").dials(&dial, "10", "g").originate();
     let app = server.accept();
-    // Not into the trace: what the app gets depends on who is the faster.
+    // This is not in the trace: the app's first event depends on timing.
     assert!(matches!(app.wait_item(wait::PATIENCE, |item| Some(item.clone())), Some(Item::Event(_))));
     t.ari().wait("Dial", |event| event["caller"]["id"] == *caller.id && event["dialstatus"] == "ANSWER");
     let _app = (case.act)(app);
@@ -151,7 +151,7 @@ fn caller_hangs_up(t: &Context) {
     assert_eq!(app.expect_close(), 1000);
 }
 
-/// Bytes that no client may send, and the code of the close frame that they are answered with.
+/// Bytes that a client must not send, and the code of the close frame that answers them.
 fn faults() -> Vec<(&'static str, Vec<u8>, u16)> {
     let ping = |payload: &[u8]| Frame::new(opcode::PING, payload);
     let first = Frame::text("GET_").not_last();
@@ -184,7 +184,7 @@ fn fault(t: &Context, bytes: &[u8], code: u16) {
     assert_eq!(call.ending(), Ending { cause: 38, tech_cause: code.into() });
 }
 
-/// An app that does not answer our close frame is waited for, but not for ever; the channel goes at once.
+/// The module waits a limited time for an app to answer our close frame; the channel ends at once.
 fn no_answer_to_close(t: &Context) {
     let call = t.incoming("c(ulaw)");
     let mut response = t.send(&t.upgrade(&call.connection_id()));
@@ -206,7 +206,7 @@ fn no_answer_to_close(t: &Context) {
     assert!((1..5).contains(&waited.as_secs()), "the connection was held for {waited:?}");
 }
 
-/// Calls that end in any way leave no channel, no descriptor and no thread.
+/// However they end, calls leave no channel, no descriptor and no thread.
 fn nothing_remains(t: &Context) {
     let round = || {
         for case in &CASES {

@@ -1,5 +1,5 @@
-//! The example applications, as the README has people start them. They are the party at one end of a bridge; at the
-//! other end is a caller who listens, speaks and presses keys.
+//! The example applications, started as in the README. They are one end of a bridge; the other end is a caller who
+//! listens, speaks and presses keys.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -28,7 +28,7 @@ pub fn tests(suite: &mut Suite) {
 
 const PYTHON: &str = "examples/python/app.py";
 
-/// A caller, the application at the other end, and the folder that the application runs in.
+/// A caller, the application at the other end, and the working folder of the application.
 struct Talk<'t> {
     caller: App,
     call: Call<'t>,
@@ -37,14 +37,14 @@ struct Talk<'t> {
     _caller: Call<'t>,
 }
 
-/// Who connects, and what is played.
+/// Which side connects, and what is played.
 enum Start<'a> {
     Connect(Option<&'a [u8]>),
     Listen(&'a [u8]),
 }
 
 impl<'t> Talk<'t> {
-    /// Bridges the two before the application is connected, so that the caller hears it from its first word.
+    /// Bridges the two before the application is connected, so that the caller hears it from the beginning.
     #[track_caller]
     fn new(t: &'t Context, script: &str, start: &Start<'_>) -> Self {
         Program::prepare(script);
@@ -93,12 +93,12 @@ impl<'t> Talk<'t> {
         Self { caller, call, app, folder, _caller: calling }
     }
 
-    /// Presses a key of the caller's.
+    /// The caller presses a key.
     fn press(&self, t: &Context, digit: &str) {
         t.ari().post(&format!("channels/{}/dtmf", self.call.id), &[("dtmf", digit)]).ok();
     }
 
-    /// Hangs up with the key for that. What the application has heard is in its file then.
+    /// Presses the key that hangs up. Returns the application's recording of the caller.
     #[track_caller]
     fn hang_up(&self, t: &Context) -> Vec<u8> {
         self.press(t, "#");
@@ -110,13 +110,13 @@ impl<'t> Talk<'t> {
     }
 }
 
-/// Somebody is to read them in one sitting.
+/// An example must be short enough to be read in one sitting.
 fn length(script: &str) {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(script)).unwrap();
     assert!(text.lines().count() < 150, "{script} has {} lines", text.lines().count());
 }
 
-/// The files in examples/asterisk, but for the ports in them.
+/// The files in examples/asterisk, with other ports.
 fn as_in_the_snippets() -> InstanceConfig {
     let with_port = |text: &str, port: &str| {
         assert!(text.contains(port), "no {port} in the snippet");
@@ -131,17 +131,17 @@ fn as_in_the_snippets() -> InstanceConfig {
         .dialplan(&dialplan)
 }
 
-/// The port that a snippet has behind 127.0.0.1.
+/// The port after 127.0.0.1 in a snippet.
 fn port_in(t: &Context, file: &str) -> u16 {
     let text = fs::read_to_string(t.asterisk.folder().join("etc").join(file)).unwrap();
     let (_, rest) = text.split_once("//127.0.0.1:").unwrap();
     rest.split('/').next().unwrap().parse().unwrap()
 }
 
-/// Dialplan and ARI, each with the application that is connected to, and the one that connects.
+/// The dialplan and ARI, each with the application that listens and the one that connects.
 fn dialplan_and_ari(t: &Context) {
     let folder = tempfile::tempdir().unwrap();
-    // Too low to be taken for speech when it comes back.
+    // Too quiet to be taken for speech when it comes back.
     let recording: Vec<u8> = noise(4000).iter().map(|byte| byte | 0x78).collect();
     fs::write(folder.path().join("prompt.ulaw"), &recording).unwrap();
     let start = |arguments: &[&str]| Program::start(PYTHON, arguments, folder.path());
@@ -165,13 +165,13 @@ fn dialplan_and_ari(t: &Context) {
         let app = client.as_ref().unwrap_or(&server);
         app.wait_line("MEDIA_START");
         app.wait_line("MEDIA_BUFFERING_COMPLETED");
-        // Some more, for what is still on its way.
+        // Additional time for media that is still in transit.
         std::thread::sleep(std::time::Duration::from_millis(300));
         caller.hangup();
         let number: String =
             app.wait_line("closed, code 1000").chars().filter(char::is_ascii_digit).collect();
         let heard = fs::read(folder.path().join(format!("heard-{}.ulaw", &number[..1]))).unwrap();
-        // What comes before the bridge and the echo are there is heard by nobody.
+        // Media from before the bridge and the echo exist is lost.
         let wanted = &recording[3 * recording.len() / 4..];
         let echoed = heard.windows(wanted.len()).any(|part| part == wanted);
         assert!(echoed, "{extension}: {} bytes were heard, the recording is not in them", heard.len());
@@ -187,7 +187,7 @@ fn dialplan_and_ari(t: &Context) {
 fn announced_id(listener: &TcpListener) -> String {
     listener.set_nonblocking(true).unwrap();
     let connection = wait::poll(wait::PATIENCE, || listener.accept().ok());
-    let (mut stream, _) = connection.expect("nobody was announced");
+    let (mut stream, _) = connection.expect("no channel was announced");
     stream.set_nonblocking(false).unwrap();
     let mut request = String::new();
     while !request.contains("&channel=") {
@@ -201,7 +201,8 @@ fn announced_id(listener: &TcpListener) -> String {
     id.split('&').next().unwrap().to_owned()
 }
 
-/// Whether somebody listens on 127.0.0.1, by the kernel's table: a connection would be a call for the application.
+/// Whether 127.0.0.1 has a listener on this port, by the kernel's table: a connection would be a call for the
+/// application.
 pub fn is_listening(port: u16) -> bool {
     let table = fs::read_to_string("/proc/net/tcp").unwrap();
     let local = format!("0100007F:{port:04X}");
@@ -211,11 +212,11 @@ pub fn is_listening(port: u16) -> bool {
     })
 }
 
-/// Silence in ulaw, and what an application takes for speech.
+/// Silence in ulaw, and a sample that an application takes for speech.
 const SILENCE: u8 = 0xff;
 const LOUD: u8 = 0x90;
 
-/// It greets, tells when half of it has been heard, plays again, hangs up, and has kept what the caller said.
+/// The application greets, reports when half of it has been heard, plays again, hangs up, and has recorded the caller.
 fn keys(t: &Context, script: &str) {
     let recording = noise(4000);
     let talk = Talk::new(t, script, &Start::Connect(Some(&recording)));
@@ -246,11 +247,11 @@ fn barge_in(t: &Context, script: &str) {
     if t.is_ours() {
         talk.app.wait_line(" ms were heard");
     }
-    // What is left of the loud part would stop the next one too.
+    // The rest of the loud part would stop the next recording, too.
     talk.caller.command("REPORT_QUEUE_DRAINED");
     talk.caller.expect_event("QUEUE_DRAINED");
     std::thread::sleep(std::time::Duration::from_millis(500));
-    // And so does a key.
+    // A key stops it as well.
     talk.press(t, "1");
     talk.app.wait_line("START_MEDIA_BUFFERING");
     talk.press(t, "5");
@@ -260,7 +261,7 @@ fn barge_in(t: &Context, script: &str) {
     assert_eq!(talk.caller.collect_media(8000), recording[..8000]);
 }
 
-/// Without a recording.
+/// An application without a recording plays a tone.
 fn tone(t: &Context, script: &str) {
     let talk = Talk::new(t, script, &Start::Connect(None));
     let heard = talk.caller.collect_media(8000);

@@ -1,11 +1,11 @@
-//! A panic anywhere inside our module ends the call that met it, with a log line, and nothing else.
+//! A panic anywhere in our module ends the affected call with a log line, and has no other effect.
 
 use super::harness::conf::DRIVER;
 use super::harness::{Context, InstanceConfig, Suite, wait};
 
 type Body = fn(&Context);
 
-/// Where the build for these tests can be made to panic: src/fault.rs.
+/// The points where the build for these tests can panic: src/fault.rs.
 const POINTS: &[(&str, Body)] = &[
     ("read", |t| media(t, 1000)),
     ("write", |t| media(t, 1000)),
@@ -55,7 +55,7 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// Between the steps of loading the module, and behind the last one.
+/// Points between the steps of loading the module, and after the last one.
 const LOAD_POINTS: &[&str] = &[
     "load_driver",
     "load_tech",
@@ -67,14 +67,14 @@ const LOAD_POINTS: &[&str] = &[
     "load_prometheus",
 ];
 
-/// How many descriptors of the kinds that our threads wait on there are.
+/// The number of descriptors of the kinds that our threads wait on.
 fn descriptors(t: &Context) -> usize {
     let kinds = ["anon_inode:[eventpoll]", "anon_inode:[eventfd]", "anon_inode:[timerfd]"];
     let files = t.asterisk.resources().files;
     files.iter().filter(|file| kinds.contains(&file.as_str())).count()
 }
 
-/// The load is declined and leaves nothing: the next one is like any other.
+/// The load is declined and leaves nothing behind; the next load works.
 fn load(t: &Context) {
     for text in
         ["internal error", "fault in chan_websocket", "declined to load", "No channel type registered"]
@@ -105,7 +105,7 @@ fn load(t: &Context) {
     works_and_unloads(t);
 }
 
-/// The next call is like any other, and nothing keeps the module from being unloaded.
+/// The next call works, and the module can be unloaded.
 fn works_and_unloads(t: &Context) {
     let (call, app) = t.incoming_echo("c(ulaw)");
     app.send_media(&[0x55; 160]);
@@ -116,7 +116,7 @@ fn works_and_unloads(t: &Context) {
     t.asterisk.unload_driver();
 }
 
-/// A call that is up meets the fault with its first frame.
+/// The fault happens at the first frame of a call that is up.
 fn media(t: &Context, code: u16) {
     let (call, app) = t.incoming_echo("c(ulaw)");
     app.send_media(&[0x55; 160]);
@@ -124,7 +124,7 @@ fn media(t: &Context, code: u16) {
     assert_eq!(app.expect_close(), code);
 }
 
-/// A fault in an indication. The core plays a tone if a driver cannot indicate, and goes on.
+/// A fault in an indication. If a driver cannot indicate, the core plays a tone and continues.
 fn hold(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)");
     t.ari().post(&format!("channels/{}/hold", call.id), &[]).ok();
@@ -132,8 +132,8 @@ fn hold(t: &Context) {
     assert_eq!(app.expect_close(), 1000);
 }
 
-/// In a direct bridge the other channel's thread meets the fault, in any other bridge the channel's own. The application that the
-/// frame is for loses its call, and the application that has sent it keeps its call.
+/// In a direct bridge the fault happens on the other channel's thread, in any other bridge on the channel's own. The
+/// application that the frame is for loses its call; the application that sent it keeps its call.
 fn bridged(t: &Context) {
     let [(ending, hears), (speaking, speaks)] = t.bridged("c(ulaw)", "c(ulaw)");
     speaks.send_media(&[0x55; 160]);
@@ -152,7 +152,7 @@ fn command(t: &Context) {
     assert_eq!(app.expect_close(), 1011);
 }
 
-/// Outside the call's own code: in what the reactor itself does with the connection.
+/// Outside the call's own code: where the reactor itself handles the connection.
 fn receive(t: &Context) {
     let call = t.incoming("c(ulaw)");
     let app = call.connect();
@@ -161,14 +161,14 @@ fn receive(t: &Context) {
     assert_eq!(app.expect_close(), 1011);
 }
 
-/// Between two jobs: no call meets it.
+/// Between two jobs: no call is affected.
 fn task(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)");
     app.command("HANGUP");
     assert_eq!(call.ending().cause, 16);
 }
 
-/// The connection is up, but the call cannot be set going.
+/// The connection is up, but the call cannot be started.
 fn start(t: &Context) {
     let call = t.incoming("c(ulaw)");
     let app = call.connect();
@@ -185,7 +185,7 @@ fn never_up(t: &Context) {
     let _ = call.ending();
 }
 
-/// With the channel's lock let go: the core gets it back, and goes on to hang the channel up.
+/// After the channel's lock was released: the core gets it back, and hangs the channel up.
 fn substitute(t: &Context) {
     let server = t.server(&[]);
     t.asterisk.add_connection(&server.client, &[("header", "X-Call: ${UNIQUEID}")]);
@@ -199,7 +199,7 @@ fn refused(t: &Context) {
     assert_ne!(answer.status, 200, "{:?}", answer.body);
 }
 
-/// The upgrade fails; the channel goes on waiting for its application.
+/// The upgrade fails; the channel keeps waiting for its application.
 fn http(t: &Context) {
     let call = t.incoming("c(ulaw)");
     let answer = t.upgrade(&call.connection_id()).send(t.http());

@@ -20,7 +20,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("figures/caller", WHY, caller).shares("figures", instance);
 }
 
-/// Extensions of docs/operation.md, and CDRs as cdr_custom writes them.
+/// Extensions of docs/operation.md, and CDRs in the format of cdr_custom.
 fn instance() -> InstanceConfig {
     InstanceConfig::new()
         .module("func_cdr")
@@ -90,7 +90,7 @@ fn ari(t: &Context) {
     assert!(stall < 1000.0, "{stall}");
 }
 
-/// Which client is connected, when it first spoke, and how far away it is: in CHANNEL(), AMI and the CLI.
+/// Which client is connected, when it first sent media, and its round-trip time: in CHANNEL(), AMI and the CLI.
 fn connection(t: &Context) {
     let server = t.server(&[]);
     let pings = [("enable_pingpongs", "yes"), ("pingpong_interval", "1")];
@@ -109,7 +109,7 @@ fn connection(t: &Context) {
     let first = read("first_media_ms");
     app.send_media(&[0x55; 160]);
     wait::until("more comes", || read("messages_in") == "2");
-    // That of the first message, which stays.
+    // The value of the first message does not change.
     assert_eq!(read("first_media_ms"), first);
     let first_ms: f64 = first.parse().expect("a number");
     assert!(first_ms >= silence.as_secs_f64() * 1000.0, "{first_ms} after {silence:?}");
@@ -131,7 +131,7 @@ fn connection(t: &Context) {
     assert_eq!(incoming.variable("CHANNEL(websocket,client)").as_deref(), Some(""));
 }
 
-/// The warning lists what there is; other items are not ours.
+/// The warning lists the figures; other items belong to the core.
 fn unknown(t: &Context) {
     let (call, _app) = t.incoming_app("c(ulaw)");
     t.allow_log("CHANNEL(websocket,nonsense) is not known");
@@ -146,7 +146,7 @@ fn unknown(t: &Context) {
     assert_eq!(call.variable("CHANNEL(channeltype)").as_deref(), Some("WebSocket"));
 }
 
-/// What the application has a hand in reaches the dialplan, ARI and the console whole and on one line.
+/// Text that the application controls reaches the dialplan, ARI and the console complete and on one line.
 fn on_one_line(t: &Context) {
     let (call, app) = t.incoming_echo("c(ulaw)");
     app.command("BAD\r\nForged:yes\u{1b}[2J\0\u{85}!");
@@ -159,7 +159,7 @@ fn on_one_line(t: &Context) {
     t.wait_log(&["reason of", &call.name, r"'bye\r\nForged: yes\u{1b}[2J\u{0}\u{85}!'"]);
 }
 
-/// The values of the variables that were set on a channel before it was gone.
+/// The values of the variables that a channel had when it ended.
 fn left(t: &Context, id: &str) -> Vec<(String, String)> {
     t.ari().wait_channel("ChannelDestroyed", id);
     let events = t.ari().events();
@@ -176,7 +176,7 @@ fn left(t: &Context, id: &str) -> Vec<(String, String)> {
 /// Ends the call with this id and application.
 type End = fn(&Context, &str, &App);
 
-/// Whoever ends the call, the totals are set once, before the channel is destroyed.
+/// Whichever side ends the call, the totals are set once, before the channel is destroyed.
 fn variables(t: &Context) {
     let ends: [(&str, End, &str, &str); 4] = [
         ("core", |t, id, _| t.ari().hangup(id), "core", "1000"),
@@ -206,8 +206,8 @@ fn variables(t: &Context) {
     }
 }
 
-/// A WebSocket channel that runs the dialplan itself: its `h` has the variables if the connection ended the call, and
-/// CHANNEL() in any case.
+/// A WebSocket channel that runs the dialplan itself: its `h` has the variables if the connection ended the call.
+/// CHANNEL() always works there.
 fn h_extension(t: &Context) {
     let (call, app) = t.incoming_echo("c(ulaw)");
     app.send_media(&[0x55; 320]);
@@ -221,8 +221,8 @@ fn h_extension(t: &Context) {
     t.wait_log(&[&format!("h of {}:   /  2", call.name)]);
 }
 
-/// A WebSocket channel that runs the dialplan itself puts its figures into its CDR, with cdr.conf's
-/// `endbeforehexten = no`, whoever ends the call.
+/// A WebSocket channel that runs the dialplan itself puts its figures into its CDR, with cdr.conf's `endbeforehexten =
+/// no`, whichever side ends the call.
 fn cdr(t: &Context) {
     let file = t.asterisk.log.path().with_file_name("cdr-custom").join("figures.csv");
     let (closed, app) = t.incoming_echo("c(ulaw)");
@@ -240,8 +240,8 @@ fn cdr(t: &Context) {
     });
 }
 
-/// A dialled WebSocket channel: a hangup handler gives its figures to the caller. It runs beside the caller's own
-/// dialplan, which may be faster, so the caller waits for them.
+/// A dialled WebSocket channel: a hangup handler gives its figures to the caller. It runs at the same time as the
+/// caller's dialplan, which may be faster, so the caller waits for them.
 fn caller(t: &Context) {
     let server = t.server(&[]);
     let dial = format!("WebSocket/{}/c(ulaw)", server.client);

@@ -38,7 +38,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("incoming/two_hundred", "the C module can deadlock for good (22)", two_hundred).private();
 }
 
-// What is logged when an app asks for what it cannot have.
+// Logged when an app makes a request that is refused.
 const NOT_FOUND: &str = "WebSocket instance not found";
 const CONNECTED: &str = "Websocket already connected";
 
@@ -89,7 +89,7 @@ fn create_and_dial(t: &Context) {
     assert_eq!(app.expect_close(), 1000);
 }
 
-/// The dialplan hands the id out before it dials, and Dial() answers when the app has come.
+/// The dialplan publishes the id before it dials, and Dial() answers when the app has connected.
 fn dialplan(t: &Context) {
     let caller = t.call("Local/park@harness").dials("WebSocket/INCOMING/c(ulaw)", "10", "g").originate();
     let ari = t.ari();
@@ -122,12 +122,12 @@ const REFUSED: &[(&str, Spoil)] = &[
     ("other_subprotocol", |request| request.header("Sec-WebSocket-Protocol", "chat")),
 ];
 
-/// What is logged of a request that is no upgrade to WebSocket: by the C module, by ours.
+/// Logged for a request that is not an upgrade to WebSocket: by the C module, by ours.
 fn allow_refusal(t: &Context) {
     t.allow_log(t.either("could not be accepted", "refused the application's upgrade"));
 }
 
-/// A request is refused, and says why the way the C module does; the call can still be connected to.
+/// A request is refused with the same answer as the C module's; an app can still connect to the call.
 fn refused(t: &Context, spoil: Spoil) {
     allow_refusal(t);
     let call = t.incoming("c(ulaw)");
@@ -163,7 +163,7 @@ fn accepted(t: &Context, spoil: Spoil) {
     call.wait_up();
 }
 
-/// Status and the headers that mean something to an app.
+/// The status and the headers that an app uses.
 fn note_head(t: &Context, response: &Response) {
     t.note(response.status.to_string());
     for name in ["Upgrade", "Sec-WebSocket-Protocol", "Sec-WebSocket-Version"] {
@@ -190,7 +190,7 @@ fn connected_already(t: &Context) {
     t.allow_log(CONNECTED);
     let (call, app) = t.incoming_app("c(ulaw)");
     assert_eq!(t.send(&t.upgrade(&call.connection_id())).status, 409);
-    // The first one does not mind.
+    // The first app is not affected.
     app.command("GET_STATUS");
     app.expect_event("STATUS");
 }
@@ -211,7 +211,7 @@ fn hung_up(t: &Context) {
     assert_eq!(t.send(&t.upgrade(&id)).status, 404);
 }
 
-/// Of several things that are wrong, the first of this list is answered: id, connected, method, Upgrade.
+/// If several things are wrong, the first in this order is answered: id, connected, method, Upgrade.
 fn order_of_refusals(t: &Context) {
     allow_refusal(t);
     t.allow_log(CONNECTED);
@@ -233,7 +233,7 @@ fn prefix(t: &Context) {
     assert_eq!(t.send(&without).status, 404);
 }
 
-/// A stranger must not get at a call through a parameter of the query.
+/// A parameter in the query must not give access to a call.
 fn id_in_query(t: &Context) {
     let (call, other) = (t.incoming("c(ulaw)"), t.incoming("c(ulaw)"));
     let target = format!("{}?CONNECTION_ID={}", call.connection_id(), other.connection_id());
@@ -241,7 +241,7 @@ fn id_in_query(t: &Context) {
     assert_eq!(start.get("channel_id"), t.either(&other.id, &call.id).clone());
 }
 
-/// An outgoing call's connection id is its client's name: nobody can connect to that.
+/// The connection id of an outgoing call is its client's name: no app can connect with it.
 fn name_of_client(t: &Context) {
     t.allow_log(NOT_FOUND);
     let server = t.server(&[]);
@@ -249,7 +249,7 @@ fn name_of_client(t: &Context) {
     assert_eq!(t.send(&t.upgrade(&server.client)).status, t.either(101, 404));
 }
 
-/// Of apps that come at the same time for one id, exactly one gets it.
+/// Of several apps that connect at the same time with one id, exactly one gets the call.
 fn race(t: &Context) {
     t.allow_log(CONNECTED);
     const APPS: usize = 4;
@@ -277,7 +277,7 @@ fn race(t: &Context) {
     }
 }
 
-/// What the app sends in the same packet as its request is neither lost nor left lying until more comes.
+/// What the app sends in the same packet as its request is neither lost nor delayed until more data comes.
 fn behind_handshake(t: &Context, tls: bool) {
     let call = t.call("WebSocket/INCOMING/c(ulaw)").extension("echo").originate();
     let media = noise(1600);
@@ -293,7 +293,7 @@ fn behind_handshake(t: &Context, tls: bool) {
     assert_eq!(app.collect_media(media.len()), media);
 }
 
-/// MEDIA_START says how media is treated, last, in both formats.
+/// MEDIA_START ends with the fields about how media is treated, in both formats.
 fn newer_fields(t: &Context) {
     for format in Format::ALL {
         for (option, passthrough, unbuffered) in
@@ -310,11 +310,11 @@ fn newer_fields(t: &Context) {
     }
 }
 
-/// Channels are created and connected to by many at once, and each app hears of its own call.
+/// Many channels are created and connected to at once, and each app gets events of its own call.
 fn two_hundred(t: &Context) {
     const WORKERS: usize = 16;
     const CALLS: usize = 200;
-    // So many events at once are much for our own Stasis application.
+    // So many events at once overload the test's Stasis application.
     t.allow_log("taskprocessor.c");
     t.ari();
     let apps: Vec<_> = thread::scope(|scope| {

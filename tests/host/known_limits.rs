@@ -1,4 +1,4 @@
-//! Limits of Asterisk's own, which both modules have: docs/known-limits.md.
+//! Limits of Asterisk itself, which both modules have: docs/known-limits.md.
 
 use super::harness::{Context, Suite};
 
@@ -7,15 +7,15 @@ pub fn tests(suite: &mut Suite) {
     suite.beside("known_limits/channel_id_of_a_websocket", channel_id_of_a_websocket).may_ruin_oracle();
 }
 
-/// Asks for a channel with this id. Returns ARI's status.
+/// Requests a channel with this id. Returns ARI's status.
 #[track_caller]
 fn ask(t: &Context, endpoint: &str, id: &str) -> u16 {
     let app = t.ari().app.clone();
     t.ari().post("channels", &[("endpoint", endpoint), ("app", &app), ("channelId", id)]).status
 }
 
-/// An id with which that of a channel begins that is up is refused as if it were the same. The other way round all is well.
-/// It is Asterisk that refuses: the technology of the channel that is asked for plays no part.
+/// An id that is a prefix of the id of an existing channel is refused as if it were the same; a longer id is accepted.
+/// Asterisk itself refuses it, whatever the technology of the requested channel.
 fn channel_ids(t: &Context) {
     for line in ["already in use by channel", "Unable to allocate owner channel"] {
         t.allow_log(line);
@@ -31,12 +31,12 @@ fn channel_ids(t: &Context) {
     t.ari().hangup(&first);
     t.ari().wait_channel("ChannelDestroyed", &longer);
     t.ari().wait_channel("ChannelDestroyed", &first);
-    // With them gone, their beginning is free.
+    // Once both channels are gone, the prefix is free.
     assert_eq!(ask(t, "Local/park@harness", &beginning), 200);
     t.ari().hangup(&beginning);
 }
 
-/// The same for a WebSocket: the request is refused, and nothing else happens. The C module crashes (41).
+/// The same with a WebSocket: the request is refused, and nothing else happens. The C module crashes (41).
 fn channel_id_of_a_websocket(t: &Context) {
     for line in ["already in use by channel", "Unable to allocate channel"] {
         t.allow_log(line);

@@ -1,4 +1,4 @@
-//! What is logged about a call, at which debug level, and what never is.
+//! What is logged about a call, at which debug level, and what is never logged.
 
 use super::harness::{Context, InstanceConfig, Suite};
 
@@ -9,7 +9,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("logs/secrets", WHY, secrets).private_with(InstanceConfig::new().debug(5));
 }
 
-/// One call with a command and a frame each way. What was logged about it.
+/// Makes one call with a command and a frame each way. Returns what was logged about it.
 fn one_call(t: &Context, level: u32) -> String {
     t.asterisk.cli(&format!("core set debug {level} chan_websocket"));
     let mark = t.asterisk.log.len();
@@ -57,7 +57,7 @@ fn levels(t: &Context) {
     }
 }
 
-/// Neither the values of `v()`, nor passwords, nor the Authorization header, at any level.
+/// The values of `v()`, passwords and the Authorization header are not logged at any level.
 fn secrets(t: &Context) {
     let mark = t.asterisk.log.len();
     let server = t.server(&[("username", "user"), ("password", "topsecret1")]);
@@ -81,7 +81,7 @@ fn secrets(t: &Context) {
     let call = t.call(&format!("WebSocket/{gone}/c(ulaw)v(token=topsecret7)")).originate();
     call.ending();
     t.wait_log(&["WARNING", "connection failed"]);
-    // What the core itself logs is its own affair: the dial string, the variables.
+    // Lines of the core are not checked: it logs the dial string and the variables.
     let text = t.asterisk.log.since(mark);
     let ours: Vec<&str> =
         text.lines().filter(|line| line.contains(".rs:") || line.contains("] chan_websocket:")).collect();

@@ -3,20 +3,20 @@
 //! | variable | meaning |
 //! | --- | --- |
 //! | `ASTERISK_SANDBOX` | root folder with Debian's Asterisk, as made by `make setup` |
-//! | `HOST_ASTERISK` | the prefix of an installed Asterisk, to run instead of the sandbox's; no root is needed then (`make versiontest`) |
+//! | `HOST_ASTERISK` | the prefix of an installed Asterisk, which runs instead of the sandbox's; this needs no root (`make versiontest`) |
 //! | `CHAN_WEBSOCKET_MODULE` | our module, instead of `target/release/chan_websocket.so` |
 //! | `CHAN_WEBSOCKET_FAULTS` | the build for tests of faults, instead of `target/faults/debug/libchan_websocket.so` |
-//! | `HOST_MODULES` | `ours`, the default: the C module does not run, its kept traces stand for it; `both`: it runs beside ours (`make difftest`); `oracle`: it runs alone |
-//! | `HOST_RECORD` | set, with `both` or `oracle`: keep the C module's traces in `tests/host/golden` |
-//! | `HOST_BESIDE` | set, and `HOST_MODULES` not `ours`: run tests that assert what ours does on the C module too, and print both results |
+//! | `HOST_MODULES` | `ours`, the default: the C module does not run, and its kept traces are used; `both`: it runs as well as ours (`make difftest`); `oracle`: only it runs |
+//! | `HOST_RECORD` | set, with `both` or `oracle`: store the C module's traces in `tests/host/golden` |
+//! | `HOST_BESIDE` | set, and `HOST_MODULES` not `ours`: also run tests that assert what ours does on the C module, and print both results |
 //! | `RFC6455_ALL` | set: run the RFC 6455 cases in every way, not only the quick ones |
-//! | `HOST_SURROUNDINGS` | set: run all tests with everything on that makes the core call the module at odd times (harness/surroundings.rs), on ours alone |
+//! | `HOST_SURROUNDINGS` | set: run all tests with everything turned on that makes the core call the module at odd times (harness/surroundings.rs), on ours alone |
 //! | `HOST_DIRECT_BRIDGE` | `no`: run all tests with `direct_bridge = no` (`make bridgetest`) |
 //! | `HOST_BRIDGE_CALLS` | how many calls bridge/hangups makes (60) |
-//! | `HOST_SCALE` | at how many calls connect/scale looks at what they cost (150), as `100,300,1000` |
+//! | `HOST_SCALE` | the numbers of calls at which connect/scale measures their cost (150), as `100,300,1000` |
 //! | `HOST_LOST_CALLS` | how many calls of reconnect/many lose their application at once (200) |
 //! | `HOST_TABLE` | set: print how the modules compare, test by test |
-//! | `HOSTILE_SECONDS` | run the long forms of `hostile`, up to so long (`make hostile`) |
+//! | `HOSTILE_SECONDS` | run the long forms of `hostile`, for up to this time (`make hostile`) |
 //! | `HOST_CHURN`, `HOST_CYCLES` | how many calls life/churn makes (400), how often module/cycles loads and unloads (100) |
 //! | `HOST_KEEP` | set: keep the instances' folders |
 //! | `HOST_WRAPPER` | a command, with arguments, that runs Asterisk inside the sandbox |
@@ -24,10 +24,10 @@
 //!
 //! `cargo test --no-default-features --test host -- <part of a name>` runs some of them.
 //!
-//! An instance of the C module that hangs or crashes fails no test: it is replaced, the scenario runs again, at most
-//! twice, and the end of the output says so.
+//! An instance of the C module that hangs or crashes does not fail a test: it is replaced, the scenario runs again, at
+//! most twice, and the end of the output reports it.
 
-// Tests say what is wrong by panicking, and a test binary exports nothing.
+// Tests report errors by panicking, and a test binary exports nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
 mod access;
@@ -78,7 +78,7 @@ mod whisper;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // A test may have started this program as an app, to kill it.
+    // A test may have started this program as an app to be killed.
     if let Some(end) = life::puppet::task() {
         return end;
     }

@@ -15,8 +15,8 @@ pub fn tests(suite: &mut Suite) {
     suite.same("masquerade/redirect_from_bridge", redirect_from_bridge);
 }
 
-/// A call that the test had in Stasis and that the dialplan's Echo() has now. It had no dialplan of its own, so the
-/// core has put its driver's part under another channel.
+/// A call that the test had in Stasis and that is now in the dialplan's Echo(). It had no dialplan, so the core has
+/// moved its driver's part to another channel.
 fn masqueraded(t: &Context) -> (Call<'_>, App) {
     let call = t.call("WebSocket/INCOMING/c(ulaw)").create();
     call.dial();
@@ -73,7 +73,7 @@ fn answer(t: &Context) {
     call.ending();
 }
 
-/// Nothing of such calls holds the driver.
+/// Such calls leave no reference to the driver.
 fn unload_afterwards(t: &Context) {
     hangup_command(t);
     app_closes(t);
@@ -81,7 +81,7 @@ fn unload_afterwards(t: &Context) {
     t.asterisk.unload_driver();
 }
 
-/// A channel that has a dialplan just goes elsewhere.
+/// A channel that runs a dialplan is redirected without a masquerade.
 fn redirect(t: &Context) {
     let call = t.call("WebSocket/INCOMING/c(ulaw)").extension("wait").originate();
     let app = call.connect();
@@ -95,7 +95,7 @@ fn redirect(t: &Context) {
     assert_eq!(app.expect_close(), 1000);
 }
 
-/// The called end of a Dial() is sent elsewhere.
+/// The called end of a Dial() is redirected.
 fn redirect_from_bridge(t: &Context) {
     let server = t.server(&[]);
     let dial = format!("WebSocket/{}/c(ulaw)", server.client);

@@ -1,4 +1,4 @@
-//! Media both ways: what one end says the other end hears, byte for byte.
+//! Media both ways: what one end sends the other end hears, byte for byte.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("media/start_comes_first", "the C module may send media first (2)", start_comes_first);
 }
 
-/// Bytes that betray a loss or a swap anywhere.
+/// Bytes in which any loss or swap is noticed.
 pub fn noise(count: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_u32;
     let next = || {
@@ -111,7 +111,7 @@ fn pacing(t: &Context) {
     wait::until_fits("a frame takes 20 ms", frame_took, |frame| (19..24).contains(&frame.as_millis()));
 }
 
-/// Without buffering each message is cut into frames for itself.
+/// Without buffering each message is cut into frames separately.
 fn rest_is_dropped(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)");
     let media = noise(1000);
@@ -140,7 +140,7 @@ fn odd_splits(t: &Context) {
     assert_eq!(app.expect_event("MEDIA_BUFFERING_COMPLETED").get("correlation_id"), "all");
 }
 
-/// As Asterisk's own tests send: messages of 1000 bytes in two fragments.
+/// Like Asterisk's own tests: messages of 1000 bytes in two fragments.
 fn fragments(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)");
     let media = noise(4000);
@@ -164,7 +164,7 @@ fn several_messages_in_one_write(t: &Context) {
     app.expect_event("MEDIA_BUFFERING_COMPLETED");
 }
 
-/// The rest at the end of buffering becomes a frame: a short one of the C module, a whole one of ours, filled up
+/// The remainder at the end of buffering becomes a frame: a short one with the C module; with ours a whole one, padded
 /// with silence.
 fn last_frame(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)");
@@ -222,7 +222,7 @@ fn sizes_are_kept(t: &Context) {
     }
 }
 
-/// A codec that cannot be cut goes through as it comes.
+/// Media of a codec that cannot be cut is passed on as it comes.
 fn opus(t: &Context) {
     let ends = t.bridged("c(opus)", "c(opus)");
     // CELT, full band, 20 ms, one frame.
@@ -252,7 +252,7 @@ fn ping(t: &Context) {
     assert_eq!(pong.as_deref(), Some(&b"how are you"[..]));
 }
 
-/// What a bridge has to say before the app has come is not for the app, and no reason to hang up.
+/// Frames that a bridge sends before the app has connected do not reach the app, and do not end the call.
 fn before_connecting(t: &Context) {
     let (talker, talking) = t.incoming_app("c(ulaw)");
     talker.wait_up();
@@ -268,7 +268,7 @@ fn before_connecting(t: &Context) {
     assert_eq!(app.collect_media(1600), media[1600..]);
 }
 
-/// MEDIA_START is first, also when the core has media for the app all the time.
+/// MEDIA_START comes first, even if the core constantly has media for the app.
 fn start_comes_first(t: &Context) {
     let (talker, talking) = t.incoming_app("c(ulaw)");
     talker.wait_up();

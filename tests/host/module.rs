@@ -10,12 +10,12 @@ pub fn tests(suite: &mut Suite) {
     suite.same("module/load", load).private_with(InstanceConfig::new().without(DRIVER));
     suite.same("module/unload", unload).private();
     life::beside(suite, "module/cycles", cycles).private();
-    // The C module is unmapped under the call (15).
+    // The C module is unmapped during the call (15).
     life::beside(suite, "module/unload_refused", refused).private();
     life::beside(suite, "module/stop_with_calls", stop_with_calls).private();
 }
 
-/// It is there and takes calls.
+/// The module is loaded and takes calls.
 fn loaded(t: &Context) {
     assert!(t.asterisk.driver_status().is_some_and(|status| status.running));
     let types = t.asterisk.cli("core show channeltypes");
@@ -49,7 +49,7 @@ fn unload(t: &Context) {
     loaded(t);
 }
 
-/// After a hundred times an unloaded driver leaves no thread, no descriptor and no error more than after the first.
+/// After a hundred cycles an unloaded driver leaves no more threads, descriptors and errors than after the first.
 fn cycles(t: &Context) {
     let cycle = |with_call: bool| {
         t.asterisk.driver("load");
@@ -59,7 +59,7 @@ fn cycles(t: &Context) {
         t.asterisk.unload_driver();
     };
     t.asterisk.unload_driver();
-    // Once with a call, so that everything that is made only once is there.
+    // The first cycle has a call, so that everything that is made only once exists.
     cycle(true);
     let before = t.asterisk.settled();
     let cycles = std::env::var("HOST_CYCLES").map_or(100, |count| count.parse().expect("a number"));
@@ -71,7 +71,7 @@ fn cycles(t: &Context) {
     loaded(t);
 }
 
-/// With a call up the module stays, says how many hold it, and the call does not notice.
+/// During a call the module stays, reports the number of references, and the call is not affected.
 fn refused(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)");
     call.wait_up();
@@ -85,7 +85,7 @@ fn refused(t: &Context) {
     t.wait_log(&["use count 2"]);
     app.command("GET_STATUS");
     app.expect_event("STATUS");
-    // Neither does a reload.
+    // A reload does not affect the call either.
     t.asterisk.driver("reload");
     app.command("GET_STATUS");
     app.expect_event("STATUS");

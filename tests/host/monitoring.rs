@@ -1,5 +1,5 @@
-//! examples/grafana and examples/prometheus with Debian's Prometheus, which reads a real instance: each query of the dashboard has
-//! an answer, each metric of the alerts is there, and the alert for a missing module comes.
+//! examples/grafana and examples/prometheus with Debian's Prometheus, which reads a real instance: each query of the
+//! dashboard has an answer, each metric of the alerts exists, and the alert for a missing module fires.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,7 +33,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("monitoring/alerts", WHY, alerts).private_with(with_prometheus());
 }
 
-/// promtool in the sandbox, in a folder with the examples.
+/// Runs promtool in the sandbox, in a folder with the examples.
 fn promtool(arguments: &[&str]) {
     let (folder, inside) = sandbox::instance_folder();
     for (name, text) in
@@ -61,8 +61,8 @@ fn alert_names() -> BTreeSet<&'static str> {
     RULES.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect()
 }
 
-/// Each alert has a test and a row of the README; the words by which calls end are those of the module; panels are told
-/// apart.
+/// Each alert has a test and a row of the README; the words for how calls end are those of the module; the panels can
+/// be told apart.
 fn names() {
     let alerts = alert_names();
     assert!(alerts.len() > 5, "{alerts:?}");
@@ -88,7 +88,7 @@ fn panels() -> Vec<Value> {
     dashboard["panels"].as_array().expect("panels").clone()
 }
 
-/// What the dashboard asks, with its variables as Grafana fills them in, beside the panel's title.
+/// The queries of the dashboard, with its variables filled in as Grafana does, each with its panel's title.
 fn queries() -> Vec<(String, String)> {
     let mut queries = Vec::new();
     for panel in panels() {
@@ -104,14 +104,14 @@ fn queries() -> Vec<(String, String)> {
     queries
 }
 
-/// All metrics that a text names.
+/// All metrics named in a text.
 fn metrics_in(text: &str) -> BTreeSet<&str> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let words = text.split(|c| !is_name(c));
     words.filter(|word| word.starts_with("asterisk_websocket_")).collect()
 }
 
-/// A Prometheus with the example's configuration, which reads this instance each second.
+/// A Prometheus with the example's configuration, which scrapes this instance each second.
 struct Prometheus {
     _daemon: Daemon,
     port: u16,
@@ -141,14 +141,14 @@ impl Prometheus {
             config.clone()
         });
         let started = Self { _daemon: daemon, port: ports[0] };
-        // It listens before it answers.
+        // It listens before it can answer.
         let ready = || ureq::get(format!("http://127.0.0.1:{}/-/ready", started.port)).call().is_ok();
         wait::until("Prometheus is ready", ready);
         wait::until("Prometheus reads the metrics", || !started.answer("up == 1").is_empty());
         started
     }
 
-    /// What its HTTP interface says.
+    /// The answer of its HTTP interface.
     fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Value {
         let uri = format!("http://127.0.0.1:{}/api/v1/{path}", self.port);
         let request = ureq::get(&uri).query_pairs(parameters.iter().copied()).config();
@@ -159,12 +159,12 @@ impl Prometheus {
         answer["data"].clone()
     }
 
-    /// The series with which it answers a query.
+    /// The series in its answer to a query.
     fn answer(&self, query: &str) -> Vec<Value> {
         self.get("query", &[("query", query)])["result"].as_array().expect("series").clone()
     }
 
-    /// The state of an alert; `None` while there is nothing to alert.
+    /// The state of an alert; `None` if it is not active.
     fn alert(&self, name: &str) -> Option<String> {
         let alerts = self.get("alerts", &[])["alerts"].as_array().cloned().unwrap_or_default();
         let alert = alerts.iter().find(|alert| alert["labels"]["alertname"] == name)?;
@@ -215,7 +215,7 @@ fn histogram(series: &str) -> &str {
     ["_bucket", "_sum", "_count"].iter().find_map(|part| series.strip_suffix(part)).unwrap_or(series)
 }
 
-/// Prometheus can evaluate each rule. A healthy instance has no alert; without the module there is one.
+/// Prometheus can evaluate each rule. A healthy instance has no alert; one without the module has one.
 fn alerts(t: &Context) {
     let prometheus = Prometheus::reading(t);
     let all_healthy = || {

@@ -1,4 +1,4 @@
-//! What operators are told stays bounded and holds up no call, and nothing is left lying when the module stops.
+//! Messages to operators stay bounded and delay no call, and nothing remains when the module stops.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn stat(t: &Context, name: &str) -> u64 {
     values.sum()
 }
 
-/// An application fills the queue, sends one message more and flushes, over and over.
+/// An application repeatedly fills the queue, sends one more message and flushes.
 fn flood(t: &Context) {
     const ROUNDS: usize = 100;
     let ami = t.ami("calls");
@@ -43,7 +43,7 @@ fn flood(t: &Context) {
         app.command("FLUSH_MEDIA");
         app.command("PAUSE_MEDIA");
     }
-    // The round that ends it: room is found again.
+    // The last round ends the stall: there is room again.
     app.send_media(&[0x55; 160]);
     app.command("GET_STATUS");
     while app
@@ -56,12 +56,12 @@ fn flood(t: &Context) {
     let of = |name: &str| events.iter().filter(|event| *event == name).count();
     let (stalled, resumed) = (of("WebSocketStalled"), of("WebSocketResumed"));
     assert!((5..30).contains(&stalled), "{stalled} of {ROUNDS} rounds were told");
-    assert_eq!(stalled, resumed, "what began also ends");
+    assert_eq!(stalled, resumed, "not every stall that began has ended");
     let untold = stat(t, "notifications_dropped");
-    assert_eq!(untold as usize, 2 * (ROUNDS - stalled), "the others are counted");
+    assert_eq!(untold as usize, 2 * (ROUNDS - stalled), "the stalls that were not reported are not counted");
 }
 
-/// The thread that tells AMI stands still: another call's hangup does not wait for it.
+/// The thread that informs AMI is stuck: the hangup of another call does not wait for it.
 fn stands_still(t: &Context) {
     let ami = t.ami("calls");
     let (call, app) = t.incoming_app("c(ulaw)");
@@ -73,8 +73,8 @@ fn stands_still(t: &Context) {
     assert_eq!(ami.own_events(&call.id), ["WebSocketConnected", "WebSocketDisconnected"]);
 }
 
-/// The module is unloaded while the last call's connection is still being closed: its end is told all the same, and nothing
-/// of it remains.
+/// The module is unloaded while the connection of the last call is still being closed: its end is still reported, and
+/// nothing of it remains.
 fn last_words(t: &Context) {
     let ami = t.ami("calls");
     let round = || {
@@ -90,7 +90,7 @@ fn last_words(t: &Context) {
     t.asterisk.expect_no_more_than(&before);
 }
 
-/// A channel that was connected, or is over, waits for its timeout no longer.
+/// A channel that was connected, or has ended, does not keep its timeout.
 fn forgotten_timers(t: &Context) {
     for _ in 0..10 {
         t.incoming("c(ulaw)").hangup();

@@ -107,7 +107,7 @@ fn external_media(t: &Context) {
     assert_eq!(app.expect_close(), 1000);
 }
 
-/// What Asterisk sends to the app's server.
+/// The request that Asterisk sends to the app's server.
 fn request(t: &Context, client: &[(&str, &str)], options: &str) {
     let server = t.server(client);
     let _call = t.call(&dial(&server, options)).originate();
@@ -126,7 +126,7 @@ fn request(t: &Context, client: &[(&str, &str)], options: &str) {
 const HEADERS: &[&str] =
     &["Host", "Upgrade", "Connection", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol", "Authorization"];
 
-/// What `v()` gives is for this call; the next one of the same client has its own or none.
+/// The values of `v()` apply to this call only; the next call of the same client has other values or none.
 fn parameters_of_one_call(t: &Context) {
     let server = t.server(&[]);
     for options in ["v(a=1)", "", "v(b=2)"] {
@@ -143,7 +143,7 @@ fn parameters_of_one_call(t: &Context) {
 
 type Answer = fn(&Head, usize) -> Reply;
 
-/// Answers that are no acceptance.
+/// Answers that do not accept the connection.
 const FAILING: [(&str, Answer); 9] = [
     ("status_500", |_, _| Reply::Refuse(500)),
     ("status_200", |_, _| Reply::Refuse(200)),
@@ -164,7 +164,7 @@ const FAILING: [(&str, Answer); 9] = [
     }),
 ];
 
-/// What is logged when a connection does not come about; the others by what the C module uses for it.
+/// Allows what is logged when a connection fails: for the C module, the lines of what it uses to connect.
 fn allow_failure(t: &Context) {
     for text in ["connection failed", "res_websocket_client.c", "res_http_websocket.c", "http.c: "] {
         t.allow_log(text);
@@ -173,7 +173,7 @@ fn allow_failure(t: &Context) {
 
 const ONCE: (&str, &str) = ("reconnect_attempts", "1");
 
-/// The dial fails, and the log says so with the client's name.
+/// The dial fails, and the log names the client.
 fn fails(t: &Context, reply: Answer) {
     allow_failure(t);
     let server = t.server_with(&[ONCE], reply);
@@ -188,7 +188,7 @@ fn unavailable() -> DialResult {
     DialResult { status: "CHANUNAVAIL".into(), cause: "3".into() }
 }
 
-/// Nobody listens.
+/// The port has no listener.
 fn connection_refused(t: &Context) {
     allow_failure(t);
     let uri = format!("ws://127.0.0.1:{}/media", ports::free());
@@ -198,7 +198,7 @@ fn connection_refused(t: &Context) {
     t.wait_log(&["WARNING", &server.client, "connection failed"]);
 }
 
-/// The same for a call by ARI.
+/// The same for a call made by ARI.
 fn originate_fails(t: &Context) {
     allow_failure(t);
     let server = t.server_with(&[ONCE], |_, _| Reply::Refuse(500));
@@ -231,7 +231,7 @@ fn second_attempt(t: &Context) {
     assert_eq!(server.requests(), 2);
 }
 
-/// Trying again would not help.
+/// Asterisk does not try again, because it would not help.
 fn is_final(t: &Context, status: u16) {
     allow_failure(t);
     let server = t.server_with(&[("reconnect_attempts", "3"), ("reconnect_interval", "50")], move |_, _| {
@@ -241,7 +241,7 @@ fn is_final(t: &Context, status: u16) {
     assert_eq!(server.requests(), t.either(3, 1));
 }
 
-/// A load balancer answers so while the server behind it is replaced.
+/// Asterisk tries again: a load balancer answers like this while a server behind it is replaced.
 fn is_tried_again(t: &Context, status: u16) {
     allow_failure(t);
     let server =
@@ -255,7 +255,7 @@ fn is_tried_again(t: &Context, status: u16) {
     assert_eq!(server.requests(), 3);
 }
 
-/// Ours waits as long as the server asks for, up to ten times reconnect_interval: here a second in each case.
+/// Our module waits as long as the server asks for, up to ten times reconnect_interval: here a second in each case.
 fn retry_after(t: &Context, value: &'static str) {
     let pause = pause_after(t, value);
     let asked = Duration::from_secs(1);
@@ -267,7 +267,7 @@ fn retry_after_unreadable(t: &Context) {
     assert!(pause < Duration::from_secs(1), "{pause:?} between attempts");
 }
 
-/// The time between a 503 with this `Retry-After` and the next attempt, where reconnect_interval is 100 ms.
+/// The time between a 503 with this `Retry-After` and the next attempt, with a reconnect_interval of 100 ms.
 fn pause_after(t: &Context, value: &'static str) -> Duration {
     allow_failure(t);
     let busy = format!("HTTP/1.1 503 Busy\r\nRetry-After: {value}\r\nContent-Length: 0\r\n\r\n");
@@ -282,7 +282,7 @@ fn pause_after(t: &Context, value: &'static str) -> Duration {
     server.request(1).at - server.request(0).at
 }
 
-/// Not to the letter of RFC 6455, but there are such servers.
+/// RFC 6455 does not allow this, but such servers exist.
 fn subprotocol_in_capitals(t: &Context) {
     t.allow_log("chose the subprotocol");
     accepted(t, |_, _| Reply::AcceptWith("Sec-WebSocket-Protocol: MEDIA\r\n".into(), Vec::new()));
@@ -299,7 +299,7 @@ fn accepted(t: &Context, reply: Answer) {
     call.wait_up();
 }
 
-/// What the app sends with its 101 is neither lost nor left lying until more comes.
+/// What the app sends with its 101 is neither lost nor delayed until more data comes.
 fn behind_handshake(t: &Context) {
     let media = noise(800);
     let frames = [Frame::text("PAUSE_MEDIA"), Frame::binary(&*media), Frame::text("GET_STATUS")];
@@ -328,7 +328,7 @@ fn ipv6(t: &Context) {
     assert_eq!(&start, b"GET /media");
 }
 
-/// A server that accepts and does not answer, and the first connection to it.
+/// A server that accepts the connection and does not answer, and the first connection to it.
 fn silent_server(t: &Context) -> AppServer {
     allow_failure(t);
     t.server_with(&[], |_, _| Reply::Silence)
@@ -353,19 +353,19 @@ fn silent_caller_hangs_up(t: &Context) {
     caller.hangup();
     caller.ending();
     assert!(start.elapsed() < Duration::from_secs(1), "it took {:?}", start.elapsed());
-    // The server has a second to answer the request that it has got: then the answer is a close frame.
+    // The server may answer its request within a second: then it gets a close frame.
     assert_closed(&server);
     assert!(start.elapsed() < Duration::from_secs(3), "it took {:?}", start.elapsed());
 }
 
-/// Asterisk ends the connection instead of leaving it to its fate.
+/// Asterisk ends the connection instead of abandoning it.
 fn assert_closed(server: &AppServer) {
     let mut stream = server.silent(0);
     stream.set_timeout(Some(wait::PATIENCE)).unwrap();
     assert_eq!(stream.read(&mut [0; 16]).unwrap_or(0), 0);
 }
 
-/// While some calls wait for silent servers, others are set up as ever.
+/// While some calls wait for silent servers, other calls are set up as usual.
 fn silent_others_go_on(t: &Context) {
     let server = silent_server(t);
     let waiting: Vec<_> = (0..10).map(|_| t.call(&dial(&server, "")).originate()).collect();

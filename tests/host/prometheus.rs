@@ -1,4 +1,4 @@
-//! Our metrics in what res_prometheus serves, whichever of the two modules comes or goes first.
+//! Our metrics in the output of res_prometheus, whichever of the two modules is loaded or unloaded first.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,7 +6,8 @@ use super::harness::{Context, InstanceConfig, Suite, wait};
 
 const WHY: &str = "the C module has no metrics";
 
-/// What res_prometheus needs here, in the order in which it can be loaded: Debian's is built with metrics of PJSIP.
+/// The modules that res_prometheus needs here, in an order in which they can be loaded: Debian's build has metrics of
+/// PJSIP.
 const MODULES: [&str; 4] = ["res_pjproject", "res_sorcery_memory", "res_sorcery_astdb", "res_pjsip"];
 
 pub fn tests(suite: &mut Suite) {
@@ -31,12 +32,12 @@ fn without_prometheus() -> InstanceConfig {
     MODULES.iter().fold(config, |config, module| config.module(module))
 }
 
-/// It stands behind ours in modules.conf, and starts before it all the same.
+/// It comes after ours in modules.conf, but starts before it.
 pub(super) fn with_prometheus() -> InstanceConfig {
     without_prometheus().module("res_prometheus")
 }
 
-/// What Prometheus would read; Asterisk's own metrics are left out.
+/// The metrics that Prometheus would read, without Asterisk's own.
 pub(super) fn metrics(t: &Context) -> String {
     let uri = format!("http://{}{}", t.asterisk.http, t.asterisk.path("metrics"));
     let mut answer = ureq::get(&uri).call().expect("a scrape");
@@ -44,7 +45,7 @@ pub(super) fn metrics(t: &Context) -> String {
     text.lines().filter(|line| line.contains("asterisk_websocket_")).map(|line| format!("{line}\n")).collect()
 }
 
-/// Of calls that are up and of those that are over.
+/// Pings of calls that are up and of calls that are over.
 fn pings(t: &Context) {
     let count = || value(&metrics(t), "asterisk_websocket_ping_rtt_seconds_count");
     let (call, _app) = t.incoming_app("c(ulaw)");
@@ -63,7 +64,7 @@ fn has_ours(text: &str) -> bool {
     text.contains("asterisk_websocket_channels{")
 }
 
-/// The value of one sample, labels and all.
+/// The value of one sample, selected by name and labels.
 #[track_caller]
 fn value(text: &str, sample: &str) -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
@@ -94,7 +95,7 @@ fn scrape(t: &Context) {
     ] {
         assert_eq!(value(&text, &format!("asterisk_websocket_{sample}")), expected, "{sample}");
     }
-    // Five frames at once: the last one has waited for four.
+    // Five frames at once: the last one waits for four.
     let sum = value(&text, "asterisk_websocket_queue_wait_seconds_sum");
     assert!((0.15..2.0).contains(&sum), "{sum}");
     assert!(!text.contains(&call.name) && !text.contains(&call.connection_id()), "a label of one call");
@@ -110,7 +111,7 @@ fn scrape(t: &Context) {
     assert_eq!(value(&text, "asterisk_websocket_frames_played_total"), 5.0, "totals outlive their calls");
 }
 
-/// Every sample stands behind the type of its metric, each metric is described once, and no bucket is less than the one
+/// Every sample comes after the type of its metric, each metric is described once, and no bucket is less than the one
 /// before.
 #[track_caller]
 fn assert_format(text: &str) {
@@ -137,7 +138,7 @@ fn assert_format(text: &str) {
     assert!(described.len() > 20, "{described:?}");
 }
 
-/// Reloads of either change nothing, and it may be unloaded.
+/// Reloads of either module change nothing, and res_prometheus may be unloaded.
 fn reloads(t: &Context) {
     t.asterisk.cli("module reload res_prometheus.so");
     assert!(has_ours(&metrics(t)));
@@ -150,7 +151,7 @@ fn reloads(t: &Context) {
     assert!(t.asterisk.driver("load").contains("Loaded"));
 }
 
-/// Where it declines to load, calls go on without it.
+/// If res_prometheus declines to load, calls work without it.
 fn declined(t: &Context) {
     for text in ["res_prometheus", "auth_username", "prometheus.conf"] {
         t.allow_log(text);
@@ -163,7 +164,7 @@ fn declined(t: &Context) {
     assert_eq!(app.expect_close(), 1000);
 }
 
-/// It comes after ours, goes, and comes again.
+/// res_prometheus is loaded after ours, unloaded, and loaded again.
 fn comes_and_goes(t: &Context) {
     for _ in 0..2 {
         let answer = t.asterisk.cli("module load res_prometheus.so");
@@ -173,7 +174,7 @@ fn comes_and_goes(t: &Context) {
         assert!(has_ours(&metrics(t)), "a reload of ours finds it");
         let answer = t.asterisk.cli("module unload res_prometheus.so");
         assert!(answer.contains("Unloaded"), "{answer}");
-        // With nobody there to take leave of.
+        // res_prometheus is gone, so there is nothing to unregister from.
         t.asterisk.driver("reload");
     }
     t.asterisk.unload_driver();
@@ -183,7 +184,7 @@ fn comes_and_goes(t: &Context) {
     assert_eq!(app.expect_close(), 1000);
 }
 
-/// Unloading and loading ours while it is being asked.
+/// Our module is unloaded and loaded during scrapes.
 fn under_scrapes(t: &Context) {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {

@@ -1,16 +1,16 @@
-//! Snapshots of a channel that carry its figures (`channelvars` in ari.conf and manager.conf): the core takes them when it
-//! likes, the last one while the channel is being destroyed.
+//! Snapshots of a channel with its figures (`channelvars` in ari.conf and manager.conf): the core takes them at any
+//! time, the last one while the channel is being destroyed.
 
 use super::harness::call::Call;
 use super::harness::{App, Context, Frame, InstanceConfig, Suite};
 
 const WHY: &str = "the C module has no figures";
 
-/// One that changes, one that says something while there is a call, and one that has the application's own words.
+/// A figure that changes, one that has a value only during a call, and one with text from the application.
 const FIGURES: &str =
     "CHANNEL(websocket,queue_length),CHANNEL(websocket,format),CHANNEL(websocket,close_reason)";
 
-/// Why they are kept out of the surroundings.
+/// Why they do not run in the surroundings.
 const OWN: &str = "what the snapshots carry is the test's own";
 
 /// Name, body and instance of a test.
@@ -42,7 +42,7 @@ fn both(names: &str) -> InstanceConfig {
 /// Ends a call, with or without its application.
 type End = fn(&Context, &Call<'_>, Option<&App>);
 
-/// All ways in which a channel comes to its end, each by itself. Asterisk goes on.
+/// All ways in which a channel ends, one by one. Asterisk keeps running.
 fn ends(t: &Context, looked_at: impl Fn(&Call<'_>)) {
     let ways: [(bool, End); 5] = [
         (true, |_, _, app| app.expect("connected").command("HANGUP")),
@@ -65,13 +65,13 @@ fn ends(t: &Context, looked_at: impl Fn(&Call<'_>)) {
     t.asterisk.wait_no_channels();
 }
 
-/// What a channel's snapshot in ARI says of a figure.
+/// The value of a figure in a channel's snapshot in ARI.
 fn in_ari(event: &serde_json::Value, figure: &str) -> Option<String> {
     let value = &event["channel"]["channelvars"][format!("CHANNEL(websocket,{figure})")];
     value.as_str().map(str::to_owned)
 }
 
-/// The last event of a channel says nothing, and the log has no error for it: a call that is over is none.
+/// The figures are empty in the last event of a channel, and the log has no error about it, although the call is over.
 fn ari(t: &Context) {
     ends(t, |call| {
         let made = t.ari().wait_channel("ChannelCreated", &call.id);
@@ -98,7 +98,7 @@ fn manager(t: &Context) {
     });
 }
 
-/// A Local channel between a caller and an outgoing call: its own snapshots know no figures, and say so.
+/// A Local channel between a caller and an outgoing call: its own snapshots have no figures, and an error says so.
 fn local(t: &Context) {
     t.allow_log("Unknown or unavailable item requested: 'websocket,");
     t.allow_log("Error invoking function CHANNEL(websocket,");
@@ -136,8 +136,8 @@ fn masquerade(t: &Context) {
     t.asterisk.wait_no_channels();
 }
 
-/// The application's own words, in a close frame: no line of them stands by itself anywhere. (The channel's `h` makes
-/// events between the close and the hangup.)
+/// Text from the application, in a close frame: no line of it appears as a separate line anywhere. (The channel's `h`
+/// causes events between the close and the hangup.)
 fn forged(t: &Context) {
     let ami = t.ami("all");
     let (call, app) = t.incoming_echo("c(ulaw)");
@@ -159,7 +159,7 @@ fn forged(t: &Context) {
     assert_eq!(ami.find(std::time::Duration::ZERO, |block| block.get("Event") == "Forged"), None);
 }
 
-/// A name that no figure has is an error, also when the call is over.
+/// The name of an unknown figure is an error, even when the call is over.
 fn unknown(t: &Context) {
     t.allow_log("CHANNEL(websocket,nonsense) is not known; known are: channel, ");
     t.allow_log("Unknown or unavailable item requested: 'websocket,nonsense'");

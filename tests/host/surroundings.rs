@@ -1,9 +1,9 @@
-//! One test of each kind once more, in the surroundings that make the core call the driver at odd times (see
-//! `harness/surroundings.rs`). `make surroundings` has all of them run so.
+//! One test of each kind runs a second time in the surroundings that make the core call the driver at odd times (see
+//! `harness/surroundings.rs`). `make surroundings` runs all tests in them.
 
 use super::harness::{Context, Suite, wait};
 
-/// A test of each kind, but for those that measure times.
+/// A test of each kind, except those that measure times.
 const OF_EACH_KIND: &[&str] = &[
     "ami/disconnected/lost",
     "bulk/plain-text/large",
@@ -39,7 +39,7 @@ pub fn tests(suite: &mut Suite) {
     test.private();
 }
 
-/// Or the tests in them would show nothing.
+/// The surroundings are in effect; otherwise the tests in them would show nothing.
 fn are_there(t: &Context) {
     let ami = t.ami("all");
     let (call, app) = t.incoming_echo("c(ulaw)");

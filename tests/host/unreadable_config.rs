@@ -1,4 +1,5 @@
-//! A chan_websocket.conf that cannot be read, or whose access rules cannot: nobody is let in who may have been kept out.
+//! A chan_websocket.conf that cannot be read, or whose access rules are invalid: no application may connect that the
+//! file might have refused.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,10 +10,10 @@ use super::harness::{Context, Format, Suite};
 const WHY: &str = "the C module has no access rules";
 const FILE: &str = "chan_websocket.conf";
 
-/// Puts something in the file's place that cannot be read.
+/// Replaces the file by something that cannot be read.
 type Spoil = fn(&Path);
 
-/// What an operator can do to it by accident.
+/// Mistakes of an operator.
 const SPOILS: &[(&str, Spoil)] = &[
     ("directory", |path| fs::create_dir(path).unwrap()),
     ("dangling_link", |path| symlink("no-such-file", path).unwrap()),
@@ -23,7 +24,7 @@ const SPOILS: &[(&str, Spoil)] = &[
     ("no_section", |path| fs::write(path, "incoming_deny = 0.0.0.0/0\n").unwrap()),
 ];
 
-/// Rules that are refused, and with which the file says nothing of who may connect.
+/// Rules that are refused, without which the file does not restrict who may connect.
 const SLIPS: &[(&str, &str)] = &[
     ("option", "[global]\nincoming_denny = 0.0.0.0/0\n"),
     ("value", "[global]\nincoming_require_tls = yess\n"),
@@ -48,7 +49,7 @@ fn path(t: &Context) -> PathBuf {
     t.asterisk.folder().join("etc").join(FILE)
 }
 
-/// Takes whatever is in the file's place away.
+/// Removes whatever is in place of the file.
 fn remove(t: &Context) {
     let path = path(t);
     if fs::symlink_metadata(&path).unwrap().is_dir() {
@@ -58,7 +59,7 @@ fn remove(t: &Context) {
     }
 }
 
-/// The status for an application that connects with an id that nobody knows: 404 if it may connect at all.
+/// The status for an application that connects with an unknown id: 404 if it may connect at all.
 fn status(t: &Context) -> u16 {
     t.send(&t.upgrade("no-such-id")).status
 }
@@ -78,7 +79,7 @@ fn outgoing_works(t: &Context) {
     assert_eq!(call.ending().cause, 16);
 }
 
-/// Nobody may connect, whoever asks; calls to applications work; a file that can be read ends it.
+/// No application may connect; calls to applications work; a readable file ends this state.
 fn at_load(t: &Context, spoil: Spoil) {
     prepare(t);
     t.asterisk.unload_driver();
@@ -91,7 +92,7 @@ fn at_load(t: &Context, spoil: Spoil) {
     assert_eq!(status(t), 503);
     assert!(t.asterisk.cli("websocket show settings").contains("nobody"), "the operator sees it");
     outgoing_works(t);
-    // Nor does a reload help that finds the same.
+    // A reload that finds the same file does not help.
     t.asterisk.driver("reload");
     assert_eq!(status(t), 503);
     remove(t);
@@ -102,7 +103,7 @@ fn at_load(t: &Context, spoil: Spoil) {
     assert_eq!(t.incoming("c(ulaw)").connect().expect_media_start().format(), Format::Json);
 }
 
-/// The last good one stays, rules and all.
+/// The last good settings stay, including the rules.
 fn on_reload(t: &Context, spoil: Spoil) {
     prepare(t);
     let text = "[global]\ncontrol_message_format = json\nincoming_deny = 127.0.0.0/8\n";
@@ -123,7 +124,7 @@ fn on_reload(t: &Context, spoil: Spoil) {
     assert_eq!(status(t), 404);
 }
 
-/// A rule that is refused is none, so at load nobody is let in; on reload the last good ones stay.
+/// A refused rule does not count: at load no application may connect; on reload the last good rules stay.
 fn slip(t: &Context, text: &str) {
     prepare(t);
     t.asterisk.unload_driver();
@@ -144,7 +145,7 @@ fn slip(t: &Context, text: &str) {
     assert_eq!(status(t), 404);
 }
 
-/// A file that is not there says nothing, and all is as by default; at load and on reload.
+/// A missing file means the defaults, at load and on reload.
 fn missing(t: &Context) {
     prepare(t);
     t.asterisk.unload_driver();

@@ -1,5 +1,5 @@
-//! Other builds of Asterisk than the sandbox's: here, what its version and its build options say. A build from another
-//! source tree is what `make versiontest` brings.
+//! Builds of Asterisk other than the sandbox's: here, their version and their build options. `make versiontest` tests
+//! builds from other sources.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -21,13 +21,14 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// What the module asks for in place of the core's functions, which nothing can stand in for: the names are as long.
+/// The names that the module looks up instead of the core's functions, which cannot be replaced: they have the same
+/// length.
 const NAMES: [(&[u8], &[u8]); 2] = [
     (b"\0ast_get_build_opts\0", b"\0ast_get_build_optz\0"),
     (b"\0ast_get_version\0", b"\0ast_get_versioz\0"),
 ];
 
-/// An instance whose module can ask stand-ins that say what files beside them do, `options` and `version`.
+/// An instance with stand-ins, which return the content of the files `options` and `version` beside them.
 fn preload() -> InstanceConfig {
     let (folder, _) = sandbox::instance_folder();
     fs::write(folder.join("options"), "OPTIONAL_API").unwrap();
@@ -57,7 +58,7 @@ fn folder(t: &Context) -> PathBuf {
     sandbox::root().join(Path::new(library).parent().unwrap().strip_prefix("/").unwrap())
 }
 
-/// Our module, asking the stand-ins.
+/// Our module, changed so that it calls the stand-ins.
 fn patched(module: &Path) -> Vec<u8> {
     let mut bytes = fs::read(module).unwrap();
     for (real, fake) in NAMES {
@@ -75,7 +76,7 @@ fn patched(module: &Path) -> Vec<u8> {
     bytes
 }
 
-/// Puts it in the instance's place for modules.
+/// Installs it in the instance's module folder.
 fn prepare(t: &Context) {
     fs::write(t.asterisk.folder().join("modules/chan_websocket.so"), patched(&sandbox::our_module()))
         .unwrap();
@@ -95,7 +96,7 @@ fn expect_call(t: &Context) {
     drop(call);
 }
 
-/// Declines in an Asterisk of another version, with a line that names it and those that are supported.
+/// Declines to load in an Asterisk of another version, with a line that names it and the supported ones.
 fn version(t: &Context) {
     let folder = folder(t);
     prepare(t);
@@ -129,7 +130,7 @@ fn version(t: &Context) {
     }
 }
 
-/// The operator may say that it is tried all the same.
+/// The operator can allow an untested version.
 fn untested(t: &Context) {
     let folder = folder(t);
     prepare(t);
@@ -149,14 +150,14 @@ fn untested(t: &Context) {
     expect_call(t);
     assert!(t.asterisk.cli("websocket show settings").contains("allow_untested_version"));
     t.asterisk.unload_driver();
-    // It does not lift the check of build options.
+    // That does not turn off the check of build options.
     fs::write(folder.join("options"), "DEBUG_THREADS").unwrap();
     t.asterisk.driver("load");
     t.wait_log(&["ERROR", "declines to load", "DEBUG_THREADS"]);
     assert!(!is_running(t));
 }
 
-/// Declines where structures are laid out differently, says why, and is at home everywhere else.
+/// Declines to load if structures have another layout, says why, and loads in all other cases.
 fn build_options(t: &Context) {
     let folder = folder(t);
     prepare(t);
@@ -173,7 +174,7 @@ fn build_options(t: &Context) {
         assert!(line.contains("Asterisk 2"), "{line}");
         assert!(!is_running(t), "{options}");
     }
-    // None of them, others, and names that only begin alike.
+    // None of these options, other options, and names that only begin alike.
     for options in ["", "OPTIONAL_API", "MALLOC_DEBUG, DONT_OPTIMIZE", "DEBUG_THREADS_NOT, LOW_MEMORY2"] {
         fs::write(folder.join("options"), options).unwrap();
         t.asterisk.driver("load");

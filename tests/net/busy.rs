@@ -1,14 +1,14 @@
-//! Reactors with many connections that talk.
+//! Reactors with many active connections.
 
 use super::*;
 
-/// Many connections that talk make a reactor look at all sockets together. Nothing is lost, no connection waits long, and
-/// it wakes for single messages again afterwards.
+/// With many active connections a reactor checks all sockets together. Nothing is lost, no connection waits long, and
+/// afterwards the reactor wakes for single messages again.
 #[test]
 fn a_busy_reactor_loses_nothing_and_comes_to_rest() {
     for coalesce in [true, false] {
         let reactors = Reactors::start(1, coalesce).unwrap();
-        // More than one poll takes.
+        // More than one poll returns.
         let mut pairs: Vec<Pair> =
             (0..300).map(|_| pair(&reactors, Role::Server, config(), Vec::new())).collect();
         for round in 0..10u8 {
@@ -23,7 +23,7 @@ fn a_busy_reactor_loses_nothing_and_comes_to_rest() {
                 assert_eq!(pair.app.read().unwrap(), Message::binary(vec![round; 160]));
             }
         }
-        // While the others talk, one is added, has a dialogue and is closed.
+        // While the others are active, one is added, exchanges messages and is closed.
         let mut late = pair(&reactors, Role::Server, config(), Vec::new());
         for round in 0..20 {
             for pair in &mut pairs[..100] {
@@ -34,7 +34,7 @@ fn a_busy_reactor_loses_nothing_and_comes_to_rest() {
         }
         late.slot.close(1000);
         assert_eq!(late.read_to_end().0, Some(1000));
-        // Quiet again.
+        // No traffic again.
         std::thread::sleep(Duration::from_millis(300));
         let Pair { app, told, .. } = &mut pairs[200];
         app.send(Message::binary("one more")).unwrap();
@@ -43,7 +43,7 @@ fn a_busy_reactor_loses_nothing_and_comes_to_rest() {
     }
 }
 
-/// Only the reactor may write to it, as with TLS.
+/// A transport that only the reactor may write to, as with TLS.
 #[derive(Debug)]
 struct ReactorOnly(PlainTransport);
 
@@ -68,7 +68,7 @@ impl Transport for ReactorOnly {
     }
 }
 
-/// A flush that a busy reactor has put off is not forgotten when the others fall silent.
+/// A flush that a busy reactor has postponed is done when the other connections become idle.
 #[test]
 fn a_flush_that_waits_is_done_when_a_reactor_comes_to_rest() {
     let reactors = Reactors::start(1, true).unwrap();
@@ -84,7 +84,7 @@ fn a_flush_that_waits_is_done_when_a_reactor_comes_to_rest() {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        // They are silent now, and the reactor comes to rest while this goes on.
+        // The others are idle now, and the reactor becomes idle meanwhile.
         for number in 0..60u8 {
             listener.out.send_media(&[round, number], Duration::from_millis(1));
             std::thread::sleep(Duration::from_millis(1));

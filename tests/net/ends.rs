@@ -45,7 +45,7 @@ fn an_application_that_never_answers_a_close_is_dropped() {
     reactors.stop();
 }
 
-/// More pings at once than pongs are kept for: the close frame after them is not lost for that.
+/// More pings at once than pongs are kept for: the close frame after them is still sent.
 #[test]
 fn a_close_frame_goes_out_behind_any_number_of_pongs() {
     let reactors = Reactors::start(1, true).unwrap();
@@ -69,19 +69,19 @@ fn a_lost_connection_is_told() {
     reactors.stop();
 }
 
-/// More than one turn reads, and the end of TCP after it: poll says that only once.
+/// More data than one turn reads, and then the end of TCP: poll reports that only once.
 #[test]
 fn an_end_behind_much_media_is_seen() {
     let reactors = Reactors::start(1, true).unwrap();
     let mut neighbour = pair(&reactors, Role::Server, config(), Vec::new());
     let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
     let text = "x".repeat(90_000);
-    // The window grows.
+    // Makes the receive window grow.
     for _ in 0..30 {
         pair.app.send(Message::text(text.clone())).unwrap();
         pair.expect(&Told::Text(text.clone()));
     }
-    // The reactor looks away until all of it is there.
+    // The reactor does not read until all of it has arrived.
     neighbour.app.send(Message::text("sleep")).unwrap();
     neighbour.expect(&Told::Text("sleep".into()));
     pair.app.send(Message::text(text.clone())).unwrap();

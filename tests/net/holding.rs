@@ -1,8 +1,8 @@
-//! Connections whose call wants no more for now.
+//! Connections whose call wants no more messages for now.
 
 use super::*;
 
-/// Sends until neither side's buffers take any more; how many messages that were.
+/// Sends until the buffers of both sides are full. Returns the number of messages.
 fn send_until_full(app: &mut WebSocket<TcpStream>, message: &Message) -> usize {
     app.get_ref().set_write_timeout(Some(Duration::from_millis(300))).unwrap();
     for count in 0..10_000 {
@@ -20,8 +20,8 @@ fn expect_nothing_told(pair: &Pair, time: Duration) {
     assert!(told.is_err(), "{told:?}");
 }
 
-/// What stood after it in the same packet, in the reactor's buffer and in the kernel comes when it is read again, all of it, in
-/// order; and again.
+/// Later messages in the same packet, in the reactor's buffer and in the kernel are delivered when reading continues,
+/// complete and in order; and this works repeatedly.
 #[test]
 fn nothing_is_read_until_the_call_wants_it_and_then_nothing_is_missing() {
     for role in [Role::Server, Role::Client] {
@@ -82,13 +82,13 @@ fn an_application_that_goes_on_sending_has_to_wait() {
     reactors.stop();
 }
 
-/// Processor time that the thread has spent so far.
+/// The processor time that the thread has used so far.
 fn thread_time(thread: &str) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).unwrap();
     Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
 }
 
-/// An application that waits in its write reads nothing and answers nothing: neither is held against it.
+/// An application that waits in a write neither reads nor answers, and is not given up for either.
 #[test]
 fn its_silence_does_not_count_while_it_is_not_read() {
     let reactors = Reactors::start(1, true).unwrap();
@@ -97,7 +97,7 @@ fn its_silence_does_not_count_while_it_is_not_read() {
     let mut pair = pair(&reactors, Role::Server, config, Vec::new());
     pair.app.send(Message::binary("enough")).unwrap();
     pair.expect(&Told::Binary("enough".into()));
-    // Events pile up: it takes nothing of them.
+    // Events pile up, because the application reads none of them.
     let event = "x".repeat(1 << 20);
     (0..20).for_each(|_| pair.out.send_text(&event));
     let begun = Instant::now();
@@ -106,7 +106,7 @@ fn its_silence_does_not_count_while_it_is_not_read() {
         assert!(told.is_err(), "{told:?}");
     }
     pair.slot.read_on();
-    // It counts again from now on.
+    // From now on its silence counts again.
     let read_on = Instant::now();
     let told = loop {
         match pair.told.recv_timeout(PATIENCE).unwrap() {
@@ -159,12 +159,12 @@ fn an_end_is_seen_while_it_is_not_read() {
     reactors.stop();
 }
 
-/// Has closing it reset the connection.
+/// Makes the close reset the connection.
 fn reset_on_close(stream: &TcpStream) {
     rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO)).unwrap();
 }
 
-/// Once, after the time that it asked for, whether it is read meanwhile or not.
+/// The call is called back once, after the time that it asked for, whether the connection is read meanwhile or not.
 #[test]
 fn a_call_is_called_back() {
     let reactors = Reactors::start(1, true).unwrap();

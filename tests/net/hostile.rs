@@ -1,4 +1,4 @@
-//! Applications that do odd things, or too much of one: every path ends in progress or in sleep.
+//! Applications that do something odd or excessive: a reactor either makes progress or sleeps.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +12,7 @@ use rustix::net::SendFlags;
 
 use super::*;
 
-/// Keeps the one reactor busy, so that what is sent meanwhile is found all at once.
+/// Keeps the one reactor busy, so that it finds everything sent meanwhile at once.
 fn hold(reactors: &Reactors) -> Pair {
     let mut holder = pair(reactors, Role::Client, config(), Vec::new());
     holder.app.send(Message::text("sleep 200")).unwrap();
@@ -41,7 +41,7 @@ fn messages_behind_urgent_data_do_not_wait() {
     for _ in 0..2 {
         let _holder = hold(&reactors);
         pair.app.send(Message::text("before")).unwrap();
-        // Not part of the stream for who does not ask for it.
+        // Urgent data is not part of the stream unless the receiver asks for it.
         assert_eq!(rustix::net::send(pair.app.get_ref(), b"!", SendFlags::OOB), Ok(1));
         pair.app.send(Message::text("behind")).unwrap();
         pair.expect(&Told::Text("before".into()));
@@ -56,7 +56,7 @@ fn an_application_that_reads_slowly_is_not_given_up() {
     let reactors = Reactors::start(1, true).unwrap();
     let config = ConnectionConfig { write_timeout: Duration::from_millis(400), ..config() };
     let mut pair = pair(&reactors, Role::Server, config, Vec::new());
-    // More than both kernels take, but no more at once than is posted quickly: meanwhile nothing is read.
+    // More than both kernels take, but in small portions: the application does not read while one is posted.
     let event = "x".repeat(16_000);
     let mut events = std::iter::repeat_n(&event, 3000);
     let begin = Instant::now();
@@ -93,8 +93,8 @@ fn many_small_messages_keep_the_reactor_from_nobody() {
     reactors.stop();
 }
 
-/// With TLS a read may have to wait until something can be written. What stands after it has left the socket by then,
-/// which has nothing to say of it any more.
+/// With TLS a read may have to wait until the socket can be written. The data after it has already left the socket,
+/// which therefore does not become readable again.
 #[derive(Debug)]
 struct ReadsWithRoom {
     socket: TcpStream,
@@ -144,8 +144,8 @@ fn a_read_that_waits_for_room_is_done_when_there_is_some() {
         pair.out.send_media(&[0; 16_000], Duration::from_millis(1));
         thread::sleep(Duration::from_micros(100));
     }
-    // Its room is used up, and what the application says now is not read; nor when the stall is noticed, which is the
-    // last time for long that anybody looks by himself.
+    // There is no room for writing, so a message from the application is not read. The stall, which is noticed next, is
+    // the last reason to look at the connection for a long time.
     pair.app.send(Message::text("reply read")).unwrap();
     assert!(pair.told.recv_timeout(Duration::from_millis(1500)).is_err());
     let begin = Instant::now();
@@ -160,7 +160,7 @@ fn a_read_that_waits_for_room_is_done_when_there_is_some() {
     reactors.stop();
 }
 
-/// A file of the file system is nothing that epoll takes.
+/// epoll does not accept a regular file.
 #[derive(Debug)]
 struct Unpollable {
     socket: PlainTransport,
@@ -189,7 +189,7 @@ impl Transport for Unpollable {
     }
 }
 
-/// A pair, and what makes epoll refuse it from now on.
+/// A pair, and a switch that makes epoll refuse it from then on.
 fn unpollable(reactors: &Reactors, refused: bool) -> (Pair, Arc<Unpollable>) {
     let mut made = None;
     let pair = pair_over(reactors, Role::Client, config(), Vec::new(), |ours| {
@@ -225,7 +225,7 @@ fn a_connection_that_epoll_refuses_ends_and_its_neighbour_goes_on() {
     reactors.stop();
 }
 
-/// In a busy reactor the first command of a dialogue has its connection polled in another way.
+/// A busy reactor changes how it polls a connection at its first command.
 #[test]
 fn a_connection_that_epoll_does_not_take_back_ends() {
     let reactors = Reactors::start(1, true).unwrap();
@@ -254,7 +254,7 @@ fn a_connection_that_epoll_does_not_take_back_ends() {
     reactors.stop();
 }
 
-/// Room in a socket is only asked for when there was none.
+/// epoll is asked to watch for room in the socket only when a write has found none.
 #[test]
 fn a_connection_that_epoll_refuses_when_it_waits_for_room_ends() {
     let reactors = Reactors::start(1, true).unwrap();

@@ -1,18 +1,18 @@
-//! What a call has to say last stands right before our close frame, whatever other threads send meanwhile.
+//! The last message of a call comes immediately before our close frame, whatever other threads send meanwhile.
 
 use std::io::Write;
 use std::sync::atomic::Ordering;
 
 use super::*;
 
-/// What ends the connection, and the code that the application gets.
+/// An action that ends the connection, and the code that the application gets.
 type Case = (&'static str, fn(&mut Pair), ConnectionConfig, u16);
 
 fn cases() -> [Case; 4] {
     let pings = Pings { interval: Duration::from_millis(50), probes: 1 };
     [
         ("a close of ours", |pair| pair.slot.close(1000), config(), 1000),
-        // A text message that is none.
+        // A text message that is not UTF-8.
         (
             "a fault",
             |pair| pair.app.get_mut().write_all(&[0x81, 0x81, 0, 0, 0, 0, 0xff]).unwrap(),
@@ -20,7 +20,7 @@ fn cases() -> [Case; 4] {
             1007,
         ),
         ("a panic", |pair| pair.app.send(Message::text("panic")).unwrap(), config(), 1011),
-        // It reads no ping until it is too late.
+        // The application reads the ping too late.
         (
             "no pong",
             |_| std::thread::sleep(Duration::from_millis(300)),
@@ -68,7 +68,7 @@ fn it_stands_right_before_our_close_frame() {
 #[test]
 fn an_application_that_closes_itself_is_told_nothing() {
     let reactors = Reactors::start(1, true).unwrap();
-    // The second code must not be sent.
+    // A close frame must not contain the second code.
     for code in [1000_u16, 1005] {
         let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
         pair.app.send(Message::text("keep last words")).unwrap();

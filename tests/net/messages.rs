@@ -1,4 +1,4 @@
-//! Messages, and what is wrong with them.
+//! Messages, and errors in them.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn messages_go_both_ways_in_both_roles() {
 #[test]
 fn what_arrived_with_the_handshake_is_handled_first() {
     let reactors = Reactors::start(1, true).unwrap();
-    // "hi", from a server to us as a client, so unmasked.
+    // "hi", unmasked, because it comes from a server to us as a client.
     let pair = pair(&reactors, Role::Client, config(), vec![0x81, 2, b'h', b'i']);
     pair.expect(&Told::Text("hi".into()));
     reactors.stop();
@@ -58,7 +58,7 @@ fn faults_end_the_connection_with_their_code() {
     for (name, bytes, code) in cases {
         let mut pair = pair(&reactors, Role::Client, config(), Vec::new());
         let mut frame = bytes.to_vec();
-        // The payload of the long ping; more bytes after the fault must not hurt.
+        // The payload of the long ping: further bytes after the fault must have no effect.
         frame.extend_from_slice(&[0; 126]);
         pair.app.get_mut().write_all(&frame).unwrap();
         let told = pair.told.recv_timeout(PATIENCE).expect(name);

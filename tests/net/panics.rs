@@ -1,11 +1,11 @@
-//! A panic on a reactor's thread, outside the call's own code, ends the connection that met it and nothing else.
+//! A panic on a reactor's thread, outside the call's own code, ends only the affected connection.
 
 use std::io;
 use std::os::fd::RawFd;
 
 use super::*;
 
-/// What of a transport panics, on a reactor's thread alone.
+/// The function of a transport that panics, on a reactor's thread only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     Recv,
@@ -60,7 +60,7 @@ fn faulty(reactors: &Reactors, part: Part) -> Pair {
     })
 }
 
-/// Waits until the one reactor has so many connections.
+/// Waits until the one reactor has this many connections.
 fn until_connections(reactors: &Reactors, count: usize) {
     let begin = Instant::now();
     while reactors.connections() != [count] {
@@ -76,7 +76,7 @@ fn a_panic_in_a_turn_ends_that_connection_alone() {
         let mut neighbour = pair(&reactors, Role::Server, config(), Vec::new());
         neighbour.still_works();
         let mut pair = faulty(&reactors, part);
-        // With some of them the connection is over before.
+        // With some parts the connection has already ended.
         let _ = pair.app.send(Message::Ping(Bytes::from_static(b"?")));
         pair.expect(&Told::Closed(Closed::Panicked));
         pair.read_to_end();
@@ -86,7 +86,7 @@ fn a_panic_in_a_turn_ends_that_connection_alone() {
     }
 }
 
-/// A panic while a connection ends, which its call knows of already.
+/// A panic while a connection ends, when its call already knows of the end.
 #[test]
 fn a_panic_at_the_end_leaves_the_reactor_at_work() {
     for part in [Part::Shutdown, Part::Close] {
@@ -103,7 +103,7 @@ fn a_panic_at_the_end_leaves_the_reactor_at_work() {
     }
 }
 
-/// Each of many connections meets one; every new one is served all the same.
+/// Each of many connections has a panic; every new one is still served.
 #[test]
 fn a_reactor_survives_any_number_of_panics() {
     let reactors = Reactors::start(1, true).unwrap();

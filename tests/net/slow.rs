@@ -1,4 +1,4 @@
-//! Applications that read slowly, or not at all, and those that say nothing.
+//! Applications that read slowly or not at all, and applications that send nothing.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn media_for_an_application_that_does_not_read_is_dropped_and_told_once() {
     const FRAMES: u32 = 300;
     let reactors = Reactors::start(1, true).unwrap();
     let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
-    // What the out-queue keeps is more than the kernel's buffers can grow by until the reactor comes to look.
+    // The out-queue keeps more than the kernel's buffers can grow by before the reactor checks.
     for number in 0..FRAMES {
         let mut frame = vec![0u8; LARGE_FRAME];
         frame[..4].copy_from_slice(&number.to_be_bytes());
@@ -29,7 +29,7 @@ fn media_for_an_application_that_does_not_read_is_dropped_and_told_once() {
     };
     assert_eq!(event.as_str(), "an event is never dropped");
     assert!(numbers.is_sorted() && numbers.first() == Some(&0) && numbers.last() == Some(&(FRAMES - 1)));
-    // More than one episode, if the kernel's buffers grew meanwhile; each frame is told of once.
+    // There is more than one episode if the kernel's buffers grew meanwhile; each frame is reported once.
     let lost = u64::from(FRAMES) - numbers.len() as u64;
     let mut told = 0;
     while told < lost {
@@ -46,7 +46,8 @@ fn media_for_an_application_that_does_not_read_is_dropped_and_told_once() {
     assert!(stalls.iter().enumerate().all(|(n, stall)| begins(stall) == n.is_multiple_of(2)), "{stalls:?}");
 }
 
-/// Without anything dropped it is a stall after a second; one that takes all of it in time has not stalled.
+/// Without dropped messages a stall begins after a second. An application that reads everything in time has not
+/// stalled.
 #[test]
 fn a_stall_begins_when_nothing_is_taken_for_a_second() {
     let reactors = Reactors::start(1, true).unwrap();
@@ -59,7 +60,7 @@ fn a_stall_begins_when_nothing_is_taken_for_a_second() {
     }
     assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
     (0..30).for_each(|_| assert_eq!(pair.app.read().unwrap().len(), 1 << 20));
-    // What comes after it finds a connection that flows again.
+    // A later message finds that the connection flows again.
     pair.app.send(Message::text("reply ok")).unwrap();
     assert_eq!(pair.app.read().unwrap(), Message::text("ok"));
     assert_eq!(*pair.stalls.lock(), [Stall::Begins, Stall::Ends(0)]);
@@ -77,7 +78,7 @@ fn an_application_that_takes_nothing_is_given_up() {
     }
     let begin = Instant::now();
     let told = loop {
-        // As a call would: what the kernel has taken is not known to be read or not.
+        // Keeps sending, as a call does: whether the application has read what the kernel has taken is unknown.
         pair.out.send_media(&[0; 16_000], Duration::from_millis(20));
         match pair.told.recv_timeout(Duration::from_millis(5)) {
             Ok(Told::Dropped(_)) | Err(_) => assert!(begin.elapsed() < PATIENCE),
@@ -85,7 +86,7 @@ fn an_application_that_takes_nothing_is_given_up() {
         }
     };
     assert!(matches!(told, Told::Closed(Closed::Unresponsive(_))), "{told:?}");
-    // While its end is waited for, the reactor is there for the others.
+    // The reactor still serves the others while it waits for the end.
     neighbour.still_works();
     reactors.stop();
 }
@@ -99,7 +100,7 @@ fn commands_of_an_application_that_does_not_read_its_answers_wait() {
     pair.app.get_ref().set_nonblocking(true).unwrap();
     let begin = Instant::now();
     let mut sent = 0;
-    // Until neither side's buffers take any more: the reactor has stopped reading.
+    // Until the buffers of both sides are full: the reactor has stopped reading.
     while begin.elapsed() < Duration::from_millis(500) {
         match pair.app.send(command.clone()) {
             Ok(()) => sent += 1,
@@ -110,7 +111,7 @@ fn commands_of_an_application_that_does_not_read_its_answers_wait() {
             Err(error) => panic!("{error}"),
         }
     }
-    // The application reads again, and what it could not send goes out as there is room.
+    // The application reads again, and the outstanding answers are sent as there is room.
     let mut answers = 0;
     while answers < sent {
         assert!(begin.elapsed() < PATIENCE, "{answers} answers to {sent} commands");
@@ -156,7 +157,7 @@ fn pings_are_sent_answered_and_counted() {
     reactors.stop();
 }
 
-/// A pong that came while the reactor did not run counts, however late its deadline is looked at.
+/// A pong that arrived while the reactor did not run counts, however late its deadline is checked.
 #[test]
 fn a_reactor_that_was_stopped_reads_before_it_gives_up() {
     let reactors = Reactors::start(1, true).unwrap();
@@ -166,7 +167,7 @@ fn a_reactor_that_was_stopped_reads_before_it_gives_up() {
     assert!(matches!(alive.app.read().unwrap(), Message::Ping(_)));
     other.app.send(Message::text("sleep 500")).unwrap();
     other.expect(&Told::Text("sleep 500".into()));
-    // Also after more media than one turn reads.
+    // This also holds after more media than one turn reads.
     for _ in 0..20 {
         alive.app.write(Message::binary(vec![0; 10_000])).unwrap();
     }

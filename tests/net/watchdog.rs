@@ -1,4 +1,4 @@
-//! The watchdog over a reactor whose callback stands still, and over one that has nothing to do.
+//! The watchdog over a reactor with a stuck callback, and over an idle one.
 
 use chan_websocket::net::watchdog::{Patience, Watchdog};
 
@@ -7,7 +7,7 @@ use super::*;
 const PERIOD: Duration = Duration::from_millis(50);
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// A connection whose reactor is watched, as one call.
+/// A connection whose reactor the watchdog watches, as for one call.
 struct WatchedThread {
     reactors: Reactors,
     watchdog: Watchdog,
@@ -24,7 +24,7 @@ impl WatchedThread {
         Self { reactors, watchdog, pair }
     }
 
-    /// Waits until so many threads stand still; how long that took.
+    /// Waits until this many threads are stuck. Returns how long that took.
     fn until_stuck(&self, count: usize) -> Duration {
         let begin = Instant::now();
         while self.watchdog.stuck() != count {
@@ -69,7 +69,7 @@ fn who_has_nothing_to_do_does_not_stand_still() {
 fn what_remains_of_calls_is_watched_to_its_end() {
     let mut call = WatchedThread::start(1);
     call.pair.app.send(Message::text("sleep 2500")).unwrap();
-    // The call is over, its connection is not.
+    // The call is over, but its connection is not.
     call.watchdog.forget_call();
     call.until_stuck(1);
     call.until_stuck(0);

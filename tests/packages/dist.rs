@@ -34,7 +34,7 @@ fn pack(script: &str, version: &str, module: &Path, into: &Path) -> PathBuf {
     PathBuf::from(run(&mut script).lines().next().expect("the package"))
 }
 
-/// Unpacks the tarball in the machine, and takes away what an installation must not need; the folder.
+/// Unpacks the tarball in the machine, and removes what an installation must not need. Returns the folder.
 fn unpack(machine: &Machine) -> String {
     machine.sh("rm -f /usr/bin/make; ! command -v cargo");
     let tarball = machine.put(&DIST.tarball);
@@ -43,7 +43,7 @@ fn unpack(machine: &Machine) -> String {
     format!("/root/{}", name.trim_end_matches(".tar.gz"))
 }
 
-/// A machine as RHEL and its kin are: no dpkg, and Asterisk's modules in lib64.
+/// A machine like RHEL: no dpkg, and Asterisk's modules in lib64.
 fn without_dpkg() -> Machine {
     let machine = Machine::start();
     machine.sh(
@@ -66,10 +66,10 @@ fn in_lib64_is_ours(machine: &Machine) -> bool {
     read(machine, LIB64).windows(6).any(|part| part == b"(Rust)")
 }
 
-/// This machine's rpm, which works on that machine's files and has its own list of packages there.
+/// This machine's rpm, which works on the files of `machine` and has a separate package list there.
 fn rpm(machine: &Machine, arguments: &[&str]) -> Result<String, String> {
     let mut rpm = machine.where_mounted("rpm");
-    // What Debian's rpm asks for.
+    // Debian's rpm needs this.
     rpm.args(["--force-debian", "--nodeps", "--dbpath", "/var/lib/rpm", "--root"]).arg(machine.mounted());
     try_run(rpm.args(arguments))
 }
@@ -80,7 +80,7 @@ fn rpm_install(machine: &Machine, package: &Path) -> String {
     rpm(machine, &["--upgrade", "--replacefiles", path]).unwrap_or_else(|said| panic!("{path}: {said}"))
 }
 
-/// An update of Asterisk's own package, as far as rpm can tell: it has the C module's file.
+/// An update of Asterisk's own package, with only the C module's file.
 fn asterisk_rpm(version: &str) -> PathBuf {
     let folder = DIST.folder.path().join(format!("asterisk-{version}"));
     fs::create_dir_all(&folder).expect("folder");
@@ -99,7 +99,7 @@ fn asterisk_rpm(version: &str) -> PathBuf {
     folder.join(format!("noarch/asterisk-{version}-1.noarch.rpm"))
 }
 
-/// The command that docs/install.md has for a monitoring system.
+/// The command in docs/install.md for a monitoring system.
 fn monitoring_check() -> String {
     let page = include_str!("../../docs/install.md");
     let (_, block) = page.split_once("```sh\n").expect("the command");
@@ -199,7 +199,7 @@ fn the_rpm_installs_survives_an_update_of_asterisk_and_goes() {
     rpm_install(&machine, &DIST.newer_rpm);
     assert!(in_lib64_is_ours(&machine));
     assert_eq!(read(&machine, ASIDE), b"C module 1\n");
-    // The update puts its own file in place; ours comes back at once, and the newer one is kept aside.
+    // The update installs its own file. Ours is restored at once, and the newer one is kept aside.
     let said = rpm_install(&machine, &asterisk_rpm("2"));
     assert!(in_lib64_is_ours(&machine), "{said}");
     assert_eq!(read(&machine, ASIDE), b"C module 2\n");

@@ -1,4 +1,4 @@
-//! A machine that is thrown away.
+//! A temporary machine.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,10 +10,10 @@ use std::{env, thread};
 
 use tempfile::TempDir;
 
-/// Debian's folder of modules, below /usr/lib.
+/// Debian's module folder, below /usr/lib.
 const MODULES: &str = "asterisk/modules";
 
-/// Runs what gets the folder and the sandbox as arguments: mounts everything, and stays.
+/// Mounts everything and stays. Its arguments are the folder and the sandbox.
 const BOOT: &str = r#"
 mount -t tmpfs tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
@@ -25,7 +25,7 @@ echo up
 exec sleep infinity
 "#;
 
-/// Stands for systemd, of which the sandbox has none.
+/// Replaces systemctl: the sandbox has no systemd.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 set -e
 case "$1 $2" in
@@ -52,8 +52,8 @@ case "$1 $2" in
 esac
 "#;
 
-/// A Debian with Asterisk, and a network of its own. It ends, with all that runs in it, when this is dropped, and at
-/// the latest with this process.
+/// A Debian with Asterisk and a separate network. It ends, with all its processes, when this is dropped, or at the
+/// latest with this process.
 pub struct Machine {
     keeper: Child,
     pid: String,
@@ -95,25 +95,25 @@ impl Machine {
         let machine = Self { keeper, pid, root, folder };
         fs::write(machine.path("/usr/bin/systemctl"), SYSTEMCTL).expect("systemctl");
         machine.sh("chmod 755 /usr/bin/systemctl");
-        // Every question of apt is answered with yes.
+        // Answers every question of apt with yes.
         fs::write(machine.path("/etc/apt/apt.conf.d/yes"), "APT::Get::Assume-Yes \"true\";\n")
             .expect("apt.conf");
         machine
     }
 
-    /// A file of the machine, as seen from here.
+    /// The path here of a file of the machine.
     pub fn path(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
     }
 
-    /// A command of this machine's, in the network of that one.
+    /// A command of this machine, run in the network of `self`.
     pub fn beside(&self, program: &str) -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--", "nsenter", "--target", &self.pid, "--net", program]);
         command
     }
 
-    /// Runs shell commands; `Ok` and `Err`: whether they succeeded, with all that they said.
+    /// Runs shell commands. `Ok` and `Err` say whether they succeeded, with their whole output.
     pub fn try_sh(&self, commands: &str) -> Result<String, String> {
         let mut command = Command::new("nsenter");
         command
@@ -130,13 +130,13 @@ impl Machine {
         self.try_sh(commands).unwrap_or_else(|said| panic!("{commands}\n{said}"))
     }
 
-    /// A command at Asterisk's CLI.
+    /// Runs a command in Asterisk's CLI.
     #[track_caller]
     pub fn cli(&self, command: &str) -> String {
         self.sh(&format!("asterisk -rx '{command}' 2>/dev/null"))
     }
 
-    /// As an administrator does it.
+    /// Restarts Asterisk as an administrator does.
     pub fn restart(&self) {
         self.sh("systemctl restart asterisk");
     }
@@ -149,7 +149,7 @@ impl Machine {
         self.sh("cat /run/asterisk/asterisk.pid")
     }
 
-    /// Copies a file into the machine; its path there.
+    /// Copies a file into the machine. Returns its path there.
     pub fn put(&self, file: &Path) -> String {
         let name = file.file_name().expect("a file").to_string_lossy();
         fs::copy(file, self.path(&format!("/root/{name}"))).expect("copy");
@@ -164,8 +164,8 @@ impl Machine {
         said
     }
 
-    /// A command of this machine's that works on that one's files, below [`Self::mounted`]. That one's mounts are not
-    /// ours, so it runs where they are.
+    /// A command of this machine that works on the files of `self`, below [`Self::mounted`]. It runs in the mount
+    /// namespace of `self`, whose mounts are not visible here.
     pub fn where_mounted(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.pid, "--mount"]).arg(program);
@@ -177,7 +177,7 @@ impl Machine {
         self.folder.path().join("root")
     }
 
-    /// `make install` or `make uninstall`, for this machine.
+    /// Runs `make install` or `make uninstall` for this machine.
     pub fn try_make(&self, script: &str) -> Result<String, String> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(script);
         try_run(self.where_mounted(script).env("DPKG_ROOT", self.mounted()))
@@ -188,7 +188,7 @@ impl Machine {
         self.try_make(script).unwrap_or_else(|said| panic!("{said}"))
     }
 
-    /// A module's path in the machine.
+    /// The path of a module in the machine.
     pub fn module_path(&self, name: &str) -> String {
         let lib = self.sh("dirname $(dirname $(dirname /usr/lib/*/asterisk/modules/res_http_websocket.so))");
         format!("{}/{MODULES}/{name}", lib.trim())
@@ -198,7 +198,7 @@ impl Machine {
         fs::read(self.path(&self.module_path(name))).expect(name)
     }
 
-    /// What there is of our module's name in Asterisk's folder.
+    /// The files in Asterisk's module folder whose names contain that of our module.
     pub fn module_files(&self) -> Vec<String> {
         self.sh("cd /usr/lib/*/asterisk/modules; ls | grep chan_websocket")
             .lines()
@@ -206,7 +206,7 @@ impl Machine {
             .collect()
     }
 
-    /// Every file with its checksum, but for what Asterisk and dpkg keep of themselves.
+    /// Every file with its checksum, except files in which Asterisk and dpkg record their own state.
     pub fn files(&self) -> String {
         self.sh("find /usr /etc /opt /var -xdev ! -type d ! -path '/var/lib/dpkg/*' ! -path '/var/log/*' \
              ! -path '/var/lib/asterisk/*' ! -path '/var/spool/asterisk/*' ! -path '/var/cache/*' \
@@ -230,7 +230,7 @@ fn sandbox() -> PathBuf {
     PathBuf::from(run(Command::new(script).arg("path")).trim())
 }
 
-/// What a command prints; it has to succeed.
+/// Runs a command, which has to succeed. Returns its output.
 #[track_caller]
 pub fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -238,7 +238,7 @@ pub fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Waits for something to come true.
+/// Waits until a condition is true.
 #[track_caller]
 pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -248,7 +248,7 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// All that a command said; `Ok` and `Err`: whether it succeeded.
+/// The whole output of a command; `Ok` and `Err` say whether it succeeded.
 pub fn try_run(command: &mut Command) -> Result<String, String> {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said =

@@ -1,5 +1,5 @@
-//! A stranger's test: the README's commands, copied as they stand and run in their order in a machine that has nothing
-//! of ours. Install, a call in both directions, a barge-in, TLS, one metric, uninstall.
+//! A new user's test: the README's commands, copied unchanged and run in order on a machine that has nothing of ours.
+//! Install, a call in both directions, a barge-in, TLS, one metric, uninstall.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::machine::{Machine, wait_until};
 
-/// The blocks of shell commands in a page, in their order.
+/// The blocks of shell commands on a page, in order.
 fn blocks(page: &str) -> Vec<String> {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).expect(page);
     text.split("```sh\n")
@@ -22,7 +22,7 @@ fn blocks(page: &str) -> Vec<String> {
         .collect()
 }
 
-/// The example application, as the README starts it.
+/// The example application, started as in the README.
 struct App {
     process: Child,
     lines: Receiver<String>,
@@ -64,7 +64,7 @@ impl App {
         Self { process, lines, folder }
     }
 
-    /// Passes lines by, up to one that holds all of this.
+    /// Skips lines up to one that contains all of this.
     #[track_caller]
     fn wait_line(&self, parts: &[&str]) {
         let mut passed = String::new();
@@ -96,7 +96,7 @@ fn listening(port: &str) -> String {
     format!("0100007F:{port:04X} 00000000:0000 0A")
 }
 
-/// Runs all of the README. The last block removes the package.
+/// Runs all commands of the README. The last block removes the package.
 pub fn follow(machine: &Machine, deb: &Path) {
     fs::create_dir_all(machine.path("/root/target/debian")).expect("folder");
     fs::copy(deb, machine.path("/root/target/debian").join(deb.file_name().expect("a file"))).expect("copy");
@@ -108,7 +108,7 @@ pub fn follow(machine: &Machine, deb: &Path) {
     machine.sh("rm -r /root/target");
 }
 
-/// What has happened so far, with the applications that were started.
+/// The state so far, with the applications that were started.
 struct Story<'a> {
     machine: &'a Machine,
     apps: Vec<(String, App)>,
@@ -122,10 +122,10 @@ impl Story<'_> {
     fn run(&mut self, block: &str) {
         let machine = self.machine;
         match block {
-            // The machine has no compiler. The package that this makes is there.
+            // The machine has no compiler. The package that this would make already exists.
             "make setup deb\n" => assert!(self.apps.is_empty()),
             _ if block.contains("python3 ") => self.start_app(block),
-            // The machine has no curl: ours runs in its network.
+            // The machine has no curl: this machine's curl runs in its network.
             _ if block.starts_with("curl ") => self.see_metrics(block),
             _ => {
                 let said = machine.sh(&format!("cd /root\n{block}"));
@@ -136,11 +136,12 @@ impl Story<'_> {
         }
     }
 
-    /// A block that ends with the start of the application. The shell fills in what the lines before have set.
+    /// A block that ends with the start of the application. The shell runs the lines before it, which set its
+    /// variables.
     fn start_app(&mut self, block: &str) {
         let block = block.replace("\\\n", " ");
         let (before, command) = block.trim().rsplit_once('\n').expect("a line before");
-        // The machine's network leads nowhere.
+        // The machine's network has no connection to the outside.
         let before = before.replace("apt install python3-websockets curl", ":");
         let command = command.split_whitespace().collect::<Vec<_>>().join(" ");
         let said = self.machine.sh(&format!("cd /root\n{before}\necho \"start: {command}\""));
@@ -155,7 +156,7 @@ impl Story<'_> {
         self.apps.push((role, app));
     }
 
-    /// The call to the application is there, for the application and in the list.
+    /// The call to the application exists, for the application and in the list.
     fn see_call(&self, block: &str, listed: &str) {
         let machine = self.machine;
         let [(_, app)] = self.apps.as_slice() else { panic!("one application runs by then") };
@@ -163,7 +164,7 @@ impl Story<'_> {
         let line =
             listed.lines().find(|line| line.starts_with("WebSocket/my-app/")).expect("a line for the call");
         assert!(line.contains("connected") && line.contains("ulaw"), "{listed}");
-        // The recording is speech: a barge-in, and the application stops.
+        // The recording is speech, so it causes a barge-in, and the application stops.
         app.wait_line(&["FLUSH_MEDIA"]);
         let name = line.split_whitespace().next().expect("its name");
         machine.cli(&format!("channel request hangup {name}"));
@@ -172,31 +173,31 @@ impl Story<'_> {
         see_elsewhere(machine, app, block);
     }
 
-    /// The call by TLS is among the metrics.
+    /// The call with TLS is among the metrics.
     fn see_metrics(&self, block: &str) {
         let (_, app) = self.apps.last().expect("an application runs by then");
         let said = outside(self.machine, block);
         assert!(channels(&said, "incoming").is_some_and(|line| line.ends_with(" 1")), "{said}");
         self.machine.cli("channel request hangup all");
         app.wait_line(&["closed, code 1000"]);
-        // It has fallen silent after five loud messages of 160 bytes.
+        // The application is silent after five loud messages of 160 bytes.
         wait_until("what was heard is in a file", || app.heard(1) >= 800);
     }
 }
 
-/// What a shell says outside the machine, in its network.
+/// The output of a shell outside the machine, in its network.
 fn outside(machine: &Machine, commands: &str) -> String {
     let output = machine.beside("sh").args(["-c", commands]).output().expect("sh");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The metric that counts the channels of a role.
+/// The metric with the number of channels of a role.
 fn channels<'a>(metrics: &'a str, role: &str) -> Option<&'a str> {
     let role = format!("role=\"{role}\"");
     metrics.lines().find(|line| line.starts_with("asterisk_websocket_channels{") && line.contains(&role))
 }
 
-/// AMI and the metrics, by the commands of the page on operation.
+/// AMI and the metrics, with the commands of the page on operation.
 fn see_elsewhere(machine: &Machine, app: &App, call: &str) {
     let blocks = blocks("docs/operation.md");
     let [setting_up, looking] = blocks.as_slice() else { panic!("{blocks:?}") };
@@ -218,13 +219,13 @@ fn see_elsewhere(machine: &Machine, app: &App, call: &str) {
     app.wait_line(&["closed, code 1000"]);
 }
 
-/// With the module that is there now, the README's configuration and application still in place.
+/// A call with the module that is installed now; the README's configuration and application are still in place.
 pub fn call_once_more(machine: &Machine) {
     let blocks = blocks("README.md");
     let find = |what: &str| {
         blocks.iter().flat_map(|block| block.lines()).find(|line| line.contains(what)).expect("a command")
     };
-    // The example goes away with the package.
+    // The package's removal removes the example.
     let doc = PathBuf::from("/usr/share/doc/asterisk-chan-websocket-rust/examples/python");
     let command = find("app.py listen").replace(&format!("{}", doc.display()), "/root");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/python/app.py");

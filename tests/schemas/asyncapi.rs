@@ -28,7 +28,7 @@ fn read(file: &Path) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|why| panic!("{why}: {said}"))
 }
 
-/// The file as it is. The parser takes a second or two for it.
+/// The whole file. The parser needs a second or two for it.
 static FILE: LazyLock<Value> =
     LazyLock::new(|| read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/asyncapi.yaml")));
 
@@ -53,7 +53,7 @@ fn the_file_is_valid_and_has_every_message() {
         for (name, schema) in definitions(&schemas.document) {
             let message = &messages[name];
             assert_eq!(message["contentType"], "application/json", "{name}");
-            // What it leads to is the schema of that name.
+            // The reference leads to the schema of that name.
             assert_eq!(message["payload"]["title"], *name);
             assert_eq!(message["payload"]["required"], schema["required"], "{name}");
             assert_eq!(message["hasId"], schema["properties"].get("correlation_id").is_some(), "{name}");
@@ -64,7 +64,7 @@ fn the_file_is_valid_and_has_every_message() {
     }
 }
 
-/// Asterisk receives each command and sends each event, once; what answers what is an event.
+/// Asterisk receives each command and sends each event, once; the answer to a command is an event.
 #[test]
 fn each_message_has_its_direction() {
     let file = &*FILE;
@@ -103,7 +103,7 @@ fn plain_text_is_as_the_module_reads_and_writes_it() {
     };
     let spelled = COMMANDS.names().filter(|name| takes(name).is_some());
     assert_eq!(alternatives(&commands["payload"]), spelled.collect());
-    // Added events need a SUBSCRIBE or a command that there is in JSON only.
+    // Added events need a SUBSCRIBE or a command that exists only in JSON.
     let added = ["SUBSCRIBED", "CALL_STATE", "CONNECTED_LINE", "TEXT", "DTMF_BEGIN"];
     let answers = ["DTMF_SENT", "TEXT_SENT", "EVENT_SENT", "TRANSFERRED"];
     let playback = ["MEDIA_POSITION", "MEDIA_FLUSHED", "MEDIA_DROPPED", "MEDIA_STOP"];
@@ -122,7 +122,7 @@ fn plain_text_is_as_the_module_reads_and_writes_it() {
     assert_eq!(shown, base.into_iter().map(str::to_owned).collect());
 }
 
-/// The validator does find what is wrong.
+/// The validator finds errors.
 #[test]
 fn a_broken_file_is_found() {
     let text = include_str!("../../docs/asyncapi.yaml");

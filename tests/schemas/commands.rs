@@ -42,7 +42,7 @@ fn every_command() -> Vec<Command> {
     })
 }
 
-/// What the module takes a command for; what is wrong with its form is an error.
+/// The command that the module reads; a wrong form is an error.
 fn read(command: &Value) -> Result<Command, CommandError> {
     match parse(&command.to_string(), Spelling::Json, usize::MAX)? {
         Command::SetMediaDirection(Err(why)) => Err(CommandError::Unknown(why.to_string())),
@@ -73,7 +73,7 @@ fn the_words_are_those_of_the_module() {
     assert_eq!(*directions, json!(all));
 }
 
-/// To leave a key out is to write its default.
+/// A missing key means its default.
 #[test]
 fn defaults_are_those_of_the_module() {
     let mut count = 0;
@@ -96,7 +96,7 @@ fn properties(schema: &Value) -> &Map<String, Value> {
     schema["properties"].as_object().expect("properties")
 }
 
-/// Values at the edges of what one field or another allows, and of each type.
+/// Values at the limits of the fields, and of each type.
 fn values() -> Vec<Value> {
     let texts = [
         "",
@@ -155,7 +155,7 @@ fn values() -> Vec<Value> {
     texts.chain(lengths.map(|length| "1".repeat(length).into())).chain(lists).collect()
 }
 
-/// The C module lets a wrong id of its commands pass, and so does this one; the schema does not.
+/// The C module accepts a wrong id in its commands, and so does this one; the schema does not.
 fn is_tolerated(command: &Value) -> bool {
     let name = command["command"].as_str().unwrap_or_default();
     let id = command.get("correlation_id");
@@ -181,8 +181,8 @@ impl Verdicts {
     }
 }
 
-/// Each example with each one of its keys left out or replaced by each of the values; and, where that still fits, each command's
-/// last example with a second one.
+/// Each example with each of its keys removed or replaced by each of the values; and, where the result still fits, each
+/// command's last example with a second such change.
 #[test]
 fn the_parser_takes_what_fits_and_nothing_else() {
     let values: Vec<Option<Value>> = values().into_iter().map(Some).chain([None]).collect();
@@ -197,7 +197,7 @@ fn the_parser_takes_what_fits_and_nothing_else() {
         for (number, first) in fields.iter().enumerate() {
             for value in &values {
                 let command = [changed(examples.last().expect("an example"), first, value.as_ref())];
-                // A command that one field spoils is not mended by another.
+                // A command that one field makes invalid stays invalid whatever the others are.
                 if COMMANDS.check(&command[0]).is_err() {
                     continue;
                 }

@@ -63,7 +63,7 @@ fn every_event() -> Vec<Event> {
             Event::RequestRefused(Box::new(refused(None))),
             Event::RequestRefused(Box::new(refused(id()))),
         ],
-        // They come from `every_added_event`.
+        // The list of `every_added_event` has these.
         Event::Added(_) => [Event::MediaXon],
     });
     all.extend(every_added_event().into_iter().map(|added| Event::Added(Box::new(added))));
@@ -143,7 +143,7 @@ fn stop(by: EndedBy) -> AddedEvent {
     })
 }
 
-/// The events that have words of a list, with each of them.
+/// The events whose field has one of a list of words, once with each word.
 fn with_every_word() -> Vec<AddedEvent> {
     let states = every_variant!(CallState {
         CallState::Ringing => [CallState::Ringing],
@@ -187,7 +187,7 @@ fn with_every_word() -> Vec<AddedEvent> {
     states.chain(others).chain(DropReason::ALL.map(dropped)).collect()
 }
 
-/// Each event as it is sent, by its name.
+/// The events as they are sent, by name.
 fn rendered() -> BTreeMap<String, Vec<Value>> {
     let mut by_name: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for event in every_event() {
@@ -207,7 +207,7 @@ fn each_event_has_a_schema_that_it_fits_and_each_schema_is_an_event() {
     }
 }
 
-/// No schema has a key that is never sent, and none leaves open what is always there.
+/// No schema has a key that is never sent, and each key that is always sent is required.
 #[test]
 fn a_schema_has_the_keys_of_its_event() {
     for (name, schema) in definitions(&EVENTS.document) {

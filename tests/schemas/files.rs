@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::schema::{COMMANDS, EVENTS, Keys, Messages, definitions};
 
-/// What holds for both files: a message is an object that is told by its name, one of `oneOf`, and has examples that fit.
+/// In both files a message is an object with a unique name, is one of `oneOf`, and has examples that fit.
 #[test]
 fn each_message_is_told_by_its_name() {
     for (key, messages) in [("command", &*COMMANDS), ("event", &*EVENTS)] {
@@ -32,7 +32,7 @@ fn each_message_is_told_by_its_name() {
     }
 }
 
-/// Each key of a message is explained, but for its name.
+/// Each key of a message has a description, except its name.
 #[test]
 fn each_key_is_described() {
     for (key, messages) in [("command", &*COMMANDS), ("event", &*EVENTS)] {
@@ -46,7 +46,8 @@ fn each_key_is_described() {
     }
 }
 
-/// What a test of events must find: a key too many, one too few, a wrong type, a wrong word, and an unknown event.
+/// Errors that a test of events must find: an additional key, a missing key, a wrong type, a wrong word, and an unknown
+/// event.
 #[test]
 fn an_event_that_does_not_fit_is_found() {
     let event = |more: Value| {
@@ -75,7 +76,7 @@ fn an_event_that_does_not_fit_is_found() {
     assert!(EVENTS.check(&subscribed).is_err_and(|found| found.contains("more")));
 }
 
-/// The files themselves let applications live with keys of later versions.
+/// The schemas allow further keys, so that applications accept later versions.
 #[test]
 fn more_keys_may_follow() {
     let text = EVENTS.document.to_string();

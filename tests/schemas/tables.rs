@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::schema::{COMMANDS, EVENTS};
 
-/// README and all pages in docs.
+/// The README and all pages in docs.
 fn pages() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = fs::read_dir(root.join("docs")).expect("docs").map(|entry| entry.expect("entry").path());
@@ -15,7 +15,7 @@ fn pages() -> Vec<(PathBuf, String)> {
     pages.map(|path| (path.clone(), fs::read_to_string(path).expect("a page"))).collect()
 }
 
-/// The names in the first cells of all rows of the tables whose first column has this head.
+/// The names in the first cells of all rows, in tables whose first column has this heading.
 fn named_in_tables(text: &str, head: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut is_ours = false;

@@ -1,4 +1,4 @@
-//! What one app says and does, and what it makes of what it hears.
+//! An app: what it sends and does, and how it judges what it receives.
 
 use serde_json::Value;
 
@@ -12,21 +12,21 @@ use super::twilio::Stream;
 use super::worker::Event;
 use crate::clock;
 
-/// What an app asks for whose messages are JSON: where playback is, once a second.
+/// The subscription of an app whose messages are JSON: the position of playback, once a second.
 const SUBSCRIBE: &str = r#"{"command":"SUBSCRIBE","events":["MEDIA_POSITION"],"position_interval":1000}"#;
 
-/// How an app lives.
+/// What an app does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
-    /// Until it is told to end.
+    /// It lives until it is told to end.
     Long,
-    /// Speaks at once, and hangs up when it hears itself.
+    /// It sends at once, and hangs up when it hears itself.
     OneFrame,
-    /// Says what it hears, whatever it is.
+    /// It sends back everything that it hears.
     Echo,
 }
 
-/// What an app does at a certain time.
+/// Something that an app does at a certain time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Timer {
     /// Sends a frame.
@@ -37,7 +37,7 @@ pub enum Timer {
     Bulk,
 }
 
-/// What came last, to judge the next one by.
+/// The last frame received, to compare the next one with.
 #[derive(Debug, Clone, Copy)]
 struct Heard {
     sequence: u32,
@@ -45,7 +45,7 @@ struct Heard {
     at: u64,
 }
 
-/// GET_STATUS now and then.
+/// GET_STATUS, repeated.
 #[derive(Debug, Clone, Copy)]
 struct Asking {
     due: u64,
@@ -53,21 +53,21 @@ struct Asking {
     asked: Option<u64>,
 }
 
-/// A FLUSH_MEDIA, and what came after it.
+/// A FLUSH_MEDIA, and the media after it.
 #[derive(Debug, Clone, Copy)]
 struct Flushed {
     at: u64,
     last_media: Option<u64>,
 }
 
-/// One app. It lives in its worker's thread.
+/// One app. It belongs to its worker's thread.
 #[derive(Debug)]
 pub struct App {
     id: u32,
     life: Life,
-    /// Counts since the beginning.
+    /// Counts since the start.
     pub totals: Totals,
-    /// The course of things, if it is wanted.
+    /// Every frame with its latency, if wanted.
     pub trace: Option<Vec<Point>>,
     sequence: u32,
     speech: Option<Speech>,
@@ -77,12 +77,12 @@ pub struct App {
     flushed: Option<Flushed>,
     closing: bool,
     frame: Vec<u8>,
-    /// It speaks as one of Twilio's.
+    /// Set if it uses Twilio's messages.
     twilio: Option<Stream>,
 }
 
 impl App {
-    /// An app that has nothing to do yet.
+    /// An app that does nothing yet.
     pub fn new(id: u32, life: Life) -> Self {
         Self {
             id,
@@ -101,7 +101,7 @@ impl App {
         }
     }
 
-    /// Its number in the generator.
+    /// The number of the app in the generator.
     pub fn id(&self) -> u32 {
         self.id
     }
@@ -111,16 +111,16 @@ impl App {
         self.closing
     }
 
-    // ---- what it is told to do
+    // ---- commands to the app
 
-    /// Begins to speak; returns when first.
+    /// Begins to send media. Returns the time of the first frame.
     pub fn speak(&mut self, speech: Speech) -> u64 {
         let due = speech.due();
         self.speech = Some(speech);
         due
     }
 
-    /// Ends everything that goes by time.
+    /// Ends everything that is done by time.
     pub fn hush(&mut self) {
         self.speech = None;
         self.asking = None;
@@ -137,13 +137,13 @@ impl App {
         self.bulk = Some(bulk.starting(due));
     }
 
-    /// Sends FLUSH_MEDIA and watches what still comes.
+    /// Sends FLUSH_MEDIA and watches for media after it.
     pub fn flush_media(&mut self, output: &mut Output) {
         output.text("FLUSH_MEDIA");
         self.flushed = Some(Flushed { at: clock::now(), last_media: None });
     }
 
-    /// From FLUSH_MEDIA to the last frame that came after it, ns.
+    /// The time from FLUSH_MEDIA to the last frame after it, ns.
     pub fn silence_after_flush(&self) -> Option<u64> {
         let flushed = self.flushed?;
         Some(flushed.last_media.map_or(0, |at| at.saturating_sub(flushed.at)))
@@ -156,9 +156,9 @@ impl App {
         output.message(opcode::CLOSE, &1000_u16.to_be_bytes());
     }
 
-    // ---- what it does by time
+    // ---- actions by time
 
-    /// Does what is due. Returns when that is due again.
+    /// Does what is due. Returns the time at which it is due again.
     pub fn on_timer(
         &mut self,
         timer: Timer,
@@ -171,7 +171,7 @@ impl App {
                 let speech = self.speech.as_mut().filter(|speech| speech.due() <= now)?;
                 window.own_lateness.record(now - speech.due());
                 let (bytes, next) = (speech.frame_bytes(), speech.advance());
-                // The time now, not that of the wake-up: the frames of one wake-up go out one after the other.
+                // The current time, not that of the wake-up: the frames of one wake-up are sent one after the other.
                 self.say(bytes, clock::now(), output, window);
                 Some(next)
             }
@@ -204,7 +204,7 @@ impl App {
         }
     }
 
-    // ---- what it hears
+    // ---- received messages
 
     /// A media message.
     pub fn on_media(
@@ -289,12 +289,12 @@ impl App {
                 }
             }
             "ERROR" => events(Event::Fault { what: text.into() }),
-            // MEDIA_XOFF and the like: these apps know what they do.
+            // The generator ignores MEDIA_XOFF and the like on purpose.
             _ => {}
         }
     }
 
-    /// An event in JSON: such an app wants to know where playback is.
+    /// An event in JSON. At MEDIA_START the app subscribes to the position of playback.
     fn on_json(&mut self, text: &str, output: &mut Output, events: &mut dyn FnMut(Event)) {
         let event: Value = serde_json::from_str(text).unwrap_or_default();
         let field = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Media in bulk, as a text-to-speech engine delivers it: 18 s at once, in messages that are no whole frames.
+//! Media in bulk, as a text-to-speech engine delivers it: 18 s at once, in messages that do not match frames.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use super::pattern::{FRAME_BYTES, Stamp};
 use super::stats::Window;
 use crate::clock::{self, nanos};
 
-/// What is sent at once: 18 s.
+/// The frames that are sent at once: 18 s.
 pub const BULK_FRAMES: u32 = 900;
 
 /// Bytes in a message.
 const MESSAGE_BYTES: usize = 1000;
 
-/// What becomes of a bulk.
+/// What happens to a bulk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It is sent to a paused channel, and dropped once it is all queued: only the taking is measured.
+    /// It is sent to a paused channel, and dropped once all of it is queued: only the reception is measured.
     Dropped,
     /// It is played.
     Played,
@@ -29,32 +29,32 @@ pub enum Fate {
 pub struct Bulk {
     fate: Fate,
     due: u64,
-    /// `None`: one bulk and no more.
+    /// `None`: one bulk only.
     period: Option<Duration>,
     begun: Option<u64>,
 }
 
 impl Bulk {
-    /// One bulk to be played.
+    /// One bulk, which is played.
     pub const ONCE: Self = Self { fate: Fate::Played, due: 0, period: None, begun: None };
 
-    /// One bulk after the other, to be dropped.
+    /// Repeated bulks, which are dropped.
     pub fn every(period: Duration) -> Self {
         Self { fate: Fate::Dropped, due: 0, period: Some(period), begun: None }
     }
 
-    /// The same, with the first one at `due`.
+    /// The same bulks, beginning at `due`.
     pub fn starting(self, due: u64) -> Self {
         Self { due, ..self }
     }
 
-    /// When the next one is to be sent.
+    /// The time at which the next one is due.
     pub fn due(&self) -> u64 {
         self.due
     }
 
-    /// Sends a bulk with the frames from number `sequence` on, unless the one before is still being taken. Returns when
-    /// the next one is due.
+    /// Sends a bulk with frames from number `sequence` on, unless the previous one has not been taken yet. Returns the
+    /// time at which the next one is due.
     pub fn advance(
         &mut self,
         sequence: &mut u32,
@@ -74,7 +74,7 @@ impl Bulk {
     }
 
     fn send(&self, source: u32, sequence: u32, output: &mut Output) {
-        // Played ones are looked at when they come back; of those that are dropped only the length is known.
+        // The frames of played bulks are checked when they come back; of dropped bulks only the length is known.
         static SAMPLE: LazyLock<Vec<u8>> = LazyLock::new(|| media(0, 0));
         if self.fate == Fate::Dropped {
             output.text("PAUSE_MEDIA");
@@ -91,7 +91,7 @@ impl Bulk {
         }
     }
 
-    /// STATUS has come: all before it is queued.
+    /// STATUS has come: everything before it is queued.
     pub fn on_status(&mut self, queued_frames: u64, now: u64, output: &mut Output, window: &mut Window) {
         if self.fate != Fate::Dropped {
             return;

@@ -1,4 +1,4 @@
-//! One WebSocket connection of an app, after its handshake.
+//! One WebSocket connection of an app after the handshake.
 
 use std::io::{self, Read, Write};
 
@@ -10,12 +10,12 @@ use super::stats::Window;
 use super::worker::Event;
 use crate::harness::secure::Stream;
 
-/// Messages on their way out.
+/// Outgoing messages.
 #[derive(Debug)]
 pub struct Output {
     bytes: Vec<u8>,
     written: usize,
-    /// The next masking key, for those who mask.
+    /// The next masking key, if the role requires masking.
     key: Option<u32>,
 }
 
@@ -35,10 +35,10 @@ impl Output {
     }
 }
 
-/// Which end of the handshake we were.
+/// Our role in the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// We connected to Asterisk, and mask.
+    /// We connected to Asterisk, and mask our frames.
     Client,
     /// Asterisk connected to us.
     Server,
@@ -49,17 +49,17 @@ pub enum Role {
 pub struct Connection {
     /// The socket.
     pub stream: Stream,
-    /// What the app does.
+    /// The app on it.
     pub app: App,
     input: Vec<u8>,
     output: Output,
     reads: bool,
-    /// What epoll was told last about writing.
+    /// Whether epoll was last told to watch for writing.
     watched: bool,
 }
 
 impl Connection {
-    /// A connection whose handshake is done; `leftover` came after it.
+    /// A connection after its handshake; `leftover` are the bytes that came after it.
     pub fn new(stream: Stream, role: Role, leftover: Vec<u8>, app: App) -> io::Result<Self> {
         stream.stop_waiting()?;
         let key = (role == Role::Client).then_some(app.id());
@@ -67,17 +67,17 @@ impl Connection {
         Ok(Self { stream, app, input: leftover, output, reads: true, watched: false })
     }
 
-    /// Whether it waits for the socket to take more.
+    /// Whether it has bytes that the socket has not taken yet.
     pub fn is_behind(&self) -> bool {
         self.output.written < self.output.bytes.len() || self.stream.is_behind()
     }
 
-    /// Whether epoll watches for that.
+    /// Whether epoll watches for writing.
     pub fn is_watched(&self) -> bool {
         self.watched
     }
 
-    /// What epoll is to watch for, from now on.
+    /// The events that epoll has to watch for, from now on.
     pub fn interest(&mut self) -> EventFlags {
         self.watched = self.is_behind();
         let mut flags = EventFlags::empty();
@@ -86,12 +86,12 @@ impl Connection {
         flags
     }
 
-    /// Reads no more.
+    /// Stops reading.
     pub fn stop_reading(&mut self) {
         self.reads = false;
     }
 
-    /// Reads what has arrived. What is worth knowing goes to `events`. False when the connection is over.
+    /// Reads what has arrived. Sends important events to `events`. False when the connection is over.
     pub fn on_readable(
         &mut self,
         scratch: &mut [u8],
@@ -113,7 +113,7 @@ impl Connection {
             if !self.handle_input(window, events) {
                 return false;
             }
-            // TLS may have more inside, of which poll knows nothing; a plain socket will say so by itself.
+            // TLS may hold more data, which poll does not report; a plain socket reports it.
             if matches!(self.stream, Stream::Plain(_)) {
                 return true;
             }
@@ -142,12 +142,12 @@ impl Connection {
         self.flush(events) && open
     }
 
-    /// Lets the app do what is due. Returns when it is due again.
+    /// Lets the app do what is due. Returns the time at which it is due again.
     pub fn on_timer(&mut self, timer: Timer, now: u64, window: &mut Window) -> Option<u64> {
         self.app.on_timer(timer, now, &mut self.output, window)
     }
 
-    /// Lets the app do something; what it says goes out with the next [`Connection::flush`].
+    /// Lets the app do something. Its messages are sent by the next [`Connection::flush`].
     pub fn act<T>(&mut self, act: impl FnOnce(&mut App, &mut Output) -> T) -> T {
         act(&mut self.app, &mut self.output)
     }

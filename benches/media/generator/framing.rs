@@ -1,4 +1,4 @@
-//! WebSocket frames (RFC 6455 section 5.2), as far as the generator needs them: many small whole messages, cheaply.
+//! WebSocket frames (RFC 6455 section 5.2), as far as the generator needs them: many small whole messages at low cost.
 
 /// Frame types.
 pub mod opcode {
@@ -6,11 +6,11 @@ pub mod opcode {
     pub const TEXT: u8 = 1;
     /// Media.
     pub const BINARY: u8 = 2;
-    /// The end.
+    /// Close.
     pub const CLOSE: u8 = 8;
-    /// A question.
+    /// Ping.
     pub const PING: u8 = 9;
-    /// Its answer.
+    /// Pong.
     pub const PONG: u8 = 10;
 }
 
@@ -42,22 +42,22 @@ pub fn encode(out: &mut Vec<u8>, opcode: u8, payload: &[u8], mask: Option<[u8; 4
 pub struct Frame<'a> {
     /// One of [`opcode`].
     pub opcode: u8,
-    /// Unmasked.
+    /// The payload, unmasked.
     pub payload: &'a [u8],
 }
 
-/// What the front of the input holds.
+/// The content at the front of the input.
 #[derive(Debug)]
 pub enum Next<'a> {
-    /// A frame, and its length with header.
+    /// A frame, and its length including the header.
     Frame(Frame<'a>, usize),
-    /// The beginning of one.
+    /// The beginning of a frame.
     Incomplete,
-    /// Something that neither module ever sends.
+    /// Something that neither module sends.
     Fault(&'static str),
 }
 
-/// Cuts the first frame off the input, unmasking it in place.
+/// Takes the first frame off the input, and unmasks it in place.
 pub fn decode(input: &mut [u8]) -> Next<'_> {
     let Some(([first, second], rest)) = input.split_first_chunk_mut::<2>() else { return Next::Incomplete };
     let opcode = *first & 0x0f;

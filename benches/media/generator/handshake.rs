@@ -1,4 +1,4 @@
-//! The opening handshake (RFC 6455 section 4), from either end. It waits; media has not begun yet.
+//! The opening handshake (RFC 6455 section 4), from either end. It blocks, because media has not begun yet.
 
 use std::io::{Read, Write};
 
@@ -10,7 +10,7 @@ use crate::harness::secure::Stream;
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// Asks for an upgrade. Returns what came after the answer.
+/// Sends a request to upgrade. Returns the bytes after the answer.
 pub fn ask(stream: &mut Stream, target: &str) -> Result<Vec<u8>> {
     let request = format!(
         "GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -28,7 +28,7 @@ pub fn ask(stream: &mut Stream, target: &str) -> Result<Vec<u8>> {
     }
 }
 
-/// Answers a request to upgrade. Returns what came after it.
+/// Answers a request to upgrade. Returns the bytes after it.
 pub fn answer(stream: &mut Stream) -> Result<Vec<u8>> {
     let (head, leftover) = read_head(stream)?;
     let mut headers = [httparse::EMPTY_HEADER; 32];

@@ -28,13 +28,13 @@ use self::worker::{Command, Event, Worker};
 use crate::Result;
 use crate::harness::secure::{Stream, Tls};
 
-/// The name of the workers' threads begins with this.
+/// The prefix of the names of the workers' threads.
 pub const WORKER_NAME: &str = "generator";
 
 /// How long a worker may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// One worker as others see it.
+/// A worker, as other threads see it.
 #[derive(Debug)]
 struct Handle {
     commands: Sender<Command>,
@@ -43,13 +43,13 @@ struct Handle {
 
 impl Handle {
     fn tell(&self, command: Command) {
-        // A worker that has ended has said why; the code that waits for it will find out.
+        // A worker that has ended has reported why; the code that waits for it will notice.
         let _ = self.commands.send(command);
         let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
     }
 }
 
-/// What threads that make connections share.
+/// The state that threads which make connections share.
 #[derive(Debug)]
 struct Shared {
     workers: Vec<Handle>,
@@ -57,12 +57,12 @@ struct Shared {
     life: Mutex<Life>,
     ending: AtomicBool,
     tls: Tls,
-    /// Handshakes that failed, and why.
+    /// The reasons of failed handshakes.
     refused: Mutex<Vec<String>>,
 }
 
 impl Shared {
-    /// Gives a connection to a worker.
+    /// Passes a connection to a worker.
     fn adopt(&self, stream: Stream, role: Role, leftover: Vec<u8>) -> Result<()> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let life = *self.life.lock();
@@ -73,12 +73,12 @@ impl Shared {
     }
 }
 
-/// Connects apps to Asterisk, for any thread.
+/// Connects apps to Asterisk, from any thread.
 #[derive(Debug, Clone)]
 pub struct Connector(Arc<Shared>);
 
 impl Connector {
-    /// Connects one. Waits until that is done.
+    /// Connects one app. Blocks until that is done.
     pub fn connect(&self, address: SocketAddr, encrypted: bool, target: &str) -> Result<()> {
         let socket = TcpStream::connect(address)?;
         let tls = &self.0.tls.client;
@@ -91,9 +91,9 @@ impl Connector {
 /// The generator. Its threads end when it is dropped.
 #[derive(Debug)]
 pub struct Generator {
-    /// Where Asterisk connects to, in the clear.
+    /// The address that Asterisk connects to without TLS.
     pub address: SocketAddr,
-    /// The same with TLS.
+    /// The address that Asterisk connects to with TLS.
     pub tls_address: SocketAddr,
     shared: Arc<Shared>,
     events: Receiver<Event>,
@@ -101,7 +101,7 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// Starts this many workers, and listens.
+    /// Starts this many workers and the listeners.
     pub fn start(workers: usize) -> Result<Self> {
         let (sender, events) = channel();
         let mut handles = Vec::new();
@@ -132,22 +132,22 @@ impl Generator {
         Ok(Self { address, tls_address, shared, events, threads })
     }
 
-    /// From now on, apps of new connections live like this.
+    /// From now on, apps of new connections do this.
     pub fn set_life(&self, life: Life) {
         *self.shared.life.lock() = life;
     }
 
-    /// For connecting to Asterisk.
+    /// Makes a [`Connector`], which connects to Asterisk.
     pub fn connector(&self) -> Connector {
         Connector(Arc::clone(&self.shared))
     }
 
-    /// Tells all workers.
+    /// Sends a command to all workers.
     pub fn tell(&self, command: impl Fn() -> Command) {
         self.shared.workers.iter().for_each(|worker| worker.tell(command()));
     }
 
-    /// Asks all workers.
+    /// Sends a request to all workers, and waits for their answers.
     fn ask<T>(&self, command: impl Fn(Sender<T>) -> Command) -> Result<Vec<T>> {
         let (sender, answers) = channel();
         self.tell(|| command(sender.clone()));
@@ -160,36 +160,36 @@ impl Generator {
         self.tell(|| Command::OpenWindow);
     }
 
-    /// What was measured since.
+    /// Returns what was measured since then.
     pub fn close_window(&self) -> Result<Window> {
         let mut all = Window::default();
         self.ask(Command::CloseWindow)?.iter().for_each(|window| all.merge(window));
         Ok(all)
     }
 
-    /// Counts since the beginning.
+    /// Counts since the start.
     pub fn totals(&self) -> Result<Totals> {
         let mut all = Totals::default();
         self.ask(Command::Totals)?.into_iter().for_each(|totals| all.merge(totals));
         Ok(all)
     }
 
-    /// The courses of things since [`Command::Trace`], by app.
+    /// The frames and latencies since [`Command::Trace`], by app.
     pub fn take_traces(&self) -> Result<Vec<(u32, Vec<Point>)>> {
         Ok(self.ask(Command::TakeTraces)?.concat())
     }
 
-    /// How long media still came after [`Command::Flush`], ns, for each app that was told.
+    /// How long media still came after [`Command::Flush`], in ns, for each app that was told to flush.
     pub fn silences(&self) -> Result<Vec<u64>> {
         Ok(self.ask(Command::Silences)?.concat())
     }
 
-    /// The next event, waiting until `deadline` at most.
+    /// The next event; waits until `deadline` at most.
     pub fn event(&self, deadline: Instant) -> Option<Event> {
         self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
     }
 
-    /// Handshakes that failed.
+    /// The reasons of failed handshakes.
     pub fn refused(&self) -> Vec<String> {
         std::mem::take(&mut *self.shared.refused.lock())
     }
@@ -200,7 +200,7 @@ impl Drop for Generator {
         self.shared.ending.store(true, Ordering::SeqCst);
         self.tell(|| Command::Stop);
         for address in [self.address, self.tls_address] {
-            // Wakes the acceptor.
+            // Wakes the accepting thread.
             let _ = TcpStream::connect(address);
         }
         for thread in self.threads.drain(..) {

@@ -1,6 +1,6 @@
-//! What a media frame carries, so that the receiver can tell loss, order, delay and damage.
+//! The content of a media frame, from which the receiver finds loss, order, delay and damage.
 //!
-//! Asterisk hands ulaw through `Echo()` and a two-party bridge byte by byte, so the stamp arrives as it was sent.
+//! Asterisk passes ulaw through `Echo()` and a two-party bridge unchanged, so the stamp arrives as it was sent.
 
 /// 20 ms of ulaw.
 pub const FRAME_BYTES: usize = 160;
@@ -13,14 +13,14 @@ const STAMP_BYTES: usize = 20;
 pub struct Stamp {
     /// The connection that sent it.
     pub source: u32,
-    /// Its number among that connection's frames.
+    /// The frame's number among the frames of that connection.
     pub sequence: u32,
-    /// When it was sent, by [`clock::now`](crate::clock::now); 0 if that is of no interest.
+    /// The time at which it was sent, by [`clock::now`](crate::clock::now); 0 if it is not used.
     pub sent: u64,
 }
 
 impl Stamp {
-    /// Appends a frame of `bytes` bytes, at least a stamp's length.
+    /// Appends a frame of `bytes` bytes, which is at least the length of a stamp.
     pub fn write(self, out: &mut Vec<u8>, bytes: usize) {
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&self.source.to_le_bytes());
@@ -29,7 +29,7 @@ impl Stamp {
         out.extend((STAMP_BYTES..bytes).map(|at| filler(self.sequence, at)));
     }
 
-    /// Reads a frame back; `None` if a single byte is not as it was written.
+    /// Reads a frame; `None` if a byte has changed.
     pub fn read(frame: &[u8]) -> Option<Self> {
         let (head, rest) = frame.split_first_chunk::<STAMP_BYTES>()?;
         let (magic, head) = head.split_first_chunk::<4>()?;

@@ -1,52 +1,52 @@
-//! When an app speaks: a frame every 20 ms, all the time or in bursts.
+//! The times at which an app sends: a frame every 20 ms, constantly or in bursts.
 
 use std::time::Duration;
 
 use super::pattern::FRAME_BYTES;
 use crate::clock::nanos;
 
-/// A frame of media lasts this long.
+/// The duration of a frame of media.
 pub const PTIME: Duration = Duration::from_millis(20);
 
-/// Speaking and being silent in turns.
+/// Alternating speech and silence.
 #[derive(Debug, Clone, Copy)]
 pub struct Bursts {
-    /// How long it speaks.
+    /// How long the app speaks.
     pub speaking: Duration,
-    /// How long it is silent then.
+    /// How long it is silent afterwards.
     pub silent: Duration,
 }
 
-/// How to speak; each app gets its own [`Speech`] of it.
+/// A manner of speaking; each app gets its own [`Speech`] from it.
 #[derive(Debug, Clone, Copy)]
 pub struct Manner {
     /// Bytes in a frame.
     pub frame_bytes: usize,
-    /// `None`: without a pause.
+    /// `None`: without pauses.
     pub bursts: Option<Bursts>,
 }
 
 impl Manner {
-    /// ulaw, without a pause.
+    /// ulaw, without pauses.
     pub const STEADY: Self = Self { frame_bytes: FRAME_BYTES, bursts: None };
 }
 
-/// One app's schedule.
+/// The schedule of one app.
 #[derive(Debug, Clone, Copy)]
 pub struct Speech {
     manner: Manner,
     due: u64,
-    /// Some time at which a burst began.
+    /// A time at which a burst began.
     origin: u64,
 }
 
 impl Speech {
-    /// The schedule of the app `id` that begins now. Apps are spread evenly over the 20 ms, and over the bursts.
+    /// The schedule of the app `id`, which begins now. Apps are spread evenly over the 20 ms, and over the bursts.
     pub fn new(manner: Manner, id: u32, now: u64) -> Self {
         let due = now + spread(id, nanos(PTIME));
         let origin = match manner.bursts {
             None => due,
-            // An irrational number of its own, so that phase and burst have nothing to do with each other.
+            // A separate irrational number, so that phase and burst are independent.
             Some(bursts) => {
                 due.saturating_sub(part(id, 0.754_877_666, nanos(bursts.speaking + bursts.silent)))
             }
@@ -56,7 +56,7 @@ impl Speech {
         speech
     }
 
-    /// When the next frame is to be sent.
+    /// The time at which the next frame is due.
     pub fn due(&self) -> u64 {
         self.due
     }
@@ -66,7 +66,7 @@ impl Speech {
         self.manner.frame_bytes
     }
 
-    /// The frame is sent; returns when the next one is due.
+    /// Notes that the frame was sent. Returns the time at which the next one is due.
     pub fn advance(&mut self) -> u64 {
         self.due = self.not_in_silence(self.due + nanos(PTIME));
         self.due
@@ -80,7 +80,7 @@ impl Speech {
     }
 }
 
-/// The part of `whole` at which number `id` stands when all are spread evenly, however many there are.
+/// The position of number `id` in `whole` when all are spread evenly, however many there are.
 pub fn spread(id: u32, whole: u64) -> u64 {
     part(id, 0.618_033_989, whole)
 }

@@ -1,8 +1,8 @@
-//! What the generator measures.
+//! The measurements of the generator.
 
 use hdrhistogram::Histogram;
 
-/// Times up to a minute, to three digits. Recorded in nanoseconds.
+/// Times of up to a minute, with three digits. Recorded in nanoseconds.
 #[derive(Debug, Clone)]
 pub struct Times(Histogram<u64>);
 
@@ -10,34 +10,34 @@ const LONGEST_NS: u64 = 60_000_000_000;
 
 impl Default for Times {
     fn default() -> Self {
-        // Only absurd bounds or digits are refused.
+        // The constructor refuses only invalid bounds or digits.
         Self(Histogram::new_with_bounds(1000, LONGEST_NS, 3).unwrap_or_else(|_| unreachable!()))
     }
 }
 
 impl Times {
-    /// Adds one.
+    /// Adds a time.
     pub fn record(&mut self, nanos: u64) {
         self.0.saturating_record(nanos);
     }
 
-    /// Adds all of another's.
+    /// Adds all times of another.
     pub fn merge(&mut self, other: &Self) {
-        // Same bounds everywhere.
+        // All have the same bounds.
         let _ = self.0.add(&other.0);
     }
 
-    /// How many there are.
+    /// The number of times.
     pub fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// A percentile, ms; 0 if there are none.
+    /// A percentile in ms; 0 without times.
     pub fn percentile_ms(&self, percentile: f64) -> f64 {
         if self.0.is_empty() { 0.0 } else { self.0.value_at_percentile(percentile) as f64 / 1e6 }
     }
 
-    /// The longest, ms; 0 if there are none.
+    /// The longest time in ms; 0 without times.
     pub fn max_ms(&self) -> f64 {
         self.0.max() as f64 / 1e6
     }
@@ -50,26 +50,26 @@ pub struct Window {
     pub sent: u64,
     /// Media frames received.
     pub received: u64,
-    /// From sending a frame to receiving it.
+    /// Time from sending a frame to receiving it.
     pub latency: Times,
-    /// How much the time between two frames differs from the time between their sending.
+    /// The difference between the interval of two received frames and the interval in which they were sent.
     pub jitter: Times,
-    /// From GET_STATUS to STATUS.
+    /// Time from GET_STATUS to STATUS.
     pub status: Times,
-    /// From the first byte of a bulk of media to the STATUS after it.
+    /// Time from the first byte of a bulk to the STATUS after it.
     pub ingest: Times,
-    /// Frames of bulk that Asterisk said it had queued.
+    /// Frames of bulk media that Asterisk has reported as queued.
     pub ingested: u64,
-    /// Bulks that were due while the one before was not yet taken.
+    /// Bulks that were due before the previous one was taken.
     pub overrun: u64,
     /// How late the generator itself sent.
     pub own_lateness: Times,
-    /// How long the generator took from waking up to having read everything.
+    /// The time from waking up until the generator had read everything.
     pub own_turns: Times,
 }
 
 impl Window {
-    /// Adds another worker's.
+    /// Adds those of another worker.
     pub fn merge(&mut self, other: &Self) {
         self.sent += other.sent;
         self.received += other.received;
@@ -84,14 +84,14 @@ impl Window {
     }
 }
 
-/// Since the generator was started, all connections together.
+/// Counts since the generator was started, of all connections together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Media frames sent.
     pub sent: u64,
-    /// Media frames received whole.
+    /// Media frames received undamaged.
     pub received: u64,
-    /// Of them, those that came after a later one, or twice.
+    /// Those of them that came after a later one, or twice.
     pub out_of_order: u64,
     /// Media messages with a wrong byte or length.
     pub corrupt: u64,
@@ -100,7 +100,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Adds another's.
+    /// Adds those of another.
     pub fn merge(&mut self, other: Self) {
         self.sent += other.sent;
         self.received += other.received;
@@ -110,11 +110,11 @@ impl Totals {
     }
 }
 
-/// A frame's way, for looking at the course of things: when it was received, and its latency, both in ns.
+/// A received frame: when it was received, and its latency, both in ns.
 #[derive(Debug, Clone, Copy)]
 pub struct Point {
     /// By [`clock::now`](crate::clock::now).
     pub at: u64,
-    /// From sending to receiving.
+    /// The time from sending to receiving.
     pub latency: u64,
 }

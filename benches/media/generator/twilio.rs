@@ -1,10 +1,10 @@
-//! How an app of Twilio's speaks: media in base64, in JSON.
+//! The messages of an app for Twilio: media in base64, in JSON.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
-/// What stands before the media in a message of Asterisk's.
+/// The text before the media in a message from Asterisk.
 const PAYLOAD: &str = r#""payload":""#;
 
 /// The stream of one app.
@@ -16,14 +16,14 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Of the opening message.
+    /// The stream of this opening message.
     pub fn of(start: &Value) -> Self {
         let id = start.get("streamSid").and_then(Value::as_str).unwrap_or_default();
         let before = format!(r#"{{"event":"media","streamSid":"{id}","media":{{"payload":""#);
         Self { before, message: String::new(), media: Vec::new() }
     }
 
-    /// The message that says this.
+    /// The message with this media.
     pub fn message(&mut self, media: &[u8]) -> &str {
         self.message.clear();
         self.message.push_str(&self.before);
@@ -32,7 +32,8 @@ impl Stream {
         &self.message
     }
 
-    /// The media in a message of Asterisk's, if it has some. Its memory may be taken, and [kept](Self::keep) again.
+    /// The media in a message from Asterisk, if it has any. The caller may take its memory, and return it with
+    /// [`keep`](Self::keep).
     pub fn heard(&mut self, text: &str) -> Option<&mut Vec<u8>> {
         let (_, payload) = text.split_once(PAYLOAD)?;
         self.media.clear();
@@ -40,7 +41,7 @@ impl Stream {
         Some(&mut self.media)
     }
 
-    /// Takes the memory of media back.
+    /// Takes back the memory of media.
     pub fn keep(&mut self, media: Vec<u8>) {
         self.media = media;
     }

@@ -1,4 +1,4 @@
-//! A thread with many apps: one epoll, one timer descriptor, nothing that waits.
+//! A thread with many apps: one epoll, one timer descriptor, and no blocking calls.
 
 mod commands;
 mod messages;
@@ -25,11 +25,11 @@ use super::stats::{Totals, Window};
 use crate::Result;
 use crate::clock::{self, nanos};
 
-/// A worker's priority: a late generator measures itself. Asked for, not insisted on.
+/// The priority of a worker: a late generator would measure itself. A failure to set it is ignored.
 const NICE: i32 = -10;
 
-/// When a lot happens, the worker looks this often and no more: a wake-up for each frame would cost more than the frame.
-/// Frames are sent and seen late by so much at most.
+/// Under load the worker checks only this often: a wake-up for each frame would cost more than the frame. It adds at
+/// most this much to the times at which frames are sent and seen.
 const BUSY_TURN: Duration = Duration::from_micros(250);
 
 const WAKE: u64 = u64::MAX;
@@ -37,36 +37,36 @@ const TIMER: u64 = u64::MAX - 1;
 const SCRATCH_BYTES: usize = 64 * 1024;
 const EVENTS_PER_TURN: usize = 256;
 
-/// What the timer is set for.
+/// The state of the timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Armed {
-    /// This time, or none.
+    /// Set for this time, or not set.
     For(Option<u64>),
     /// It has expired, and stays readable until it is set again.
     Expired,
 }
 
-/// The thread's own side.
+/// The state of the worker's thread.
 pub struct Worker {
     epoll: OwnedFd,
     wake: Arc<OwnedFd>,
     timer: OwnedFd,
     armed: Armed,
-    /// When this turn began.
+    /// The time at which this turn began.
     woken: u64,
     commands: Receiver<Command>,
     events: Sender<Event>,
     connections: HashMap<u32, Box<Connection>>,
     timers: BinaryHeap<Reverse<(u64, u32, Timer)>>,
     window: Window,
-    /// Counts of connections that are gone.
+    /// Counts of connections that have ended.
     past: Totals,
     scratch: Vec<u8>,
     looks_at_once: bool,
 }
 
 impl Worker {
-    /// A worker, and the descriptor that wakes it when it has been told something.
+    /// A worker, and the descriptor that wakes it after a command.
     pub fn new(commands: Receiver<Command>, events: Sender<Event>) -> Result<(Self, Arc<OwnedFd>)> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
@@ -97,7 +97,7 @@ impl Worker {
         let _ = rustix::process::setpriority_process(None, NICE);
         let mut ready = Vec::with_capacity(EVENTS_PER_TURN);
         loop {
-            // The timer costs more than all else together when it has to be set for each frame.
+            // Setting the timer for each frame would cost more than everything else together.
             let nothing = Timespec { tv_sec: 0, tv_nsec: 0 };
             let timeout = if self.rest() { Some(&nothing) } else { None };
             if timeout.is_none() {
@@ -110,7 +110,7 @@ impl Worker {
                 Err(error) => return Err(error.into()),
             }
             self.woken = clock::now();
-            // What is due first: being late with sending would look like Asterisk's lateness.
+            // Timers come first: late sending would look like lateness of Asterisk.
             self.run_timers();
             for event in &ready {
                 match event.data.u64() {
@@ -119,7 +119,7 @@ impl Worker {
                             return Ok(());
                         }
                     }
-                    // Run already. Setting it anew takes its readiness back.
+                    // The timers have run. Setting the timer again clears its readiness.
                     TIMER => self.armed = Armed::Expired,
                     id => self.on_ready(id as u32, event.flags)?,
                 }
@@ -128,7 +128,7 @@ impl Worker {
         }
     }
 
-    /// Rests until the next turn, if there is so much to do that turns come by the clock. False if not.
+    /// Sleeps until the next turn, if so much is due that turns come at a fixed interval. False if not.
     fn rest(&self) -> bool {
         let now = clock::now();
         let is_near = |due: u64| due.saturating_sub(now) < 4 * nanos(BUSY_TURN);
@@ -141,13 +141,13 @@ impl Worker {
         true
     }
 
-    /// Sets the timer for what is due next.
+    /// Sets the timer for the next time at which something is due.
     fn arm(&mut self) -> Result<()> {
         let due = self.timers.peek().map(|Reverse((due, ..))| *due);
         if self.armed == Armed::For(due) {
             return Ok(());
         }
-        // Relative, for our clock has an origin of its own. All zero would unset it.
+        // Relative, because our clock has another origin. All zero would disarm the timer.
         let delay = due.map(|due| Duration::from_nanos(due.saturating_sub(clock::now()).max(1)));
         let delay = delay.unwrap_or_default();
         let value = Timespec { tv_sec: delay.as_secs() as i64, tv_nsec: i64::from(delay.subsec_nanos()) };
@@ -198,7 +198,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Writes, and watches the socket if it does not take all.
+    /// Writes, and watches the socket if it does not take everything.
     fn flush(&mut self, id: u32) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let was_behind = connection.is_watched();
@@ -212,7 +212,7 @@ impl Worker {
         }
     }
 
-    /// Tells epoll what the connection waits for.
+    /// Tells epoll what to watch for on the connection.
     fn watch(&mut self, id: u32) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let flags = connection.interest();

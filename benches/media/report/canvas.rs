@@ -1,4 +1,4 @@
-//! Pixels in memory, and how they become a PNG file. Its fonts are built in: a bare machine has none.
+//! Pixels in memory, saved as a PNG file. The fonts are built in, because a minimal machine has none.
 
 use std::convert::Infallible;
 use std::fs::File;

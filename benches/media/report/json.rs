@@ -1,11 +1,11 @@
-//! Everything, for programs.
+//! All results, for programs.
 
 use serde_json::{Map, Value, json};
 
 use super::Results;
 use super::targets;
 
-/// The whole of it.
+/// The whole document.
 pub fn render(results: &Results) -> Value {
     let runs: Vec<Value> = results
         .runs

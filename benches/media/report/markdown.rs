@@ -90,7 +90,7 @@ fn results_table(text: &mut String, results: &Results) -> fmt::Result {
     writeln!(text)
 }
 
-/// Which syscalls, per channel and 20 ms.
+/// The syscalls, per channel and 20 ms.
 fn syscalls_table(text: &mut String, results: &Results) -> fmt::Result {
     for case in results.cases().into_iter().filter(|case| case.scenario.starts_with("syscalls-")) {
         let mut names: Vec<(String, f64)> = Vec::new();
@@ -164,7 +164,7 @@ pub fn ratio_text(ratio: Spread) -> String {
     format!("{:.2} ({:.2}–{:.2})", ratio.median, ratio.min, ratio.max)
 }
 
-/// Three digits that say something.
+/// A value with three significant digits.
 pub fn rounded(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),

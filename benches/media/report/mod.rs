@@ -1,4 +1,4 @@
-//! What was measured, for people and for programs.
+//! The results, for people and for programs.
 
 mod canvas;
 pub mod json;
@@ -17,20 +17,20 @@ use crate::variant::Variant;
 pub struct Run {
     /// The scenario's name.
     pub scenario: &'static str,
-    /// How many channels.
+    /// The number of channels.
     pub channels: usize,
     /// The module's name.
     pub variant: String,
     /// Whether it is ours.
     pub is_ours: bool,
-    /// From 0.
+    /// The number of the repetition, from 0.
     pub repetition: usize,
-    /// Its figures, or why there are none.
+    /// Its figures, or why it has none.
     pub outcome: std::result::Result<Outcome, String>,
 }
 
 impl Run {
-    /// What a run came to.
+    /// A run and its result.
     pub fn new(
         scenario: &'static str,
         channels: usize,
@@ -49,17 +49,17 @@ impl Run {
     }
 }
 
-/// Everything.
+/// All results.
 #[derive(Debug)]
 pub struct Results {
-    /// Where and when.
+    /// The circumstances.
     pub machine: Machine,
     /// The modules' names; ratios are to the first one.
     pub variants: Vec<String>,
-    /// How often everything was done.
+    /// The number of repetitions.
     pub repetitions: usize,
-    /// Seconds of each measurement.
+    /// The duration of each measurement in seconds.
     pub seconds: f64,
-    /// In the order in which they were made.
+    /// The runs, in the order in which they were made.
     pub runs: Vec<Run>,
 }

@@ -1,4 +1,4 @@
-//! The picture: a chart for each of the figures that matter, with bars up to the median and the spread on top.
+//! The picture: a chart for each important figure, with bars up to the median and the spread on top.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::figures::{self, Figure};
 const INK: Rgb888 = Rgb888::new(40, 44, 52);
 const GREY: Rgb888 = Rgb888::new(130, 136, 145);
 const GRID: Rgb888 = Rgb888::new(228, 230, 234);
-/// One for each module, in their order.
+/// The colours of the modules, in order.
 const COLOURS: [Rgb888; 5] = [
     Rgb888::new(168, 174, 184),
     Rgb888::new(36, 112, 190),
@@ -25,7 +25,7 @@ const COLOURS: [Rgb888; 5] = [
     Rgb888::new(140, 84, 165),
 ];
 
-/// What is drawn, if it was measured.
+/// The figures that are drawn if they were measured.
 const FIGURES: &[&Figure] = &[
     &figures::CPU,
     &figures::SYSCALLS,
@@ -55,12 +55,12 @@ const AXIS: i32 = 46;
 /// One figure in all cases that have it.
 struct Chart<'a> {
     figure: &'static Figure,
-    /// A case, and each module's value.
+    /// A case, and the value of each module.
     groups: Vec<(Case, Vec<Option<Spread>>)>,
     results: &'a Results,
 }
 
-/// Draws everything that was measured.
+/// Draws all figures that were measured.
 pub fn draw(results: &Results, path: &Path) -> Result<()> {
     let charts: Vec<Chart<'_>> = FIGURES.iter().filter_map(|figure| Chart::of(figure, results)).collect();
     let places = arrange(&charts);
@@ -74,7 +74,7 @@ pub fn draw(results: &Results, path: &Path) -> Result<()> {
     Ok(canvas.save(path)?)
 }
 
-/// From left to right, row by row: x and row of each chart.
+/// The position of each chart, from left to right and row by row: x and row.
 fn arrange(charts: &[Chart<'_>]) -> Vec<(i32, i32)> {
     let (mut x, mut row) = (MARGIN, 0);
     let place = |chart: &Chart<'_>| {
@@ -127,7 +127,7 @@ impl<'a> Chart<'a> {
     }
 
     fn width(&self) -> i32 {
-        // The title wants room, too.
+        // The title needs room, too.
         let title = self.title().len() as i32 * 8;
         (AXIS + self.group_width() * self.groups.len() as i32).max(title).min(WIDTH - 2 * MARGIN)
     }
@@ -135,7 +135,7 @@ impl<'a> Chart<'a> {
     fn title(&self) -> String {
         let unit = match self.figure.unit {
             "" => String::new(),
-            // The fonts are ASCII.
+            // The fonts have only ASCII.
             unit => format!(", {}", unit.replace('µ', "u")),
         };
         let better = if self.figure.better == figures::Better::Higher { " (higher is better)" } else { "" };
@@ -163,7 +163,7 @@ impl<'a> Chart<'a> {
                 Alignment::Right,
             );
         }
-        // Many cases share what width there is.
+        // Many cases share the available width.
         let width = ((right - left - AXIS) / self.groups.len().max(1) as i32).min(self.group_width());
         let bar = ((width - 12) / self.results.variants.len().max(1) as i32).min(BAR);
         for (number, (case, values)) in (0..).zip(&self.groups) {
@@ -192,7 +192,7 @@ impl<'a> Chart<'a> {
     }
 }
 
-/// From the smallest to the largest.
+/// A line from the smallest to the largest value.
 fn whisker(canvas: &mut Canvas, x: i32, top: i32, bottom: i32) {
     if bottom - top > 1 {
         canvas.fill(x, top, 1, bottom - top, INK);
@@ -201,12 +201,12 @@ fn whisker(canvas: &mut Canvas, x: i32, top: i32, bottom: i32) {
     }
 }
 
-/// Without the digits that say nothing.
+/// A label without insignificant digits.
 fn axis_label(value: f64) -> String {
     ((value * 1000.0).round() / 1000.0).to_string()
 }
 
-/// A round number of which about five make up `most`.
+/// A round step of which about five reach `most`.
 fn grid_step(most: f64) -> f64 {
     let rough = (most / 5.0).max(0.01);
     let power = 10_f64.powf(rough.log10().floor());

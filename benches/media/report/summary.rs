@@ -1,25 +1,25 @@
-//! Medians over the repetitions, with their spread, and ratios of what was measured one after the other.
+//! Medians over the repetitions, with their spread, and ratios of runs of the same repetition.
 
 use serde::Serialize;
 
 use super::{Results, Run};
 use crate::figures::{Figure, Outcome};
 
-/// A median and how far its values are spread.
+/// The median and the spread of several values.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Spread {
-    /// The middle one.
+    /// The median.
     pub median: f64,
-    /// The smallest.
+    /// The smallest value.
     pub min: f64,
-    /// The largest.
+    /// The largest value.
     pub max: f64,
-    /// How many.
+    /// The number of values.
     pub count: usize,
 }
 
 impl Spread {
-    /// Of these values; `None` if there are none.
+    /// The spread of these values; `None` if there are none.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
@@ -29,12 +29,12 @@ impl Spread {
     }
 }
 
-/// One scenario with so many channels.
+/// One scenario with one number of channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Case {
     /// The scenario's name.
     pub scenario: &'static str,
-    /// How many channels.
+    /// The number of channels.
     pub channels: usize,
 }
 
@@ -64,20 +64,20 @@ impl Results {
         figures
     }
 
-    /// The runs of a case that came to something.
+    /// The runs of a case that have a result.
     pub fn outcomes(&self, case: Case) -> impl Iterator<Item = (&Run, &Outcome)> {
         let runs = self.runs.iter();
         let runs = runs.filter(move |run| run.scenario == case.scenario && run.channels == case.channels);
         runs.filter_map(|run| Some((run, run.outcome.as_ref().ok()?)))
     }
 
-    /// A figure of one module.
+    /// The figure of one module.
     pub fn figure(&self, case: Case, variant: &str, figure: &Figure) -> Option<Spread> {
         let outcomes = self.outcomes(case).filter(|(run, _)| run.variant == variant);
         Spread::of(outcomes.filter_map(|(_, outcome)| outcome.get(figure)))
     }
 
-    /// Its ratio to the first module's in the same repetition.
+    /// The ratio to the first module's figure in the same repetition.
     pub fn ratio(&self, case: Case, variant: &str, figure: &Figure) -> Option<Spread> {
         let base = self.variants.first().filter(|base| *base != variant)?;
         let value_of = |variant: &str, repetition: usize| {
@@ -88,7 +88,7 @@ impl Results {
         let ratios = (0..self.repetitions).filter_map(|repetition| {
             let base = value_of(base, repetition)?;
             let value = value_of(variant, repetition)?;
-            // Nothing to nothing says nothing.
+            // A ratio to zero has no meaning.
             (base.abs() > f64::EPSILON).then_some(value / base)
         });
         Spread::of(ratios)

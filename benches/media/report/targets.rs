@@ -1,4 +1,4 @@
-//! What ours is to reach, and what it reached.
+//! The targets of our module, and whether they were met.
 
 use super::Results;
 use super::markdown::{ratio_text, rounded};
@@ -8,17 +8,17 @@ use crate::figures::{self, Figure};
 /// One target.
 #[derive(Debug)]
 pub struct Row {
-    /// What is to be reached.
+    /// What is measured.
     pub what: String,
-    /// What it is to be.
+    /// The target.
     pub target: String,
-    /// What it is.
+    /// The measured value.
     pub measured: String,
-    /// Whether that is reached.
+    /// Whether the target is met.
     pub met: bool,
 }
 
-/// Ratios to the C module's figure in the same run that are not to be exceeded: scenario, figure, limit.
+/// Maximum ratios to the C module's figure in the same run: scenario, figure, limit.
 const RATIOS: &[(&str, &Figure, f64)] = &[
     ("echo-out", &figures::CPU, 0.60),
     ("echo-in", &figures::CPU, 0.60),
@@ -32,7 +32,7 @@ const RATIOS: &[(&str, &Figure, f64)] = &[
     ("echo-in", &figures::MEMORY, 0.75),
 ];
 
-/// Figures of ours that are not to be exceeded: scenario, figure, limit.
+/// Maximum figures of our module: scenario, figure, limit.
 const LIMITS: &[(&str, &Figure, f64)] = &[
     ("syscalls-echo-out", &figures::SYSCALLS, 8.0),
     ("syscalls-echo-in", &figures::SYSCALLS, 8.0),
@@ -46,19 +46,19 @@ const LIMITS: &[(&str, &Figure, f64)] = &[
     ("stall-phone", &figures::RECOVERY_MAX, 1000.0),
 ];
 
-/// What was counted over some seconds is not more precise than this: a limit of 8 syscalls is met by 8.02.
+/// Counts over some seconds are not more precise than this: 8.02 syscalls meet a limit of 8.
 const PRECISION: f64 = 1.005;
 
-/// From so many channels on, the jitter is compared.
+/// The jitter is compared from this number of channels on.
 const JITTER_CHANNELS: usize = 300;
 
-/// So many calls at a time are to work.
+/// The number of simultaneous calls that must work.
 const PARALLEL: usize = 20;
 
-/// How many times the C module's channels ours is to carry.
+/// How many times as many channels as the C module ours must carry.
 const CAPACITY: f64 = 1.3;
 
-/// All targets of which something was measured. None if the C module and ours were not both there.
+/// All targets for which there are measurements. None unless both the C module and ours were measured.
 pub fn judge(results: &Results) -> Vec<Row> {
     let Some(ours) = results.runs.iter().find(|run| run.is_ours).map(|run| run.variant.as_str()) else {
         return Vec::new();
@@ -124,7 +124,8 @@ impl Judge<'_> {
         spread.map_or_else(String::new, |spread| format!(" (C: {})", rounded(spread.median)))
     }
 
-    /// The core has a thread for each channel; the driver is to add none, and its own are not to grow with the calls.
+    /// The core has a thread for each channel. The driver must add none, and the number of its own threads must not
+    /// grow with the calls.
     fn threads(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         let mut own = Vec::new();

@@ -1,4 +1,4 @@
-//! How quickly commands are answered: with live media, with 18 s queued, and FLUSH_MEDIA.
+//! How quickly commands are answered: with live media, with 18 s in the queue, and FLUSH_MEDIA.
 
 use std::thread;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Outcome> {
     rig.generator.tell(|| Command::LookAtOnce);
     load.speak(&rig);
     rig.generator.tell(|| Command::AskStatus(Who::All, PERIOD));
-    // A driver may have saved processor time until an app began to ask: the first answers stand for themselves.
+    // A driver may have postponed work until an app asks: the first answers are measured separately.
     let first = rig.measure(PERIOD)?;
     outcome.set(&figures::STATUS_FIRST_P99, first.window.status.percentile_ms(99.0));
     let live = rig.measure(setting.duration)?;

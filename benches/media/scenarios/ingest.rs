@@ -1,4 +1,4 @@
-//! What taking media in bulk costs.
+//! The cost of receiving media in bulk.
 
 use std::thread;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const PERIOD: Duration = Duration::from_millis(50);
 pub(super) fn run(setting: &Setting<'_>) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let mut rig = Load::IDLE.start(setting)?;
-    // What the same calls cost without media is not the media's.
+    // The cost of the same calls without media, which is subtracted.
     let quiet = rig.measure(setting.duration / 2)?;
     rig.generator.tell(|| Command::SendBulks(Who::All, PERIOD));
     thread::sleep(Duration::from_millis(300));

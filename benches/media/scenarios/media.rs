@@ -1,4 +1,4 @@
-//! Calls that last, with media or without.
+//! Long calls, with or without media.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,13 +11,13 @@ use crate::generator::worker::{Command, Who};
 use crate::procfs::{self, Group};
 use crate::rig::{Measured, Rig, Way};
 
-/// Late by this, the generator measures itself.
+/// If the generator is later than this, it measures itself.
 const OWN_LATENESS_MS: f64 = 5.0;
 
-/// Busy by this share of a core per worker, too.
+/// The same if its workers use more than this share of a core each.
 const OWN_LOAD: f64 = 0.9;
 
-/// When others use so many cores, the figures say less.
+/// If other processes use this many cores, the figures are less reliable.
 const OTHERS: f64 = 0.1;
 
 /// The app speaks 40 % of the time.
@@ -30,10 +30,10 @@ const TALK: Manner = Manner {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Load {
     pub(super) way: Way,
-    /// The dial string's. With JSON an app subscribes to positions.
+    /// The options of the dial string. With JSON an app subscribes to positions.
     pub(super) options: &'static str,
     pub(super) extension: &'static str,
-    /// How many channels and apps a call has.
+    /// The number of channels and apps of a call.
     pub(super) channels_per_call: usize,
     pub(super) manner: Option<Manner>,
 }
@@ -50,7 +50,7 @@ impl Load {
     pub(super) const IDLE: Self = Self { manner: None, ..Self::ECHO_OUT };
     pub(super) const PAIR: Self = Self { extension: "pair", channels_per_call: 2, ..Self::ECHO_OUT };
 
-    /// Starts Asterisk and this many channels of it.
+    /// Starts Asterisk with this many channels.
     pub(super) fn start(self, setting: &Setting<'_>) -> Result<Rig> {
         let mut rig = Rig::start(setting.variant, setting.workers, None)?;
         rig.warm_up(self.way)?;
@@ -65,7 +65,7 @@ impl Load {
         rig.call(self.way, self.options, self.extension, calls, self.channels_per_call)
     }
 
-    /// Lets the apps speak, and waits until that is settled.
+    /// Starts the apps' media, and waits until it is steady.
     pub(super) fn speak(self, rig: &Rig) {
         if let Some(manner) = self.manner {
             rig.generator.tell(|| Command::Speak(Who::All, manner));
@@ -90,12 +90,12 @@ pub(super) fn echo_in_tls(setting: &Setting<'_>) -> Result<Outcome> {
     run(setting, Load { way: Way::InTls, ..Load::ECHO_OUT })
 }
 
-/// Each app is told once a second where playback is.
+/// Each app gets the position of playback once a second.
 pub(super) fn positions(setting: &Setting<'_>) -> Result<Outcome> {
     run(setting, Load { options: "c(ulaw)f(json)", ..Load::ECHO_OUT })
 }
 
-/// The apps speak as Twilio's do. (The C module takes the option for a mistake, and they speak as ever.)
+/// The apps use Twilio's messages. (The C module rejects the option, and its apps use the usual ones.)
 pub(super) fn echo_out_twilio(setting: &Setting<'_>) -> Result<Outcome> {
     run(setting, Load { options: "c(ulaw)f(twilio)", ..Load::ECHO_OUT })
 }
@@ -129,7 +129,7 @@ fn run(setting: &Setting<'_>, load: Load) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// What Asterisk used.
+/// Asterisk's usage.
 pub(super) fn cost(outcome: &mut Outcome, measured: &Measured, channels: usize) {
     let used = &measured.asterisk;
     let seconds = used.elapsed.as_secs_f64() * channels as f64;
@@ -145,7 +145,7 @@ pub(super) fn cost(outcome: &mut Outcome, measured: &Measured, channels: usize) 
     outcome.set(&figures::INVOLUNTARY, used.all().involuntary as f64 / seconds);
 }
 
-/// What the calls take beside processor time.
+/// The resources of the calls other than processor time.
 fn footprint(outcome: &mut Outcome, rig: &Rig, channels: usize) -> Result<()> {
     let idle = rig.idle.as_ref().ok_or("no idle figures")?;
     let now = procfs::Snapshot::take(rig.pid())?;
@@ -159,7 +159,7 @@ fn footprint(outcome: &mut Outcome, rig: &Rig, channels: usize) -> Result<()> {
     Ok(())
 }
 
-/// What the apps heard.
+/// The measurements of the apps.
 pub(super) fn heard(outcome: &mut Outcome, measured: &Measured) {
     let window = &measured.window;
     outcome.set(&figures::FRAMES, window.received as f64);
@@ -179,7 +179,7 @@ pub(super) fn heard(outcome: &mut Outcome, measured: &Measured) {
     }
 }
 
-/// Says when the generator was the bottleneck, or the machine busy with other things. True in the first case.
+/// Notes whether the generator was the bottleneck, or other processes used the machine. True in the first case.
 pub(super) fn judge_generator(outcome: &mut Outcome, measured: &Measured) -> bool {
     let lateness = measured.window.own_lateness.percentile_ms(99.0);
     let turn = measured.window.own_turns.percentile_ms(99.0);
@@ -201,7 +201,7 @@ pub(super) fn judge_generator(outcome: &mut Outcome, measured: &Measured) -> boo
     late
 }
 
-/// Lets what is on its way arrive, and counts.
+/// Waits for media that is in transit, and counts.
 pub(super) fn account(outcome: &mut Outcome, rig: &Rig) -> Result<()> {
     rig.generator.tell(|| Command::Hush(Who::All));
     let deadline = Instant::now() + Duration::from_secs(4);

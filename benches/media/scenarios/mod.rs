@@ -1,4 +1,4 @@
-//! What is done to the modules.
+//! The scenarios.
 
 mod bulk;
 mod ingest;
@@ -18,14 +18,14 @@ use crate::Result;
 use crate::figures::Outcome;
 use crate::variant::Variant;
 
-/// One run's circumstances.
+/// The settings of one run.
 #[derive(Debug, Clone)]
 pub struct Setting<'a> {
     /// The module.
     pub variant: &'a Variant,
-    /// How many channels; for call set-up, how many calls at a time.
+    /// The number of channels; for call set-up, the number of simultaneous calls.
     pub channels: usize,
-    /// How long to measure.
+    /// The duration of the measurement.
     pub duration: Duration,
     /// Threads of the generator.
     pub workers: usize,
@@ -36,19 +36,19 @@ pub struct Setting<'a> {
 pub struct Scenario {
     /// Its name.
     pub name: &'static str,
-    /// What it is, for people.
+    /// A description for people.
     pub about: &'static str,
-    /// How many channels in the full benchmark.
+    /// The numbers of channels in the full benchmark.
     pub channels: &'static [usize],
-    /// How many in the quick one; none: it is left out.
+    /// The numbers of channels in the quick one; empty: it is left out.
     pub quick: &'static [usize],
-    /// Whether the quick one repeats it: some figures hardly vary, and others show what they show at once.
+    /// Whether the quick benchmark repeats it: some figures hardly vary, and others are clear at once.
     pub quick_repeats: bool,
-    /// Does it.
+    /// Runs it.
     pub run: fn(&Setting<'_>) -> Result<Outcome>,
 }
 
-/// All of them, in the order in which they are run.
+/// All scenarios, in the order in which they run.
 pub static ALL: &[Scenario] = &[
     Scenario {
         name: "echo-out",

@@ -1,4 +1,4 @@
-//! Telephones, so to speak: they say RTP, hear it, and note when each frame came, and with which timestamp.
+//! Simple telephones: they send RTP, receive it, and note the arrival time and the timestamp of each frame.
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
@@ -13,7 +13,7 @@ use crate::generator::pattern::{FRAME_BYTES, Stamp};
 use crate::generator::speech::PTIME;
 use crate::generator::stats::Point;
 
-/// An RTP header without extras (RFC 3550 section 5.1); Asterisk sends no others here.
+/// An RTP header without extensions (RFC 3550 section 5.1); Asterisk sends no others here.
 const HEADER_BYTES: usize = 12;
 
 /// Timestamps per millisecond of ulaw.
@@ -27,20 +27,20 @@ struct Packet {
     timestamp: u32,
 }
 
-/// One call as the telephone heard it.
+/// One call, as the telephone received it.
 #[derive(Debug, Default)]
 pub(super) struct Heard(Vec<Packet>);
 
 impl Heard {
-    /// The course of its delays.
+    /// The delays of its frames.
     pub(super) fn course(&self) -> Vec<Point> {
         let point =
             |packet: &Packet| Point { at: packet.at, latency: packet.at.saturating_sub(packet.stamp.sent) };
         self.0.iter().map(point).collect()
     }
 
-    /// How far the timestamps have moved away from the frames' numbers between the first and the last packet. A
-    /// telephone plays by timestamps: by so much its jitter buffer is fuller or emptier.
+    /// The shift of the timestamps against the frames' numbers between the first and the last packet. A telephone plays
+    /// by timestamps, so its jitter buffer fills or empties by this amount.
     pub(super) fn timestamp_shift_ms(&self) -> Option<f64> {
         let (first, last) = (self.0.first()?, self.0.last()?);
         let timestamps = f64::from(last.timestamp.wrapping_sub(first.timestamp)) / TICKS_PER_MS;
@@ -49,7 +49,7 @@ impl Heard {
     }
 }
 
-/// Telephones that talk: a frame every 20 ms to each of these addresses. They end when they are dropped.
+/// Telephones that send a frame every 20 ms to each of these addresses. They end when they are dropped.
 #[derive(Debug)]
 pub(super) struct Talkers {
     ending: Arc<AtomicBool>,
@@ -57,7 +57,7 @@ pub(super) struct Talkers {
 }
 
 impl Talkers {
-    /// Begins to talk out of `socket`.
+    /// Begins to send from `socket`.
     pub(super) fn talk(socket: UdpSocket, to: Vec<SocketAddr>) -> Result<Self> {
         let ending = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&ending);
@@ -76,7 +76,7 @@ impl Drop for Talkers {
     }
 }
 
-/// Calls are spread evenly over the 20 ms.
+/// Sends frames; the calls are spread evenly over the 20 ms.
 fn talk(socket: &UdpSocket, to: &[SocketAddr], ended: &AtomicBool) -> Result<()> {
     let (begin, mut packet) = (Instant::now(), Vec::new());
     for sequence in 0_u32.. {
@@ -101,7 +101,7 @@ fn talk(socket: &UdpSocket, to: &[SocketAddr], ended: &AtomicBool) -> Result<()>
     Ok(())
 }
 
-/// The telephone. It ends when it hangs up or is dropped.
+/// A receiving telephone. It ends when it hangs up or is dropped.
 #[derive(Debug)]
 pub(super) struct Phone {
     ending: Arc<AtomicBool>,
@@ -109,7 +109,7 @@ pub(super) struct Phone {
 }
 
 impl Phone {
-    /// Begins to hear what comes to `socket`.
+    /// Begins to receive on `socket`.
     pub(super) fn listen(socket: UdpSocket) -> Result<Self> {
         socket.set_read_timeout(Some(Duration::from_millis(100)))?;
         let ending = Arc::new(AtomicBool::new(false));
@@ -118,7 +118,7 @@ impl Phone {
         Ok(Self { ending, thread: Some(thread) })
     }
 
-    /// Gives what was heard, by call.
+    /// Returns what was received, by call.
     pub(super) fn hang_up(mut self) -> Result<Vec<Heard>> {
         self.ending.store(true, Ordering::Relaxed);
         let thread = self.thread.take().ok_or("hung up already")?;
@@ -138,7 +138,7 @@ impl Drop for Phone {
 fn hear(socket: &UdpSocket, ended: &AtomicBool) -> Result<Vec<Heard>> {
     let mut calls: HashMap<u32, Heard> = HashMap::new();
     let mut buffer = [0; 2048];
-    // What was sent before anybody listened waits in the socket and says nothing.
+    // Packets that arrived before this thread listened wait in the socket, and their times mean nothing.
     let began = clock::now();
     while !ended.load(Ordering::Relaxed) {
         let Ok(length) = socket.recv(&mut buffer) else { continue };

@@ -1,5 +1,5 @@
-//! What most calls are: a telephone and a bot in one bridge. The telephone talks, the bot says what it hears, and the
-//! telephone notes when that comes.
+//! The most common kind of call: a telephone and a bot in one bridge. The telephone sends media, the bot sends it back,
+//! and the telephone notes when it arrives.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -19,20 +19,20 @@ use crate::generator::stats::Times;
 use crate::harness::Context;
 use crate::rig::{Rig, Way};
 
-/// How long a channel may take to come to its Stasis application.
+/// How long a channel may take to enter its Stasis application.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the calls are.
+/// A kind of call.
 #[derive(Debug, Clone, Copy)]
 struct Kind {
     way: Way,
-    /// The dial string's options.
+    /// The options of the dial string.
     options: &'static str,
-    /// One more channel, which says nothing.
+    /// Whether there is another channel, which sends nothing.
     listener: bool,
-    /// What the telephone hears is what it said, byte by byte.
+    /// Whether the telephone must get back what it sent, byte for byte.
     exact: bool,
-    /// The bot has no WebSocket.
+    /// Set if the bot has no WebSocket.
     rival: Option<Rival>,
 }
 
@@ -58,8 +58,8 @@ pub(super) fn three(setting: &Setting<'_>) -> Result<Outcome> {
     run(setting, Kind { listener: true, exact: false, ..OUTGOING })
 }
 
-/// ulaw has a positive and a negative zero, slin has one. A frame with a negative zero comes back changed, and does not count as
-/// a round trip.
+/// ulaw has a positive and a negative zero, slin has one. A frame with a negative zero comes back changed, and does not
+/// count as a round trip.
 pub(super) fn audiosocket(setting: &Setting<'_>) -> Result<Outcome> {
     run(setting, Kind { rival: Some(Rival::AudioSocket), ..OUTGOING })
 }
@@ -98,7 +98,7 @@ fn run(setting: &Setting<'_>, kind: Kind) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// From the telephone to the bot and back.
+/// Round trips from the telephone to the bot and back.
 fn round_trips(outcome: &mut Outcome, heard: &[Heard]) {
     let mut times = Times::default();
     let points = heard.iter().flat_map(Heard::course);
@@ -113,7 +113,7 @@ fn round_trips(outcome: &mut Outcome, heard: &[Heard]) {
     }
 }
 
-/// Calls that are up, with telephones that talk.
+/// Calls that are up, with telephones that send media.
 struct Calls {
     rig: Rig,
     stasis: Context,
@@ -168,12 +168,12 @@ impl Calls {
     }
 }
 
-/// The id of what ARI has made.
+/// The id of an object that ARI has made.
 pub(super) fn id_of(made: &Value) -> Result<String> {
     Ok(made.get("id").and_then(Value::as_str).ok_or("ARI made something without an id")?.to_owned())
 }
 
-/// A telephone's channel, and where it hears RTP.
+/// A telephone's channel, and the address at which it receives RTP.
 fn phone(stasis: &Context, host: &str) -> Result<(String, SocketAddr)> {
     let made = stasis.external_media(&[
         ("transport", "udp"),
@@ -186,7 +186,7 @@ fn phone(stasis: &Context, host: &str) -> Result<(String, SocketAddr)> {
     Ok((id, (Ipv4Addr::LOCALHOST, port.parse()?).into()))
 }
 
-/// A channel with its app, which is up.
+/// A channel that is up, with its app.
 fn app(rig: &mut Rig, stasis: &Context, kind: Kind) -> Result<String> {
     let ari = stasis.ari();
     let endpoint = kind.way.endpoint(kind.options);
@@ -207,7 +207,7 @@ fn bridge(stasis: &Context, channels: &[String]) -> Result<()> {
     let path = format!("bridges/{}/addChannel", id_of(&bridge)?);
     for channel in channels {
         let deadline = Instant::now() + PATIENCE;
-        // One that is up need not have come to its application yet.
+        // A channel that is up may not have entered its application yet.
         while ari.post(&path, &[("channel", channel)]).status >= 300 {
             if Instant::now() > deadline {
                 return Err("a channel did not come to its Stasis application".into());

@@ -1,4 +1,4 @@
-//! What people use instead of a WebSocket: bots that echo by AudioSocket and by RTP, for the same telephones.
+//! Alternatives to a WebSocket: bots that echo by AudioSocket and by RTP, for the same telephones.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -10,13 +10,13 @@ use std::time::Duration;
 use crate::Result;
 use crate::harness::Context;
 
-/// AudioSocket's message: a kind, the length of its payload in network order, the payload.
+/// A message of AudioSocket: a kind, the length of its payload in network order, the payload.
 const HEADER_BYTES: usize = 3;
 
 /// The kind of messages with 16-bit samples of 8 kHz.
 const AUDIO: u8 = 0x10;
 
-/// How a bot is reached.
+/// How a bot is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rival {
     /// AudioSocket over TCP. It carries slin, so the core translates.
@@ -25,7 +25,7 @@ pub(super) enum Rival {
     Rtp,
 }
 
-/// Bots that say what they hear, until they are dropped.
+/// Bots that send back what they receive, until they are dropped.
 #[derive(Debug)]
 pub(super) struct Bots {
     kind: Rival,
@@ -35,7 +35,7 @@ pub(super) struct Bots {
 }
 
 impl Bots {
-    /// Begins to serve, at an address of its own.
+    /// Begins to serve at a new address.
     pub(super) fn serve(kind: Rival) -> Result<Self> {
         let ending = Arc::<AtomicBool>::default();
         let ended = Arc::clone(&ending);
@@ -54,7 +54,7 @@ impl Bots {
         Ok(Self { kind, address, ending, thread: Some(thread) })
     }
 
-    /// Asterisk's channel to one of them.
+    /// A channel of Asterisk to one of them.
     pub(super) fn channel(&self, stasis: &Context) -> Result<String> {
         let host = self.address.to_string();
         let parameters: &[(&str, &str)] = match self.kind {
@@ -80,7 +80,7 @@ impl Drop for Bots {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::Relaxed);
         if self.kind == Rival::AudioSocket {
-            // Wakes the one that accepts.
+            // Wakes the accepting thread.
             let _ = TcpStream::connect(self.address);
         }
         if let Some(thread) = self.thread.take() {
@@ -89,7 +89,7 @@ impl Drop for Bots {
     }
 }
 
-/// A thread for each connection, which ends with it.
+/// A thread for each connection, which ends with the connection.
 fn accept(listener: &TcpListener, ended: &AtomicBool) {
     for stream in listener.incoming().flatten() {
         if ended.load(Ordering::Relaxed) {
@@ -103,7 +103,7 @@ fn accept(listener: &TcpListener, ended: &AtomicBool) {
     }
 }
 
-/// Until the end of the stream.
+/// Echoes until the end of the stream.
 fn echo(mut stream: &TcpStream) -> Result<()> {
     stream.set_nodelay(true)?;
     let mut message = Vec::new();
@@ -121,7 +121,7 @@ fn echo(mut stream: &TcpStream) -> Result<()> {
     }
 }
 
-/// Each packet goes to the port that it came from.
+/// Sends each packet back to the port that it came from.
 fn send_back(socket: &UdpSocket, ended: &AtomicBool) {
     let mut packet = [0; 2048];
     while !ended.load(Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! How many channels until media is late?
+//! The number of channels from which on media is late.
 
 use std::thread;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::rig::Rig;
 /// Channels added at a time.
 const STEP: usize = 50;
 
-/// Later than this is too late.
+/// A higher latency is too late.
 const LIMIT_MS: f64 = 40.0;
 
-/// So many frames may be on their way when the measurement ends.
+/// The share of frames that may be in transit when the measurement ends.
 const MISSING: f64 = 0.01;
 
-/// So many are enough for anybody.
+/// More channels are not tried.
 const MAX_CHANNELS: usize = 2000;
 
 pub(super) fn run(setting: &Setting<'_>) -> Result<Outcome> {
@@ -31,11 +31,11 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Outcome> {
     let mut channels = setting.channels;
     let mut capacity = 0;
     let mut steps = Vec::new();
-    // Silence between the steps: backlog is played off, and setting calls up disturbs no other call.
+    // Media pauses between the steps: the backlog is played, and call set-up disturbs no media.
     while channels <= MAX_CHANNELS {
         let mut step = measure(setting, &mut rig, channels)?;
         if step.is_late() && !step.generator_late {
-            // Once is no proof: something else may have kept the machine busy.
+            // One late measurement is no proof: another process may have used the machine.
             step.note_in(&mut steps);
             pause(&rig);
             step = measure(setting, &mut rig, channels)?;
@@ -63,17 +63,17 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Lets the apps be silent, and what is queued be played.
+/// Stops the apps' media, and lets the queues be played.
 fn pause(rig: &Rig) {
     rig.generator.tell(|| Command::Hush(Who::All));
     thread::sleep(Duration::from_secs(1));
 }
 
-/// What so many channels came to.
+/// The result for one number of channels.
 #[derive(Debug)]
 struct Step {
     latency_p99_ms: f64,
-    /// The part of the frames that did not come. They are late, too.
+    /// The share of frames that did not come. They are late, too.
     missing: f64,
     generator_late: bool,
     all: Value,

@@ -1,4 +1,4 @@
-//! Calls up and down, several at a time.
+//! Calls that are set up and ended, several at a time.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,13 +35,13 @@ pub(super) fn incoming(setting: &Setting<'_>) -> Result<Outcome> {
     run(setting, Way::In)
 }
 
-/// So many failures say enough.
+/// After this many failures no further call is made.
 const MAX_FAILURES: usize = 5;
 
-/// What becomes of calls, for the threads that make them.
+/// The state of the calls, for the threads that make them.
 #[derive(Debug, Default)]
 struct Board {
-    /// Who waits for the end of a call, by its channel's unique id.
+    /// The threads that wait for the end of a call, by the unique id of its channel.
     waiting: Mutex<HashMap<String, Waiting>>,
     up: Mutex<Times>,
     made: AtomicUsize,
@@ -51,7 +51,7 @@ struct Board {
 
 #[derive(Debug)]
 struct Waiting {
-    /// When the call was begun.
+    /// The time at which the call was begun.
     since: u64,
     ended: Sender<()>,
 }
@@ -83,7 +83,7 @@ fn run(setting: &Setting<'_>, way: Way) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Makes calls in as many threads as are to be up at a time, until the time is over and all calls with it.
+/// Makes calls in as many threads as there are simultaneous calls, until the time is over and all calls have ended.
 fn make_calls(rig: &mut Rig, setting: &Setting<'_>, way: Way, board: &Board) {
     let deadline = Instant::now() + setting.duration;
     let running = AtomicUsize::new(setting.channels);
@@ -107,7 +107,7 @@ fn make_calls(rig: &mut Rig, setting: &Setting<'_>, way: Way, board: &Board) {
                 running.fetch_sub(1, Ordering::Relaxed);
             });
         }
-        // The generator's events have one receiver: this thread hands them on.
+        // The generator's events have one receiver, so this thread passes them on.
         let mut channels = HashMap::new();
         while running.load(Ordering::Relaxed) > 0 {
             if let Some(event) = rig.generator.event(Instant::now() + Duration::from_millis(20)) {
@@ -117,7 +117,7 @@ fn make_calls(rig: &mut Rig, setting: &Setting<'_>, way: Way, board: &Board) {
     });
 }
 
-/// One thread's means to make calls.
+/// A thread that makes calls.
 #[derive(Debug)]
 struct Caller<'a> {
     ari: Ari,
@@ -144,7 +144,7 @@ impl Board {
         self.failures.lock().insert(why);
     }
 
-    /// Tells the thread that it concerns of an event. `channels`: unique ids by app.
+    /// Passes an event to the thread whose call it is about. `channels`: unique ids by app.
     fn hand_on(&self, event: Event, channels: &mut HashMap<u32, String>) {
         match event {
             Event::Started { id, channel, .. } => drop(channels.insert(id, channel)),

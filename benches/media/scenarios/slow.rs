@@ -1,4 +1,4 @@
-//! One app stops reading. What do the others see, and how long does a request for Asterisk's channels take?
+//! One app stops reading. Measures what the others notice, and how long a request for Asterisk's channels takes.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::generator::worker::{Command, Who};
 /// 20 ms of `slin192`: enough to fill the sockets' buffers, 4 MB on the loopback interface, in [`FILLING`].
 const WIDE: Manner = Manner { frame_bytes: 7680, ..Manner::STEADY };
 
-/// Until the buffers are full, nothing happens.
+/// Nothing happens until the buffers are full.
 const FILLING: Duration = Duration::from_secs(12);
 
 pub(super) fn run(setting: &Setting<'_>) -> Result<Outcome> {
@@ -40,7 +40,7 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Outcome> {
         let deadline = Instant::now() + setting.duration;
         while Instant::now() < deadline {
             timed(&mut lists, || rig.ari.channels())?;
-            // That takes the channel's lock.
+            // This request takes the channel's lock.
             if let Err(error) = timed(&mut variables, || rig.ari.variable(&channel, "CHANNEL(channeltype)")) {
                 unanswered = Some(error.to_string());
                 break;
@@ -57,7 +57,7 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Outcome> {
     outcome.set(&figures::VARIABLE_P50, variables.percentile_ms(50.0));
     outcome.set(&figures::VARIABLE_MAX, variables.max_ms());
 
-    // Its frames would count as lost.
+    // Otherwise its frames would count as lost.
     rig.generator.tell(|| Command::Drop(slow.clone()));
     account(&mut outcome, &rig)?;
     rig.note_events();

@@ -1,4 +1,5 @@
-//! All of Asterisk stands still for a while, as on a machine that swaps or is migrated. How long are the calls late?
+//! The whole of Asterisk is stopped for a while, as on a machine that swaps or is migrated. Measures how long the calls
+//! are late.
 
 use std::net::UdpSocket;
 use std::thread;
@@ -16,22 +17,22 @@ use crate::generator::stats::Point;
 use crate::generator::worker::Command;
 use crate::rig::Rig;
 
-/// How long Asterisk stands still.
+/// How long Asterisk is stopped.
 const STALL: Duration = Duration::from_millis(500);
 
-/// How long is watched what was normal before.
+/// How long the normal state is watched before.
 const BEFORE: Duration = Duration::from_secs(1);
 
-/// How long is watched what becomes of it.
+/// How long the recovery is watched.
 const AFTER: Duration = Duration::from_secs(3);
 
-/// A frame is back to normal if it is not later than the latest one before the stall and this.
+/// A frame is back to normal if it is at most this much later than the latest frame before the stall.
 const TOLERANCE: Duration = Duration::from_millis(10);
 
-/// What has not recovered this long before the end of watching has not recovered.
+/// A call must have recovered this long before the end of watching.
 const END: Duration = Duration::from_millis(500);
 
-/// Calls are to be back to normal within this.
+/// The time within which calls must be back to normal.
 const WANTED: Duration = Duration::from_secs(1);
 
 pub(super) fn echo(setting: &Setting<'_>) -> Result<Outcome> {
@@ -77,7 +78,7 @@ pub(super) fn phone(setting: &Setting<'_>) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Stops Asterisk for a while, with time to watch before and after. Returns when it went on.
+/// Stops Asterisk for a while, and watches before and after. Returns the time at which it continued.
 fn stall(outcome: &mut Outcome, rig: &mut Rig) -> Result<u64> {
     let pid = i32::try_from(rig.pid()).ok().and_then(Pid::from_raw).ok_or("no process id")?;
     let mut resumed = 0;
@@ -94,10 +95,10 @@ fn stall(outcome: &mut Outcome, rig: &mut Rig) -> Result<u64> {
     Ok(resumed)
 }
 
-/// When was each call back to normal, and what delay stays?
+/// Finds when each call was back to normal, and what delay remains.
 fn judge(outcome: &mut Outcome, courses: &[Vec<Point>], resumed: u64) {
     let mut recoveries: Vec<Option<u64>> = courses.iter().map(|course| recovery(course, resumed)).collect();
-    // Those that never recover come last.
+    // Calls that never recover come last.
     recoveries.sort_by_key(|recovery| recovery.unwrap_or(u64::MAX));
     let mut residuals: Vec<f64> = courses.iter().filter_map(|course| residual_ms(course, resumed)).collect();
     residuals.sort_by(f64::total_cmp);
@@ -121,7 +122,7 @@ fn judge(outcome: &mut Outcome, courses: &[Vec<Point>], resumed: u64) {
     }
 }
 
-/// From going on to the last frame that was late; `None` if that is the end.
+/// The time from the continuation to the last late frame; `None` if there are late frames to the end.
 fn recovery(course: &[Point], resumed: u64) -> Option<u64> {
     let stopped = resumed - nanos(STALL);
     let normal = course.iter().filter(|point| point.at < stopped).map(|point| point.latency).max()?;
@@ -136,7 +137,7 @@ fn recovery(course: &[Point], resumed: u64) -> Option<u64> {
     }
 }
 
-/// How much later than before the stall the frames are in the end, as a median.
+/// How much later the frames are in the end than before the stall, as a median.
 fn residual_ms(course: &[Point], resumed: u64) -> Option<f64> {
     let stopped = resumed - nanos(STALL);
     let end = course.last()?.at;

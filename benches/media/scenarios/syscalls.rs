@@ -47,8 +47,8 @@ fn run(setting: &Setting<'_>, load: Load) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Counts while the calls go on. `heard`: per frame that the apps hear, for strace can slow Asterisk down; else per channel
-/// and 20 ms.
+/// Counts while the calls are up. `heard`: per frame that the apps receive, because strace can slow Asterisk down;
+/// otherwise per channel and 20 ms.
 pub(super) fn count(outcome: &mut Outcome, rig: &Rig, setting: &Setting<'_>, heard: bool) -> Result<()> {
     let report = rig.asterisk.folder().join("strace");
     let strace = attach(rig.pid(), &report)?;

@@ -1,4 +1,4 @@
-//! Each field of each command, wrong; and what is said of them on a call whose commands are plain text.
+//! An invalid value for each field of each command; and the errors on a call whose commands are plain text.
 
 use serde_json::{Value, json};
 
@@ -88,7 +88,8 @@ fn cases() -> Vec<(&'static str, Value, String)> {
 fn fields(t: &Context) {
     let (_call, app) = call(t);
     for (name, fields, text) in cases() {
-        // At most five events a second count, and of these none does but those with data that Asterisk cannot have.
+        // Of these commands, only events with data that Asterisk cannot represent count towards the limit of five a
+        // second.
         for id in [Some("i"), None] {
             let mut fields = fields.clone();
             if let Some(id) = id {

@@ -22,7 +22,7 @@ fn expect_end(app: &App, digit: &str, at_least_ms: u64) {
     assert!(end.value("duration_ms").as_u64() >= Some(at_least_ms), "{}", end.raw);
 }
 
-/// Each digit begins when the core begins it, and ends when that is over.
+/// The event of a digit's begin comes when the core begins the digit, the event of its end when the digit has ended.
 fn begin(t: &Context) {
     let (call, app) = call(t);
     subscribe(&app, &["DTMF_BEGIN"]);
@@ -32,16 +32,16 @@ fn begin(t: &Context) {
     for (digit, number) in [("5", 1), ("#", 2), ("D", 3)] {
         assert_eq!(app.expect_event("DTMF_BEGIN").get("digit"), digit);
         expect_end(&app, digit, 300);
-        // Not at the begin. A begin that is read late makes no difference here.
+        // Counted from the start, so that a begin that is read late makes no difference.
         let least = Duration::from_millis(300 * number - 50);
         assert!(pressed.elapsed() > least, "{digit}: {:?}", pressed.elapsed());
     }
     goes_on(&app);
-    // Nobody plays its tone to the application.
+    // The application gets no tone.
     assert!(app.collect_media_for(1, Duration::ZERO).is_empty());
 }
 
-/// Without a subscription the core does not hold the digit's end back.
+/// Without a subscription the core does not delay the end of the digit.
 fn not_asked_any_more(t: &Context) {
     let (call, app) = call(t);
     for events in [&["TEXT", "CALL_STATE"][..], &["DTMF_BEGIN"], &[]] {

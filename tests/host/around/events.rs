@@ -1,4 +1,4 @@
-//! SEND_EVENT: what ARI and AMI get of it, and who may.
+//! SEND_EVENT: what ARI and AMI get, and which applications may use it.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ pub fn tests(suite: &mut Suite) {
 
 const DECLINED: &str = "[threadpool]\n[declined_message_types]\ndecline = websocket_app_event\n";
 
-/// In ARI as the application has written it, in AMI as one header, whatever stands in it.
+/// ARI gets the event as the application has written it, AMI as one header, whatever it contains.
 fn arrive_whole(t: &Context) {
     let (call, app) = call(t);
     let ami = t.ami("all");
@@ -62,7 +62,7 @@ fn arrive_whole(t: &Context) {
     }
 }
 
-/// The order of keys and each digit, and as much as fits into a command.
+/// The order of keys and each digit are kept, up to the limit of a command.
 fn exactly(t: &Context) {
     let (_call, app) = call(t);
     let ami = t.ami("all");
@@ -80,7 +80,7 @@ fn exactly(t: &Context) {
     assert_eq!(block.get("Data").len(), long.len() + r#"{"text":""}"#.len());
 }
 
-/// No second has more than five here.
+/// At most five events are accepted in a second.
 fn rate(t: &Context) {
     let (_call, app) = call(t);
     let name = t.unique("event");
@@ -105,7 +105,7 @@ fn rate(t: &Context) {
             other => panic!("{other}"),
         }
     }
-    // The machine may have taken more than a second for the twelve.
+    // The twelve may have taken more than a second on a busy machine.
     assert_eq!(
         (sent[..5].join(""), sent.len() + refused.len()),
         ("01234".into(), 12),
@@ -116,7 +116,7 @@ fn rate(t: &Context) {
     assert_eq!(told.len(), sent.len());
 }
 
-/// The operator has not said that applications may.
+/// The operator has not permitted SEND_EVENT.
 fn not_permitted(t: &Context) {
     let (_call, app) = call(t);
     command(&app, "SEND_EVENT", json!({"name": "n", "correlation_id": "e"}));
@@ -126,7 +126,7 @@ fn not_permitted(t: &Context) {
     goes_on(&app);
 }
 
-/// A client's section comes before the global one.
+/// The section of a client overrides the global one.
 fn by_client(t: &Context) {
     let server = t.server(&[]);
     t.asterisk.add_connection(&server.client, &[("app_events", "yes")]);
@@ -139,7 +139,7 @@ fn by_client(t: &Context) {
     not_permitted(t);
 }
 
-/// stasis.conf forbids the type of message: the application is told.
+/// stasis.conf declines this type of message: the application gets an error.
 fn declined(t: &Context) {
     let (_call, app) = call(t);
     command(&app, "SEND_EVENT", json!({"name": "n", "correlation_id": "e"}));

@@ -1,5 +1,5 @@
-//! The examples of the call around the media: one logs the states of its call and hands the caller on, one presses its way through a
-//! menu. Each in Python and in Node.
+//! The examples for the rest of the call. One logs the states of its call and transfers the caller; one presses keys in
+//! a menu. Both exist in Python and in Node.
 
 use std::fs;
 use std::net::TcpStream;
@@ -41,7 +41,7 @@ pub fn tests(suite: &mut Suite) {
 /// An example that Asterisk connects to.
 struct Served {
     app: Program,
-    /// What dials it.
+    /// The dial string.
     dial: String,
     _folder: TempDir,
 }
@@ -59,7 +59,7 @@ impl Served {
         Self { app, dial: format!("WebSocket/{client}/c(ulaw)f(json)"), _folder: folder }
     }
 
-    /// A caller in Dial(), and whose channel that is at the other end of it.
+    /// A caller in Dial(), and the name of the channel that Dial() made.
     #[track_caller]
     fn called<'t>(&self, t: &'t Context) -> (Call<'t>, String) {
         let caller = t
@@ -92,7 +92,7 @@ fn transfer(t: &Context, script: &str) {
     super::transfer::arrives(t, &caller.id, "200");
 }
 
-/// A caller in a menu: it is another application, which hears what is pressed.
+/// A caller in a menu. The menu is another application, which hears the digits.
 fn menu(t: &Context, script: &str) {
     let served = Served::new(t, script, &["1w2#"]);
     let caller = t.call("WebSocket/INCOMING/c(ulaw)f(json)").dials(&served.dial, "10", "").originate();
@@ -107,7 +107,7 @@ fn menu(t: &Context, script: &str) {
     served.app.wait_line("closed, code 1000");
 }
 
-/// The other side presses a key itself.
+/// The other side presses a key.
 fn menu_stopped(t: &Context, script: &str) {
     let served = Served::new(t, script, &["1wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww2"]);
     let (caller, keys) = served.called(t);

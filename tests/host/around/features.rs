@@ -1,4 +1,4 @@
-//! Feature codes of a Dial's bridge, pressed by SEND_DTMF.
+//! Feature codes in the bridge of a Dial(), pressed with SEND_DTMF.
 
 use serde_json::json;
 
@@ -14,13 +14,13 @@ pub fn tests(suite: &mut Suite) {
     ours(suite, "features/blind_transfer", blind_transfer);
 }
 
-/// An application that has dialled another one, which may transfer it.
+/// An application that Dial() has called, and that may transfer its caller, another application.
 struct Dialled<'t> {
     _server: AppServer,
     caller: Call<'t>,
     /// The caller's application.
     ear: App,
-    /// The one that presses.
+    /// The application that presses the codes.
     app: App,
 }
 
@@ -46,7 +46,8 @@ impl<'t> Dialled<'t> {
         Self { _server: server, caller, ear, app }
     }
 
-    /// Presses a feature code, hears the dial tone by which the bridge asks for an extension, and presses that.
+    /// Presses a feature code, waits for the dial tone with which the bridge asks for an extension, and presses the
+    /// extension.
     #[track_caller]
     fn transfers(&self, code: &str, extension: &str) {
         press(&self.app, code);
@@ -61,7 +62,7 @@ fn press(app: &App, digits: &str) {
     assert_eq!(app.expect_event("DTMF_SENT").get("correlation_id"), digits);
 }
 
-/// It talks to whom it has asked for, and connects the caller with it when it hangs up.
+/// The application talks to the target. When it hangs up, the caller is connected with the target.
 fn attended_transfer(t: &Context) {
     let call = Dialled::new(t);
     call.transfers("*2", "603");
@@ -79,7 +80,7 @@ fn attended_transfer(t: &Context) {
     echoes(&call.ear);
 }
 
-/// The caller is handed on at once.
+/// The caller is transferred at once.
 fn blind_transfer(t: &Context) {
     let call = Dialled::new(t);
     call.transfers("#1", "603");
@@ -93,7 +94,7 @@ fn blind_transfer(t: &Context) {
     goes_on(&call.ear);
 }
 
-/// A channel whose name begins so runs Echo().
+/// Whether a channel whose name begins like this runs Echo().
 fn is_echoing(t: &Context, name: &str) -> bool {
     let channels = t.asterisk.cli("core show channels concise");
     channels.lines().any(|line| line.starts_with(name) && line.contains("!Echo!"))

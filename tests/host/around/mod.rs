@@ -1,4 +1,4 @@
-//! The call around the media: digits, texts, events of the application's, states, transfers.
+//! The rest of the call around the media: digits, texts, the application's events, states, transfers.
 
 mod bad_input;
 mod digits;
@@ -36,11 +36,12 @@ pub fn tests(suite: &mut Suite) {
 
 const ONLY_OURS: &str = "the C module has no such commands and events";
 
-/// What is permitted here.
+/// The permissions of these tests.
 const CONFIG: &str =
     "[global]\napp_events = yes\napp_events_per_second = 5\ntransfer_contexts = agents,queues\n";
 
-/// Stations that are in the Stasis application of a test: `at<application>`. The rest is where transfers go.
+/// Stations that enter the Stasis application of a test: `at<application>`. The other extensions are targets of
+/// transfers.
 const DIALPLAN: &str = "\
 exten => _at.,1,Stasis(${EXTEN:2},station)
 exten => named,1,Set(CONNECTEDLINE(name,i)=Bob)
@@ -96,7 +97,7 @@ fn instance() -> InstanceConfig {
         .dialplan(DIALPLAN)
 }
 
-/// Adds a test of ours on the instance that these tests share.
+/// Adds a test of our module on the instance that these tests share.
 fn ours(suite: &mut Suite, name: &str, body: impl Fn(&Context) + Send + Sync + 'static) {
     suite.ours(format!("around/{name}"), ONLY_OURS, body).shares("around", instance);
 }
@@ -135,14 +136,14 @@ fn expect_unbridged(app: &App, bridge: &str) {
     assert_eq!(expect_state(app, "unbridged").get("bridge_id"), bridge);
 }
 
-/// The call goes on, and no event stands before the answer.
+/// The call continues, and no event comes before the answer.
 #[track_caller]
 fn goes_on(app: &App) {
     app.command("GET_STATUS");
     app.expect_event("STATUS");
 }
 
-/// A call in JSON whose application is connected, up.
+/// A call in JSON that is up and has its application connected.
 #[track_caller]
 fn call<'t>(t: &'t Context) -> (Call<'t>, App) {
     let (call, app) = t.incoming_app("c(ulaw)f(json)");

@@ -1,4 +1,4 @@
-//! SEND_DTMF: digits of the application's, as they come out of its channel.
+//! SEND_DTMF: the application's digits as they leave its channel.
 
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ pub fn tests(suite: &mut Suite) {
     );
 }
 
-/// How much later than it should a thing may be on a busy machine.
+/// How late a thing may be on a busy machine.
 const LATE: Duration = Duration::from_millis(300);
 
 fn press(app: &App, digits: &str, id: &str) {
@@ -61,7 +61,7 @@ fn expect_sent(app: &App, id: &str, stopped: Option<u64>) -> Event {
     event
 }
 
-/// The other end hears these digits, each of this length.
+/// The other end hears these digits, each of this duration.
 #[track_caller]
 fn expect_heard(app: &App, digits: &str, duration_ms: u64) {
     for digit in digits.chars() {
@@ -70,21 +70,22 @@ fn expect_heard(app: &App, digits: &str, duration_ms: u64) {
         let begun = Instant::now();
         let end = app.expect_event("DTMF_END");
         assert_eq!(end.get("digit"), digit);
-        // Both events may have come late, the first one more than the second.
+        // Both events may have been late, the first one more than the second.
         assert!(begun.elapsed() < Duration::from_millis(duration_ms) + LATE, "{:?}", begun.elapsed());
         let told = end.value("duration_ms").as_u64();
         assert!(told.is_some_and(|told| (duration_ms..duration_ms + 300).contains(&told)), "{}", end.raw);
     }
 }
 
-/// An application in a bridge with another one, which hears digits begin.
+/// An application in a bridge with another one, which is told of the begins of digits.
 fn pair<'t>(t: &'t Context, options: &str) -> [(Call<'t>, App); 2] {
     let [one, other] = t.bridged(options, "c(ulaw)f(json)");
     hears_begins(&other.1);
     [one, other]
 }
 
-/// An application in a bridge is told of begins from here on: states are told when the core knows that begins are wanted.
+/// Makes sure that an application in a bridge is told of begins from now on: it is told its states after the core knows
+/// that begins are wanted.
 #[track_caller]
 fn hears_begins(ear: &App) {
     subscribe(ear, &["DTMF_BEGIN", "CALL_STATE"]);
@@ -93,7 +94,7 @@ fn hears_begins(ear: &App) {
     subscribe(ear, &["DTMF_BEGIN"]);
 }
 
-/// Each digit begins and ends, without a word of media.
+/// Each digit begins and ends while no media is sent.
 fn at_the_other_end(t: &Context, options: &str) {
     let [(_call, app), (_other, ear)] = pair(t, options);
     let begun = Instant::now();
@@ -111,7 +112,7 @@ fn at_the_other_end(t: &Context, options: &str) {
     goes_on(&ear);
 }
 
-/// A pause of media and a flush are of no concern to digits.
+/// Digits are sent although media is paused or flushed.
 fn paused(t: &Context) {
     let [(_call, app), (_other, ear)] = pair(t, "c(ulaw)f(json)");
     app.command("PAUSE_MEDIA");
@@ -123,8 +124,8 @@ fn paused(t: &Context) {
     expect_sent(&app, "d", None);
 }
 
-/// Another application that has subscribed to nothing gets DTMF_END, as from any channel; and without an id the answer comes all the
-/// same.
+/// Another application without subscriptions gets DTMF_END, as it does from any channel. The answer comes even if the
+/// command has no id.
 fn nobody_asked(t: &Context) {
     let [(_call, app), (_other, ear)] = t.bridged("c(ulaw)f(json)", "c(ulaw)");
     command(&app, "SEND_DTMF", json!({"digits": "7"}));
@@ -133,8 +134,8 @@ fn nobody_asked(t: &Context) {
     goes_on(&ear);
 }
 
-/// The core makes no digit shorter than it is told in asterisk.conf, and no pause than 45 ms. It is not left to emulate one, which
-/// would come late.
+/// A digit is not shorter than asterisk.conf's minimum, and a pause not shorter than 45 ms. The module applies the
+/// limits itself: digits that the core emulates come late.
 fn short(t: &Context, shortest_ms: u64) {
     let ami = t.ami("all");
     let [(call, app), (_other, ear)] = pair(t, "c(ulaw)f(json)");
@@ -152,7 +153,7 @@ fn short(t: &Context, shortest_ms: u64) {
     }
 }
 
-/// Faster than they can be sent: they queue.
+/// Digits that are sent faster than they can be pressed are queued.
 fn order(t: &Context) {
     let [(_call, app), (_other, ear)] = pair(t, "c(ulaw)f(json)");
     for (digits, id) in [("1", "a"), ("23", "b"), ("#", "c"), ("4", "d")] {
@@ -175,7 +176,7 @@ fn too_many(t: &Context) {
         assert!(range.into_iter().map(expected).any(|text| text == error.get("error_text")), "{}", error.raw);
         assert_eq!((error.get("command"), error.get("correlation_id")), ("SEND_DTMF".into(), "b".into()));
     };
-    // The first wait may have begun.
+    // The first `w` may have begun already.
     refused(58, 258);
     refused(256, 456);
     press(&app, &"1".repeat(56), "c");
@@ -187,7 +188,7 @@ fn too_many(t: &Context) {
     expect_sent(&app, "d", None);
 }
 
-/// The digit that is being sent ends, what waits never begins, and each command is answered.
+/// The current digit ends, the waiting digits never begin, and each command is answered.
 fn stopped(t: &Context) {
     let [(_call, app), (_other, ear)] = pair(t, "c(ulaw)f(json)");
     press(&app, "", "nothing");
@@ -209,12 +210,12 @@ fn stopped(t: &Context) {
     goes_on(&ear);
 }
 
-/// What the other end hears, digits as their begin and end among it.
+/// Everything that the other end hears, with the begins and ends of digits in their places.
 fn heard(ear: &App) -> Vec<Item> {
     ear.received().into_iter().map(|received| received.item).collect()
 }
 
-/// All media, in one piece, and the frames between the begins and ends of digits.
+/// All media in one piece, and the number of frames between the begin and the end of each digit.
 fn media_and_digits(items: &[Item]) -> (Vec<u8>, Vec<usize>) {
     let (mut media, mut frames, mut within) = (Vec::new(), Vec::new(), None);
     for item in items {
@@ -231,7 +232,7 @@ fn media_and_digits(items: &[Item]) -> (Vec<u8>, Vec<usize>) {
     (media, frames)
 }
 
-/// Nothing of a bulk is lost, and it goes on after each digit.
+/// No media of a bulk is lost. It continues after each digit.
 fn among_bulk(t: &Context) {
     let [(call, app), (_other, ear)] = pair(t, "c(ulaw)f(json)");
     let media = noise(100 * 160);
@@ -250,7 +251,7 @@ fn among_bulk(t: &Context) {
     assert_eq!(underruns, "1", "at the end, and at no digit");
 }
 
-/// Nothing of what is spoken meanwhile is lost.
+/// No media that is sent meanwhile is lost.
 fn among_live(t: &Context) {
     let [(_call, app), (_other, ear)] = pair(t, "c(ulaw)f(json)");
     let media = noise(100 * 160);
@@ -267,7 +268,7 @@ fn among_live(t: &Context) {
     assert!(within.iter().all(|frames| *frames <= 1), "playout stands still: {within:?}");
 }
 
-/// The fill stands still with it, and comes back.
+/// Silence fill stops during a digit, and continues afterwards.
 fn among_silence(t: &Context) {
     let [(_call, app), (_other, ear)] = pair(t, "c(ulaw)f(json)X(silence_fill=yes)");
     ear.expect_media();
@@ -279,7 +280,8 @@ fn among_silence(t: &Context) {
     ear.collect_media(20 * 160);
 }
 
-/// Before the answer Dial() hands them to who has dialled; those that are sent while the answer is on its way wait for it.
+/// Before the answer, Dial() passes digits to the caller. Digits that are sent while the answer is in progress wait for
+/// it.
 fn before_the_answer(t: &Context) {
     let server = t.server(&[]);
     let dial = format!("WebSocket/{}/c(ulaw)nf(json)", server.client);
@@ -305,7 +307,7 @@ fn before_the_answer(t: &Context) {
     expect_sent(&app, "late", None);
 }
 
-/// Somebody's menu.
+/// The digits are read by a menu of the dialplan.
 fn read(t: &Context) {
     let app_name = t.ari().app.clone();
     let call =
@@ -319,7 +321,7 @@ fn read(t: &Context) {
     assert_eq!(start["args"], json!(["read", "19*D"]));
 }
 
-/// The application hangs up in the middle.
+/// The application hangs up during a digit.
 fn hangup(t: &Context) {
     let [(_call, app), (_other, ear)] = pair(t, "c(ulaw)f(json)");
     subscribe(&app, &["MEDIA_STOP"]);
@@ -331,12 +333,12 @@ fn hangup(t: &Context) {
     expect_sent(&app, "b", Some(0));
     app.expect_event("MEDIA_STOP");
     assert_eq!(app.expect_close(), 1000);
-    // The core ends the digit for whom it had begun.
+    // The core ends the digit for the channel that has heard its begin.
     assert_eq!(ear.expect_event("DTMF_END").get("digit"), "1");
     goes_on(&ear);
 }
 
-/// The core does.
+/// The core hangs up during a digit.
 fn hung_up(t: &Context) {
     let [(call, app), (_other, ear)] = pair(t, "c(ulaw)f(json)");
     command(&app, "SEND_DTMF", json!({"digits": "12", "duration": 6000, "correlation_id": "a"}));
@@ -348,7 +350,7 @@ fn hung_up(t: &Context) {
     goes_on(&ear);
 }
 
-/// A transfer hands on the other side in mid-digit.
+/// The other side is transferred during a digit.
 fn transferred(t: &Context) {
     let [(_call, app), (_other, ear)] = pair(t, "c(ulaw)f(json)");
     command(&app, "SEND_DTMF", json!({"digits": "12", "duration": 6000, "correlation_id": "a"}));
@@ -368,7 +370,7 @@ fn transferred(t: &Context) {
     goes_on(&ear);
 }
 
-/// Digits go on while the application is gone, and it is told on its next connection.
+/// Digits continue while the application is disconnected. The answer is sent on its next connection.
 fn lost_connection(t: &Context) {
     let [(call, app), (_other, ear)] = pair(t, "c(ulaw)f(json)");
     t.allow_log("the WebSocket connection is gone");

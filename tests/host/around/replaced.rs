@@ -1,4 +1,4 @@
-//! A telephone connects the two that it talks to: REFER with Replaces.
+//! A telephone connects the two parties that it talks to: REFER with Replaces.
 
 use super::super::harness::call::Call;
 use super::super::harness::server::AppServer;
@@ -17,7 +17,7 @@ pub fn tests(suite: &mut Suite) {
     ours("attended_to_application", attended_to_application);
 }
 
-/// An application that a telephone calls, and that telephone.
+/// An application that a telephone calls, and the telephone.
 #[track_caller]
 fn called(t: &Context) -> (AppServer, App, String, Peer) {
     let server = t.server(&[]);
@@ -29,8 +29,8 @@ fn called(t: &Context) -> (AppServer, App, String, Peer) {
     (server, app, name, phone)
 }
 
-/// An application calls a telephone, which then connects it with the other end of its dialogue with `asked`. The states that it
-/// has been told before are passed by.
+/// An application calls a telephone, which then connects it with the other end of its dialogue with `asked`. Skips the
+/// states that the application is told before.
 #[track_caller]
 fn is_connected<'t>(t: &'t Context, asked: &mut Peer) -> (Call<'t>, App) {
     let dialog = asked.dialog();
@@ -53,7 +53,7 @@ fn is_connected<'t>(t: &'t Context, asked: &mut Peer) -> (Call<'t>, App) {
     (caller, app)
 }
 
-/// The last line that has been told is this one, in the end.
+/// In the end, the last line that was told is this one.
 #[track_caller]
 fn ends_with_line(app: &App, name: &str, number: &str) {
     let lines = || -> Vec<(String, String)> {
@@ -71,7 +71,7 @@ fn ends_with_line(app: &App, name: &str, number: &str) {
     assert!(done.is_some() && lines.windows(2).all(|two| two[0] != two[1]), "{lines:?}");
 }
 
-/// Two applications that a telephone talks to are connected, and each is told so.
+/// Two applications that a telephone talks to are connected, and each is told of it.
 fn attended(t: &Context) {
     sip::allow_log(t);
     let (_server, asked, name, mut phone) = called(t);
@@ -90,7 +90,7 @@ fn attended(t: &Context) {
     assert!(asked.wait_item(wait::PATIENCE, |item| (*item == Item::Close(1000)).then_some(())).is_some());
 }
 
-/// What the telephone has asked is no channel in a bridge, but Echo().
+/// The telephone's second call leads to Echo(), which is not a channel in a bridge.
 fn attended_to_application(t: &Context) {
     sip::allow_log(t);
     let mut asked = Peer::call(t, "603", Media::bind().address().port(), &[Step::ExpectBye]);

@@ -1,4 +1,4 @@
-//! The call around the media with a telephone at the other end: chan_pjsip, and a peer that SIPp plays.
+//! The rest of the call with a telephone at the other end: chan_pjsip, and a peer that SIPp plays.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ pub fn tests(suite: &mut Suite) {
     ours("digits_and_speech", digits_and_speech);
 }
 
-/// Dial(), and Busy() where it says so: Dial() itself indicates no busy.
+/// Dial(), and Busy() where the test needs it: Dial() itself does not indicate busy.
 const DIALPLAN: &str = "\
 [phones]
 exten => phone,1,Dial(${DIAL},30,g)
@@ -46,7 +46,7 @@ fn dials(t: &Context, call: &Call<'_>, peer: &Peer) {
     t.ari().post(&format!("channels/{}/continue", call.id), &parameters).ok();
 }
 
-/// An application in a bridge with a telephone that answers at once, and the telephone's media.
+/// An application in a bridge with a telephone that answers at once; and the telephone's media.
 fn with_phone<'t>(t: &'t Context, options: &str) -> (Call<'t>, App, Peer, Media) {
     sip::allow_log(t);
     let media = Media::bind();
@@ -59,7 +59,7 @@ fn with_phone<'t>(t: &'t Context, options: &str) -> (Call<'t>, App, Peer, Media)
     (call, app, peer, media)
 }
 
-/// The channel of the telephone that it is in a bridge with.
+/// The channel of the telephone that is in the call's bridge.
 #[track_caller]
 fn phone_of(t: &Context, call: &Call<'_>) -> String {
     let peer = || call.variable("BRIDGEPEER").filter(|name| name.starts_with("PJSIP/peer-"));
@@ -69,7 +69,7 @@ fn phone_of(t: &Context, call: &Call<'_>) -> String {
     phone.and_then(|channel| channel["id"].as_str()).expect("the telephone's channel").to_owned()
 }
 
-/// It rings, answers, holds by a re-INVITE, takes back, and is hung up on.
+/// The telephone rings, answers, holds by a re-INVITE, resumes, and is hung up.
 fn states(t: &Context) {
     sip::allow_log(t);
     let media = Media::bind();
@@ -100,7 +100,7 @@ fn states(t: &Context) {
     goes_on(&app);
 }
 
-/// It is busy, and the dialplan says so.
+/// The telephone is busy, and the dialplan indicates it.
 fn busy(t: &Context) {
     sip::allow_log(t);
     let mut peer = Peer::start(&[Step::Ring, Step::Wait(200), Step::Refuse(486, "Busy Here")]);
@@ -114,7 +114,7 @@ fn busy(t: &Context) {
     assert_eq!(app.expect_close(), 1000);
 }
 
-/// Who answers says who it is.
+/// The telephone identifies itself when it answers.
 fn line(t: &Context) {
     sip::allow_log(t);
     let peer = Peer::start(&[Step::Ring, Step::Wait(100), Step::Answer(Media::bind().address().port())]);
@@ -131,7 +131,7 @@ fn line(t: &Context) {
     assert_eq!(app.expect_close(), 1000);
 }
 
-/// It is handed on.
+/// The telephone is transferred.
 fn transfer(t: &Context) {
     let (call, app, mut peer, _media) = with_phone(t, "c(ulaw)f(json)");
     let phone = phone_of(t, &call);
@@ -143,7 +143,7 @@ fn transfer(t: &Context) {
     peer.end();
 }
 
-/// The telephone hands the application on.
+/// The telephone transfers the application.
 fn referred(t: &Context) {
     sip::allow_log(t);
     let port = Media::bind().address().port();
@@ -163,22 +163,22 @@ fn referred(t: &Context) {
     goes_on(&app);
 }
 
-/// One of RFC 4733's events, as its packets tell it.
+/// An event of RFC 4733, as its packets describe it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Sent {
     digit: char,
-    /// Its duration by the last packet, ms.
+    /// Its duration in the last packet, in ms.
     duration_ms: u32,
-    /// Packets with the end bit.
+    /// The number of packets with the end bit.
     ends: usize,
-    /// The first packet has the marker bit, and no other has.
+    /// Whether the first packet has the marker bit and no other packet has it.
     is_marked: bool,
     timestamp: u32,
     begun: Instant,
     ended: Instant,
 }
 
-/// The next `count` events. Packets of ulaw go to `speech`.
+/// The next `count` events. Packets of ulaw are added to `speech`.
 #[track_caller]
 fn events(media: &Media, count: usize, speech: &mut Vec<Packet>) -> Vec<Sent> {
     const DIGITS: &[u8] = b"0123456789*#ABCD";
@@ -218,7 +218,7 @@ fn events(media: &Media, count: usize, speech: &mut Vec<Packet>) -> Vec<Sent> {
     sent
 }
 
-/// Event, duration, end bit, order and pause, on the wire.
+/// Event, duration, end bit, order and pause in the RTP packets.
 fn digits(t: &Context) {
     let (_call, app, mut peer, media) = with_phone(t, "c(ulaw)f(json)");
     for (digits, duration, pause) in [("159#", 120, 90), ("*0D", 300, 60)] {
@@ -245,7 +245,7 @@ fn digits(t: &Context) {
     peer.end();
 }
 
-/// What the packets say, whenever they come.
+/// The content of the packets, whatever the time at which they come.
 #[track_caller]
 fn expect_events(sent: &[Sent], digits: &str, duration: u32) {
     assert_eq!(sent.iter().map(|event| event.digit).collect::<String>(), digits, "{sent:?}");
@@ -258,13 +258,13 @@ fn expect_events(sent: &[Sent], digits: &str, duration: u32) {
     }
 }
 
-/// From each event's first packet to its end, and from there to the next one.
+/// The times from each event's first packet to its end, and from there to the next event.
 fn times(sent: &[Sent]) -> (Vec<Duration>, Vec<Duration>) {
     let lengths = sent.iter().map(|event| event.ended - event.begun).collect();
     (lengths, sent.windows(2).map(|pair| pair[1].begun - pair[0].ended).collect())
 }
 
-/// Among speech: no packet of it comes within an event, and all of it comes.
+/// During speech: no packet of speech comes within an event, and none is lost.
 fn digits_and_speech(t: &Context) {
     let (_call, app, _peer, media) = with_phone(t, "c(ulaw)f(json)");
     let said = noise(100 * 160);

@@ -39,7 +39,7 @@ pub(super) fn told(app: &App) -> Vec<(String, String, String)> {
     received.collect()
 }
 
-/// The last state is this one, in the end; and none was told twice in a row.
+/// In the end, the last state is this one; and no state was told twice in a row.
 #[track_caller]
 pub(super) fn ends_bridged_with(app: &App, peer: impl Fn(&str) -> bool) {
     let done = wait::poll(wait::PATIENCE, || {
@@ -50,17 +50,17 @@ pub(super) fn ends_bridged_with(app: &App, peer: impl Fn(&str) -> bool) {
     assert!(told.windows(2).all(|two| two[0] != two[1]), "{told:?}");
 }
 
-/// A channel in this test's Stasis application, at the other end of a Local channel: `("…;2")`.
+/// A channel in this test's Stasis application, at the other end of a Local channel (`…;2`).
 #[track_caller]
 fn station(t: &Context) -> String {
     let event = t.ari().wait("StasisStart", |event| event["args"] == json!(["station"]));
     event["channel"]["id"].as_str().expect("an id").to_owned()
 }
 
-/// The calling leg of a Dial: it rings, is answered, and the other side leaves.
+/// The calling leg of a Dial(): it rings, is answered, and the other side leaves.
 fn dial(t: &Context) {
     let station_at = format!("Local/at{}@harness/n", t.ari().app);
-    // The Dial comes after the subscription.
+    // The Dial() comes after the subscription.
     let (call, app) = call(t);
     subscribe(&app, &["CALL_STATE"]);
     expect_state(&app, "answered");
@@ -95,7 +95,7 @@ fn continues(t: &Context, call: &Call<'_>, extension: &str) {
     t.ari().post(&format!("channels/{}/continue", call.id), &parameters).ok();
 }
 
-/// What the dialplan indicates, each once in a row.
+/// The indications of the dialplan; none is told twice in a row.
 fn indications(t: &Context) {
     let (call, app) = call(t);
     subscribe(&app, &["CALL_STATE"]);
@@ -116,7 +116,7 @@ fn congestion(t: &Context) {
     assert_eq!(app.expect_close(), 1000);
 }
 
-/// The application answers the call itself.
+/// The application itself answers the call.
 fn answered(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)f(json)n");
     subscribe(&app, &["CALL_STATE"]);
@@ -129,7 +129,7 @@ fn answered(t: &Context) {
     goes_on(&app);
 }
 
-/// A bridge of ARI's without channels.
+/// An ARI bridge without channels.
 fn bridge(t: &Context) -> String {
     let bridge = t.ari().post("bridges", &[("type", "mixing")]).ok();
     bridge["id"].as_str().expect("an id").to_owned()
@@ -143,7 +143,7 @@ fn remove(t: &Context, bridge: &str, channel: &str) {
     t.ari().post(&format!("bridges/{bridge}/removeChannel"), &[("channel", channel)]).ok();
 }
 
-/// Alone in a bridge, joined, moved to another bridge, three in it, a peer that leaves and comes back.
+/// Alone in a bridge; joined; moved to another bridge; three in a bridge; a peer that leaves and comes back.
 fn moved(t: &Context) {
     let (a, app) = call(t);
     let ((b, _app_b), (c, _app_c)) = (call(t), call(t));
@@ -164,7 +164,7 @@ fn moved(t: &Context) {
     expect_bridged(&app, &second, None);
     remove(t, &second, &b.id);
     expect_bridged(&app, &second, Some(&c.name));
-    // A peer that leaves is no news, and neither is that it is there again.
+    // A peer that leaves is not reported, nor is its return.
     remove(t, &second, &c.id);
     t.ari().wait("ChannelLeftBridge", |event| {
         event["bridge"]["id"] == *second && event["channel"]["id"] == *c.id
@@ -177,7 +177,7 @@ fn moved(t: &Context) {
     goes_on(&app);
 }
 
-/// A peer that presses the button of its telephone, also twice.
+/// A peer holds and resumes, also twice.
 fn hold(t: &Context) {
     let (a, app) = call(t);
     let (_peer, peer) = held_peer(t, &a);
@@ -195,10 +195,10 @@ fn hold(t: &Context) {
     goes_on(&app);
 }
 
-/// Bridges the call with a Local channel, whose other end is in Stasis: that is the button.
+/// Bridges the call with a Local channel, whose other end is in Stasis and can hold.
 #[track_caller]
 fn held_peer<'t>(t: &'t Context, call: &Call<'_>) -> (Call<'t>, String) {
-    // m: the hold comes through.
+    // m: the other side is told of the hold.
     let at = format!("Local/at{}@harness/nm", t.ari().app);
     let peer = t.call(&at).formats("ulaw").originate();
     let id = station(t);
@@ -207,7 +207,7 @@ fn held_peer<'t>(t: &'t Context, call: &Call<'_>) -> (Call<'t>, String) {
     (peer, id)
 }
 
-/// What is so at a SUBSCRIBE is told once, at each one.
+/// The current states are told once at each SUBSCRIBE.
 fn present(t: &Context) {
     let (a, app) = call(t);
     let (_peer, peer) = held_peer(t, &a);
@@ -235,7 +235,7 @@ fn confbridge(t: &Context, call: &Call<'_>, room: &str) {
     t.ari().wait_channel("ChannelEnteredBridge", &call.id);
 }
 
-/// One after the other comes into a conference.
+/// Channels join a conference one after the other.
 fn conference(t: &Context) {
     let (a, app) = call(t);
     let ((b, _app_b), (c, _app_c)) = (call(t), call(t));
@@ -253,7 +253,7 @@ fn conference(t: &Context) {
     expect_bridged(&app, &bridged.get("bridge_id"), Some(&b.name));
 }
 
-/// What Asterisk itself puts into a bridge, to play something, is nobody.
+/// A channel that Asterisk puts into a bridge to play something does not count as a peer.
 fn announcer(t: &Context) {
     let (a, app) = call(t);
     subscribe(&app, &["CALL_STATE"]);
@@ -271,7 +271,7 @@ fn announcer(t: &Context) {
     expect_bridged(&app, &bridge, Some(&b.name));
 }
 
-/// The application that a Local channel leads to, and who it is called by in the end.
+/// The application that a Local channel leads to is told the caller's channel in the end.
 fn local_optimised(t: &Context) {
     let server = t.server(&[]);
     let (call, app) = call(t);
@@ -285,9 +285,9 @@ fn local_optimised(t: &Context) {
     let far = server.accept();
     let name = far.expect_media_start().get("channel");
     subscribe(&far, &["CALL_STATE"]);
-    // Optimised by the first frames that go through it.
+    // The first frames through the Local channel optimise it away.
     wait::until("no Local channel is left", || {
-        // One frame at a time: they are not to queue up.
+        // One frame at a time, so that they do not queue up.
         app.send_media(&[0x55; 160]);
         far.send_media(&[0x55; 160]);
         std::thread::sleep(Duration::from_millis(40));
@@ -298,7 +298,7 @@ fn local_optimised(t: &Context) {
     ends_bridged_with(&far, |peer| peer == call.name);
 }
 
-/// The caller asks somebody else and connects the two.
+/// The caller calls a third party and connects the two.
 fn attended_transfer(t: &Context) {
     let (_server, caller, app) = dialled(t, "tT");
     subscribe(&app, &["CALL_STATE"]);
@@ -330,7 +330,7 @@ fn goes_on_after_states(app: &App) {
     assert!(app.wait_item(wait::PATIENCE, is_status).is_some());
 }
 
-/// A caller who has dialled an application that has answered.
+/// A caller who has dialled an application, which has answered.
 #[track_caller]
 fn dialled<'t>(t: &'t Context, options: &str) -> (AppServer, Call<'t>, App) {
     let server = t.server(&[]);
@@ -348,7 +348,7 @@ fn dialled<'t>(t: &'t Context, options: &str) -> (AppServer, Call<'t>, App) {
     (server, caller, app)
 }
 
-/// Who does not ask any more is told no more.
+/// An application that unsubscribes is told nothing more.
 fn unsubscribed(t: &Context) {
     let (a, app) = call(t);
     let (b, _app_b) = call(t);
@@ -371,7 +371,7 @@ fn unsubscribed(t: &Context) {
     goes_on(&app);
 }
 
-/// Another channel takes the insides of the call's over: what is told goes on.
+/// Another channel takes over the call's driver and private data (masquerade): states are still told.
 fn masquerade(t: &Context) {
     let call = t.call("WebSocket/INCOMING/c(ulaw)f(json)").create();
     call.dial();
@@ -399,7 +399,7 @@ fn expect_line(app: &App, name: &str, number: &str) {
     assert_eq!((&*event.get("name"), &*event.get("number")), (name, number));
 }
 
-/// The application that was dialled knows who calls.
+/// An application that was dialled is told who calls.
 fn line_of_the_caller(t: &Context) {
     let (_server, _caller, app) = dialled(t, "");
     subscribe(&app, &["CONNECTED_LINE"]);
@@ -407,7 +407,7 @@ fn line_of_the_caller(t: &Context) {
     goes_on(&app);
 }
 
-/// Nobody is known at first. What does not change is not told again.
+/// The line is unknown at first. An unchanged line is not told again.
 fn line_changes(t: &Context) {
     let (call, app) = call(t);
     subscribe(&app, &["CONNECTED_LINE"]);
@@ -422,7 +422,7 @@ fn line_changes(t: &Context) {
     goes_on(&app);
 }
 
-/// Whom a Dial reaches says who it is.
+/// The party that a Dial() reaches identifies itself.
 fn line_of_a_dial(t: &Context) {
     let (call, app) = call(t);
     subscribe(&app, &["CONNECTED_LINE"]);

@@ -12,7 +12,7 @@ pub fn tests(suite: &mut Suite) {
 
 const TEXT: &str = "h\u{e9}llo \"you\" \u{1f600}\r\n\u{1}";
 
-/// From one application to the other, if that has asked for it. If not, nothing happens to its call.
+/// A text goes from one application to the other, if that one has subscribed. If not, its call does not change.
 fn through_a_bridge(t: &Context) {
     let (one, sender) = call(t);
     let (other, receiver) = call(t);
@@ -22,7 +22,7 @@ fn through_a_bridge(t: &Context) {
         assert_eq!(sender.expect_event("TEXT_SENT").get("correlation_id"), id);
     };
     send("1", "nobody is told");
-    // Media goes the same way: the text has been there.
+    // Media takes the same way, so the text has arrived before it.
     sender.send_media(&[0x55; 160]);
     assert_eq!(receiver.collect_media(160), [0x55; 160]);
     subscribe(&receiver, &["TEXT"]);
@@ -43,7 +43,7 @@ fn through_a_bridge(t: &Context) {
     assert_eq!(other.state().as_deref(), Some("Up"));
 }
 
-/// SendText() is told whether anybody takes its text.
+/// SendText() reports whether the application takes the text.
 fn from_the_dialplan(t: &Context) {
     let (call, app) = call(t);
     let app_name = t.ari().app.clone();

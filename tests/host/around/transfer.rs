@@ -1,4 +1,4 @@
-//! TRANSFER: in each kind of bridge, and what may not be.
+//! TRANSFER in each kind of bridge, and the transfers that are refused.
 
 use std::time::{Duration, Instant};
 
@@ -46,14 +46,14 @@ fn expect_result(app: &App, id: &str, result: &str) {
     assert_eq!((&*event.get("correlation_id"), &*event.get("result")), (id, result));
 }
 
-/// The result, and then the end.
+/// The result, and then the close frame.
 #[track_caller]
 fn expect_success(app: &App, id: &str) {
     expect_result(app, id, "success");
     assert_eq!(app.expect_close(), 1000);
 }
 
-/// The result, then the figures, and then the end: the core has ended the call.
+/// The result, the figures, and then the close frame: the core has ended the call.
 #[track_caller]
 fn expect_success_and_figures(app: &App, id: &str) {
     expect_result(app, id, "success");
@@ -62,7 +62,7 @@ fn expect_success_and_figures(app: &App, id: &str) {
     assert_eq!(app.expect_close(), 1000);
 }
 
-/// A channel is at this extension of the dialplan.
+/// Waits until a channel is at this extension of the dialplan.
 #[track_caller]
 pub(super) fn arrives(t: &Context, channel: &str, exten: &str) {
     let mut seen = Value::Null;
@@ -74,14 +74,14 @@ pub(super) fn arrives(t: &Context, channel: &str, exten: &str) {
     assert!(done.is_some(), "it is at {seen}");
 }
 
-/// Some channel is there.
+/// Waits until some channel is at this extension.
 #[track_caller]
 fn somebody_arrives(t: &Context, exten: &str) {
     let place = format!("!agents!{exten}!2!Up!Wait!");
     wait::until("somebody arrives", || t.asterisk.cli("core show channels concise").contains(&place));
 }
 
-/// What the channel's last event says of the end.
+/// Checks the end that the channel's last event reports.
 #[track_caller]
 fn ended_by_the_core(t: &Context, channel: &str) {
     let event = t.ari().wait_channel("ChannelDestroyed", channel);
@@ -125,7 +125,7 @@ fn of_the_caller(t: &Context) {
     assert_eq!(event.get("TransfereeUniqueid"), caller.id);
 }
 
-/// The application is the caller. Its channel does not go on in the dialplan.
+/// The application is the caller. Its channel does not continue in the dialplan.
 fn of_whom_it_has_dialled(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)f(json)");
     call.wait_up();
@@ -143,15 +143,15 @@ fn of_whom_it_has_dialled(t: &Context) {
     t.ari().wait("ChannelEnteredBridge", |event| {
         event["channel"]["name"].as_str().is_some_and(|name| name.starts_with("Local/at"))
     });
-    // The context may be left out only where one is permitted.
+    // The context may be omitted only if exactly one is permitted.
     transfer(&app, "31", "t");
     expect_success(&app, "t");
     somebody_arrives(t, "31");
     ended_by_the_core(t, &call.id);
 }
 
-/// In ARI's bridges a channel from the extension takes the application's place. The core leaves the application's in Stasis: the
-/// module hangs it up.
+/// In ARI's bridges a channel from the extension replaces the application's. The core leaves the application's channel
+/// in Stasis: the module hangs it up.
 fn in_stasis(t: &Context) {
     let ((a, app), (b, _app_b)) = (call(t), call(t));
     let bridge = t.ari().bridge(&[&a.id, &b.id]);
@@ -169,7 +169,7 @@ fn in_stasis(t: &Context) {
     ended_by_the_core(t, &a.id);
 }
 
-/// The others stay together, and a channel from the extension comes to them.
+/// The other channels stay together, and a channel from the extension joins them.
 fn of_three(t: &Context) {
     let ((a, app), (b, _app_b), (c, _app_c)) = (call(t), call(t), call(t));
     let bridge = t.ari().bridge(&[&a.id, &b.id, &c.id]);
@@ -181,8 +181,8 @@ fn of_three(t: &Context) {
     only_our_threads_block_signals(t);
 }
 
-/// The dialplan's thread, which a transfer of ours has started, is as any other of the core's: SIGURG reaches it. It does not have
-/// the name of ours, which end soon.
+/// The dialplan thread that a transfer of ours has started is like any other thread of the core: it does not block
+/// SIGURG, and does not have the name of our threads, which end soon.
 #[track_caller]
 fn only_our_threads_block_signals(t: &Context) {
     const SIGURG: u64 = 1 << 22;
@@ -199,13 +199,13 @@ fn only_our_threads_block_signals(t: &Context) {
         fields.collect()
     };
     wait::until("the thread for transfers ends", || threads().iter().all(|(name, _)| name != "ws-transfer"));
-    // For a moment a new thread lacks its name and its mask.
+    // A new thread has its name and its mask only after a moment.
     let odd = || threads().into_iter().filter(|(name, blocks)| *blocks != name.starts_with("ws-"));
     let none_odd = wait::poll(wait::PATIENCE, || (odd().count() == 0).then_some(())).is_some();
     assert!(none_odd, "{:?}", odd().collect::<Vec<_>>());
 }
 
-/// These and nobody else but so many in all are in a bridge.
+/// These channels are in the bridge, and `count` channels in all.
 #[track_caller]
 fn in_bridge(t: &Context, bridge: &str, channels: &[&str], count: usize) {
     wait::until("they are in the bridge", || {
@@ -227,7 +227,7 @@ fn not_bridged(t: &Context) {
     assert_eq!(a.state().as_deref(), Some("Up"));
 }
 
-/// Asterisk does not look, and would hang the other side up.
+/// Asterisk does not check the extension, and would hang the other side up.
 fn no_such_extension(t: &Context) {
     let ((a, app), (b, app_b)) = (call(t), call(t));
     t.ari().bridge(&[&a.id, &b.id]);
@@ -241,7 +241,7 @@ fn no_such_extension(t: &Context) {
     app_b.expect_event("STATUS");
 }
 
-/// BridgeWait's bridge allows no transfer.
+/// BridgeWait()'s bridge does not allow transfers.
 fn forbidden_by_the_bridge(t: &Context) {
     let ((a, app), (b, _app_b)) = (call(t), call(t));
     let room = t.unique("room");
@@ -256,7 +256,7 @@ fn forbidden_by_the_bridge(t: &Context) {
     goes_on(&app);
 }
 
-/// Only contexts that are permitted, and one line in the log for another.
+/// Only permitted contexts are accepted; another one is logged in one line.
 fn contexts(t: &Context) {
     let ((a, app), (b, _app_b)) = (call(t), call(t));
     t.ari().bridge(&[&a.id, &b.id]);
@@ -287,7 +287,7 @@ fn none_permitted(t: &Context) {
     goes_on(&app);
 }
 
-/// The caller's record goes on to the extension; the application's leg ends with the transfer.
+/// The caller's CDR continues at the extension; the application's leg ends with the transfer.
 fn cdr(t: &Context) {
     let folder = t.asterisk.seen("log/cdr-csv");
     std::fs::create_dir_all(&folder).expect("a folder");
@@ -313,7 +313,7 @@ fn cdr(t: &Context) {
     assert_eq!(records.lines().filter(|line| is_of_dial(line)).count(), 1, "{records}");
 }
 
-/// What the job thread does, and the channel's own thread.
+/// The job thread works, and so does the channel's own thread.
 #[track_caller]
 fn does_its_jobs(app: &App) {
     command(app, "SEND_TEXT", json!({"text": "t", "correlation_id": "text"}));
@@ -324,7 +324,7 @@ fn does_its_jobs(app: &App) {
     assert_eq!(app.expect_event("DTMF_SENT").get("correlation_id"), "digits");
 }
 
-/// A transfer that is stuck in Asterisk holds up nobody else.
+/// A transfer that is stuck in Asterisk delays no other call.
 fn stuck(t: &Context) {
     let (_server, caller, app, id) = dialled(t);
     transfer(&app, "31", "stuck");
@@ -350,7 +350,7 @@ fn stuck(t: &Context) {
     arrives(t, &caller.id, "31");
 }
 
-/// The core hangs up while the transfer is not done yet: the result comes first all the same.
+/// The core hangs up before the transfer is done: the result still comes first.
 fn hangup_before_the_result(t: &Context) {
     let (_server, caller, app, id) = dialled(t);
     subscribe(&app, &["MEDIA_STOP"]);
@@ -360,7 +360,8 @@ fn hangup_before_the_result(t: &Context) {
     arrives(t, &caller.id, "200");
 }
 
-/// It takes longer than `close_timeout`: the application is told that nothing is known, and the connection is closed.
+/// The transfer takes longer than `close_timeout`: the application is told that the result is unknown, and the
+/// connection is closed.
 fn abandoned(t: &Context) {
     t.allow_log("no result within close_timeout");
     t.allow_log("Soft unload failed");
@@ -374,11 +375,11 @@ fn abandoned(t: &Context) {
     arrives(t, &caller.id, "200");
     drop(caller);
     t.asterisk.wait_no_channels();
-    // The thread holds the module until it is done.
+    // The thread holds a reference to the module until it is done.
     wait::until("the module can be unloaded", || t.asterisk.driver("unload").contains("Unloaded"));
 }
 
-/// A fault of ours in it is told as a failure, and the call goes on.
+/// A panic of ours during a transfer is reported as a failure, and the call continues.
 fn panic(t: &Context) {
     t.allow_log("internal error");
     t.allow_log("fault in chan_websocket");

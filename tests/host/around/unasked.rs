@@ -1,4 +1,4 @@
-//! A call that asks for nothing is as it was: the same as with the C module.
+//! A call that subscribes to nothing behaves as with the C module.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ pub fn tests(suite: &mut Suite) {
     suite.same("around/unasked", unasked).shares("around", instance);
 }
 
-/// Digits, texts, ringing, hold, bridges, texts of the peer's.
+/// Digits, texts, ringing, hold, bridges, and texts from the peer.
 fn unasked(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)f(json)");
     call.wait_up();

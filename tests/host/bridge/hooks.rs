@@ -1,5 +1,5 @@
-//! Recordings, spies, mutes and music come and go while frames pass: decided for each frame, so that none is lost, none
-//! comes twice and none overtakes another.
+//! Recordings, spies, mutes and music come and go while frames pass. Each frame is checked anew, so that none is lost,
+//! doubled or overtaken.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -14,7 +14,7 @@ use super::{
     hear_until, is_direct, technology,
 };
 
-/// Frames each way, 6 s of them.
+/// Frames in each direction, 6 s of them.
 const FRAMES: usize = 300;
 const PTIME: Duration = Duration::from_millis(20);
 
@@ -52,10 +52,10 @@ pub fn tests(suite: &mut Suite) {
         .shares("plc", || InstanceConfig::new().file("codecs.conf", "[plc]\ngenericplc = true\n"));
 }
 
-/// Attaches something to a channel, or takes it off.
+/// Attaches something to a channel, or removes it.
 type Toggle = fn(&Context, &Channel<'_>, bool);
 
-/// A channel, and its application: the core takes a spy off only when a frame passes.
+/// A channel and its application. The application has to send, because the core removes a spy only when a frame passes.
 struct Channel<'a> {
     call: &'a Call<'a>,
     app: &'a App,
@@ -121,7 +121,7 @@ fn mixmonitor(t: &Context, channel: &Channel<'_>, on: bool) {
     t.asterisk.cli(&command);
 }
 
-/// A third one comes, and goes again: the bridge is softmix for a while.
+/// A third channel joins and leaves: the bridge is softmix for a while.
 fn third(t: &Context, channel: &Channel<'_>, on: bool) {
     if !on {
         return;
@@ -135,7 +135,7 @@ fn third(t: &Context, channel: &Channel<'_>, on: bool) {
     expect_technology(t, &channel.call.id, "websocket");
 }
 
-/// Runs `work` while something is attached and taken off, a tenth of a second each; off in the end.
+/// Runs `work` while something is attached and removed in turn, a tenth of a second each. It is removed in the end.
 fn while_toggled(t: &Context, channel: &Channel<'_>, toggle: Toggle, work: impl FnOnce()) {
     struct Over<'a>(&'a AtomicBool);
     impl Drop for Over<'_> {
@@ -158,7 +158,7 @@ fn while_toggled(t: &Context, channel: &Channel<'_>, toggle: Toggle, work: impl 
     });
 }
 
-/// What only listens: everything arrives, both ways.
+/// With something that only listens, everything arrives in both directions.
 fn keeps_all(t: &Context, toggle: Toggle) {
     let [(one, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
     while_toggled(t, &Channel { call: &one, app: &app }, toggle, || expect_all_both_ways(&app, &ear, FRAMES));
@@ -166,13 +166,13 @@ fn keeps_all(t: &Context, toggle: Toggle) {
         let others = figure(&one, "frames_not_direct");
         assert!(direct(&one) > 0 && direct(&one) < FRAMES, "{} direct; others: {others}", direct(&one));
     }
-    // And afterwards it is direct again.
+    // Afterwards the bridge is direct again.
     let before = if is_direct(t) { direct(&one) } else { 0 };
     expect_all_both_ways(&app, &ear, 50);
     super::expect_direct(t, &one, before, 50);
 }
 
-/// What takes frames away: the others arrive in their order, and afterwards everything does.
+/// With something that removes frames, the others arrive in order, and everything arrives afterwards.
 fn keeps_order(t: &Context, toggle: Toggle) {
     let [(one, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
     let (begin, media) = (Instant::now(), numbered(FRAMES));
@@ -196,7 +196,7 @@ fn keeps_order(t: &Context, toggle: Toggle) {
     super::expect_direct(t, &one, before, 50);
 }
 
-/// Of what is said to or by a channel that ARI has muted nothing is heard.
+/// No media is heard from or by a channel that ARI has muted.
 fn silent(t: &Context) {
     let [(one, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
     expect_all_both_ways(&app, &ear, 25);
@@ -212,8 +212,9 @@ fn silent(t: &Context) {
     }
 }
 
-/// A recording in a bridge has all that both sides said, and both heard it all. The core's recorder forgets what it has where
-/// the two sides get out of step, as they do on a machine that is busy: then the next recording counts.
+/// A recording in a bridge contains everything that both sides said, and both heard everything. The core's recorder
+/// discards what it has when the two sides get out of step, which happens on a busy machine: then the next recording
+/// counts.
 fn recording(t: &Context) {
     let [(one, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
     let is_whole = (0..5).any(|_| {
@@ -227,8 +228,8 @@ fn recording(t: &Context) {
     assert!(is_whole, "no recording is whole");
 }
 
-/// Whether all of the hundred frames but the first and the last one, which the recorder misses with either module, come to
-/// stand in this file.
+/// Waits until this file contains all of the hundred frames but the first and the last one, which the recorder misses
+/// with either module.
 pub(super) fn has_all(t: &Context, file: &str) -> bool {
     let media = numbered(100);
     let wanted = &media[FRAME..media.len() - FRAME];
@@ -240,7 +241,7 @@ pub(super) fn has_all(t: &Context, file: &str) -> bool {
     .is_some()
 }
 
-/// What the newest frame to this channel was, in the CLI.
+/// The row of the CLI about the newest frame to this channel.
 #[track_caller]
 fn bridge_row(t: &Context, call: &Call<'_>) -> String {
     let shown = t.asterisk.cli(&format!("websocket show channel {}", call.name));
@@ -248,7 +249,7 @@ fn bridge_row(t: &Context, call: &Call<'_>) -> String {
     row.unwrap_or_else(|| panic!("{shown}")).trim().to_owned()
 }
 
-/// While `from` talks, the CLI comes to say this of the frames to `call`.
+/// Waits until the CLI shows `wanted` for the frames to `call`, while `from` talks.
 #[track_caller]
 fn expect_row(t: &Context, call: &Call<'_>, from: &App, media: &[u8], wanted: &str) {
     if t.is_ours() {
@@ -260,7 +261,7 @@ fn expect_row(t: &Context, call: &Call<'_>, from: &App, media: &[u8], wanted: &s
     }
 }
 
-/// The CLI says why the newest frame was not direct.
+/// The CLI shows why the newest frame was not direct.
 fn why_not(t: &Context) {
     let [(one, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
     let expect = |wanted: &str| expect_row(t, &one, &ear, &numbered(1), wanted);
@@ -274,7 +275,7 @@ fn why_not(t: &Context) {
     expect("direct, but for the newest frame: generator");
     switch(t, false, &format!("channels/{}/moh", one.id), &[]);
     expect("direct");
-    // The last one, for the core does not take it off any more (`channel_set_debug` in main/cli.c).
+    // This one is last, because the core does not remove it any more (`channel_set_debug` in main/cli.c).
     t.asterisk.cli(&format!("core set debug channel {}", one.name));
     expect("direct, but for the newest frame: debug");
     if t.is_ours() {
@@ -283,7 +284,7 @@ fn why_not(t: &Context) {
     }
 }
 
-/// Where the core conceals loss it sees every frame in signed linear at 8 kHz, and no others.
+/// Where the core conceals loss it gets every frame in signed linear at 8 kHz, and no other frames.
 fn concealed(t: &Context) {
     for (options, frame, wanted) in [
         ("c(slin)", 320, "direct, but for the newest frame: plc"),

@@ -30,12 +30,12 @@ pub fn tests(suite: &mut Suite) {
     });
 }
 
-/// Either side hangs up within 50 ms of the bridge, or the app vanishes, while both talk. No channel stays, and the module
-/// can be unloaded.
+/// Either side hangs up within 50 ms of the bridge, or the app disconnects, while both talk. No channel remains, and
+/// the module can be unloaded.
 fn hangups(t: &Context) {
     let calls: usize = env::var("HOST_BRIDGE_CALLS").map_or(60, |number| number.parse().expect("a number"));
     let next = AtomicUsize::new(0);
-    // The harness hears of all channels.
+    // The harness is subscribed to all channels.
     t.allow_log("scheduled tasks");
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -70,8 +70,8 @@ fn hangups(t: &Context) {
     t.asterisk.unload_driver();
 }
 
-/// An operator suspends the technology and takes it back while frames pass. A spy that comes or goes has the core choose
-/// anew.
+/// An operator suspends the technology and resumes it while frames pass. A spy that is added or removed makes the core
+/// choose again.
 fn suspended(t: &Context) {
     let [(one, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
     expect_technology(t, &one.id, "websocket");
@@ -91,7 +91,7 @@ fn suspended(t: &Context) {
                 seen.push(verb);
                 t.ari().hangup(&id);
                 wait::until("the spy is gone", || {
-                    // The core takes it off only when a frame passes.
+                    // The core removes it only when a frame passes.
                     app.send_media(&[0xff; FRAME]);
                     t.ari().get(&format!("channels/{id}"), &[]).status == 404
                 });
@@ -102,7 +102,7 @@ fn suspended(t: &Context) {
     });
 }
 
-/// Bridges hold the module and simple_bridge's, and let them go.
+/// Bridges hold a reference to this module and to simple_bridge, and release both.
 fn unloaded(t: &Context) {
     t.allow_log("Soft unload failed");
     let uses = |module: &str| {
@@ -140,19 +140,19 @@ fn unloaded(t: &Context) {
     }
 }
 
-/// Locks that are tried are taken by somebody: the frame goes by way of the channel's thread, and no lock is given back that
-/// was not got.
+/// The locks that the module tries are busy: the frame then goes through the channel's thread, and no lock is released
+/// that was not acquired.
 fn busy(t: &Context) {
     let control = Control::of(t);
     let [(one, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
     expect_all(&ear, &app, 10);
     for _ in 0..5 {
-        // A player's four tries, and those of the thread to which it leaves the frame then.
+        // The four attempts of a player, and those of the thread to which it then leaves the frame.
         control.set(Field::LocksBusyElsewhere, 6);
         ear.send_media(&[0xff; FRAME]);
         wait::until("locks were tried", || control.get(Field::LocksBusyElsewhere) <= 0);
     }
-    assert_eq!(control.get(Field::LocksForeign), 0, "it gave back what it had not got");
+    assert_eq!(control.get(Field::LocksForeign), 0, "a lock was released that was not held");
     expect_all_both_ways(&app, &ear, 25);
     let stats = t.asterisk.cli("websocket show stats");
     for row in ["frames_not_direct", "frames_played_not_direct"] {
@@ -164,15 +164,15 @@ fn busy(t: &Context) {
     assert!(super::direct(&one) > 0);
 }
 
-/// How long a channel's lock is held.
+/// How long the lock of a channel is held.
 const LOCKED_MS: u64 = 5000;
 
-/// Somebody holds a channel's lock for seconds while its peer talks to it: other bridges do not notice, and afterwards the
-/// call goes on.
+/// A channel's lock is held for seconds while its peer talks to it. Other bridges are not affected, and the call
+/// continues afterwards.
 fn locked(t: &Context) {
     let [(one, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
     let [(_beside, talks), (_peer, listens)] = t.bridged("c(ulaw)", "c(ulaw)");
-    // It stands still under its channel's lock.
+    // Its thread stops while it holds the channel's lock.
     t.ari().post(&format!("channels/{}/hold", one.id), &[]).ok();
     thread::sleep(Duration::from_millis(200));
     app.send_media(&numbered(1));
@@ -185,7 +185,7 @@ fn locked(t: &Context) {
     expect_all(&app, &ear, 25);
 }
 
-/// A channel is moved out of the bridge (masquerade) in the middle of a frame, and its application goes on elsewhere.
+/// A channel is moved out of the bridge (masquerade) during a frame, and its application continues elsewhere.
 fn moved(t: &Context) {
     for _ in 0..3 {
         let [(one, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
@@ -205,7 +205,8 @@ fn moved(t: &Context) {
     }
 }
 
-/// A Local channel between two WebSockets goes away while both talk: what arrives is in order, and then everything arrives.
+/// A Local channel between two WebSockets is optimised away while both talk. What arrives is in order, and afterwards
+/// everything arrives.
 fn optimised(t: &Context) {
     let server = t.server(&[]);
     let first = t
@@ -228,9 +229,9 @@ fn optimised(t: &Context) {
     assert_eq!(app.expect_close(), 1000);
 }
 
-/// Two applications talk for two seconds and hear each other in order. The second begins half a frame later: Asterisk takes
-/// a Local channel away in the moment of a frame that meets none from the other side, and two clocks that began at once
-/// may meet at every frame.
+/// Two applications talk for two seconds and hear each other in order. The second begins half a frame later: Asterisk
+/// optimises a Local channel away at a frame that does not meet one from the other side, and two clocks that begin at
+/// the same time may meet at every frame.
 fn both_talk(one: &App, other: &App) {
     let media = numbered(100);
     play(one, &media);

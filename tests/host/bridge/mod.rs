@@ -1,4 +1,4 @@
-//! The bridge technology `websocket`: chosen where it should be, and in it the media is what it is in simple_bridge.
+//! The bridge technology `websocket`: it is chosen where it should be, and its media is the same as in simple_bridge.
 
 mod hooks;
 mod life;
@@ -15,7 +15,7 @@ use super::life::music;
 use super::protocol::rtp::{self, Phone};
 use super::whisper::{FRAME, expect_all, numbered, numbers};
 
-/// The difference from the C module.
+/// The row in the list of differences.
 const ROW: &str = "50";
 
 pub fn tests(suite: &mut Suite) {
@@ -43,7 +43,7 @@ pub fn tests(suite: &mut Suite) {
     sleeping::tests(suite);
 }
 
-/// Some of each kind once more with `direct_bridge = no`; `make bridgetest` has them all.
+/// Some tests of each kind run a second time with `direct_bridge = no`; `make bridgetest` runs all of them.
 pub fn without(suite: &mut Suite) {
     suite.without_direct_bridge(&[
         "whisper/snoop/app",
@@ -63,7 +63,7 @@ pub fn without(suite: &mut Suite) {
     ]);
 }
 
-/// The technology of the bridge that this channel is in; empty: none.
+/// The technology of the bridge that this channel is in; empty if it is in none.
 fn technology(t: &Context, channel: &str) -> String {
     let bridges = t.ari().get("bridges", &[]).ok();
     let all = bridges.as_array().cloned().unwrap_or_default();
@@ -91,13 +91,13 @@ fn figure(call: &Call<'_>, name: &str) -> String {
     call.variable(&format!("CHANNEL(websocket,{name})")).expect("a figure")
 }
 
-/// How many frames to this channel's application have skipped its thread.
+/// The number of frames to this channel's application that did not pass through its thread.
 #[track_caller]
 fn direct(call: &Call<'_>) -> usize {
     figure(call, "frames_direct").parse().expect("a number")
 }
 
-/// Of so many frames most have: now and then the channel's lock is not free.
+/// Most of these frames were direct. Now and then the channel's lock is not free.
 #[track_caller]
 fn expect_direct(t: &Context, call: &Call<'_>, before: usize, frames: usize) {
     if is_direct(t) {
@@ -106,7 +106,7 @@ fn expect_direct(t: &Context, call: &Call<'_>, before: usize, frames: usize) {
     }
 }
 
-/// Of so many frames from the application most have been played by a player.
+/// Most of these frames from the application were played by a player.
 #[track_caller]
 fn expect_played(t: &Context, call: &Call<'_>, frames: usize) {
     if is_direct(t) {
@@ -116,7 +116,7 @@ fn expect_played(t: &Context, call: &Call<'_>, frames: usize) {
     }
 }
 
-/// What each says the other hears, whole and in order, at the same time.
+/// What each application sends, the other hears whole and in order, both at the same time.
 #[track_caller]
 fn expect_all_both_ways(one: &App, other: &App, frames: usize) {
     thread::scope(|scope| {
@@ -172,7 +172,7 @@ fn chosen_in_dial(t: &Context) {
     assert_eq!(app.expect_close(), 1000);
 }
 
-/// A phone with ulaw, and an application with signed linear at 16 kHz: what is translated is on the phone's side.
+/// A phone with ulaw, and an application with signed linear at 16 kHz: the translation is on the phone's side.
 fn chosen_with_phone(t: &Context) {
     let (call, app) = t.incoming_app("c(slin16)");
     call.wait_up();
@@ -206,21 +206,21 @@ fn chosen_with_sip(t: &Context) {
     assert_eq!(app.expect_close(), 1000);
 }
 
-/// Without a WebSocket it is simple_bridge, and with three channels softmix, as ever.
+/// A bridge without a WebSocket uses simple_bridge, and one with three channels softmix, as without our module.
 fn not_chosen(t: &Context) {
     let calls = [0, 1].map(|_| t.call("Local/park@harness/n").formats("ulaw").originate());
     t.ari().bridge(&[&calls[0].id, &calls[1].id]);
     t.note(technology(t, &calls[0].id));
 }
 
-/// Without simple_bridge, to which it leaves the rest, it is not chosen.
+/// It is not chosen without simple_bridge, to which it leaves the rest.
 fn not_without_simple(t: &Context) {
     let [(one, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
     t.note(technology(t, &one.id));
     is_heard(&app, &ear);
 }
 
-/// An operator who suspends simple_bridge suspends it, too.
+/// Suspending simple_bridge suspends it, too.
 fn simple_suspended(t: &Context) {
     let chosen = || technology(t, &t.bridged("c(ulaw)", "c(ulaw)")[0].0.id);
     assert_eq!(chosen(), "websocket");
@@ -230,7 +230,7 @@ fn simple_suspended(t: &Context) {
     assert_eq!(chosen(), "websocket");
 }
 
-/// A third one joins and leaves again.
+/// A third channel joins and leaves again.
 fn third(t: &Context) {
     let [(one, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
     let bridge = bridge_of(t, &one.id);
@@ -245,7 +245,7 @@ fn third(t: &Context) {
         is_heard(&ear, &app);
         third.hangup();
         expect_technology(t, &one.id, "websocket");
-        // What the mixer still had.
+        // The media that the mixer still had.
         drain(&app);
         drain(&ear);
     }
@@ -258,7 +258,7 @@ fn bridge_of(t: &Context, channel: &str) -> String {
     event["bridge"]["id"].as_str().expect("an id").to_owned()
 }
 
-/// Takes what comes until nothing does.
+/// Takes media until none comes any more.
 #[track_caller]
 fn drain(app: &App) {
     wait::until("nothing comes any more", || {
@@ -266,7 +266,7 @@ fn drain(app: &App) {
     });
 }
 
-/// The option counts from a reload on, for bridges that are made then, and the CLI shows it.
+/// After a reload the option affects new bridges, and the CLI shows it.
 fn reload(t: &Context) {
     let pair = || t.bridged("c(ulaw)", "c(ulaw)");
     let [(before, app), (_peer, ear)] = pair();
@@ -294,7 +294,7 @@ fn reload(t: &Context) {
     expect_technology(t, &again.id, "websocket");
 }
 
-/// What one says reaches the other in some form.
+/// What one application sends reaches the other in some form.
 #[track_caller]
 fn is_heard(from: &App, to: &App) {
     wait::until("the other hears something", || {
@@ -304,7 +304,7 @@ fn is_heard(from: &App, to: &App) {
     });
 }
 
-/// The numbers of the frames of [`numbered`] that come until `over`, and nothing comes any more; whatever else comes in
+/// The numbers of the frames of [`numbered`] that come until `over` and until no more media comes. Other media in
 /// between is left out.
 fn hear_until(app: &App, over: impl Fn() -> bool) -> Vec<usize> {
     let mut heard = Vec::new();
@@ -324,7 +324,7 @@ fn is_numbered(frame: &[u8]) -> bool {
     frame.chunks(FRAME / 2).all(is_tone)
 }
 
-/// None twice, and none before an earlier one.
+/// No frame comes twice, and none comes before an earlier one.
 #[track_caller]
 fn expect_in_order(numbers: &[usize]) {
     assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");

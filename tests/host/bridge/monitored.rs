@@ -1,4 +1,5 @@
-//! Monitor(), which Asterisk 20 has and later ones have not. It is no audiohook: the core's own read and write record for it.
+//! Monitor(), which Asterisk 20 has and later versions do not. It is not an audiohook: the core records in its own read
+//! and write functions.
 
 use super::super::harness::{Context, InstanceConfig, Suite};
 use super::hooks::has_all;
@@ -14,9 +15,9 @@ fn instance() -> InstanceConfig {
     InstanceConfig::new().ami().module(MODULE)
 }
 
-/// What is recorded in a direct bridge is all that both sides said, none of it goes past the recording, and when that is over
-/// the bridge is direct again. The recorder fills gaps of its clock with silence, as they come on a machine that is busy: then
-/// the next recording counts.
+/// In a direct bridge the recording contains everything that both sides said: no frame bypasses it. Afterwards the
+/// bridge is direct again. The recorder fills gaps with silence by its clock, which happens on a busy machine: then the
+/// next recording counts.
 fn monitored(t: &Context) {
     t.allow_log("The deprecated module 'res_monitor.so'");
     let [(one, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");

@@ -1,4 +1,4 @@
-//! What it is for: the WebSocket channel's thread sleeps while its peer talks.
+//! The purpose of the technology: the thread of the WebSocket channel sleeps while its peer talks.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,17 +22,17 @@ fn queued(config: InstanceConfig) -> InstanceConfig {
     config.our_file("chan_websocket.conf", "[global]\ndirect_bridge = no\n")
 }
 
-/// Packets of one run.
+/// The packets of one run.
 const PACKETS: u16 = 100;
 
-/// How often each thread that works on channels has waited so far, by its number.
+/// How often each thread that serves channels has waited so far, by thread id.
 fn waits(t: &Context) -> BTreeMap<String, u64> {
     let tasks = fs::read_dir(format!("/proc/{}/task", t.asterisk.pid())).expect("tasks");
     let of_task = |task: std::io::Result<fs::DirEntry>| {
         let path = task.ok()?.path();
         let status = fs::read_to_string(path.join("status")).ok()?;
         let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
-        // Others have names: ours, and the timer of pjproject, which RTP brings along.
+        // Other threads have names: ours, and the timer thread of pjproject, which RTP uses.
         let is_unnamed = fs::read_to_string(path.join("comm")).ok()?.trim() == "asterisk";
         is_unnamed.then_some(())?;
         Some((path.file_name()?.to_string_lossy().into_owned(), count.trim().parse().ok()?))
@@ -40,8 +40,8 @@ fn waits(t: &Context) -> BTreeMap<String, u64> {
     tasks.filter_map(of_task).collect()
 }
 
-/// Has a phone send packets of this kind, one each 20 ms, to an application that says nothing. How many threads woke for
-/// most of them.
+/// A phone sends packets of this kind every 20 ms to an application that sends nothing. Returns how many threads woke
+/// for most of them.
 fn awake(t: &Context, technology: &str, kind: u8, payload: &[u8]) -> usize {
     let (call, app) = t.incoming_app("c(ulaw)");
     call.wait_up();
@@ -63,19 +63,19 @@ fn awake(t: &Context, technology: &str, kind: u8, payload: &[u8]) -> usize {
     after.iter().map(woke).filter(|waits| *waits > u64::from(PACKETS) * 3 / 5).count()
 }
 
-/// The phone's own thread wakes, the application's does not.
+/// The phone's thread wakes; the application's thread does not.
 fn voice(t: &Context) {
     let awake = awake(t, "websocket", 0, &[0x55; 160]);
     assert_eq!(awake, t.either(2, 1));
 }
 
-/// Comfort noise means nothing to the driver.
+/// The driver does not use comfort noise.
 fn comfort_noise(t: &Context) {
     let awake = awake(t, "websocket", 13, &[0x40]);
     assert_eq!(awake, t.either(2, 1));
 }
 
-/// Without the option both wake.
+/// Without the option both threads wake.
 fn without(t: &Context) {
     assert_eq!(awake(t, "simple_bridge", 0, &[0x55; 160]), 2);
 }

@@ -1,4 +1,4 @@
-//! What everybody else notices while calls are being connected: another call's audio, ARI and the CLI.
+//! The effect of connecting calls on everything else: the audio of another call, ARI and the CLI.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::super::harness::Context;
 use super::super::harness::app::Item;
 
-/// The worst that befell each of them.
+/// The longest delay of each.
 #[derive(Debug, Clone, Copy)]
 pub struct Figures {
     /// The longest time between two frames of a call that plays back what its app says.
@@ -19,7 +19,7 @@ pub struct Figures {
     pub ari: Duration,
     /// The longest time that the CLI took to list the channels.
     pub cli: Duration,
-    /// The longest time by which a thread that has nothing to do with all this was late.
+    /// The longest delay of a thread that has nothing to do with Asterisk.
     pub machine: Duration,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for Figures {
 }
 
 impl Figures {
-    /// Fails the test when somebody was held up for longer than a busy machine explains.
+    /// Fails the test if something was delayed for longer than a busy machine explains.
     #[track_caller]
     pub fn expect_undisturbed(&self) {
         let noise = self.machine * 3;
@@ -43,7 +43,7 @@ impl Figures {
 
 const PTIME: Duration = Duration::from_millis(20);
 
-/// Ends the watching threads, also when the work panics: the scope waits for them.
+/// Ends the watching threads, even if the work panics: the scope waits for them.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -52,12 +52,12 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Does something while a call goes on, ARI is asked and the CLI is used.
+/// Does something while a call is up, ARI is asked and the CLI is used.
 pub fn during<T>(t: &Context, work: impl FnOnce() -> T) -> (T, Figures) {
     let (call, app) = t.incoming_echo("c(ulaw)");
     let over = AtomicBool::new(false);
     let goes_on = || !over.load(Ordering::SeqCst);
-    // What a slow answer is about is known when it comes, or when the time is over.
+    // A slow answer counts when it arrives, or when its time is over.
     let watch = |ask: &(dyn Fn() + Sync)| {
         let mut worst = Duration::ZERO;
         while goes_on() {
@@ -96,7 +96,7 @@ pub fn during<T>(t: &Context, work: impl FnOnce() -> T) -> (T, Figures) {
         });
         let ari = scope.spawn(|| watch(&ask_ari));
         let cli = scope.spawn(|| watch(&ask_cli));
-        // Until the audio has come round.
+        // Waits until the audio comes back.
         app.wait_item(Duration::from_secs(5), |item| matches!(item, Item::Media(_)).then_some(()));
         thread::sleep(Duration::from_millis(200));
         let start = Instant::now();

@@ -1,4 +1,4 @@
-//! Whatever connecting is at, the Dial timeout and a hangup end it at once.
+//! The Dial() timeout and a hangup end the connecting at once, in every phase.
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -23,8 +23,8 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// Two applications are dialled at once and both accept at the same moment; one of them hears that it has lost the race by a
-/// close frame, and no connection is reset.
+/// Two applications are dialled at once and both accept at the same moment. The one that loses the race gets a close
+/// frame, and no connection is reset.
 fn race(t: &Context) {
     const RACES: usize = 50;
     let both_asked = Arc::new(Barrier::new(2));
@@ -55,7 +55,7 @@ fn race(t: &Context) {
     assert_eq!(endings, BTreeMap::from([(wanted, 2 * RACES)]));
 }
 
-/// On a machine that is busy with other tests; each phase would last a minute.
+/// On a machine that is busy with other tests. Each phase would last a minute.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
 const IN_TURN: &str = "the C module asks the second server when the first one has answered (1)";
@@ -72,7 +72,7 @@ enum Phase {
     BetweenAttempts,
 }
 
-/// Somebody who keeps a call in a phase.
+/// A server or a listener that keeps a call in a phase.
 enum Keeper {
     NameServer,
     Hole(Hole),
@@ -95,7 +95,7 @@ impl Phase {
         }
     }
 
-    /// A client whose calls stay in this phase for a minute.
+    /// Makes a client whose calls stay in this phase for a minute.
     fn client(self, t: &Context) -> (Keeper, String) {
         let minute = ("connection_timeout", "60000");
         let silent = || Peer::listen(|_| {});
@@ -131,7 +131,7 @@ impl Phase {
 }
 
 impl Keeper {
-    /// Waits until a call is kept.
+    /// Waits until a call is in the phase.
     fn wait_kept(&self) {
         match self {
             Self::NameServer | Self::Nobody => std::thread::sleep(Duration::from_millis(200)),
@@ -152,10 +152,10 @@ impl Keeper {
     }
 }
 
-/// Whether there is a socket that has sent its SYN to this address and waits.
+/// Whether a socket has sent its SYN to this address and waits for an answer.
 fn connecting(to: SocketAddr) -> bool {
     let sockets = std::fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
-    // As the kernel writes it: 0100007F:1F90 and SYN_SENT.
+    // In the kernel's format: 0100007F:1F90 and SYN_SENT.
     let wanted = format!(" 0100007F:{:04X} 02 ", to.port());
     sockets.contains(&wanted)
 }
@@ -180,7 +180,7 @@ fn hangup(t: &Context, phase: Phase) {
     expect_forgotten(t, &keeper, &client, start);
 }
 
-/// The channel is gone at once, and its connection.
+/// The channel and its connection are gone at once.
 #[track_caller]
 fn expect_forgotten(t: &Context, keeper: &Keeper, client: &str, since: Instant) {
     let name = format!("WebSocket/{client}/");
@@ -190,7 +190,7 @@ fn expect_forgotten(t: &Context, keeper: &Keeper, client: &str, since: Instant) 
     keeper.expect_closed();
     let took = since.elapsed();
     assert!(took < AT_ONCE, "it took {took:?}");
-    // Nobody asked why.
+    // The call is over, so its failure is not reported.
     allow_failure(t);
     assert!(!t.log_contains(&["connection failed", &name]));
 }

@@ -1,4 +1,4 @@
-//! `websocket check`: what the CLI says of a client's server, step by step.
+//! `websocket check`: what the CLI reports about a client's server, step by step.
 
 use std::fs;
 use std::io::Read as _;
@@ -37,7 +37,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("connect/check/none", WHY, none).private_from(with_globals);
 }
 
-/// With a global variable, and with the function of the shell.
+/// An instance with a global variable, and with the function SHELL().
 fn with_globals() -> InstanceConfig {
     instance().module("func_shell").dialplan("[globals]\nTENANT = t 1\n")
 }
@@ -46,7 +46,7 @@ fn check(t: &Context, client: &str) -> String {
     t.asterisk.cli(&format!("websocket check {client}"))
 }
 
-/// The steps and what came of each, in their order; and the last line.
+/// The steps and their results, in order; and the last line.
 fn steps(text: &str) -> (Vec<(&str, &str)>, &str) {
     let lines = text.lines().filter_map(|line| line.strip_prefix("  "));
     let rows = lines.filter_map(|line| {
@@ -56,7 +56,7 @@ fn steps(text: &str) -> (Vec<(&str, &str)>, &str) {
     (rows.collect(), text.lines().last().unwrap_or_default())
 }
 
-/// The check succeeds, with these steps besides those that every check has.
+/// The check succeeds, with these steps in addition to those of every check.
 #[track_caller]
 fn expect_ok(t: &Context, client: &str, expected: &[&str]) -> String {
     let text = check(t, client);
@@ -68,7 +68,7 @@ fn expect_ok(t: &Context, client: &str, expected: &[&str]) -> String {
     text
 }
 
-/// The check fails at this step, and says why there and in its last line.
+/// The check fails at this step, and gives the reason there and in its last line.
 #[track_caller]
 fn expect_failed(t: &Context, client: &str, step: &str, why: &str) -> String {
     let text = check(t, client);
@@ -79,14 +79,14 @@ fn expect_failed(t: &Context, client: &str, step: &str, why: &str) -> String {
     text
 }
 
-/// No call is there, and none was.
+/// There is no call, and there was none.
 #[track_caller]
 fn expect_no_call(t: &Context) {
     assert!(t.asterisk.cli("websocket show channels").contains("\n0 WebSocket channels\n"));
     assert!(t.asterisk.cli("core show channels count").contains("0 active channels"));
 }
 
-/// The server sees a WebSocket that is closed with 1000 before anything is said.
+/// The server sees a WebSocket that is closed with 1000 before any message.
 fn plain(t: &Context) {
     let server = t.server(&[ONCE]);
     let text = expect_ok(t, &server.client, &["settings", "look-up", "TCP", "upgrade"]);
@@ -113,7 +113,7 @@ fn by_tls(t: &Context) {
     assert!(text.contains("trusted, its name not verified (verify_server_hostname = no), until "), "{text}");
 }
 
-/// By when the certificate has to be replaced: what openssl says of it.
+/// The date by which the certificate has to be replaced, as openssl gives it.
 fn expiry(t: &Context) {
     for (listener, options) in [("plain", &[tls::CA][..]), ("expired", &[("verify_server_cert", "no")])] {
         let server = tls::server(t, &tls::uri(listener), options);
@@ -164,7 +164,7 @@ fn by_proxy(t: &Context) {
     assert_eq!(wrong.requests(), 0);
 }
 
-/// What chan_websocket.conf adds: headers, a token, a URI. Nothing of it is shown.
+/// What chan_websocket.conf adds: headers, a token, a URI. Their values are not shown.
 fn section(t: &Context) {
     let token = t.asterisk.folder().join("etc/check_token");
     fs::write(&token, "hush4711").expect("token");
@@ -194,7 +194,8 @@ fn section(t: &Context) {
     assert!(text.contains("No such file or directory"), "{text}");
 }
 
-/// A function may do something: it is not called. A host that comes of a channel's variable is none here.
+/// A function may have side effects, so it is not called. A host that depends on a channel's variable cannot be
+/// checked.
 fn functions(t: &Context) {
     let server = t.server(&[ONCE]);
     let made = t.asterisk.inside("etc/made_by_a_check");
@@ -211,7 +212,7 @@ fn functions(t: &Context) {
     assert!(text.contains("empty, because a check has no channel: ${BOT_HOST}\n"), "{text}");
 }
 
-/// All addresses of a name; those that do not do are named, too.
+/// All addresses of a name, including those that do not work.
 fn name(t: &Context) {
     let server = t.server(&[ONCE, ("uri", "ws://many.test:{port}/media")]);
     let (port, text) = (server.address.port(), check(t, &server.client));
@@ -220,7 +221,7 @@ fn name(t: &Context) {
     for last in 1..=5 {
         assert!(line.contains(&format!("127.0.0.{last}:{port}")), "{text}");
     }
-    // Nobody listens on these.
+    // These addresses have no listener.
     let server = t.server(&[ONCE, ("uri", "ws://four.test:{port}/media")]);
     let (port, text) = (server.address.port(), check(t, &server.client));
     let (rows, verdict) = steps(&text);
@@ -242,7 +243,7 @@ fn name(t: &Context) {
     }
 }
 
-/// What the server says instead of 101; asked once, however often a call would.
+/// The server's answers other than 101. The check asks once, however often a call would ask.
 fn refusals(t: &Context) {
     for (status, why) in [
         (401, "the server does not accept the credentials (401)"),
@@ -285,14 +286,14 @@ fn certificates(t: &Context) {
     );
 }
 
-/// Who accepts and says nothing: bounded by handshake_timeout, which a section of the client's may set.
+/// A server that accepts and sends nothing: handshake_timeout limits the wait, and the client's section may set it.
 fn silent(t: &Context) {
     let server = t.server_with(&[ONCE], |_, _| Reply::Silence);
     t.asterisk.add_connection(&server.client, &[("handshake_timeout", "300")]);
     let began = Instant::now();
     expect_failed(t, &server.client, "upgrade", "did not come within 300 ms (handshake_timeout)");
     assert!(began.elapsed() >= Duration::from_millis(300));
-    // It is left in order: the end of the stream, and no reset.
+    // The connection ends in order: the end of the stream, and no reset.
     let mut rest = Vec::new();
     server.silent(0).read_to_end(&mut rest).expect("the end of the stream");
     assert_eq!(rest, b"");
@@ -307,7 +308,7 @@ fn unreachable(t: &Context) {
     expect_failed(t, &client, "TCP", "within 200 ms (connection_timeout)");
 }
 
-/// What is wrong before anything is connected to.
+/// Errors that are found before the check connects.
 fn settings(t: &Context) {
     expect_failed(
         t,
@@ -366,7 +367,7 @@ fn completion(t: &Context) {
     assert!(!offered(&format!("websocket check {first} "), "").contains(&second));
 }
 
-/// A section that Asterisk has refused, one that it passes over, and one that it has not read yet.
+/// A section that Asterisk has refused, one that it ignores, and one that it has not read yet.
 fn refused_by_asterisk(t: &Context) {
     let there = client(t, &[("uri", "ws://127.0.0.1:1/")]);
     t.allow_log("config");
@@ -386,7 +387,7 @@ fn refused_by_asterisk(t: &Context) {
     assert!(text.lines().last().is_some_and(|line| line.contains("wrong: Asterisk has refused")), "{text}");
 }
 
-/// All clients that calls are made to; what others of Asterisk's modules connect to is left alone.
+/// All clients that calls are made to. The servers of Asterisk's other modules are not checked.
 fn all(t: &Context) {
     let servers: Vec<AppServer> = (0..20).map(|_| t.server(&[ONCE])).collect();
     let text = t.asterisk.cli("websocket check");

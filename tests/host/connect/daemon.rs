@@ -1,4 +1,4 @@
-//! Servers of other people's that run in the sandbox: Debian's nginx, HAProxy, tinyproxy and Prometheus.
+//! Other servers that run in the sandbox: Debian's nginx, HAProxy, tinyproxy and Prometheus.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -11,12 +11,12 @@ use super::super::harness::sandbox::Mounts;
 use super::super::harness::{ports, process, sandbox, wait};
 use super::{LOCALHOST, pki};
 
-/// One of them. It ends when this is dropped, and at the latest with this process.
+/// A running server. It ends when this is dropped, and at the latest with this process.
 #[derive(Debug)]
 pub struct Daemon {
     process: Child,
     folder: PathBuf,
-    /// The same folder as it sees it.
+    /// The path of the folder as the server sees it.
     inside: String,
     recipe: Recipe,
     ports: Vec<u16>,
@@ -27,16 +27,16 @@ pub struct Daemon {
 pub struct Recipe {
     /// Program and arguments; `{}` stands for its folder, `{port}` for its first port.
     pub command: &'static [&'static str],
-    /// Its configuration's file name.
+    /// The name of its configuration file.
     pub config: &'static str,
-    /// Its log's file name. What it prints is in there, too.
+    /// The name of its log file. Its output goes there, too.
     pub log: &'static str,
-    /// What it has that the sandbox has not.
+    /// The mounts that it needs and the sandbox does not have.
     pub mounts: Mounts,
 }
 
 impl Daemon {
-    /// Starts one with as many ports of its own as asked for. `config` makes its configuration of its folder and them.
+    /// Starts a server with this many free ports. `config` makes its configuration from its folder and the ports.
     pub fn start(recipe: &Recipe, count: usize, config: impl Fn(&str, &[u16]) -> String) -> (Self, Vec<u16>) {
         for _ in 0..3 {
             let ports: Vec<u16> = (0..count).map(|_| ports::free()).collect();
@@ -47,7 +47,7 @@ impl Daemon {
         panic!("{} found its ports taken three times", recipe.command[0]);
     }
 
-    /// `None` if somebody else has taken a port.
+    /// `None` if another process has taken a port.
     fn try_start(recipe: &Recipe, ports: &[u16], config: impl Fn(&str, &[u16]) -> String) -> Option<Self> {
         let (folder, inside) = sandbox::instance_folder();
         fs::write(folder.join(recipe.config), config(&inside, ports)).expect("configuration");
@@ -64,7 +64,7 @@ impl Daemon {
         None
     }
 
-    /// Waits until it listens on all of its ports. False: it has ended.
+    /// Waits until it listens on all of its ports. False if it has ended.
     fn listens(&mut self) -> bool {
         let listens = |port: &u16| TcpStream::connect((LOCALHOST, *port)).is_ok();
         let ready = wait::poll(wait::PATIENCE, || match self.process.try_wait().expect("wait") {
@@ -74,7 +74,7 @@ impl Daemon {
         ready == Some(true)
     }
 
-    /// It is killed, with all of its connections.
+    /// Kills it, with all of its connections.
     pub fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -92,7 +92,7 @@ impl Daemon {
         fs::read_to_string(self.folder.join(self.recipe.log)).unwrap_or_default()
     }
 
-    /// HAProxy's answer to a command of its operator's.
+    /// HAProxy's answer to a command on its admin socket.
     #[track_caller]
     pub fn admin(&self, command: &str) -> String {
         let mut socket = UnixStream::connect(self.folder.join("admin.sock")).expect("HAProxy's admin socket");
@@ -122,7 +122,7 @@ impl Drop for Daemon {
     }
 }
 
-/// nginx with what `http` puts into the body of its `http` block.
+/// nginx; `http` gives the body of its `http` block.
 pub fn nginx(count: usize, http: impl Fn(&[u16]) -> String) -> (Daemon, Vec<u16>) {
     let recipe = Recipe {
         command: &["nginx", "-e", "{}/error.log", "-c", "{}/nginx.conf"],
@@ -143,7 +143,7 @@ pub fn nginx(count: usize, http: impl Fn(&[u16]) -> String) -> (Daemon, Vec<u16>
     })
 }
 
-/// HAProxy with TLS, a `frontend` that is to use the backend `apps`, and these lines in that backend. It listens to
+/// HAProxy with TLS, a `frontend` that uses the backend `apps`, and these lines in that backend. It accepts
 /// [`Daemon::admin`].
 pub fn haproxy(backend: &str) -> (Daemon, u16) {
     let recipe = Recipe {

@@ -1,4 +1,4 @@
-//! `fallback`: another client's server takes the call when this one's does not.
+//! `fallback`: another client's server takes the call when this client's server does not.
 
 use std::net::Shutdown;
 
@@ -104,7 +104,7 @@ fn to_tls(t: &Context) {
     arrives_at(t, &client(t, &[("uri", &uri), ONCE]), &[], "Connection refused", &spare);
 }
 
-/// Headers and token of the one are nothing to the other.
+/// The fallback does not get the headers and the token of the first client.
 fn own_section(t: &Context) {
     let (busy, spare) = (t.server_with(&[ONCE], |_, _| Reply::Refuse(503)), t.server(&[]));
     let section = [("header", "X-Of: spare ${UNIQUEID}"), ("bearer_token", "spares")];
@@ -126,7 +126,7 @@ fn all_attempts_first(t: &Context) {
     assert_eq!(busy.requests(), 3);
 }
 
-/// The cause is that of any failed connection; the log has each of them.
+/// The cause is that of any failed connection; the log has each failure.
 fn all_down(t: &Context) {
     allow_failure(t);
     let servers: Vec<_> = (0..3).map(|_| t.server_with(&[ONCE], |_, _| Reply::Refuse(503))).collect();
@@ -142,7 +142,7 @@ fn all_down(t: &Context) {
     assert!(servers.iter().all(|server| server.requests() == 1));
 }
 
-/// One that does not exist, then one that does.
+/// The first fallback does not exist, the second does.
 fn missing(t: &Context) {
     let (busy, spare) = (t.server_with(&[ONCE], |_, _| Reply::Refuse(503)), t.server(&[]));
     let nobody = t.unique("nobody");
@@ -154,7 +154,7 @@ fn missing(t: &Context) {
     t.wait_log(&["WARNING", &format!("websocket_client '{nobody}' does not exist"), &spare.client]);
 }
 
-/// A hangup while the first is waited for: nobody else is asked.
+/// A hangup while the first server is waited for: no other server is asked.
 fn hung_up(t: &Context) {
     let (silent, spare) = (t.server_with(&[], |_, _| Reply::Silence), t.server(&[]));
     t.asterisk.add_connection(&silent.client, &[("fallback", &spare.client)]);
@@ -162,7 +162,7 @@ fn hung_up(t: &Context) {
     let _stream = silent.silent(0);
     call.hangup();
     call.ending();
-    // Another call to the same servers comes after whatever the first one still does.
+    // This call to the same servers comes after everything that the first call may still do.
     let accepts = Peer::listen(|stream| {
         let answer = read_request(stream);
         write(stream, answer);

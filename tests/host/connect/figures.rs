@@ -1,4 +1,4 @@
-//! How long servers that misbehave hold others up, with either module. With HOST_TABLE set the figures are printed.
+//! How long misbehaving servers delay everything else, with either module. With HOST_TABLE set the figures are printed.
 
 use std::env;
 use std::net::TcpStream;
@@ -38,12 +38,12 @@ pub fn tests(suite: &mut Suite) {
         .private_from(instance);
 }
 
-/// After this the servers let go: the C module would wait for as long as they do not.
+/// After this time the servers disconnect: the C module would wait for as long as they do not.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 type Behave = fn(&mut TcpStream);
 
-/// Name, scheme, and what they do.
+/// Name, scheme, and behaviour.
 const SERVERS: [(&str, &str, Behave); 5] = [
     ("accepts_and_never_reads", "ws", |_| {}),
     ("half_a_header", "ws", |s| {
@@ -58,8 +58,8 @@ const SERVERS: [(&str, &str, Behave); 5] = [
     ("half_a_server_hello", "wss", |s| write(s, [0x16, 3, 3, 0, 122, 2, 0, 0, 118, 3, 3, 1, 2, 3])),
 ];
 
-/// A party dials such a server and hangs up after a while. How long does ARI wait for a variable of the channel that is
-/// being connected, how long does the hangup take then, and what do others notice?
+/// A party dials such a server and hangs up after a while. Measures how long ARI then takes to return a variable of the
+/// channel that is being connected, how long the hangup takes, and what else is delayed.
 fn measure(t: &Context, name: &str, uri: &str, options: &[(&str, &str)]) {
     allow_failure(t);
     let ca = pki::FILES.path("root.crt");

@@ -1,4 +1,4 @@
-//! Finding out that an app is gone: TCP keepalives and WebSocket pings, on outgoing and incoming connections.
+//! Detecting that an app is gone: TCP keepalives and WebSocket pings, on outgoing and incoming connections.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -56,10 +56,10 @@ fn outgoing<'t>(t: &'t Context, options: &[(&str, &str)]) -> (Call<'t>, App) {
     (call, app)
 }
 
-/// Idle time, interval in seconds and probes of one socket.
+/// Idle time and interval in seconds, and the number of probes, of one socket.
 type Keepalives = (u64, u64, u32);
 
-/// The TCP keepalives of all sockets of Asterisk's that have them on.
+/// The TCP keepalives of all sockets of Asterisk that have them enabled.
 fn keepalives(t: &Context) -> Vec<Keepalives> {
     let pid = i32::try_from(t.asterisk.pid()).expect("pid");
     let process = pidfd_open(Pid::from_raw(pid).expect("pid"), PidfdFlags::empty()).expect("pidfd_open");
@@ -112,7 +112,7 @@ fn ping_times(app: &App) -> Vec<Instant> {
         .collect()
 }
 
-/// Answered pings come at their interval, and nothing else happens.
+/// Pings that are answered come at their interval, and have no other effect.
 fn pings(app: &App) {
     app.expect_quiet(Duration::from_millis(4300));
     let times = ping_times(app);
@@ -126,8 +126,8 @@ fn pings(app: &App) {
     }
 }
 
-/// Two pings without an answer, and one interval more for the second one's. (The app may still answer a ping that it
-/// waits for when it stops.)
+/// Two pings without an answer, and one more interval to wait for the second answer. (The app may still answer a ping
+/// that is outstanding when it stops reading.)
 fn missed(t: &Context, call: &Call<'_>, app: &App) {
     t.allow_log("WebSocket connection given up: the application answered none of 2 pings");
     app.stop_reading();

@@ -1,4 +1,4 @@
-//! Five hundred calls dialled in about a second: everybody else goes on, and each ends at its own deadline.
+//! Five hundred calls dialled in about a second: everything else continues, and each call ends at its own deadline.
 
 use std::collections::HashSet;
 use std::env;
@@ -18,9 +18,9 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("connect/many", BLOCKS, many).private_from(instance);
 }
 
-/// One after the other: they are enough for a machine with two cores.
+/// The kinds run one after the other: each is enough load for a machine with two cores.
 fn many(t: &Context) {
-    // The core's own notice that ARI has five hundred events to take at once.
+    // The core logs this when ARI has five hundred events to process at once.
     t.allow_log("queue reached 500 scheduled tasks");
     let before = t.asterisk.settled();
     for (name, dial) in KINDS {
@@ -28,7 +28,7 @@ fn many(t: &Context) {
         report(&format!("{name}: {others}"));
         others.expect_undisturbed();
     }
-    // Whatever a connection left behind would be there two thousand times.
+    // Anything that each connection left behind would be there two thousand times.
     let left = t.asterisk.settled();
     let count = |now: &Resources| format!("{} files and {} threads", now.files.len(), now.threads.len());
     report(&format!("{} before, {} after", count(&before), count(&left)));
@@ -69,7 +69,7 @@ fn dial_all(t: &Context, client: &str) -> HashSet<String> {
     ids
 }
 
-/// Each has failed, not before this time and not long after it, and the log says so for each.
+/// Each call has failed, not before this time and not long after it, and the log has a line for each.
 fn expect_all_failed(t: &Context, ids: &HashSet<String>, words: &str, after: Duration) {
     let ends = t.ari().wait_many("ChannelDestroyed", CALLS, |event| ids.contains(channel(event)));
     assert!(ends.iter().all(|event| event["cause"] == 3));
@@ -90,12 +90,12 @@ fn expect_all_failed(t: &Context, ids: &HashSet<String>, words: &str, after: Dur
     wait::until("each failure is in the log", || channels().len() >= CALLS);
 }
 
-/// The id of the channel that this event is about.
+/// The id of the channel in this event.
 fn channel(event: &Value) -> &str {
     event["channel"]["id"].as_str().unwrap_or_default()
 }
 
-/// How long the channel lived that this event is about.
+/// The lifetime of the channel in this event.
 fn lifetime(event: &Value) -> Duration {
     let read = |time: &Value| time_of_day(time.as_str().expect("a time"));
     let (from, to) = (read(&event["channel"]["creationtime"]), read(&event["timestamp"]));
@@ -103,7 +103,7 @@ fn lifetime(event: &Value) -> Duration {
     if to < from { to + day - from } else { to - from }
 }
 
-/// Of `2026-11-23T08:03:24.739+0000`.
+/// The time of day in `2026-11-23T08:03:24.739+0000`.
 fn time_of_day(text: &str) -> Duration {
     let time = text.get(11..23).expect("a time");
     let number = |range: std::ops::Range<usize>| time[range].parse::<u64>().expect("digits");
@@ -117,7 +117,7 @@ fn report(text: &str) {
     }
 }
 
-/// A server that accepts and says nothing.
+/// A server that accepts the connection and sends nothing.
 fn never_answered(t: &Context) -> Figures {
     allow_failure(t);
     let peer = Peer::listen(|_| {});
@@ -132,7 +132,7 @@ fn never_answered(t: &Context) -> Figures {
     others
 }
 
-/// A port where nobody listens; three attempts.
+/// A port without a listener; three attempts.
 fn refused(t: &Context) -> Figures {
     allow_failure(t);
     let uri = format!("ws://{LOCALHOST}:{}/media", ports::free());
@@ -144,7 +144,7 @@ fn refused(t: &Context) -> Figures {
     others
 }
 
-/// A server that needs a while for each: they wait in line, and all are connected in the end.
+/// A server that needs a while for each connection: the calls wait in line, and all are connected in the end.
 fn accepted_slowly(t: &Context) -> Figures {
     let peer = Peer::listen_slowly(Duration::from_millis(4), |stream| {
         let answer = read_request(stream);
@@ -156,7 +156,7 @@ fn accepted_slowly(t: &Context) -> Figures {
     connect_all(t, &client, &peer)
 }
 
-/// As many TLS handshakes, by way of nginx.
+/// As many TLS handshakes, through nginx.
 fn encrypted(t: &Context) -> Figures {
     let peer = Peer::listen(|stream| {
         let answer = read_request(stream);

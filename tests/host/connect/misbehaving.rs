@@ -1,4 +1,4 @@
-//! Servers that misbehave, phase by phase: what the call comes to, and what the log says of it.
+//! Servers that misbehave, phase by phase: how the call ends, and what the log says.
 
 use std::io::Read;
 use std::net::{Shutdown, TcpStream};
@@ -38,7 +38,7 @@ const HANGS: &str = "the C module waits for ever, with locks held (1)";
 
 type Behave = fn(&mut TcpStream);
 
-/// Answers that make no WebSocket, each with an end, and what ours says of them.
+/// Answers that do not upgrade to WebSocket, each followed by the end of the connection, and what ours logs about them.
 const ANSWERING: [(&str, Behave, &str); 24] = [
     ("status_401", |s| answer(s, "401 Unauthorized", ""), "the server does not accept the credentials (401)"),
     ("status_403", |s| answer(s, "403 Forbidden", ""), "the server forbids it (403)"),
@@ -189,7 +189,7 @@ fn ending(behave: Behave) -> Peer {
 
 const SECRETS: [(&str, &str); 2] = [("username", "joe"), ("password", "hush")];
 
-/// A client of this server, with a password that nobody must see.
+/// A client for this server, with a password that must not be shown.
 fn client_of(t: &Context, scheme: &str, peer: &Peer, options: &[(&str, &str)]) -> String {
     let uri = format!("{scheme}://jim:hush@{}/media?token=hush", peer.address);
     let mut all = vec![("uri", &*uri), ONCE, ("connection_timeout", "2000")];
@@ -217,7 +217,7 @@ fn answers(t: &Context, behave: Behave, words: &str) {
     assert_eq!(peer.visits(), 1);
 }
 
-/// Servers that get us nowhere: scheme, what they do, and what is waited for.
+/// Servers with which connecting does not progress: scheme, behaviour, and what the call waits for.
 const HANGING: [(&str, &str, Behave, &str); 8] = [
     ("silent", "ws", |_| {}, "the answer to the upgrade request did not come within 1000 ms"),
     (
@@ -268,10 +268,10 @@ const HANGING: [(&str, &str, Behave, &str); 8] = [
     ),
 ];
 
-/// A handshake record of 122 bytes, of which the first ones come.
+/// The first bytes of a handshake record of 122 bytes.
 const HALF_A_SERVER_HELLO: &[u8] = &[0x16, 3, 3, 0, 122, 2, 0, 0, 118, 3, 3, 1, 2, 3];
 
-/// handshake_timeout ends it, and the connection is closed.
+/// handshake_timeout ends the attempt, and the connection is closed.
 fn hangs(t: &Context, scheme: &str, behave: Behave, words: &str) {
     let peer = Peer::listen(behave);
     let client = client_of(t, scheme, &peer, &[("ca_list_file", &pki::FILES.path("root.crt"))]);
@@ -301,7 +301,7 @@ fn each_attempt(t: &Context) {
     assert_eq!(peer.visits(), 3);
 }
 
-/// Servers that are asked for TLS and speak something else, or nothing.
+/// Servers that should use TLS and send something else, or nothing.
 const SPEAKING_NO_TLS: [(&str, Behave, &str); 4] = [
     (
         "http",
@@ -347,7 +347,7 @@ fn no_tls(t: &Context, behave: Behave, words: &str) {
     peer.wait_ended();
 }
 
-/// A server that says with an alert what it does not like: here behind the handshake, as TLS 1.3 has it.
+/// A server that reports the fault with a TLS alert, here after the handshake, as TLS 1.3 does.
 fn alert(t: &Context) {
     let port = ports::free();
     let folder = pki::FILES.path("");
@@ -383,7 +383,7 @@ fn no_answer_to_syn(t: &Context) {
     assert!(took >= Duration::from_millis(700) && took < Duration::from_secs(5), "it took {took:?}");
 }
 
-/// A whole answer, a byte at a time.
+/// A valid answer, one byte at a time.
 fn byte_by_byte(t: &Context) {
     let peer = Peer::listen(|stream| {
         let answer = read_request(stream);
@@ -394,7 +394,7 @@ fn byte_by_byte(t: &Context) {
     call.wait_up();
 }
 
-/// The connection stands for a moment: the call ends as one that was lost.
+/// The connection is up for a moment: the call ends like one whose connection is lost.
 fn closed_behind_101(t: &Context) {
     let peer = ending(|stream| {
         let answer = read_request(stream);

@@ -1,4 +1,5 @@
-//! Outgoing connections as people run them: TLS, load balancers, proxies, name servers, and servers that misbehave.
+//! Outgoing connections as they are used in practice: TLS, load balancers, proxies, name servers, and servers that
+//! misbehave.
 
 pub mod bystander;
 mod cancel;
@@ -45,7 +46,7 @@ pub fn tests(suite: &mut Suite) {
     write_timeout::tests(suite);
 }
 
-/// The instance of these tests: names are looked up at our name server, and our authority is one of the system's.
+/// The instance of these tests: it uses our name server, and our authority is among the system's.
 fn instance() -> InstanceConfig {
     InstanceConfig::new()
         .resolver(name_server::address().into())
@@ -53,7 +54,7 @@ fn instance() -> InstanceConfig {
         .our_file("chan_websocket.conf", "[global]\nhandshake_timeout = 3000\n")
 }
 
-/// One attempt, so that a failure is soon known.
+/// One attempt, so that a failure is known soon.
 const ONCE: (&str, &str) = ("reconnect_attempts", "1");
 
 /// Adds a websocket_client with `media` as its subprotocol and these options, and returns its name.
@@ -79,7 +80,7 @@ fn unavailable() -> DialResult {
     DialResult { status: "CHANUNAVAIL".into(), cause: "3".into() }
 }
 
-/// What is logged when a connection does not come about; the others by what the C module uses for it.
+/// Allows what is logged when a connection fails: for the C module, the lines of what it uses to connect.
 fn allow_failure(t: &Context) {
     t.allow_log("connection failed");
     for source in ["res_websocket_client", "res_http_websocket", "http", "tcptls", "iostream", "netsock2"] {
@@ -87,7 +88,7 @@ fn allow_failure(t: &Context) {
     }
 }
 
-/// The dial fails with the cause of a failed connection, and a warning names the client. Ours has `words` in it.
+/// The dial fails with the cause of a failed connection, and a warning names the client. With ours it contains `words`.
 #[track_caller]
 fn expect_failure(t: &Context, client: &str, words: &[&str]) {
     allow_failure(t);
@@ -98,7 +99,7 @@ fn expect_failure(t: &Context, client: &str, words: &[&str]) {
 /// See [`expect_failure`].
 #[track_caller]
 fn expect_failure_logged(t: &Context, client: &str, words: &[&str]) {
-    // The name with what follows it: client-1 is not client-11.
+    // Includes the character after the name: client-1 is not client-11.
     let dialled = format!(" {client}/");
     let line = t.wait_log(&["WARNING", "connection failed to", &dialled]);
     if t.is_ours() {
@@ -108,15 +109,15 @@ fn expect_failure_logged(t: &Context, client: &str, words: &[&str]) {
     }
 }
 
-/// Whether this machine has an IPv6 address of its own: many a container has none.
+/// Whether this machine has an IPv6 address: many containers do not.
 fn has_ipv6() -> bool {
     TcpListener::bind("[::1]:0").is_ok()
 }
 
-/// Where the servers of these tests listen.
+/// The address that the servers of these tests listen on.
 const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-/// A listening socket whose queue is full: the kernel takes no notice of who connects.
+/// A listening socket whose queue is full: the kernel does not answer new connections.
 #[derive(Debug)]
 struct Hole {
     address: SocketAddr,
@@ -125,7 +126,7 @@ struct Hole {
 }
 
 impl Hole {
-    /// `None` if there is no such address.
+    /// `None` if the machine does not have this address.
     fn at(address: impl ToSocketAddrs) -> Option<Self> {
         let listener = TcpListener::bind(address).ok()?;
         rustix::net::listen(&listener, 0).expect("listen");

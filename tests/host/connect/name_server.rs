@@ -1,4 +1,4 @@
-//! A name server for the zone `test`: UDP, port 53, on an address of the loopback network that nobody else has.
+//! A name server for the zone `test`: UDP, port 53, on an address of the loopback network that is not used otherwise.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, LazyLock};
@@ -10,14 +10,14 @@ const AAAA: u16 = 28;
 const SERVER_FAILURE: u8 = 2;
 const NO_SUCH_NAME: u8 = 3;
 
-/// What the server does with a question.
+/// The server's answer to a question.
 struct Answer {
     delay: Duration,
     code: u8,
     addresses: Vec<IpAddr>,
 }
 
-/// What it knows. `None`: it says nothing.
+/// The answer for a name. `None`: the server does not answer.
 fn answer(name: &str) -> Option<Answer> {
     let now =
         |code, addresses: &[IpAddr]| Answer { delay: Duration::ZERO, code, addresses: addresses.to_vec() };
@@ -25,15 +25,15 @@ fn answer(name: &str) -> Option<Answer> {
     let v6 = IpAddr::from(Ipv6Addr::LOCALHOST);
     let labels: Vec<&str> = name.split('.').collect();
     Some(match labels.as_slice() {
-        // Nobody answers.
+        // No answer.
         ["silent", ..] => return None,
-        // After so many milliseconds.
+        // Answers after so many milliseconds.
         [slow, "slow", "test"] => {
             Answer { delay: Duration::from_millis(slow.parse().ok()?), ..now(0, &[v4(1)]) }
         }
         ["broken", "test"] => now(SERVER_FAILURE, &[]),
         ["empty", "test"] => now(0, &[]),
-        // Servers listen on the last one; whoever asks puts the IPv6 address first.
+        // Servers listen on the last address; the resolver puts the IPv6 address first.
         ["many", "test"] => now(0, &[v6, v4(5), v4(4), v4(3), v4(2), v4(1)]),
         ["four", "test"] => now(0, &[v4(5), v4(4), v4(3), v4(2)]),
         ["both", "test"] => now(0, &[v6, v4(1)]),
@@ -42,7 +42,7 @@ fn answer(name: &str) -> Option<Answer> {
     })
 }
 
-/// Where it listens. Started by the first one who asks.
+/// The address of the server. The first caller starts it.
 pub fn address() -> Ipv4Addr {
     static ADDRESS: LazyLock<Ipv4Addr> = LazyLock::new(start);
     *ADDRESS
@@ -121,7 +121,7 @@ fn encode(id: &[u8], question: &[u8], kind: u16, answer: &Answer) -> Vec<u8> {
     for address in data {
         message.extend([0xc0, 12]);
         message.extend(kind.to_be_bytes());
-        // Class IN, not to be kept.
+        // Class IN, TTL 0.
         message.extend([0, 1, 0, 0, 0, 0, 0, u8::try_from(address.len()).expect("short")]);
         message.extend(address);
     }

@@ -1,4 +1,4 @@
-//! Name look-up, with a name server of our own.
+//! Name look-up, with our own name server.
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ pub fn tests(suite: &mut Suite) {
         .shares("connect", instance);
 }
 
-/// The URI of a server on a port of its own, reached by this name.
+/// The URI of a server on a free port, reached by this name.
 fn uri(name: &str) -> String {
     format!("ws://{name}:{{port}}/media")
 }
@@ -50,7 +50,7 @@ fn connects(t: &Context, name: &str) {
     assert_eq!(server.request(0).header("Host"), Some(&*format!("{name}:{}", server.address.port())));
 }
 
-/// Behind the addresses where nobody listens there is one where somebody does.
+/// The last of the addresses has a listener; those before it do not.
 fn first_refuses(t: &Context, name: &str) {
     let server = t.server(&[("uri", &uri(name)), ONCE]);
     if t.is_ours() || !has_ipv6() {
@@ -72,7 +72,7 @@ fn all_refuse(t: &Context) {
     );
 }
 
-/// The first address takes the SYN and says nothing: the next one is tried after connection_timeout.
+/// The first address does not answer the SYN: the next one is tried after connection_timeout.
 fn first_hangs(t: &Context) {
     let server = t.server(&[("uri", &uri("both.test")), ONCE, ("connection_timeout", "300")]);
     let Some(_hole) = super::Hole::at(("::1", server.address.port())) else {
@@ -88,7 +88,7 @@ fn first_hangs(t: &Context) {
     assert!(took >= Duration::from_millis(300) && took < Duration::from_secs(6), "it took {took:?}");
 }
 
-/// A name server that says nothing holds up this call alone, and not for longer than handshake_timeout.
+/// A name server that does not answer delays only this call, and for no longer than handshake_timeout.
 fn silent(t: &Context) {
     let client = client(t, &[("uri", "ws://silent.test:80/media"), ONCE]);
     t.asterisk.add_connection(&client, &[("handshake_timeout", "2000")]);

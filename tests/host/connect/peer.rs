@@ -1,4 +1,4 @@
-//! Servers by hand: what they do with a connection is the test's.
+//! Servers by hand: the test says what they do with a connection.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ use super::LOCALHOST;
 #[derive(Debug)]
 struct Visit {
     stream: TcpStream,
-    /// When the other end closed it.
+    /// When the other end closed the connection.
     ended: Option<Instant>,
 }
 
@@ -29,18 +29,18 @@ struct Shared {
 /// A listening socket. Each connection has a thread, which does what the test says and then reads until the end.
 #[derive(Debug)]
 pub struct Peer {
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
     shared: Arc<Shared>,
 }
 
 impl Peer {
-    /// Listens on a port of its own.
+    /// Listens on a free port.
     pub fn listen(behave: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Self {
         Self::listen_slowly(Duration::ZERO, behave)
     }
 
-    /// The same, with a pause before each connection that is accepted and room for many that wait for it.
+    /// Like [`Peer::listen`], with a pause before each accept and a long queue of waiting connections.
     pub fn listen_slowly(pause: Duration, behave: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((LOCALHOST, 0)).expect("listen");
         rustix::net::listen(&listener, 1024).expect("listen");
@@ -75,7 +75,7 @@ impl Peer {
         wait::until("Asterisk connects", || self.visits() >= count);
     }
 
-    /// Waits for the other end to close all connections; when the last one was.
+    /// Waits until the other end has closed all connections. Returns when it closed the last one.
     #[track_caller]
     pub fn wait_ended(&self) -> Instant {
         let ended = || self.shared.visits.lock().iter().map(|visit| visit.ended).collect::<Option<Vec<_>>>();
@@ -126,7 +126,7 @@ pub fn read_request(stream: &mut TcpStream) -> String {
     )
 }
 
-/// Writes; the other end may be gone.
+/// Writes bytes. The other end may be gone.
 pub fn write(stream: &mut TcpStream, bytes: impl AsRef<[u8]>) {
     let _ = stream.write_all(bytes.as_ref());
 }
@@ -145,6 +145,6 @@ pub fn trickle(stream: &mut TcpStream, bytes: &[u8], pause: Duration) {
 /// Ends the connection with a TCP reset.
 pub fn reset(stream: &TcpStream) {
     rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO)).expect("linger");
-    // The state with which close(2) resets; other handles do not matter then.
+    // connect(2) with AF_UNSPEC resets the connection; other handles to it do not matter.
     let _ = rustix::net::connect_unspec(stream);
 }

@@ -1,4 +1,4 @@
-//! What a client's section says anew in each call: headers, a token, a URI with values.
+//! What a client's section sets for each call: headers, a token, a URI with values.
 
 mod hosts;
 mod nginx;
@@ -41,7 +41,7 @@ pub fn tests(suite: &mut Suite) {
     waiting::tests(suite);
 }
 
-/// With functions of callers, and those of the shell; `named` dials as a caller of this name.
+/// With functions of the caller, and SHELL(); `named` dials as a caller of this name.
 fn with_functions() -> InstanceConfig {
     instance().module("func_callerid").module("func_shell").dialplan(
         "exten => named,1,Set(CALLERID(name)=${NAME})\n same => n,Goto(dial,1)\n\
@@ -51,7 +51,7 @@ fn with_functions() -> InstanceConfig {
 
 static PROXY: LazyLock<(Daemon, u16)> = LazyLock::new(|| tinyproxy(""));
 
-/// The dial fails as Asterisk's own cause 38 does.
+/// The dial fails as with Asterisk's own cause 38.
 fn unavailable() -> DialResult {
     DialResult { status: "CHANUNAVAIL".into(), cause: "38".into() }
 }
@@ -65,13 +65,13 @@ fn caller<'t>(t: &'t Context, client: &str, name: &str) -> Call<'t> {
     dial.iter().fold(call, |call, (name, value)| call.variable(name, value)).originate()
 }
 
-/// All values of a header, in their order.
+/// All values of a header, in order.
 fn values<'h>(head: &'h Head, name: &str) -> Vec<&'h str> {
     let named = head.headers.iter().filter(|(header, _)| header.eq_ignore_ascii_case(name));
     named.map(|(_, value)| value.as_str()).collect()
 }
 
-/// Headers and token reach the server, by way of a proxy too, and the call is as any other.
+/// Headers and token reach the server, also through a proxy, and the call works as usual.
 fn carries(t: &Context, uri: &str, by_proxy: bool) {
     let server = tls::server(t, uri, &[tls::CA]);
     let proxy = format!("127.0.0.1:{}", PROXY.1);
@@ -113,13 +113,13 @@ fn carries(t: &Context, uri: &str, by_proxy: bool) {
     app.command("HANGUP");
     assert_eq!(app.expect_close(), 1000);
     if by_proxy {
-        // The proxy learns nothing but where to.
+        // The proxy gets only the target.
         let log = PROXY.0.log();
         assert!(log.contains("CONNECT ") && !log.contains("4711"), "{log}");
     }
 }
 
-/// The server of a section's URI; that of websocket_client.conf is not asked.
+/// The server of the section's URI is used; that of websocket_client.conf is not contacted.
 fn uri(t: &Context) {
     let (server, other) = (t.server(&[]), t.server(&[]));
     let uri = format!("ws://127.0.0.1:{}/calls/${{UNIQUEID}}/x?n=${{NAME}}&m=1", other.address.port());
@@ -133,7 +133,7 @@ fn uri(t: &Context) {
     assert_eq!(server.requests(), 0);
 }
 
-/// The certificate has to be for the host that has come of the values.
+/// The certificate has to match the host that results from the values.
 fn uri_by_tls(t: &Context) {
     let server = tls::server(t, "ws://127.0.0.1:1/", &[tls::CA]);
     let trusted = tls::trusted_uri().replace("{address}", &server.address.to_string());
@@ -150,13 +150,13 @@ fn uri_by_tls(t: &Context) {
     assert_eq!(server.requests(), 1);
 }
 
-/// A caller's name with quotes, 8-bit characters and 4 KB adds no header and no segment.
+/// A caller's name with quotes, 8-bit characters and 4 KB adds no header and no path segment.
 fn callers_names(t: &Context) {
     let server = t.server(&[]);
     let uri = format!("ws://{}/calls/${{CONNECTEDLINE(name)}}/media", server.address);
     let section = [("header", "X-Caller: ${CONNECTEDLINE(name)}"), ("uri", &*uri), ("header", "X-Last: 1")];
     t.asterisk.add_connection(&server.client, &section);
-    // Set() takes no more.
+    // The limit of Set().
     let long = "x".repeat(4095);
     let names = ["Joe", "\"Joe\" <1>", "Grüße \u{85} 日本", "a/b?c#d", "%0d%0aX-Admin: yes", &long];
     for (number, name) in names.into_iter().enumerate() {
@@ -173,7 +173,7 @@ fn callers_names(t: &Context) {
     }
 }
 
-/// Where a value has one the call is not made; the log names the header, and not the value.
+/// A value with a control character prevents the call; the log names the header but not the value.
 fn control_characters(t: &Context) {
     t.allow_log("the call is not made");
     let server = t.server(&[]);
@@ -187,12 +187,13 @@ fn control_characters(t: &Context) {
         assert!(!line.contains("hush") && !line.contains("Admin"), "{line}");
     }
     assert_eq!(server.requests(), 0);
-    // The next one is called as if nothing had been.
+    // The next call works as usual.
     let _call = caller(t, &server.client, "Joe");
     server.accept().expect_media_start();
 }
 
-/// Bytes that are no UTF-8, from a telephone network of an older age, are sent as they are in a header, and encoded in a URI.
+/// Bytes that are not UTF-8, as from an old telephone network, are sent unchanged in a header, and percent-encoded in a
+/// URI.
 fn no_utf8(t: &Context) {
     let server = t.server(&[]);
     let uri = format!("ws://{}/calls/${{SHELL(printf 'Gr\\374\\337e')}}/media", server.address);
@@ -201,12 +202,12 @@ fn no_utf8(t: &Context) {
     let _call = t.call(&dial_string(&server.client)).originate();
     server.accept().expect_media_start();
     let head = server.request(0);
-    // As the test's server shows what is no UTF-8.
+    // The test's server shows bytes that are not UTF-8 like this.
     assert_eq!(values(&head, "X-Caller"), ["Gr\u{fffd}\u{fffd}e"]);
     assert_eq!(head.target, "/calls/Gr%FC%DFe/media");
 }
 
-/// A NUL ends a value, as it does everywhere in Asterisk: no byte of what stands behind it is sent. (ARI takes no name with one.)
+/// A NUL ends a value, as everywhere in Asterisk: no byte after it is sent. (ARI does not accept a name with a NUL.)
 fn nul(t: &Context) {
     let server = t.server(&[]);
     let uri = format!("ws://{}/calls/${{SHELL(printf 'Joe\\000/..')}}/media", server.address);
@@ -219,7 +220,7 @@ fn nul(t: &Context) {
     assert_eq!(head.target, "/calls/Joe/media");
 }
 
-/// What the file has when the call is made; without one there is no attempt.
+/// The token is what the file contains when the call is made. Without the file no attempt is made.
 fn token_file(t: &Context) {
     let server = t.server(&[super::ONCE]);
     let file = format!("etc/{}.token", server.client);
@@ -243,7 +244,7 @@ fn token_file(t: &Context) {
     assert_eq!(server.requests(), 2);
 }
 
-/// There is one header for both.
+/// Both need the header Authorization.
 fn token_and_user(t: &Context) {
     allow_failure(t);
     let with = |options: &[(&str, &str)]| -> AppServer {

@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 
 use super::super::harness::sandbox;
 
-/// Key and certificate of all; see [`Files`].
+/// The key and all certificates; see [`Files`].
 pub static FILES: LazyLock<Files> = LazyLock::new(Files::make);
 
-/// A folder inside the sandbox. All certificates share `key.pem`; authorities have keys of their own.
+/// A folder inside the sandbox. All certificates share `key.pem`; the authorities have separate keys.
 #[derive(Debug)]
 pub struct Files {
     folder: PathBuf,
@@ -64,7 +64,7 @@ impl Files {
         );
         files.join("client_with_key", &["client.crt", "key.pem"]);
         files.join("address_with_key", &["address.crt", "key.pem"]);
-        // A folder of authorities, as ca_list_path wants it.
+        // A folder of authorities in the form that ca_list_path needs.
         fs::create_dir(files.folder.join("authorities")).expect("folder");
         fs::copy(files.folder.join("root.crt"), files.folder.join("authorities/root.pem")).expect("copy");
         files.openssl("rehash authorities");
@@ -86,7 +86,7 @@ impl Files {
         fs::write(self.folder.join(format!("{name}.crt")), all).expect("certificate");
     }
 
-    /// Runs `openssl` in the folder; what it prints.
+    /// Runs `openssl` in the folder. Returns its output.
     pub fn openssl(&self, arguments: &str) -> String {
         let output = Command::new("chroot")
             .arg(sandbox::root())

@@ -32,7 +32,7 @@ static OPEN: LazyLock<(Daemon, u16)> = LazyLock::new(|| tinyproxy(""));
 static GUARDED: LazyLock<(Daemon, u16)> = LazyLock::new(|| tinyproxy("BasicAuth jim hushhush\n"));
 static STRICT: LazyLock<(Daemon, u16)> = LazyLock::new(|| tinyproxy("ConnectPort 443\n"));
 
-/// The port of the proxy that wants credentials: `jim`, `hushhush`.
+/// The port of the proxy that requires credentials: `jim`, `hushhush`.
 pub fn guarded_port() -> u16 {
     GUARDED.1
 }
@@ -63,7 +63,7 @@ fn carries(t: &Context, proxy: &Proxy, uri: &str, options: &Options) {
     assert_eq!(app.collect_media(media.len()), media);
     app.command("HANGUP");
     assert_eq!(app.expect_close(), 1000);
-    // Not straight to the server: the proxy has it in its log.
+    // The connection goes through the proxy: it is in the proxy's log.
     let target = uri.split('/').nth(2).unwrap_or_default();
     let connect = format!("CONNECT {}", target.replace("{port}", &server.address.port().to_string()));
     assert!(daemon.log().contains(&connect), "no {connect} in the proxy's log:\n{}", daemon.log());
@@ -84,7 +84,7 @@ fn nobody_behind_it(t: &Context) {
     expect_failure(t, &client, &["refused to connect us (50"]);
 }
 
-/// The proxy's name is looked up here, the server's over there.
+/// Asterisk resolves the proxy's name, the proxy that of the server.
 fn by_name(t: &Context) {
     let server = t.server(&[ONCE]);
     use_proxy(t, &server.client, &format!("both.test:{}", OPEN.1), &[]);
@@ -94,7 +94,7 @@ fn by_name(t: &Context) {
     call.wait_up();
 }
 
-/// The certificate has to be the server's, whoever is in between.
+/// The certificate has to be the server's; the proxy does not matter.
 fn wrong_certificate(t: &Context) {
     let server = tls::server(t, &tls::uri("other"), &[tls::CA]);
     use_proxy(t, &server.client, &format!("127.0.0.1:{}", OPEN.1), &[]);

@@ -1,4 +1,4 @@
-//! What calls cost besides processor time: files, threads, ports and memory, by the formulas of docs/scaling.md.
+//! The cost of calls besides processor time: files, threads, ports and memory, by the formulas of docs/scaling.md.
 
 use std::env;
 use std::fs;
@@ -12,24 +12,24 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("connect/scale", "what ours needs is what is asserted", scale).private_from(instance);
 }
 
-/// For each call whose other leg is an application of the dialplan.
+/// Files and threads for each call whose other leg is an application of the dialplan.
 const FILES: usize = 4;
 const THREADS: usize = 1;
 
-/// Sessions of the HTTP server, which come and go: a file and a thread each, however many calls there are.
+/// Sessions of the HTTP server, which come and go: a file and a thread each, independent of the number of calls.
 const SESSIONS: usize = 8;
 
-/// KiB of resident memory for each such call, at most, and whatever many calls cost together.
+/// The most KiB of resident memory for each such call, and for all calls together.
 const MEMORY_KIB: usize = 64;
 const MEMORY_ONCE_KIB: usize = 4 * 1024;
 
-/// The numbers of calls to look at, in rising order: HOST_SCALE, or one that the formulas were not made from.
+/// The numbers of calls to check, in rising order: HOST_SCALE, or a number from which the formulas were not derived.
 fn points() -> Vec<usize> {
     let points = env::var("HOST_SCALE").unwrap_or_else(|_| "150".to_owned());
     points.split(',').map(|point| point.parse().expect("HOST_SCALE: numbers with commas between")).collect()
 }
 
-/// What Asterisk has in use.
+/// Resources that Asterisk uses.
 struct Usage {
     files: usize,
     threads: usize,
@@ -45,7 +45,7 @@ fn usage(t: &Context) -> Usage {
     Usage { files: files.len(), threads: threads.len(), memory_kib }
 }
 
-/// Calls that carry media both ways, more and more of them.
+/// A rising number of calls that carry media both ways.
 fn scale(t: &Context) {
     t.allow_log("queue reached 500 scheduled tasks");
     let server = t.server(&[]);
@@ -56,7 +56,7 @@ fn scale(t: &Context) {
         app.expect_media_start();
         (call, app)
     };
-    // The first one starts threads that serve all.
+    // The first call starts threads that all calls share.
     let mut calls: Vec<(Call<'_>, App)> = vec![begin()];
     let echoes = |app: &App| {
         app.send_media(&[0x55; 320]);

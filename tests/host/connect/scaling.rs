@@ -1,4 +1,4 @@
-//! What docs/scaling.md promises: applications behind a load balancer, over wss, one of which is killed.
+//! The statements of docs/scaling.md: applications behind a load balancer, over wss; one of them is killed.
 
 use tempfile::TempDir;
 
@@ -12,17 +12,17 @@ pub fn tests(suite: &mut Suite) {
     suite.differs("connect/scaling/killed_app_server", "19", killed_app_server).shares("connect", instance);
 }
 
-/// One of the example applications, with a port of its own.
+/// One of the example applications, on a free port.
 pub struct AppServer {
-    /// It says what it does.
+    /// Its process and its output.
     pub program: Program,
-    /// Where it listens, by the loopback address.
+    /// Its address on the loopback network.
     pub address: String,
     _folder: TempDir,
 }
 
 impl AppServer {
-    /// Starts one of them, and waits until it listens.
+    /// Starts an application, and waits until it listens.
     pub fn start(script: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = ports::free();
@@ -32,7 +32,7 @@ impl AppServer {
         Self { program, address, _folder: folder }
     }
 
-    /// Takes as many calls as they are, and returns those of `calls` that it has.
+    /// Reads the start of `count` calls from its output, and returns those of `calls` that it has.
     fn its<'c, 't>(&self, calls: &'c [Call<'t>], count: usize) -> Vec<&'c Call<'t>> {
         let starts: Vec<String> = (0..count).map(|_| self.program.wait_line("MEDIA_START")).collect();
         let is_here =
@@ -41,7 +41,7 @@ impl AppServer {
     }
 }
 
-/// Its calls end; those of the other go on, and new ones go there.
+/// Its calls end; those of the other application continue, and new calls go there.
 fn killed_app_server(t: &Context) {
     let (one, other) = (AppServer::start("examples/python/app.py"), AppServer::start("examples/node/app.js"));
     let (_nginx, client) = tls::balanced_client(t, &[one.address.clone(), other.address.clone()]);
@@ -54,7 +54,7 @@ fn killed_app_server(t: &Context) {
     drop(one);
     for call in lost {
         let ending = call.ending();
-        // The C module has no cause for it (19).
+        // The C module sets no cause here (19).
         assert_eq!(ending.cause, t.either(0, 38));
     }
     for call in kept {

@@ -1,4 +1,4 @@
-//! Where the settings of a connection come from: realtime, and sections of chan_websocket.conf.
+//! The sources of a connection's settings: realtime, and sections of chan_websocket.conf.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -44,7 +44,7 @@ pub fn tests(suite: &mut Suite) {
 const CALL_TIME: &str = "the C module reads the settings when the channel is requested";
 const SECTION: &str = "the C module has no such sections";
 
-/// What the database has: objects as the curl driver of realtime wants them, with the time until the answer.
+/// The content of the database: objects in the format of the curl driver of realtime, with the delay of the answer.
 static OBJECTS: Mutex<Vec<(String, String, Duration)>> = Mutex::new(Vec::new());
 
 /// A database: `POST /realtime/single` with `id=<name>`.
@@ -97,7 +97,7 @@ fn realtime_instance() -> InstanceConfig {
         .file("sorcery.conf", "[res_websocket_client]\nwebsocket_client = realtime,websocket_client\n")
 }
 
-/// Puts a client into the database, in place of one of this name.
+/// Puts a client into the database, and replaces one of the same name.
 fn store(client: &str, uri: &str, delay: Duration) {
     let fields =
         [("id", client), ("connection_type", "per_call_config"), ("protocols", "media"), ("uri", uri)];
@@ -132,7 +132,7 @@ fn realtime_unknown(t: &Context) {
     assert_eq!(answer.status, 500);
 }
 
-/// The channel is there before the database says where it is to go.
+/// The channel exists before the database returns the URI.
 fn realtime_at_call_time(t: &Context) {
     let (before, after) = (t.server(&[]), t.server(&[]));
     let client = t.unique("stored");
@@ -159,7 +159,7 @@ fn realtime_gone(t: &Context) {
     ]);
 }
 
-/// A database that takes its time holds up its own calls alone.
+/// A slow database delays only its own calls.
 fn realtime_slow(t: &Context) {
     let (slow, quick) = (t.server(&[]), t.server(&[]));
     let [slow_client, quick_client] = [&slow, &quick].map(|server| {
@@ -180,7 +180,7 @@ fn realtime_slow(t: &Context) {
     assert!(start.elapsed() >= Duration::from_millis(3000), "{:?}", start.elapsed());
 }
 
-/// A hangup does not wait for the database, and what that says later is of no interest any more.
+/// A hangup does not wait for the database, and a later answer is ignored.
 fn realtime_cancelled(t: &Context) {
     let server = t.server(&[]);
     let client = t.unique("stored");
@@ -198,7 +198,7 @@ fn realtime_cancelled(t: &Context) {
     assert_eq!(server.requests(), 0);
 }
 
-/// What is URI-encoded in the URI's user info is sent as it stands there.
+/// The user info of the URI is sent as it is written, URI-encoded or not.
 fn encoded_credentials(t: &Context) {
     let server = t.server(&[("uri", "ws://jo%40e:s%3Acret@{address}/media")]);
     let _call = t.call(&dial_string(&server.client)).originate();
@@ -207,7 +207,7 @@ fn encoded_credentials(t: &Context) {
     t.note(server.request(0).header("Authorization").unwrap_or_default());
 }
 
-/// A section is for the client of its name, and for calls made after the reload.
+/// A section applies to the client of its name, and to calls made after the reload.
 fn section(t: &Context) {
     let peer = Peer::listen(|_| {});
     let uri = format!("ws://{}/media", peer.address);
@@ -217,13 +217,13 @@ fn section(t: &Context) {
     peer.wait_visits(1);
     t.asterisk.add_connection(&with, &[("handshake_timeout", "400")]);
     expect_failure(t, &with, &["within 400 ms"]);
-    // Those of [global], for who was called before and for who has no section.
+    // The settings of [global], for a client without a section.
     let other = caller(t, &without, "10");
     assert_eq!((before.dial_result(), other.dial_result()), (unavailable(), unavailable()));
     super::expect_failure_logged(t, &without, &["within 3000 ms"]);
 }
 
-/// A section with an error in it is refused as a whole, and says so; without it the client is not called.
+/// A section with an error is refused as a whole, with an error in the log. Its client cannot be called then.
 fn section_with_error(t: &Context) {
     for expected in ["chan_websocket.conf: ", "Failed to allocate WebSocket channel pvt"] {
         t.allow_log(expected);
@@ -247,10 +247,10 @@ fn section_with_error(t: &Context) {
     assert_eq!(server.requests(), 0);
 }
 
-/// Nobody finds a password in the log, whatever is logged and whatever happens.
+/// The log never contains a password, at any level and whatever happens.
 fn secrets(t: &Context) {
     allow_failure(t);
-    // Everything at level debug, from us alone: all of Asterisk's would be too much for its logger.
+    // All debug messages, but only of our module: those of all of Asterisk would overload its logger.
     t.asterisk.cli("core set debug 0");
     t.asterisk.cli("core set debug 5 chan_websocket");
     t.asterisk.cli("core set verbose 0");
@@ -302,7 +302,7 @@ fn secrets(t: &Context) {
     let log = t.asterisk.log.since(mark);
     assert!(log.contains("DEBUG") && log.contains("attempt 1 of 2"), "no debug messages:\n{log}");
     let secrets = ["hush", "hu sh", "aHVza", "h1c2g"];
-    // The core's own messages at level verbose tell what was dialled.
+    // The core's own verbose messages contain the dial string.
     let leak = log
         .lines()
         .filter(|line| !line.contains("] VERBOSE["))

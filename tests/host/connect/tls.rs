@@ -1,4 +1,4 @@
-//! TLS, by nginx as terminator and as load balancer.
+//! TLS, with nginx as terminator and as load balancer.
 
 use std::sync::LazyLock;
 
@@ -35,7 +35,7 @@ pub fn tests(suite: &mut Suite) {
     suite.same("connect/tls/balancer_without_servers", without_servers).shares("connect", instance);
 }
 
-/// What nginx listens with: name, and its `ssl_` directives besides the key.
+/// The listeners of nginx: name, and `ssl_` directives other than the key.
 const LISTENERS: &[(&str, &str)] = &[
     ("plain", "ssl_certificate @plain.crt;"),
     ("common_name", "ssl_certificate @common_name.crt;"),
@@ -54,10 +54,10 @@ const LISTENERS: &[(&str, &str)] = &[
     ("wants_client", "ssl_certificate @plain.crt; ssl_verify_client on; ssl_client_certificate @root.crt;"),
 ];
 
-/// nginx with all of them. The first part of a path says which app's server it leads to: `/127.0.0.1:8000/media`.
+/// nginx with all listeners. The first part of a path is the address of the app's server: `/127.0.0.1:8000/media`.
 static TERMINATOR: LazyLock<(Daemon, Vec<u16>)> = LazyLock::new(|| {
     let folder = pki::FILES.path("");
-    // The last one is for two names: the first certificate is for who does not say which.
+    // The last port has two names: the first certificate is used for a client without SNI.
     nginx(LISTENERS.len() + 1, |ports| {
         let (by_name, ports) = ports.split_last().expect("ports");
         let server = |port: &u16, name: &str, directives: &str| {
@@ -85,7 +85,7 @@ fn port(listener: &str) -> u16 {
     ports[index]
 }
 
-/// One way to connect by way of nginx.
+/// One way to connect through nginx.
 struct Case {
     name: &'static str,
     listener: &'static str,
@@ -93,14 +93,14 @@ struct Case {
     to: &'static str,
     /// Options of the client; `@` stands for the folder with the certificates.
     options: &'static [(&'static str, &'static str)],
-    /// What the log says when it fails with ours; `None`: it connects.
+    /// What the log says if our module fails; `None` if it connects.
     fails: Option<&'static str>,
-    /// The number of the difference, where the C module fails and ours does not.
+    /// The number of the difference, if the C module fails and ours does not.
     differs: Option<&'static str>,
 }
 
 const TLS: (&str, &str) = ("tls_enabled", "yes");
-/// Our authority is trusted.
+/// Trusts our authority.
 pub const CA: (&str, &str) = ("ca_list_file", "@root.crt");
 const NO_CERT: (&str, &str) = ("verify_server_cert", "no");
 const NO_NAME: (&str, &str) = ("verify_server_hostname", "no");
@@ -114,7 +114,7 @@ const fn connects(
     Case { name, listener, to, options, fails: None, differs: None }
 }
 
-/// Where the C module fails.
+/// A case in which the C module fails.
 const fn ours_connects(
     name: &'static str,
     listener: &'static str,
@@ -261,7 +261,7 @@ impl Case {
             eprintln!("connect/tls/{}: this machine has no IPv6, nothing tested", self.name);
             return;
         }
-        // What ours says when it goes on without.
+        // Ours logs this when it connects without the certificate.
         t.allow_log("connecting without a client certificate");
         let uri = format!("{}:{}/{{address}}/media", self.to, port(self.listener));
         let server = server(t, &uri, self.options);
@@ -273,17 +273,17 @@ impl Case {
     }
 }
 
-/// The path to an app's server by way of this listener, whose certificate ought to be for app.test.
+/// The path to an app's server through this listener, whose certificate should be for app.test.
 pub fn uri(listener: &str) -> String {
     format!("wss://app.test:{}/{{address}}/media", port(listener))
 }
 
-/// The same, with a certificate that is in order.
+/// The path through a listener with a valid certificate.
 pub fn trusted_uri() -> String {
     uri("plain")
 }
 
-/// An app's server that is reached by this URI.
+/// An app's server with this URI.
 pub fn server(t: &Context, uri: &str, options: &[(&str, &str)]) -> AppServer {
     let folder = pki::FILES.path("");
     let options: Vec<_> = options.iter().map(|(name, value)| (*name, value.replace('@', &folder))).collect();
@@ -300,7 +300,7 @@ fn connect(t: &Context, server: &AppServer) {
     assert_eq!(server.request(0).target, "/media");
 }
 
-/// An app's server behind a listener whose certificate is in order.
+/// An app's server behind a listener with a valid certificate.
 fn trusted(t: &Context) -> AppServer {
     server(t, &trusted_uri(), &[TLS, CA])
 }
@@ -322,7 +322,7 @@ fn audio(t: &Context) {
     assert_eq!(app.expect_close(), 1000);
 }
 
-/// What the app sends in one write is in one TLS record, and there is no more to come that would wake us.
+/// The app sends everything in one write and so in one TLS record; no later data would wake the reader.
 fn burst(t: &Context) {
     let server = trusted(t);
     let call = t.call(&dial_string(&server.client)).extension("echo").originate();
@@ -339,7 +339,7 @@ fn burst(t: &Context) {
     assert_eq!(app.expect_event("MEDIA_MARK_PROCESSED").get("correlation_id"), "end");
 }
 
-/// A list of authorities that is replaced counts for the next call.
+/// A replaced list of authorities is used by the next call.
 fn renewed_file(t: &Context) {
     let file = t.asterisk.folder().join("etc/authorities.crt");
     let path = sandbox::inside(&file);
@@ -361,8 +361,8 @@ fn renewed_file(t: &Context) {
     call.wait_up();
 }
 
-/// A record that begins with the 101 and goes on with many messages: OpenSSL has them all at once, the socket has nothing
-/// more.
+/// A record that begins with the 101 and continues with many messages: OpenSSL has all of them at once, and the socket
+/// has no more data.
 fn behind_handshake(t: &Context) {
     let (listener, port) = tls_listener();
     let (uri, ca) = (format!("wss://app.test:{port}/media"), pki::FILES.path("root.crt"));
@@ -387,14 +387,14 @@ fn behind_handshake(t: &Context) {
     drop(call);
 }
 
-/// A TLS server for one connection: what is written to the stream goes out as one record.
+/// A TLS server for one connection. What is written to the stream is sent as one record.
 fn tls_listener() -> (Stream, u16) {
     let folder = pki::FILES.path("");
     let (cert, key) = (format!("{folder}plain.crt"), format!("{folder}key.pem"));
     Stream::tls_listener(&cert, &key).expect("openssl s_server")
 }
 
-/// nginx in front of these servers, reached at this port.
+/// nginx as a load balancer in front of these servers, and its port.
 fn balancer(servers: &[String]) -> (Daemon, u16) {
     let folder = pki::FILES.path("");
     let servers: String = servers.iter().map(|server| format!("server {server};\n")).collect();
@@ -417,7 +417,7 @@ pub fn balanced_client(t: &Context, servers: &[String]) -> (Daemon, String) {
     (daemon, client)
 }
 
-/// Two apps share the calls; each has its own to the end.
+/// Two apps share the calls; each call stays with its app to the end.
 fn balanced(t: &Context) {
     let (one, other) = (t.server(&[]), t.server(&[]));
     let (_nginx, client) = balanced_client(t, &[one.address.to_string(), other.address.to_string()]);
@@ -437,7 +437,7 @@ fn balanced(t: &Context) {
     }
 }
 
-/// One of the two is down: the balancer passes over it.
+/// One of the two is down: the balancer skips it.
 fn around_dead_server(t: &Context) {
     let alive = t.server(&[]);
     let dead = format!("{LOCALHOST}:{}", super::super::harness::ports::free());
@@ -450,7 +450,7 @@ fn around_dead_server(t: &Context) {
     }
 }
 
-/// The balancer answers, and nobody is behind it.
+/// The balancer answers, but it has no server.
 fn without_servers(t: &Context) {
     let dead = format!("{LOCALHOST}:{}", super::super::harness::ports::free());
     let (_nginx, client) = balanced_client(t, &[dead]);

@@ -1,6 +1,5 @@
 /*
- * A module that gives websocket_client objects the field write_timeout, as Asterisk 23.6 has it: with 100 where nobody wrote
- * one.
+ * A module that adds the field write_timeout to websocket_client objects, as in Asterisk 23.6: 100 unless configured.
  */
 #define AST_MODULE "test_write_timeout"
 #define AST_MODULE_SELF_SYM test_write_timeout_self
@@ -60,7 +59,7 @@ static enum ast_module_load_result load(void)
 	return AST_MODULE_LOAD_SUCCESS;
 }
 
-/* No build option sum: it is built here, for the headers that are at hand. */
+/* No sum of build options: the test builds it with the headers that it finds. */
 static struct ast_module_info info = {
 	.name = AST_MODULE,
 	.description = "write_timeout of websocket_client, for a test",

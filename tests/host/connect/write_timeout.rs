@@ -1,5 +1,5 @@
-//! `write_timeout` of websocket_client.conf, as Asterisk 23.6 has it: what somebody wrote counts, its default does not. The
-//! Asterisk of these tests gets the option from a module of the test's (write_timeout.c).
+//! `write_timeout` of websocket_client.conf, as in Asterisk 23.6: an explicit value is used, its default is not. A
+//! module of the test (write_timeout.c) adds the option to the Asterisk of these tests.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("connect/write_timeout", WHY, written).private_from(InstanceConfig::new);
 }
 
-/// Asterisk's headers, as build.rs finds them.
+/// Asterisk's headers, found as build.rs finds them.
 fn headers() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let named = env::var_os("ASTERISK_INCLUDE_DIR").map(PathBuf::from);

@@ -1,4 +1,4 @@
-//! An application that was written for Twilio Media Streams, as a test drives it. It checks the numbers of all that it gets.
+//! An application written for Twilio Media Streams, driven by a test. It checks the sequence numbers of all messages.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use super::super::harness::event::Event;
 use super::super::harness::{App, Item, wait};
 
-/// See the module.
+/// The application.
 pub struct Bot {
     pub app: App,
     /// The opening message.
     pub start: Event,
     pub stream: String,
-    /// Numbers of the messages that have been taken, and the last media's.
+    /// The numbers of the last message taken, and of the last media.
     numbers: Mutex<Numbers>,
 }
 
@@ -28,7 +28,7 @@ struct Numbers {
     heard: Vec<u8>,
 }
 
-/// A number that is written as a string, as Twilio does.
+/// A number in a string, as Twilio sends numbers.
 #[track_caller]
 pub fn number(value: &Value) -> u64 {
     value
@@ -73,7 +73,7 @@ impl Bot {
         self.say(&json!({ "event": "clear", "streamSid": self.stream }));
     }
 
-    /// The next message but for media, which is kept; close frame or end.
+    /// The next message that is not media, or close frame or end. Media is kept.
     #[track_caller]
     pub fn next(&self) -> Item {
         loop {
@@ -85,7 +85,7 @@ impl Bot {
         }
     }
 
-    /// The next message but for media, which must be this one.
+    /// The next message that is not media, which must be this one.
     #[track_caller]
     pub fn expect(&self, name: &str) -> Event {
         match self.next() {
@@ -94,7 +94,7 @@ impl Bot {
         }
     }
 
-    /// The next marks are these, in this order.
+    /// Takes the next marks, which must be these, in this order.
     #[track_caller]
     pub fn expect_marks(&self, names: &[&str]) {
         for name in names {
@@ -103,7 +103,7 @@ impl Bot {
         }
     }
 
-    /// The next so many bytes of media; silence before the first sound is passed by, if `skips` says what that is.
+    /// The next `count` bytes of media. Skips silence before the first sound, if `skips` says what silence is.
     #[track_caller]
     pub fn hear(&self, count: usize) -> Vec<u8> {
         let deadline = Instant::now() + wait::at_most(wait::PATIENCE);
@@ -131,7 +131,7 @@ impl Bot {
         Some(item)
     }
 
-    /// Numbers go up by one, times never go back, and all is of this stream.
+    /// Checks that numbers rise by one, that times never go back, and that the message is of this stream.
     #[track_caller]
     fn check(&self, event: &Event) {
         let mut numbers = self.numbers.lock();

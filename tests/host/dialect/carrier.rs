@@ -1,4 +1,4 @@
-//! An application that was written for a carrier, as a test drives it: the messages of each carrier.
+//! An application written for a carrier, driven by a test, with the messages of each carrier.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::super::harness::event::Event;
 use super::super::harness::{App, Item, wait};
 
-/// Whose stream the application was written for.
+/// The carrier that the application was written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carrier {
     Telnyx,
@@ -19,7 +19,7 @@ pub enum Carrier {
     Exotel,
 }
 
-/// A codec of a carrier's: Asterisk's name, bytes of a frame, and what the opening message says of it.
+/// A codec of a carrier: Asterisk's name, the bytes of a frame, and its description in the opening message.
 pub type Codec = (&'static str, usize, &'static str);
 
 impl Carrier {
@@ -34,7 +34,7 @@ impl Carrier {
         }
     }
 
-    /// The first one is that of a call without `c()`.
+    /// The first codec is that of a call without `c()`.
     pub fn codecs(self) -> &'static [Codec] {
         match self {
             Self::Telnyx => &[
@@ -63,12 +63,12 @@ impl Carrier {
         }
     }
 
-    /// The dial string's options.
+    /// The options of the dial string.
     pub fn options(self, codec: Codec) -> String {
         format!("f({})c({})", self.name(), codec.0)
     }
 
-    /// The opening messages, and where the last one has the stream's id.
+    /// The names of the opening messages, and the pointer to the stream's id in the last one.
     fn opening(self) -> (&'static [&'static str], &'static str) {
         match self {
             Self::Telnyx => (&["connected", "start"], "/stream_id"),
@@ -82,17 +82,17 @@ impl Carrier {
         self != Self::Vonage && event.name == "media"
     }
 
-    /// Whether the marks that wait come back when playback is cleared.
+    /// Whether outstanding marks are returned when playback is cleared.
     pub fn brings_marks_back(self) -> bool {
         self != Self::Plivo
     }
 }
 
-/// See the module.
+/// The application.
 pub struct Bot {
     pub app: App,
     pub carrier: Carrier,
-    /// The opening message that says all.
+    /// The opening message with all details.
     pub start: Event,
     pub stream: String,
     codec: Codec,
@@ -135,7 +135,7 @@ impl Bot {
         }
     }
 
-    /// Asks to be told when all before it has been played.
+    /// Asks for a message when everything before it has been played.
     pub fn mark(&self, name: &str) {
         self.say(&self.mark_message(name));
     }
@@ -160,7 +160,7 @@ impl Bot {
         });
     }
 
-    /// What confirms a clear, where the carrier does that.
+    /// The confirmation of a clear, for carriers that send one.
     #[track_caller]
     pub fn expect_cleared(&self) {
         match self.carrier {
@@ -170,7 +170,7 @@ impl Bot {
         }
     }
 
-    /// The next message but for media, which is kept; close frame or end.
+    /// The next message that is not media, or close frame or end. Media is kept.
     #[track_caller]
     pub fn next(&self) -> Item {
         loop {
@@ -182,7 +182,7 @@ impl Bot {
         }
     }
 
-    /// The next message but for media, which must be this one.
+    /// The next message that is not media, which must be this one.
     #[track_caller]
     pub fn expect(&self, name: &str) -> Event {
         match self.next() {
@@ -191,7 +191,7 @@ impl Bot {
         }
     }
 
-    /// The next marks are these, in this order.
+    /// Takes the next marks, which must be these, in this order.
     #[track_caller]
     pub fn expect_marks(&self, names: &[&str]) {
         for name in names {
@@ -206,7 +206,7 @@ impl Bot {
         }
     }
 
-    /// The next so many bytes of media.
+    /// The next `count` bytes of media.
     #[track_caller]
     pub fn hear(&self, count: usize) -> Vec<u8> {
         if self.carrier == Carrier::Vonage {

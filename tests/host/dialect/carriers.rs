@@ -1,5 +1,5 @@
-//! `f(telnyx)`, `f(vonage)`, `f(plivo)` and `f(exotel)`: what the application gets and says, whoever connects to whom, and what becomes
-//! of the call.
+//! `f(telnyx)`, `f(vonage)`, `f(plivo)` and `f(exotel)`: the messages in both directions, in either role, and how the
+//! call ends.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ fn first_codec(carrier: Carrier) -> Codec {
     carrier.codecs()[0]
 }
 
-/// A call that is up, with its application.
+/// A call that is up, and its application.
 #[track_caller]
 fn call<'t>(
     t: &'t Context,
@@ -100,7 +100,7 @@ fn whole_call(t: &Context, carrier: Carrier, way: Way) {
             assert_eq!(stop.value("stop")["reason"], "callended", "{}", stop.raw);
             assert_eq!(stop.value("stop")["call_sid"], bot.start.value("start")["call_sid"], "{}", stop.raw);
         }
-        // These just close.
+        // These carriers only close.
         Carrier::Vonage | Carrier::Plivo => {}
     }
     assert!(matches!(bot.next(), Item::Close(1000)));
@@ -108,7 +108,7 @@ fn whole_call(t: &Context, carrier: Carrier, way: Way) {
     let (second, bot) = call(t, carrier, codec, way, itself);
     bot.media(&noise(frame * 100));
     bot.app.close(1000);
-    assert!(matches!(bot.next(), Item::Close(1000)), "no last message for who has closed");
+    assert!(matches!(bot.next(), Item::Close(1000)), "an application that has closed gets no last message");
     assert_eq!(second.ending().cause, 16);
 }
 
@@ -129,7 +129,8 @@ fn expect_digit(bot: &Bot, digit: &str) {
     assert!(length.is_some_and(|length| length > 0), "{}", dtmf.raw);
 }
 
-/// Media both ways in each codec, in messages of any size, byte for byte; and what the opening message says of it.
+/// Media both ways in each codec, in messages of any size, byte for byte; and what the opening message says of the
+/// codec.
 fn echo(t: &Context, carrier: Carrier, codec: Codec) {
     let (echo, bot) = call(t, carrier, codec, WAYS[0], |call| call.extension("echo"));
     assert!(bot.start.raw.contains(codec.2), "{}", bot.start.raw);
@@ -147,7 +148,7 @@ fn echo(t: &Context, carrier: Carrier, codec: Codec) {
     assert!(bot.hear(media.len()) == media, "what comes back is what was sent");
 }
 
-/// A packet of Opus is a message each way, whatever its length.
+/// Each packet of Opus is one message in each direction, whatever its length.
 fn opus(t: &Context) {
     let codec: Codec = ("opus", 0, r#""media_format":{"encoding":"OPUS","sample_rate":16000,"channels":1}"#);
     let (echo, app) = WAYS[0].dial(t, &Carrier::Telnyx.options(codec), |call| call.extension("echo"));
@@ -157,7 +158,7 @@ fn opus(t: &Context) {
     };
     assert!(start.raw.contains(codec.2), "{}", start.raw);
     echo.wait_application("Echo");
-    // Packets of 20 ms (configuration 31, one frame), of any length.
+    // Packets of 20 ms (configuration 31, one frame), of different lengths.
     let packets: Vec<Vec<u8>> =
         [7, 60, 160, 3].into_iter().map(|len| [&[0xf8][..], &noise(len)].concat()).collect();
     let encode = |packet: &Vec<u8>| {
@@ -184,7 +185,7 @@ fn default_codec(t: &Context, carrier: Carrier) {
     assert_eq!(native, Some(format!("({})", codec.0)));
 }
 
-/// What the opening message says of the call: who calls whom, and parameters. Another call has other ids.
+/// The call in the opening message: caller, callee and parameters. Another call has other ids.
 fn opening(t: &Context, carrier: Carrier) {
     let options = format!("f({})v(tenant=a+b,from=%2B1,to=200)", carrier.name());
     let (call, app) = WAYS[2].dial(t, &options, |call| call.variable("LANG", "en"));
@@ -211,7 +212,8 @@ fn opening(t: &Context, carrier: Carrier) {
     assert_ne!(other.stream, bot.stream);
 }
 
-/// What the carrier would not understand does nothing. Telnyx has an error for it; else the log says what was wrong.
+/// Input that the carrier would not understand has no effect. Telnyx has an error message for it; otherwise the log
+/// says what was wrong.
 fn bad_input(t: &Context, carrier: Carrier) {
     t.allow_log("has no message that says so");
     let codec = first_codec(carrier);
@@ -268,7 +270,7 @@ fn other_format(t: &Context) {
     assert_eq!(bot.hear(media.len()), media);
 }
 
-/// A codec that the carrier does not have, and options that make no sense there.
+/// A codec that the carrier does not have, and options that are not possible with the dialect.
 fn refused(t: &Context, carrier: Carrier) {
     let name = carrier.name();
     let codecs = match carrier {

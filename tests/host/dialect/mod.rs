@@ -1,4 +1,4 @@
-//! Applications that were written for others' media streams: `f(twilio)` and the like.
+//! Applications written for other media streams: `f(twilio)` and the like.
 
 mod bot;
 mod carrier;
@@ -9,7 +9,7 @@ mod twilio;
 
 use super::harness::Suite;
 
-/// Why these tests are not for the C module.
+/// Why these tests do not run on the C module.
 const OURS: &str = "the C module speaks no dialect but its own";
 
 pub fn tests(suite: &mut Suite) {

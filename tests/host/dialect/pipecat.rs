@@ -1,5 +1,5 @@
-//! Voice bots on Pipecat, for each carrier that it has a serializer for: `tests/clients/app_pipecat.py`, with Pipecat's own serializers
-//! and its FastAPI transport, unmodified.
+//! Voice bots on Pipecat, for each carrier that it has a serializer for: `tests/clients/app_pipecat.py`, with Pipecat's
+//! own serializers and its FastAPI transport, unmodified.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -27,14 +27,15 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// Whose serializer a bot has, and what its call carries.
+/// The serializer of a bot, and the media of its call.
 #[derive(Debug, Clone, Copy)]
 struct Vendor {
     name: &'static str,
     codec: &'static str,
     sample_rate: u32,
     frame: usize,
-    /// The message that asks to be told when all has been played; `$` is the stream's id, if it needs that.
+    /// The message that asks for an answer once everything has been played; `$` stands for the stream's id, if the
+    /// message needs it.
     mark: &'static str,
 }
 
@@ -68,21 +69,21 @@ const VENDORS: [Vendor; 6] = [
 ];
 
 impl Vendor {
-    /// The dialect's name, which is Pipecat's for its serializer.
+    /// The name of the dialect, which is Pipecat's name for its serializer.
     fn dialect(self) -> &'static str {
         self.name.split('/').next().unwrap_or(self.name)
     }
 }
 
-/// A bot, in a call.
+/// A bot in a call.
 struct Bot<'t> {
     program: Program,
     call: Call<'t>,
 }
 
 impl<'t> Bot<'t> {
-    /// Asterisk calls a bot, of which the pipeline has these rates, and writes so much media at a time. `None`: the rates are those of
-    /// Pipecat itself.
+    /// Asterisk calls a bot. Its pipeline uses this rate for input and output, and writes `chunk_ms` of media at a
+    /// time. `None` uses Pipecat's own rates.
     #[track_caller]
     fn call(t: &'t Context, vendor: Vendor, pipeline_rate: Option<u32>, chunk_ms: u32) -> Self {
         let mut job =
@@ -103,8 +104,8 @@ impl<'t> Bot<'t> {
         Self { program, call }
     }
 
-    /// Waits until the pipeline runs. Gives what Pipecat found in the opening messages. Plivo has only one of them, and Pipecat waits
-    /// for a second message: so the caller has to be heard before that.
+    /// Waits until the pipeline runs, and returns what Pipecat found in the opening messages. Plivo sends only one
+    /// opening message, and Pipecat waits for a second message, so the caller must be heard first.
     #[track_caller]
     fn wait_running(&self, vendor: Vendor) -> Value {
         let found = value(&self.program.wait_line("\"kind\""));
@@ -123,7 +124,7 @@ fn value(line: &str) -> Value {
     serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"))
 }
 
-/// A caller who sends and hears in this codec, bridged with the bot; one frame of silence has been sent.
+/// A caller with this codec, bridged with the bot; one frame of silence has been sent.
 #[track_caller]
 fn caller<'t>(t: &'t Context, bot: &Bot<'_>, codec: &str, silence: &[u8]) -> (Call<'t>, App) {
     let caller = t.call(&format!("WebSocket/INCOMING/c({codec})f(json)")).originate();
@@ -134,7 +135,7 @@ fn caller<'t>(t: &'t Context, bot: &Bot<'_>, codec: &str, silence: &[u8]) -> (Ca
     (caller, app)
 }
 
-/// What the caller hears is what was said, byte for byte. EndFrame ends the call.
+/// The caller hears what it has sent, byte for byte. EndFrame ends the call.
 fn echo(t: &Context, vendor: Vendor) {
     let mut bot = Bot::call(t, vendor, Some(vendor.sample_rate), 20);
     let silence = match vendor.codec {
@@ -148,14 +149,14 @@ fn echo(t: &Context, vendor: Vendor) {
         let id = |name: &str| found[name].as_str().is_some_and(|id| !id.is_empty());
         assert!(id("stream_id") && id("call_id"), "{found}");
     }
-    // Pipecat decodes and encodes: one of the two zeros of ulaw comes back as the other one.
+    // Pipecat decodes and encodes: it maps one of the two zeros of ulaw to the other.
     let mut media = noise(vendor.frame * 50);
     if vendor.codec == "ulaw" {
         media.iter_mut().filter(|byte| **byte == 0x7f).for_each(|byte| *byte = 0xff);
     }
     app.send_media(&media);
     let mut heard = app.collect_media(media.len());
-    // The silence may have been heard, too.
+    // The silence may have come back, too.
     if heard.starts_with(&silence) {
         heard.drain(..vendor.frame);
         heard.extend(app.collect_media(vendor.frame));
@@ -167,7 +168,8 @@ fn echo(t: &Context, vendor: Vendor) {
     bot.program.end();
 }
 
-/// InterruptionFrame silences a phone within two frames, and the mark that waits comes back. A digit comes as Pipecat's frame.
+/// InterruptionFrame silences a phone within two frames, and the outstanding mark is returned. A digit arrives as a
+/// frame of Pipecat.
 fn interruption(t: &Context, vendor: Vendor) {
     let phone = Phone::new(t);
     let mut bot = Bot::call(t, vendor, Some(vendor.sample_rate), 1000);
@@ -191,7 +193,7 @@ fn interruption(t: &Context, vendor: Vendor) {
     bot.program.end();
 }
 
-/// How long the phone heard old media after the interruption went out.
+/// How long the phone heard old media after the interruption was sent.
 #[track_caller]
 fn interrupt(bot: &mut Bot<'_>, vendor: Vendor, phone: &Phone<'_>, mark: &Value, tone: &str) -> Duration {
     bot.tell(&json!({ "play": tone }));
@@ -215,7 +217,7 @@ fn interrupt(bot: &mut Bot<'_>, vendor: Vendor, phone: &Phone<'_>, mark: &Value,
             assert_eq!(back, json!({ "event": "websocket:notify", "payload": { "name": "m" } }));
             bot.program.wait_line("websocket:cleared");
         }
-        // Plivo tells only of what has been played.
+        // Plivo reports only marks that have been played.
         "plivo" => assert_eq!(back["event"], "clearedAudio", "{back}"),
         _ => assert_eq!((&back["event"], &back["mark"]), (&json!("mark"), &json!({ "name": "m" })), "{back}"),
     }
@@ -227,7 +229,7 @@ fn interrupt(bot: &mut Bot<'_>, vendor: Vendor, phone: &Phone<'_>, mark: &Value,
 
 const TONE_HZ: f64 = 440.0;
 
-/// A tone, in samples of 16 bits.
+/// A tone, in 16-bit samples.
 fn samples(sample_rate: u32, time: Duration) -> Vec<i16> {
     let count = f64::from(sample_rate) * time.as_secs_f64();
     let phase = |n: u32| f64::from(n) * TONE_HZ / f64::from(sample_rate) * std::f64::consts::TAU;
@@ -244,7 +246,7 @@ fn tone(sample_rate: u32, time: Duration) -> NamedTempFile {
     file
 }
 
-/// With Pipecat's own rates, between which it resamples: a tone comes back as the same tone, with little else.
+/// With Pipecat's own rates, between which it resamples: a tone comes back as the same tone, with little noise.
 fn resampled(t: &Context, vendor: Vendor) {
     let mut bot = Bot::call(t, vendor, None, 20);
     let codec = if vendor.sample_rate == 16000 { "slin16" } else { "slin" };
@@ -262,7 +264,7 @@ fn resampled(t: &Context, vendor: Vendor) {
     assert_eq!(bot.call.ending().cause, 16);
 }
 
-/// How much louder the tone is than what else there is, dB.
+/// The level of the tone against everything else, in dB.
 pub fn signal_to_noise(heard: &[f64], sample_rate: u32) -> f64 {
     let phase = |n: usize| n as f64 * TONE_HZ / f64::from(sample_rate) * std::f64::consts::TAU;
     let scale = 2.0 / heard.len() as f64;
@@ -276,7 +278,7 @@ pub fn signal_to_noise(heard: &[f64], sample_rate: u32) -> f64 {
     10.0 * (signal / noise.max(1.0)).log10()
 }
 
-/// A tone of this length for a bot to play or to hear, in samples of 16 bits.
+/// A tone of this length for a bot to play or to hear, in 16-bit samples.
 pub fn tone_bytes(sample_rate: u32, time: Duration) -> Vec<u8> {
     bytes(&samples(sample_rate, time))
 }

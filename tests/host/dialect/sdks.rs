@@ -1,5 +1,5 @@
-//! Voice bots on other SDKs that share no code with Pipecat: the OpenAI Agents SDK (npm) for Twilio, getpatter (PyPI) for Twilio, Telnyx
-//! and Plivo. In place of OpenAI's service there is a server of the bot's own.
+//! Voice bots on other SDKs, which share no code with Pipecat: the OpenAI Agents SDK (npm) for Twilio, and getpatter
+//! (PyPI) for Twilio, Telnyx and Plivo. A server of the bot replaces OpenAI's service.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -45,14 +45,15 @@ fn call<'t>(t: &'t Context, script: &str, job: &Value, options: &str) -> (Progra
     (program, call)
 }
 
-/// Without silence.
+/// The media without silence.
 fn sounding(media: Vec<u8>) -> Vec<u8> {
     media.into_iter().filter(|byte| *byte != 0xff).collect()
 }
 
 const AGENTS: &str = "tests/clients/app_openai_agents.js";
 
-/// What the caller hears is what was said, byte for byte; the SDK's marks come back; its end of the session ends the call.
+/// The caller hears what it has sent, byte for byte; the SDK's marks are returned; the end of the SDK's session ends
+/// the call.
 fn agents_echo(t: &Context) {
     let (mut program, bot) = call(t, AGENTS, &json!({}), "f(twilio)v(tenant=acme)");
     let start = value(&program.wait_line("\\\"start\\\""));
@@ -66,13 +67,13 @@ fn agents_echo(t: &Context) {
     let mut media = sounding(noise(FRAME * 51));
     media.truncate(FRAME * 50);
     app.send_media(&media);
-    // Where a busy machine is late, the SDK puts silence in the gap.
+    // If a busy machine is late, the SDK fills the gap with silence.
     let mut heard = Vec::new();
     while heard.len() < media.len() {
         heard.extend(sounding(app.collect_media(FRAME)));
     }
     assert!(heard == media, "what comes back is what was sent");
-    // A mark for each piece, in the order of the pieces.
+    // One mark for each piece, in the order of the pieces.
     for played_ms in [20, 40, 60] {
         program.wait_line(&format!("item_1:{played_ms}:"));
     }
@@ -82,7 +83,7 @@ fn agents_echo(t: &Context) {
     program.end();
 }
 
-/// OpenAI hears the caller: the SDK clears what waits, and tells OpenAI what was heard, which it knows from the marks.
+/// OpenAI detects speech: the SDK clears the queue and tells OpenAI how much was heard, which it knows from the marks.
 fn agents_interruption(t: &Context) {
     let (mut program, bot) = call(t, AGENTS, &json!({}), "f(twilio)");
     program.wait_line("running");
@@ -98,9 +99,9 @@ fn agents_interruption(t: &Context) {
     assert!(heard == media[..heard.len()], "the answer is heard");
     program.tell(&json!({ "speech": true }).to_string());
     let truncated = value(&program.wait_line("truncated"))["truncated"].as_u64().expect("ms");
-    // By the last mark, each 125 ms, and 50 ms that the SDK allows for.
+    // By the last mark (there is one each 125 ms), with a tolerance of 50 ms in the SDK.
     assert!((1850..=3500).contains(&truncated), "{truncated} ms of 2000 ms");
-    // Of the 8 s that were left nothing is heard but what had been played.
+    // The remaining 8 s are discarded, but for what had already been played.
     let after = app.collect_media_for(media.len() - heard.len(), Duration::from_secs(3));
     assert!(after.len() < FRAME * 25, "{} more bytes were heard", after.len());
     bot.hangup();
@@ -109,7 +110,7 @@ fn agents_interruption(t: &Context) {
 
 const TOKEN: &str = "hush-0123456789abcdef";
 
-/// getpatter finds the call, hears it, is heard, and hears digits; Asterisk's hangup ends its call. It resamples.
+/// getpatter finds the call, hears it, is heard, and gets digits; a hangup by Asterisk ends its call. It resamples.
 fn getpatter(t: &Context, vendor: &str) {
     let job = match vendor {
         "twilio" => json!({ "vendor": vendor, "token": TOKEN }),
@@ -123,7 +124,7 @@ fn getpatter(t: &Context, vendor: &str) {
     let found = value(&program.wait_line("\"call\""))["call"].clone();
     assert_eq!(found["telephony_provider"], vendor, "{found}");
     assert!(found["call_id"].as_str().is_some_and(|id| !id.is_empty()), "{found}");
-    // Of Plivo's stream it takes the numbers from elsewhere.
+    // With Plivo it does not take the numbers from the stream.
     if vendor != "plivo" {
         assert_eq!((&found["caller"], &found["callee"]), (&json!("+1"), &json!("200")), "{found}");
     }

@@ -1,4 +1,4 @@
-//! `f(twilio)`: what the application gets and says, over every way, and what becomes of the call.
+//! `f(twilio)`: the messages in both directions, in each way to connect, and how the call ends.
 
 mod refused;
 mod settings;
@@ -44,7 +44,7 @@ pub fn tests(suite: &mut Suite) {
     signature::tests(suite);
 }
 
-/// A call that is up, with its application.
+/// A call that is up, and its application.
 #[track_caller]
 fn call<'t>(t: &'t Context, way: Way, does: fn(CallBuilder<'t>) -> CallBuilder<'t>) -> (Call<'t>, Bot) {
     let (call, app) = way.dial(t, "f(twilio)", does);
@@ -61,7 +61,7 @@ fn with_variables(call: CallBuilder<'_>) -> CallBuilder<'_> {
     call.formats("slin16").variable("TENANT", "a \"b\"").variable("lang", "en")
 }
 
-/// All that the opening messages say, byte for byte but for the ids, which have their form.
+/// The whole opening messages, byte for byte; of the ids only the form.
 fn opening(t: &Context, way: Way) {
     let (call, app) = way.dial(t, "f(twilio)v(lang=de%2BCH,greet=a+b)", with_variables);
     let bot = Bot::open(app);
@@ -112,7 +112,7 @@ fn echo(t: &Context, way: Way) {
     assert!(bot.hear(media.len()) == media, "what comes back is what was sent");
 }
 
-/// Marks come back when what stands before them has been played, in their order, each once.
+/// Each mark is returned once, in order, when everything before it has been played.
 fn marks(t: &Context, way: Way) {
     let (_call, bot) = call(t, way, itself);
     let begun = Instant::now();
@@ -132,7 +132,8 @@ fn marks(t: &Context, way: Way) {
     bot.expect_marks(&["last"]);
 }
 
-/// The caller interrupts: a phone is silent within two frames, the marks come back at once and in order, and the answer follows.
+/// The caller interrupts: a phone is silent within two frames, the marks are returned at once and in order, and the
+/// answer is played.
 fn clear(t: &Context, way: Way) {
     const OLD: usize = 500;
     let (call, bot) = call(t, way, itself);
@@ -170,7 +171,7 @@ fn clear(t: &Context, way: Way) {
     });
 }
 
-/// Digits, and both ends of a call: the core hangs up, and the application closes.
+/// Digits, and both ends of a call: a hangup by the core, and a close by the application.
 fn ends(t: &Context, way: Way) {
     let (first, bot) = call(t, way, itself);
     first.wait_stasis();
@@ -189,11 +190,11 @@ fn ends(t: &Context, way: Way) {
     let (second, bot) = call(t, way, itself);
     bot.media(&noise(FRAME * 100));
     bot.app.close(1000);
-    assert!(matches!(bot.next(), Item::Close(1000)), "no stop for who has closed");
+    assert!(matches!(bot.next(), Item::Close(1000)), "an application that has closed gets no stop");
     assert_eq!(second.ending().cause, 16);
 }
 
-/// What fills no frame is played, too: with silence behind it, before a mark, or when nothing more comes.
+/// Media that does not fill a frame is played, too: padded with silence, before a mark or when no more media comes.
 fn rest(t: &Context) {
     let (echo, app) = WAYS[0].dial(t, "f(twilio)", |call| call.extension("echo"));
     let bot = Bot::open(app);
@@ -208,17 +209,17 @@ fn rest(t: &Context) {
         }
         assert_eq!(bot.hear(padded.len()), padded, "with a mark: {ends_with_mark}");
     }
-    // Less than a frame, and nothing before it.
+    // Less than a frame, with nothing before it.
     bot.media(&media[..1]);
     assert_eq!(bot.hear(FRAME), [&media[..1], &[ULAW_SILENCE; 159]].concat());
-    // A clear forgets it.
+    // A clear discards it.
     bot.media(&media[..10]);
     bot.clear();
     bot.media(&media[40..]);
     assert_eq!(bot.hear(FRAME), &media[40..]);
 }
 
-/// More than 1000 frames at once: nothing is lost, as Twilio's own buffer is far larger.
+/// More than 1000 frames at once: none is lost, because Twilio's own buffer is far larger.
 fn queue(t: &Context) {
     let (call, app) = WAYS[0].dial(t, "f(twilio)", itself);
     let bot = Bot::open(app);
@@ -237,7 +238,7 @@ fn queue(t: &Context) {
     bot.expect_marks(&["end"]);
 }
 
-/// What the operator says comes first. Twilio has no message for an error: the log has it.
+/// The operator's setting has precedence. Twilio has no message for an error, so the log has it.
 fn queue_that_drops(t: &Context) {
     t.allow_log("Media dropped: the queue is full");
     let (call, app) = WAYS[0].dial(t, "f(twilio)X(queue_overflow=drop)", itself);
@@ -251,7 +252,7 @@ fn queue_that_drops(t: &Context) {
     bot.expect_marks(&["end"]);
 }
 
-/// What Twilio would not understand does nothing: the log says what was wrong with it, and the call goes on.
+/// Input that Twilio would not understand has no effect: the log says what was wrong, and the call continues.
 fn bad_input(t: &Context) {
     for line in ["(Twilio's warning 3195", "has no message that says so"] {
         t.allow_log(line);
@@ -276,14 +277,15 @@ fn bad_input(t: &Context) {
     let media = noise(FRAME * 3);
     bot.media(&media);
     assert_eq!(bot.hear(media.len()), media, "nothing of it is played, and the call goes on");
-    // The log lets a few lines through at once; the console shows all, and the call knows its last error.
+    // The log is limited to a few lines at a time; the console shows all, and the call shows its last error.
     t.wait_log(&[&echo.name, rows[0].1, "(Twilio's warning 31951)", "twilio has no message that says so"]);
     let last = echo.variable("CHANNEL(websocket,last_error)").unwrap_or_default();
     assert!(last.contains("a binary message (Twilio's warning 31950)"), "{last}");
     assert_eq!(echo.variable("CHANNEL(websocket,commands_refused)").as_deref(), Some("7"));
 }
 
-/// After a loss the opening messages come again: the same ids, numbers from 1; what waited follows, and playback went on.
+/// After a loss the opening messages are sent again, with the same ids and numbers from 1. Then the waiting messages
+/// follow. Playback has continued.
 fn reconnect(t: &Context) {
     t.allow_log("the WebSocket connection is gone");
     let call = t.call("WebSocket/INCOMING/f(twilio)").extension("echo").originate();

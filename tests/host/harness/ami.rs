@@ -1,4 +1,4 @@
-//! AMI: a login over TCP, actions, and the events that come beside their answers.
+//! AMI: a login over TCP, actions, and the events that arrive between their responses.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -18,12 +18,12 @@ static ACTIONS: AtomicU32 = AtomicU32::new(0);
 pub struct Block(Vec<(String, String)>);
 
 impl Block {
-    /// A header's value, "" if it is not there.
+    /// The value of a header, or "" if the block does not have it.
     pub fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }
 
-    /// The values of a header that may be there more than once.
+    /// The values of a header that may occur more than once.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -34,7 +34,7 @@ impl Block {
         self.get(name).parse().unwrap_or_else(|_| panic!("{name} is no number in {self:?}"))
     }
 
-    /// The names of its headers.
+    /// The names of the headers.
     pub fn names(&self) -> Vec<&str> {
         self.0.iter().map(|(name, _)| name.as_str()).collect()
     }
@@ -74,7 +74,7 @@ impl Ami {
         self.action_with_id(name, &id, headers)
     }
 
-    /// The same with an ActionID of the test's own.
+    /// Like [`Ami::action`], with an ActionID that the test chooses.
     #[track_caller]
     pub fn action_with_id(&self, name: &str, id: &str, headers: &[(&str, &str)]) -> Block {
         let mut text = format!("Action: {name}\r\nActionID: {id}\r\n");
@@ -88,7 +88,7 @@ impl Ami {
         })
     }
 
-    /// Does an action that is answered with a list; gives the response, the events of the list and the one that
+    /// Does an action that is answered with a list. Returns the response, the events of the list and the event that
     /// completes it.
     #[track_caller]
     pub fn list(&self, name: &str, headers: &[(&str, &str)]) -> (Block, Vec<Block>, Block) {
@@ -103,7 +103,7 @@ impl Ami {
         (response, events, complete)
     }
 
-    /// Waits for an event about this channel. It may have come before.
+    /// Waits for an event about this channel. It may already have arrived.
     #[track_caller]
     pub fn event(&self, name: &str, uniqueid: &str) -> Block {
         self.wait(name, |block| block.get("Event") == name && block.get("Uniqueid") == uniqueid)
@@ -118,7 +118,7 @@ impl Ami {
         }
     }
 
-    /// Like [`Ami::wait`], for what may not come.
+    /// Like [`Ami::wait`], for a block that may not come.
     pub fn find(&self, timeout: Duration, wanted: impl Fn(&Block) -> bool) -> Option<Block> {
         let deadline = Instant::now() + timeout;
         let mut blocks = self.inbox.blocks.lock();
@@ -131,7 +131,7 @@ impl Ami {
         }
     }
 
-    /// All events about this channel so far that the module has raised, by name.
+    /// The names of all events about this channel that the module has raised so far.
     pub fn own_events(&self, uniqueid: &str) -> Vec<String> {
         let blocks = self.inbox.blocks.lock();
         let own = blocks
@@ -143,7 +143,7 @@ impl Ami {
 
 impl Drop for Ami {
     fn drop(&mut self) {
-        // It may be gone.
+        // The session may have ended already.
         let _ = (&self.stream).write_all(b"Action: Logoff\r\n\r\n");
         let _ = self.stream.shutdown(std::net::Shutdown::Both);
     }

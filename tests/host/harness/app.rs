@@ -31,7 +31,7 @@ pub enum Item {
     Pong(Vec<u8>),
     /// A close frame with its code, 1005 if it had none. It has been answered.
     Close(u16),
-    /// The end of the stream, and what was wrong with it if something was.
+    /// The end of the stream, and the error that it ended with, if any.
     End(Option<String>),
 }
 
@@ -49,18 +49,17 @@ struct Shared {
     inbox: Mutex<Vec<Received>>,
     arrival: Condvar,
     writer: Mutex<Stream>,
-    /// We have sent a close frame: tungstenite, which does not know, shall not send another one.
+    /// We have sent a close frame. tungstenite does not know of it and must not send another one.
     closing: AtomicBool,
-    /// The connection ends with a reset, so nothing may end it before.
+    /// The connection is to end with a reset, so it must not be shut down before.
     resetting: AtomicBool,
     paused: Mutex<bool>,
     resume: Condvar,
     conformity: Conformity,
 }
 
-/// A connected app. A thread reads all the time, with tungstenite, which is strict about what Asterisk sends;
-/// events and media are taken from what it has read, each in its order. Dropping the app closes
-/// the connection.
+/// A connected app. A thread reads all the time, with tungstenite, which is strict about what Asterisk sends. Events
+/// and media are taken from what it has read, each in their own order. Dropping the app closes the connection.
 #[derive(Debug)]
 pub struct App {
     shared: Arc<Shared>,
@@ -101,7 +100,8 @@ impl io::Write for Link {
 }
 
 impl App {
-    /// Takes over a connection that has been upgraded. `role` is ours; `leftover` came behind the handshake.
+    /// Takes over a connection that has been upgraded. `role` is ours; `leftover` are the bytes that came after the
+    /// handshake.
     pub fn new(stream: Stream, leftover: Vec<u8>, role: Role, trace: Trace) -> Self {
         stream.set_timeout(None).expect("timeout");
         let shared = Arc::new(Shared {
@@ -144,7 +144,7 @@ impl App {
         }
     }
 
-    /// The address that Asterisk sees. Only of a plain connection.
+    /// The address of the app as Asterisk sees it. Plain connections only.
     #[track_caller]
     pub fn local_address(&self) -> SocketAddr {
         self.shared.writer.lock().local_address().expect("a plain connection")
@@ -167,8 +167,8 @@ impl App {
         self.shared.writer.lock().write_all(bytes)
     }
 
-    /// Sends bytes as they are, as far as the wire takes them within this time; whether it took all. Sending on after that
-    /// makes no sense.
+    /// Sends bytes as they are, as many as the connection takes within this time. Returns whether it took all of them.
+    /// Nothing can be sent afterwards, because the last frame may be incomplete.
     pub fn send_what_fits(&self, bytes: &[u8], time: Duration) -> bool {
         self.shared.conformity.sent_raw();
         let mut writer = self.shared.writer.lock();
@@ -209,13 +209,13 @@ impl App {
         self.send_frames(&[Frame::text(text)]);
     }
 
-    /// Sends a command that fits no schema of docs/schema, and is let pass all the same.
+    /// Sends a command that fits no schema of docs/schema but is accepted.
     pub fn send_tolerated(&self, text: &str) {
         self.shared.conformity.sent(text, true);
         self.write_frames(&[Frame::text(text)]);
     }
 
-    /// Sends a command, given as in plain text, in the format of the call.
+    /// Sends a command, which is given in plain text, in the format of the call.
     pub fn command(&self, command: &str) {
         let format = *self.format.lock();
         self.send_text(&format.command(command));
@@ -245,7 +245,7 @@ impl App {
         self.send_frames(&frames);
     }
 
-    /// Sends a close frame. Asterisk's answer is waited for with [`App::expect_close`].
+    /// Sends a close frame. Wait for Asterisk's answer with [`App::expect_close`].
     pub fn close(&self, code: impl Into<Option<u16>>) {
         self.send_frames(&[Frame::close(code.into(), "")]);
     }
@@ -254,7 +254,7 @@ impl App {
     pub fn reset(self) {
         self.shared.resetting.store(true, Ordering::SeqCst);
         self.shared.writer.lock().reset_on_close();
-        // The reader holds the other handle: without its end the connection stays.
+        // The reader has another handle to the connection, which stays open until the reader ends.
         self.shared.writer.lock().shutdown(Shutdown::Read);
         self.wait_item(wait::PATIENCE, |item| matches!(item, Item::End(_)).then_some(()));
     }
@@ -292,7 +292,7 @@ impl App {
         self.expect_event("ERROR").get("error_text")
     }
 
-    /// Takes the first event of a call, and writes commands in its format from now on.
+    /// Takes the first event of a call. From now on, commands are written in its format.
     #[track_caller]
     pub fn expect_media_start(&self) -> Event {
         let event = self.expect_event("MEDIA_START");
@@ -342,7 +342,7 @@ impl App {
         items
     }
 
-    /// The next event, close frame or end, passing media, pings and pongs by. It goes into the trace.
+    /// The next event, close frame or end. Skips media, pings and pongs. The item goes into the trace.
     pub fn next_event(&self, timeout: Duration) -> Option<Item> {
         let mut next = self.next_event.lock();
         let deadline = Instant::now() + wait::at_most(timeout);
@@ -417,7 +417,7 @@ impl App {
         self.inbox().clone()
     }
 
-    /// Waits until something received, from the beginning, is what `wanted` looks for.
+    /// Waits until `wanted` accepts one of the items received since the beginning.
     pub fn wait_item<T>(&self, timeout: Duration, wanted: impl Fn(&Item) -> Option<T>) -> Option<T> {
         self.wait_from(0, timeout, wanted).map(|(_, found)| found)
     }
@@ -449,7 +449,7 @@ impl App {
 }
 
 impl App {
-    /// Tells the trace what did not fit docs/schema. A command that has to be refused has time to be.
+    /// Tells the trace what did not fit docs/schema. Waits a while for the errors that refuse unfit commands.
     fn end_conformity(&self) {
         if !self.trace.minds_schemas() {
             return;
@@ -479,7 +479,7 @@ impl Drop for App {
         if !self.shared.resetting.load(Ordering::SeqCst) {
             if !self.shared.closing.load(Ordering::SeqCst) {
                 let frame = Frame { masked: self.masked, ..Frame::close(Some(1000), "") };
-                // Asterisk may read no more.
+                // Asterisk may not read any more.
                 let _ = self.shared.writer.lock().set_write_timeout(Some(Duration::from_secs(1)));
                 let _ = self.try_send_raw(&frame.encode());
             }
@@ -488,7 +488,7 @@ impl Drop for App {
     }
 }
 
-/// The next thing that the app receives; `None` once everything has been said.
+/// The next item that the app receives; `None` after the end.
 fn read_item(socket: &mut WebSocket<Link>) -> Option<Item> {
     Some(match socket.read() {
         Ok(Message::Text(text)) => Item::Event(Event::parse(text.as_str())),

@@ -24,8 +24,8 @@ struct Inbox {
     arrival: Condvar,
 }
 
-/// A Stasis application and the means to make requests. It hears of all channels, those of other tests too: a channel
-/// may be gone before one could subscribe to it.
+/// A Stasis application and the means to make requests. It is subscribed to all channels, those of other tests too: a
+/// channel could be gone before a subscription to it.
 #[derive(Debug)]
 pub struct Ari {
     /// The application's name.
@@ -63,7 +63,7 @@ impl Answer {
 pub type Parameters<'a> = &'a [(&'a str, &'a str)];
 
 impl Ari {
-    /// Registers the application and begins to receive its events. `path` is ARI's on the HTTP server.
+    /// Registers the application and begins to receive its events. `path` is ARI's path on the HTTP server.
     pub(super) fn new(address: SocketAddr, path: &str, app: &str) -> Self {
         let inbox = Arc::<Inbox>::default();
         let receiver = Arc::clone(&inbox);
@@ -74,7 +74,7 @@ impl Ari {
         Self::with_listener(address, path, app, inbox, keep)
     }
 
-    /// The same, but `listener` gets the events, and nothing waits for any.
+    /// Like [`Ari::new`], but `listener` gets the events, and no method can wait for one.
     pub(super) fn listening(
         address: SocketAddr,
         path: &str,
@@ -139,7 +139,7 @@ impl Ari {
         }
     }
 
-    /// Like [`Ari::request`], for when Asterisk may be gone.
+    /// Like [`Ari::request`], for an Asterisk that may be gone.
     pub fn try_request(
         &self,
         method: &str,
@@ -182,7 +182,7 @@ impl Ari {
         let bridge = self.post("bridges", &[("type", "mixing")]).ok();
         let id = bridge["id"].as_str().expect("bridge id").to_owned();
         for channel in channels {
-            // One that is up need not have come to its application yet.
+            // A channel that is up may not have entered its application yet.
             self.wait_channel("StasisStart", channel);
             self.post(&format!("bridges/{id}/addChannel"), &[("channel", channel)]).ok();
         }
@@ -209,14 +209,15 @@ impl Ari {
         self.delete(&format!("channels/{channel}"), &[]).ok();
     }
 
-    /// Waits until the channel's thread has done what ARI was asked to do to `channel` (`channels/<id>`). ARI answers a mute, a
-    /// hold or music when it has queued it for that thread, and answers this request when the thread has done it.
+    /// Waits until the channel's thread has done what ARI was asked to do to `channel` (`channels/<id>`). ARI answers a
+    /// request for mute, hold or music when it is queued for that thread. It answers this request when the thread has
+    /// done it.
     #[track_caller]
     pub fn settled(&self, channel: &str) {
         self.post(&format!("{channel}/variable"), &[("variable", "SETTLED"), ("value", "yes")]).ok();
     }
 
-    /// Waits for an event of this type that `wanted` accepts. It may have come before.
+    /// Waits for an event of this type that `wanted` accepts. It may already have arrived.
     #[track_caller]
     pub fn wait(&self, kind: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         match self.find(kind, wait::PATIENCE, wanted) {
@@ -231,7 +232,7 @@ impl Ari {
         self.wait(kind, |event| event["channel"]["id"] == *channel)
     }
 
-    /// Like [`Ari::wait`], for what may not come.
+    /// Like [`Ari::wait`], for an event that may not come.
     pub fn find(&self, kind: &str, timeout: Duration, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
         let deadline = Instant::now() + wait::at_most(timeout);
         let mut seen = 0;
@@ -246,7 +247,7 @@ impl Ari {
         }
     }
 
-    /// Waits for this many events of a type that `wanted` accepts, each looked at once.
+    /// Waits for this many events of a type that `wanted` accepts. Each event is looked at once.
     #[track_caller]
     pub fn wait_many(&self, kind: &str, count: usize, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
         let deadline = Instant::now() + 3 * wait::PATIENCE;
@@ -266,13 +267,13 @@ impl Ari {
         found
     }
 
-    /// All events so far.
+    /// All events received so far.
     pub fn events(&self) -> Vec<Value> {
         self.inbox.events.lock().clone()
     }
 }
 
-/// Makes requests, each on a connection of its own and within this time; every status is an answer.
+/// Makes requests, each on a separate connection and within this time. No status is an error.
 pub(super) fn agent(timeout: Duration) -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -284,7 +285,7 @@ pub(super) fn agent(timeout: Duration) -> ureq::Agent {
 
 impl Drop for Ari {
     fn drop(&mut self) {
-        // Asterisk answers and ends the connection, and so the thread that reads.
+        // Asterisk answers and ends the connection, which ends the reading thread.
         let _ = self.stream.write_all(&Frame::close(Some(1000), "").encode());
     }
 }

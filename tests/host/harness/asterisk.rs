@@ -23,7 +23,7 @@ use super::loss::{Loss, Unclean};
 use super::surroundings::Surroundings;
 use super::{ports, process, sandbox, tls, wait};
 
-/// What Asterisk itself shows about the module.
+/// The documentation that Asterisk itself shows of the module.
 const DOCUMENTATION: &str = "chan_websocket-en_US.xml";
 
 /// The module's own configuration file.
@@ -48,8 +48,8 @@ impl Module {
     }
 }
 
-/// A running Asterisk with folders and ports of its own. It ends when the last owner drops it, and at the latest
-/// with this process.
+/// A running Asterisk with its own folders and ports. It ends when its last owner drops it, or at the latest with this
+/// process.
 #[derive(Debug)]
 pub struct Asterisk {
     /// Which chan_websocket.so it has.
@@ -69,14 +69,14 @@ pub struct Asterisk {
     process: Mutex<Option<Child>>,
     pid: u32,
     clients: Mutex<BTreeMap<String, String>>,
-    /// chan_websocket.conf: what it began with, and sections that were added.
+    /// chan_websocket.conf: its first content, and the sections that were added.
     connections: Mutex<String>,
 }
 
 impl Asterisk {
-    /// Starts one and waits until it is ready.
+    /// Starts an instance and waits until it is ready.
     pub fn start(module: Module, config: &InstanceConfig) -> Arc<Self> {
-        // Somebody else may take a port between the probe and Asterisk's bind.
+        // Another process may take a port between the probe and Asterisk's bind.
         let mut tries = 3;
         loop {
             let asterisk = Self::try_start(module, config);
@@ -119,7 +119,7 @@ impl Asterisk {
             .stdout(console.try_clone().expect("console"))
             .stderr(console);
         let child = process::spawn(command).expect("chroot asterisk");
-        // Once the process has ended, nobody sees the log of a small disk any more.
+        // The log of a small disk cannot be read after the process has ended.
         let log = match config.mounts().small_disk {
             Some(_) => sandbox::seen_by(child.id(), &format!("{home}/log/full")),
             None => folder.join("log/full"),
@@ -139,7 +139,7 @@ impl Asterisk {
             connections: Mutex::new(files[OWN_CONFIG].clone()),
         };
         if module == Module::Oracle {
-            // What the C module's WebSocket says when an app is gone before it has seen the close frame.
+            // The C module's WebSocket logs this when an app is gone before it has read the close frame.
             asterisk.log.allow("SSL_shutdown() failed");
             asterisk.log.allow("Error reading from web socket");
         }
@@ -165,14 +165,14 @@ impl Asterisk {
         }
     }
 
-    /// Like [`Asterisk::cli`], for when Asterisk may be gone or stuck.
+    /// Like [`Asterisk::cli`], for an Asterisk that may be gone or stuck.
     pub fn try_cli(&self, command: &str) -> std::io::Result<String> {
         self.try_cli_within(wait::PATIENCE, command)
     }
 
-    /// The same, with its own limit for each part of the answer.
+    /// Like [`Asterisk::try_cli`], with another time limit for each part of the answer.
     pub(super) fn try_cli_within(&self, timeout: Duration, command: &str) -> std::io::Result<String> {
-        // By way of the folder's descriptor, because a socket's path may have only 107 bytes.
+        // Through the folder's descriptor, because the path of a socket is limited to 107 bytes.
         let run = File::open(self.folder.join("run"))?;
         let mut socket = UnixStream::connect(format!("/proc/self/fd/{}/asterisk.ctl", run.as_raw_fd()))?;
         socket.set_read_timeout(Some(wait::at_most(timeout)))?;
@@ -181,14 +181,14 @@ impl Asterisk {
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer)?;
         let answer = String::from_utf8_lossy(&answer).into_owned();
-        // The first line greets us: host, process id and version.
+        // The first line is a greeting: host, process id and version.
         Ok(answer.split_once('\n').map_or_else(String::new, |(_, rest)| rest.to_owned()))
     }
 
-    /// Unloads the driver, as soon as no call that has just ended holds it any more.
+    /// Unloads the driver, once no call that has just ended holds it.
     #[track_caller]
     pub fn unload_driver(&self) {
-        // A refused attempt would stand in the log.
+        // An attempt that is refused would be logged.
         wait::until("no call holds the driver", || {
             self.driver_status().is_none_or(|status| status.use_count == 0)
         });
@@ -200,7 +200,7 @@ impl Asterisk {
         self.cli(&format!("module {verb} {DRIVER}.so"))
     }
 
-    /// The driver's line of `module show`: use count and status in it. `None` when it is not listed.
+    /// The use count and status of the driver in `module show`. `None` if it is not listed.
     pub fn driver_status(&self) -> Option<ModuleStatus> {
         let text = self.cli(&format!("module show like {DRIVER}.so"));
         let line = text.lines().find(|line| line.starts_with(DRIVER))?;
@@ -212,8 +212,8 @@ impl Asterisk {
         })
     }
 
-    /// Replaces the driver's file by a changed copy of it, as an installation does: never written into. The result
-    /// puts the first one back.
+    /// Replaces the driver's file by a changed copy, as an installation does: the file itself is never written to. The
+    /// result puts the first one back.
     pub fn replace_driver(&self, change: impl FnOnce(&mut Vec<u8>)) -> Box<dyn FnOnce()> {
         let path = self.folder.join("modules").join(format!("{DRIVER}.so"));
         let mut changed = fs::read(&path).expect("the driver");
@@ -248,7 +248,7 @@ impl Asterisk {
         self.reload("res_websocket_client.so");
     }
 
-    /// Leaves these sections out of websocket_client.conf from the next that is added on.
+    /// Omits these sections when websocket_client.conf is written the next time.
     pub fn forget_clients(&self, names: &[String]) {
         self.clients.lock().retain(|name, _| !names.contains(name));
     }
@@ -283,7 +283,7 @@ impl Asterisk {
         assert!(done.is_some(), "{command}: {answer}");
     }
 
-    /// A path on the HTTP server, behind http.conf's prefix.
+    /// A path on the HTTP server, with http.conf's prefix.
     pub fn path(&self, path: &str) -> String {
         format!("{}/{path}", self.http_root)
     }
@@ -293,7 +293,8 @@ impl Asterisk {
         &self.folder
     }
 
-    /// A path below that folder as the process sees it: with [`InstanceConfig::small_disk`], on that.
+    /// A path below that folder as the process sees it: on the small disk, if there is one
+    /// ([`InstanceConfig::small_disk`]).
     pub fn seen(&self, path: &str) -> PathBuf {
         sandbox::seen_by(self.pid, &self.inside(path))
     }
@@ -323,8 +324,8 @@ impl Asterisk {
         resources
     }
 
-    /// Its threads and open files, once there are no channels and the numbers do not change: the HTTP server's
-    /// sessions and connections that wait for a close frame take their time.
+    /// Its threads and open files, once there are no channels and the numbers have stopped changing: the sessions of
+    /// the HTTP server, and connections that wait for a close frame, end later.
     #[track_caller]
     pub fn settled(&self) -> Resources {
         self.wait_no_channels();
@@ -337,7 +338,7 @@ impl Asterisk {
         last
     }
 
-    /// Fails the test unless there are soon no more threads and no more open files than there were.
+    /// Fails the test unless the numbers of threads and open files soon fall to those of `before` or less.
     #[track_caller]
     pub fn expect_no_more_than(&self, before: &Resources) {
         self.wait_no_channels();
@@ -355,12 +356,12 @@ impl Asterisk {
         wait::until("all channels are gone", || self.try_has_no_channels().expect("CLI"));
     }
 
-    /// Whether no channel is there, for when Asterisk may be gone or stuck.
+    /// Whether there is no channel, for an Asterisk that may be gone or stuck.
     pub fn try_has_no_channels(&self) -> std::io::Result<bool> {
         Ok(self.try_cli("core show channels count")?.lines().any(|line| line == "0 active channels"))
     }
 
-    /// Whether the process is there.
+    /// Whether the process is running.
     pub fn is_running(&self) -> bool {
         self.exit_status().is_none()
     }
@@ -370,8 +371,8 @@ impl Asterisk {
         self.process.lock().as_mut().and_then(|child| child.try_wait().expect("wait"))
     }
 
-    /// Waits until it has ended by itself, without a crash and with a clean log; its folder goes. The error is all that
-    /// helps to understand.
+    /// Waits until the process has ended without a crash and with a clean log, and removes its folder. The error has
+    /// all that helps to find the cause.
     pub fn wait_end(&self) -> Result<(), String> {
         let status = wait::poll(2 * wait::PATIENCE, || self.exit_status());
         let surprises = self.log.surprises();
@@ -387,8 +388,8 @@ impl Asterisk {
         assert!(status.is_ok_and(|status| status.success()), "kill -s {name}");
     }
 
-    /// Stops it the gentle way, if that has not been done. An error says what was wrong: it crashed, it hung, or it
-    /// logged warnings or errors that no test had asked for.
+    /// Stops the process in the ordinary way, unless it has been stopped. The error says what was wrong: a crash, a
+    /// hang, or warnings or errors in the log that no test had allowed.
     pub fn stop(&self) -> Result<(), Unclean> {
         if self.process.lock().is_none() {
             return Ok(());
@@ -422,7 +423,7 @@ impl Asterisk {
         }
     }
 
-    /// Log and console, for a failed test: what came after `mark`.
+    /// Log and console after `mark`, for a failed test.
     pub fn report(&self, mark: usize) -> String {
         let console = fs::read_to_string(self.folder.join("log/console")).unwrap_or_default();
         format!(
@@ -434,7 +435,7 @@ impl Asterisk {
         )
     }
 
-    /// Ends it by SIGKILL, if it has not been stopped. Its folder goes.
+    /// Ends the process with SIGKILL, unless it has been stopped, and removes its folder.
     pub(super) fn kill(&self) {
         if let Some(mut child) = self.process.lock().take() {
             let _ = child.kill();
@@ -456,21 +457,21 @@ impl Drop for Asterisk {
     }
 }
 
-/// What `module show` says of the driver.
+/// The driver's status in `module show`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModuleStatus {
     /// How many calls hold it.
     pub use_count: u32,
-    /// False: it is there but was declined or unloaded.
+    /// False if it is listed but was declined or unloaded.
     pub running: bool,
 }
 
-/// What a process holds.
+/// What a process has open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resources {
     /// Names of its threads, as the kernel knows them.
     pub threads: Vec<String>,
-    /// What its file descriptors stand for.
+    /// What its file descriptors refer to.
     pub files: Vec<String>,
 }
 
@@ -506,7 +507,7 @@ fn install_modules(folder: &Path, module: Module, config: &InstanceConfig) {
     }
 }
 
-/// Makes an instance's data folder: links to Debian's, and our documentation where third parties' belongs.
+/// Makes an instance's data folder: links to Debian's files, and our documentation in the folder for third parties.
 fn install_documentation(folder: &Path) {
     fs::create_dir_all(folder.join("documentation/thirdparty")).expect("data folder");
     for (sub, to) in [("", folder.to_owned()), ("documentation", folder.join("documentation"))] {

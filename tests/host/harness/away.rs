@@ -6,15 +6,15 @@ use std::process::Command;
 
 use super::call::Call;
 
-/// A channel's thread that is away until it is told to come back.
+/// The thread of a channel, which is away until it is told to come back.
 #[derive(Debug)]
 pub struct Away {
-    // Both ends, so that nobody waits for the other to open it.
+    // Both ends, so that opening it does not block.
     fifo: File,
 }
 
 impl Away {
-    /// Has a channel that is in the test's Stasis application go on in the extension `away`.
+    /// Sends a channel in the test's Stasis application to the extension `away`.
     #[track_caller]
     pub fn send(call: &Call<'_>) -> Self {
         let (ari, asterisk) = (call.context().ari(), &call.context().asterisk);
@@ -31,7 +31,7 @@ impl Away {
         away
     }
 
-    /// Lets the thread come back. This has to live until it is known to have done so.
+    /// Lets the thread come back. The value must not be dropped before the thread has done so.
     pub fn come_back(&mut self) {
         self.fifo.write_all(b"x").expect("fifo");
     }

@@ -1,4 +1,4 @@
-//! Tests that assert what ours does, and show what the C module does with the same: [`Suite::beside`].
+//! Tests that assert what our module does, and show what the C module does in the same situation: [`Suite::beside`].
 //!
 //! [`Suite::beside`]: super::Suite::beside
 
@@ -22,12 +22,12 @@ static RESULTS: Mutex<Vec<(String, String, String)>> = Mutex::new(Vec::new());
 
 const NOT_RUN: &str = "not run";
 
-/// Whether anybody wants to see the C module's results.
+/// Whether the C module's results are wanted.
 pub(super) fn is_wanted() -> bool {
     env::var_os("HOST_BESIDE").is_some()
 }
 
-/// Runs a test on ours, and on the C module if that is wanted. Only ours can fail.
+/// Runs a test on our module, and on the C module if that is wanted. Only our module can fail it.
 pub(super) fn run(test: &Test, wants_oracle: bool) -> Result<(), Failed> {
     let wants_oracle = wants_oracle && test.spares_oracle.is_none();
     let (ours, oracle) = thread::scope(|scope| {
@@ -48,7 +48,7 @@ pub(super) fn run(test: &Test, wants_oracle: bool) -> Result<(), Failed> {
         Some(why) => format!("{NOT_RUN}: {why}"),
         None => NOT_RUN.into(),
     });
-    // A long run shows how far it is.
+    // The lines show how far a long run is.
     if is_wanted() && env::var_os("HOST_TABLE").is_some() {
         println!("{} | {line} | {oracle}", test.name);
     }
@@ -56,7 +56,7 @@ pub(super) fn run(test: &Test, wants_oracle: bool) -> Result<(), Failed> {
     ours.map(|_| ()).map_err(Into::into)
 }
 
-/// What the C module does, in one line.
+/// One line about what the C module does.
 fn observe(test: &Test) -> String {
     let start = || match &test.instance {
         Instance::Shared(_, config) if test.may_ruin_oracle => Lease::own(Module::Oracle, &config()),
@@ -66,7 +66,7 @@ fn observe(test: &Test) -> String {
         Ok(lease) => lease,
         Err(why) => return first_line(&why),
     };
-    // What it has to say of all this is its own affair.
+    // Its log is not checked.
     lease.asterisk.log.allow("");
     let context = Context::new(Arc::clone(&lease.asterisk));
     let mark = context.log_mark;
@@ -90,13 +90,13 @@ fn observe(test: &Test) -> String {
     noted.join(", ")
 }
 
-/// What the test noted itself, without what its apps received.
+/// The test's own notes, without what its apps received.
 fn notes(trace: &[String]) -> &[String] {
     let end = trace.iter().position(|line| line.starts_with("app ")).unwrap_or(trace.len());
     &trace[..end]
 }
 
-/// Without the place in the test; of a comparison, what was compared.
+/// The message without the position in the test; of a comparison, only what was compared.
 fn first_line(why: &str) -> String {
     let line = why.lines().next().unwrap_or_default();
     let what = line.split_once(": ").map_or(line, |(_, what)| what);

@@ -32,14 +32,14 @@ impl<'t> CallBuilder<'t> {
         }
     }
 
-    /// Once answered, the channel goes to this extension of the dialplan instead of to the test's Stasis
-    /// application: `echo`, `wait`, `park`, …
+    /// Once it is answered, the channel goes to this extension of the dialplan (`echo`, `wait`, `park`, …) instead of
+    /// to the test's Stasis application.
     pub fn extension(mut self, extension: &str) -> Self {
         self.extension = Some(extension.to_owned());
         self
     }
 
-    /// The formats that the call is requested with; without `c()` the first of them is the channel's.
+    /// The formats that the call is requested with. Without `c()` the channel has the first of them.
     pub fn formats(mut self, formats: &str) -> Self {
         self.formats = Some(formats.to_owned());
         self
@@ -57,8 +57,8 @@ impl<'t> CallBuilder<'t> {
         self
     }
 
-    /// Once answered, the channel runs Dial() with this dial string, timeout in seconds and options. How that went
-    /// is [`Call::dial_result`].
+    /// Once it is answered, the channel runs Dial() with this dial string, timeout in seconds and options.
+    /// [`Call::dial_result`] has the result.
     pub fn dials(self, dial: &str, timeout: &str, options: &str) -> Self {
         let app = self.context.ari().app.clone();
         self.extension("dial")
@@ -75,7 +75,7 @@ impl<'t> CallBuilder<'t> {
         Call::new(context, self.try_originate().ok())
     }
 
-    /// Like [`CallBuilder::originate`], for a call that is to be refused.
+    /// Like [`CallBuilder::originate`], for a call that must be refused.
     #[track_caller]
     pub fn try_originate(self) -> Answer {
         let ari = self.context.ari();
@@ -99,7 +99,7 @@ impl<'t> CallBuilder<'t> {
         Call::new(context, self.try_create().ok())
     }
 
-    /// Like [`CallBuilder::create`], for a request that is to be refused.
+    /// Like [`CallBuilder::create`], for a request that must be refused.
     #[track_caller]
     pub fn try_create(self) -> Answer {
         let ari = self.context.ari();
@@ -112,7 +112,7 @@ impl<'t> CallBuilder<'t> {
     }
 }
 
-/// A channel that the test made. It is hung up when this is dropped.
+/// A channel that the test made. Dropping it hangs the channel up.
 #[derive(Debug)]
 pub struct Call<'t> {
     context: &'t Context,
@@ -131,7 +131,7 @@ pub struct Ending {
     pub tech_cause: i64,
 }
 
-/// How a Dial() went.
+/// The result of a Dial().
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DialResult {
     /// DIALSTATUS.
@@ -148,12 +148,12 @@ impl<'t> Call<'t> {
         Self { context, id: text("id"), name: text("name") }
     }
 
-    /// The test that it belongs to.
+    /// The test that the call belongs to.
     pub fn context(&self) -> &'t Context {
         self.context
     }
 
-    /// The id to connect to, by the channel's variable.
+    /// The connection id, from the channel's variable.
     #[track_caller]
     pub fn connection_id(&self) -> String {
         let id = self.variable("MEDIA_WEBSOCKET_CONNECTION_ID");
@@ -165,34 +165,33 @@ impl<'t> Call<'t> {
         self.context.ari().variable(&self.id, name)
     }
 
-    /// Dials a channel that was created.
+    /// Dials a channel that was made by [`CallBuilder::create`].
     #[track_caller]
     pub fn dial(&self) {
         self.wait_stasis();
         self.context.ari().post(&format!("channels/{}/dial", self.id), &[("timeout", "30")]).ok();
     }
 
-    /// Waits until it is answered. (One that was created is in Stasis before that.)
+    /// Waits until it is answered. (A channel that was created is in Stasis before that.)
     #[track_caller]
     pub fn wait_up(&self) {
         wait::until("the channel is up", || self.state().as_deref() == Some("Up"));
     }
 
-    /// Waits until it has come to the test's Stasis application, which is a little after it is up: before that ARI's
-    /// operations on channels refuse it.
+    /// Waits until it has entered the test's Stasis application, a little after it is up. Until then ARI refuses its
+    /// operations on the channel.
     #[track_caller]
     pub fn wait_stasis(&self) {
         self.context.ari().wait_channel("StasisStart", &self.id);
     }
 
-    /// Waits until the dialplan runs this application on it. What comes from the app before that is read by the core
-    /// and heard by nobody.
+    /// Waits until the dialplan runs this application on it. Until then the core reads the app's media and discards it.
     #[track_caller]
     pub fn wait_application(&self, name: &str) {
         self.context.ari().wait_application(&self.id, name);
     }
 
-    /// `Down`, `Up`, …; `None` when it is gone.
+    /// `Down`, `Up`, …; `None` if the channel is gone.
     pub fn state(&self) -> Option<String> {
         let answer = self.context.ari().get(&format!("channels/{}", self.id), &[]);
         answer.body["state"].as_str().filter(|_| answer.status == 200).map(str::to_owned)
@@ -204,7 +203,7 @@ impl<'t> Call<'t> {
         self.context.ari().hangup(&self.id);
     }
 
-    /// Waits until our module knows that it ends.
+    /// Waits until our module has noticed that the channel ends.
     #[track_caller]
     pub fn wait_ending(&self) {
         let command = format!("websocket show channel {}", self.name);
@@ -228,7 +227,7 @@ impl<'t> Call<'t> {
             .unwrap_or_else(|| panic!("Dial() of {} did not return", self.name))
     }
 
-    /// Like [`Call::dial_result`], waiting no longer than this.
+    /// Like [`Call::dial_result`], but waits no longer than this.
     pub fn try_dial_result(&self, timeout: Duration) -> Option<DialResult> {
         let wanted = |event: &Value| event["channel"]["id"] == *self.id && event["args"][0] == "dialled";
         let event = self.context.ari().find("StasisStart", timeout, wanted)?;

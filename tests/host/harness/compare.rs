@@ -1,4 +1,4 @@
-//! Runs one test on the modules that it has to run on, and compares.
+//! Runs a test on the modules that it is for, and compares the results.
 
 use std::fmt::Write as _;
 use std::thread;
@@ -13,7 +13,7 @@ use super::suite::{On, Test};
 use super::table::{self, Verdict};
 use super::{beside, trace};
 
-/// Runs one test. An error is a fault of ours, of the test, or of the trace that is kept for it.
+/// Runs one test. An error is a fault of our module, of the test, or of its kept trace.
 pub(super) fn run(test: &Test, chosen: Chosen) -> Result<(), Failed> {
     if matches!(test.on, On::Beside) {
         return beside::run(test, chosen.beside);
@@ -40,9 +40,9 @@ pub(super) fn run(test: &Test, chosen: Chosen) -> Result<(), Failed> {
     if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
 }
 
-/// What a test's outcomes say. `None`: it was not to run there. The text is empty when nothing is wrong. Ours is held
-/// against what the C module has just done, and against the kept trace where it has not run or not come through.
-/// `records`: what it has done becomes the kept trace.
+/// Compares the outcomes of a test. An outcome is `None` if the test was not to run on that module. The text of the
+/// result is empty if nothing is wrong. Our trace is compared with the one of the C module, or with the kept trace if
+/// the C module has not run or was lost. `records`: the C module's trace becomes the kept trace.
 pub fn compare(
     test: &Test,
     oracle: Option<&Ran>,

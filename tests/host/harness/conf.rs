@@ -1,4 +1,4 @@
-//! What an instance is made of: its modules and its configuration files.
+//! The modules and configuration files of an instance.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use super::asterisk::Module;
 use super::sandbox::{self, Mounts};
 use super::surroundings;
 
-/// The dialplan that every instance has. `${…}` come as channel variables with the call.
+/// The dialplan of every instance. The call sets the variables `${…}`.
 const DIALPLAN: &str = r"
 [harness]
 ; A party that answers and stays.
@@ -33,7 +33,7 @@ exten => digits,1,SendDTMF(${DIGITS},50,50)
  same => n,Wait(600)
 ";
 
-/// Files that Asterisk's core looks for and complains about when they are missing.
+/// Files that Asterisk's core complains about when they are missing.
 const QUIET: &[(&str, &str)] = &[
     ("acl.conf", ""),
     ("ccss.conf", "[general]\n"),
@@ -56,7 +56,7 @@ const QUIET: &[(&str, &str)] = &[
     ("websocket_client.conf", ""),
 ];
 
-/// What the tests need of Asterisk, in the order in which it can be loaded.
+/// The modules of Asterisk that the tests need, in an order in which they can be loaded.
 const MODULES: &[&str] = &[
     "res_timing_timerfd",
     "res_sorcery_config",
@@ -105,7 +105,7 @@ const MODULES: &[&str] = &[
     "res_clioriginate",
 ];
 
-/// The module that all this is about.
+/// The module under test.
 pub const DRIVER: &str = "chan_websocket";
 
 /// How an instance differs from the usual one.
@@ -113,7 +113,7 @@ pub const DRIVER: &str = "chan_websocket";
 pub struct InstanceConfig {
     modules: Vec<String>,
     files: BTreeMap<String, String>,
-    /// For our module alone.
+    /// Files for our module only.
     ours: BTreeMap<String, String>,
     environment: Vec<(String, String)>,
     faults: bool,
@@ -188,25 +188,26 @@ impl InstanceConfig {
         self
     }
 
-    /// Installs our documentation for Asterisk's own help, with both modules.
+    /// Installs our documentation for Asterisk's own help, for both modules.
     pub fn documented(mut self) -> Self {
         self.documented = true;
         self
     }
 
-    /// Lets AMI listen, with the users `all`, who may do and hear everything, and `calls`, who only hears of calls.
+    /// Turns on AMI, with the users `all`, who has all permissions, and `calls`, who gets only the events of class
+    /// call.
     pub fn ami(mut self) -> Self {
         self.ami = true;
         self
     }
 
-    /// Has ARI's events carry these variables and functions of their channel (ari.conf's `channelvars`).
+    /// Adds these variables and functions of the channel to ARI's events (ari.conf's `channelvars`).
     pub fn ari_channelvars(mut self, names: &str) -> Self {
         self.ari_channelvars = channelvars(names);
         self
     }
 
-    /// Lets AMI listen, and has its events carry these variables and functions of their channel (manager.conf's
+    /// Turns on AMI, and adds these variables and functions of the channel to its events (manager.conf's
     /// `channelvars`).
     pub fn ami_channelvars(mut self, names: &str) -> Self {
         self.ami_channelvars = channelvars(names);
@@ -219,7 +220,7 @@ impl InstanceConfig {
         self
     }
 
-    /// Writes a configuration file for our module alone: the C module does not know what stands in it.
+    /// Writes a configuration file for our module only, with options that the C module does not know.
     pub fn our_file(mut self, name: &str, text: &str) -> Self {
         self.ours.insert(name.to_owned(), text.to_owned());
         self
@@ -231,7 +232,7 @@ impl InstanceConfig {
         self
     }
 
-    /// Takes our module's build for tests of faults, and has it panic once at this point (src/fault.rs).
+    /// Uses the build of our module for tests of faults, and makes it panic once at this point (src/fault.rs).
     pub fn fault(mut self, point: &str) -> Self {
         self.faults = true;
         self.environment("CHAN_WEBSOCKET_FAULT", point)
@@ -242,13 +243,13 @@ impl InstanceConfig {
         self.faults
     }
 
-    /// Has names looked up at this name server (UDP, port 53) instead of the machine's.
+    /// Looks names up at this name server (UDP, port 53) instead of the machine's.
     pub fn resolver(mut self, server: IpAddr) -> Self {
         self.mounts.name_server = Some(server);
         self
     }
 
-    /// Has Asterisk write its log and what it records to a disk of so many KiB, and nothing else.
+    /// Puts only Asterisk's log and its recordings on a disk of so many KiB.
     pub fn small_disk(mut self, kib: u32) -> Self {
         self.mounts.small_disk = Some(kib);
         self
@@ -260,13 +261,13 @@ impl InstanceConfig {
         self.file("extensions.conf", &all)
     }
 
-    /// Logs debug messages up to this level, and verbose ones.
+    /// Logs verbose messages, and debug messages up to this level.
     pub fn debug(mut self, level: u8) -> Self {
         self.debug = level;
         self
     }
 
-    /// Our module leaves bridges to simple_bridge, unless the test's own configuration says otherwise.
+    /// Leaves bridges to simple_bridge, unless the test's own configuration says otherwise.
     pub fn without_direct_bridge(mut self) -> Self {
         self.direct_bridge = false;
         self
@@ -276,10 +277,10 @@ impl InstanceConfig {
         self.direct_bridge
     }
 
-    /// Switches everything on that makes the core call the driver at odd times: see [`super::surroundings`].
+    /// Turns on everything that makes the core call the driver at odd times: see [`super::surroundings`].
     pub(super) fn surrounded(mut self) -> Self {
         for (name, text) in surroundings::FILES {
-            // A test's own file is what it is about.
+            // The test's own file has precedence.
             let own = self.files.get(*name).is_some_and(|own| !QUIET.contains(&(*name, own)));
             if !own {
                 self = self.file(name, text);
@@ -311,12 +312,12 @@ impl InstanceConfig {
         self
     }
 
-    /// What all URIs of the HTTP server begin with: empty, or a slash and the prefix.
+    /// The beginning of all URIs of the HTTP server: empty, or a slash and the prefix.
     pub(super) fn http_root(&self) -> String {
         self.http_prefix.as_ref().map_or_else(String::new, |prefix| format!("/{prefix}"))
     }
 
-    /// The modules that modules.conf or the folder lists.
+    /// The modules in modules.conf, or in the folder with `autoload`.
     pub(super) fn modules(&self) -> &[String] {
         &self.modules
     }
@@ -404,7 +405,7 @@ impl InstanceConfig {
 
     fn logger_conf(&self) -> String {
         let more = if self.debug > 0 { ",debug,dtmf" } else { "" };
-        // All that is logged for the surroundings' sake has a file of its own, which no test reads.
+        // The messages that the surroundings cause go to a separate file, which no test reads.
         let (limit, all) = if self.surrounded {
             ("logger_queue_limit = 1000000\n", "debug = debug,dtmf,verbose\n")
         } else {
@@ -427,7 +428,7 @@ impl InstanceConfig {
     }
 }
 
-/// The option that reports these variables and functions of channels, in ari.conf and manager.conf.
+/// The option of ari.conf and manager.conf that reports these variables and functions of channels.
 pub(super) fn channelvars(names: &str) -> String {
     format!("channelvars = {names}\n")
 }

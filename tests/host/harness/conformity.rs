@@ -1,8 +1,8 @@
-//! Whether what goes over one connection of a call in JSON fits docs/schema, in both directions.
+//! Checks that the messages of one connection, in a call in JSON, fit docs/schema, in both directions.
 //!
-//! Each event must fit. Of the commands one of two things is true: it fits its schema, and is not refused for its form; or
-//! it does not, and is refused. An ERROR does not always say which command it is about, so they are counted. A test that sends
-//! what fits no schema and is let pass all the same says so, by [`App::send_tolerated`](super::App::send_tolerated).
+//! Each event must fit. A command must either fit its schema and not be refused for its form, or not fit and be
+//! refused. An ERROR does not always say which command it is about, so they are counted. A test that sends a command
+//! that fits no schema but is accepted uses [`App::send_tolerated`](super::App::send_tolerated).
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::event::{Event, Format};
 use super::schema::{COMMANDS, EVENTS, Messages};
 
-/// What all connections of this process have shown.
+/// What was checked on all connections of this process.
 static SEEN: Mutex<[Seen; 2]> = Mutex::new([Seen::NOTHING, Seen::NOTHING]);
 
 #[derive(Debug)]
@@ -39,17 +39,17 @@ pub struct Conformity(Mutex<Account>);
 
 #[derive(Debug, Default)]
 struct Account {
-    /// That of the call; not known before the first event.
+    /// The format of the call; unknown before the first event.
     format: Option<Format>,
-    /// What was sent before that.
+    /// The messages that were sent before the first event.
     early: Vec<Sent>,
     /// Commands that fit no schema.
     unfit: Vec<String>,
     /// ERRORs that only a command of a wrong form gets.
     refused: usize,
-    /// ERRORs that such a command may get instead, for its length or its call's mode.
+    /// ERRORs that such a command may get instead, because of its length or the mode of its call.
     passed_over: usize,
-    /// Bytes were sent of which nobody knows what they are, or ERRORs may come that belong to another connection.
+    /// Arbitrary bytes were sent, or ERRORs may come that belong to another connection: nothing can be concluded.
     is_blind: bool,
     faults: Vec<String>,
 }
@@ -61,7 +61,7 @@ struct Sent {
 }
 
 impl Conformity {
-    /// A text message is about to be sent. `tolerated`: it fits no schema, and is let pass.
+    /// A text message is about to be sent. `tolerated`: it fits no schema but is accepted.
     pub fn sent(&self, text: &str, tolerated: bool) {
         let mut account = self.0.lock();
         let sent = |text: &str| Sent { text: text.to_owned(), tolerated };
@@ -72,12 +72,12 @@ impl Conformity {
         }
     }
 
-    /// Bytes are about to be sent that may be anything.
+    /// Arbitrary bytes are about to be sent.
     pub fn sent_raw(&self) {
         self.0.lock().is_blind = true;
     }
 
-    /// An event has come.
+    /// An event was received.
     pub fn received(&self, event: &Event) {
         self.0.lock().event(event);
     }
@@ -88,7 +88,7 @@ impl Conformity {
         !account.is_blind && account.unfit.len() > account.refused + account.passed_over
     }
 
-    /// What was wrong. `is_over`: all answers have come.
+    /// The violations found. `is_over`: all answers have arrived.
     pub fn faults(&self, is_over: bool) -> Vec<String> {
         let accepted = is_over && self.waits();
         let mut account = self.0.lock();
@@ -103,7 +103,7 @@ impl Conformity {
 
 impl Account {
     fn command(&mut self, sent: &Sent) {
-        // As the module strips them.
+        // The module strips the same characters.
         let text = sent.text.trim_matches(|c| c <= ' ');
         let fits = match serde_json::from_str::<Value>(text) {
             Ok(command) => check(&COMMANDS, "command", 0, &command),
@@ -118,7 +118,7 @@ impl Account {
 
     fn event(&mut self, event: &Event) {
         if self.format.is_none() {
-            // A carrier's dialect begins with something else.
+            // The first event in a carrier's dialect is another one.
             let is_json = event.name == "MEDIA_START" && event.format() == Format::Json;
             self.format = Some(if is_json { Format::Json } else { Format::PlainText });
             self.is_blind |= event.value("reconnected") == true;
@@ -152,7 +152,7 @@ impl Account {
     }
 }
 
-/// Checks a message that goes `direction`, 0 or 1 in [`SEEN`].
+/// Checks a message of this `direction`, 0 or 1 in [`SEEN`].
 fn check(messages: &Messages, key: &str, direction: usize, message: &Value) -> Result<(), String> {
     messages.check(message)?;
     SEEN.lock()[direction].note(message[key].as_str().unwrap_or_default());
@@ -179,7 +179,7 @@ fn is_about_form(text: &str) -> bool {
     FORMS.iter().any(|form| text.contains(form))
 }
 
-/// Schemas count characters, and the module counts bytes.
+/// Such a command can fit its schema: schemas count characters, and the module counts bytes.
 fn is_about_length_or_mode(text: &str) -> bool {
     let is_length =
         text.contains(" bytes exceeds the limit of ") || text.contains(" bytes; allowed: at most ");
@@ -192,7 +192,7 @@ fn excerpt(text: &str) -> String {
     text.chars().take(200).collect()
 }
 
-/// What was checked, for the end of a run.
+/// Says what was checked, at the end of a run.
 pub fn summary() -> String {
     let seen = SEEN.lock();
     let [commands, events] = &*seen;

@@ -1,4 +1,4 @@
-//! What a test body gets: an instance, and short ways to calls, apps and comparisons.
+//! What the body of a test gets: an instance, and short ways to make calls, apps and comparisons.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,34 +21,36 @@ use super::trace::{Recorder, Trace};
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
-/// See [`Context::share_ari`]; by the instance's HTTP server.
+/// The applications of [`Context::share_ari`], by the address of the instance's HTTP server.
 static SHARED_ARI: Mutex<BTreeMap<SocketAddr, Arc<Ari>>> = Mutex::new(BTreeMap::new());
 
 /// One test on one module.
 #[derive(Debug)]
 pub struct Context {
-    /// The instance that the test runs on, with other tests beside it unless the test asked for its own.
+    /// The instance that the test runs on. Other tests use it at the same time, unless the test asked for a private
+    /// one.
     pub asterisk: Arc<Asterisk>,
-    /// Where the log stood when the test began.
+    /// The length of the log when the test began.
     pub log_mark: usize,
     recorder: Recorder,
     notes: Trace,
     ari: OnceLock<Arc<Ari>>,
-    /// Sections of websocket_client.conf that are the test's own.
+    /// The sections of websocket_client.conf that the test added.
     clients: Mutex<Vec<String>>,
     /// See [`Context::discard`].
     is_silent: AtomicBool,
 }
 
 impl Drop for Context {
-    /// A soak's thousands of servers would make a file that takes Asterisk megabytes to read, for each of them.
+    /// The sections of a soak's thousands of servers would make the file megabytes long, and Asterisk reads it for each
+    /// of them.
     fn drop(&mut self) {
         self.asterisk.forget_clients(&self.clients.lock());
     }
 }
 
 impl Context {
-    /// On this instance.
+    /// A context on this instance.
     pub fn new(asterisk: Arc<Asterisk>) -> Self {
         let recorder = Recorder::default();
         if asterisk.module == Module::Ours {
@@ -72,12 +74,12 @@ impl Context {
         self.asterisk.module
     }
 
-    /// Whether it is ours, for tests of differences.
+    /// Whether our module is under test, for tests of differences.
     pub fn is_ours(&self) -> bool {
         self.module() == Module::Ours
     }
 
-    /// `oracle` on the oracle, `ours` on ours.
+    /// `oracle` with the C module, `ours` with our module.
     pub fn either<T>(&self, oracle: T, ours: T) -> T {
         if self.is_ours() { ours } else { oracle }
     }
@@ -87,7 +89,7 @@ impl Context {
         self.notes.note(line);
     }
 
-    /// Says that this text differs from run to run; the trace has `<name>` instead.
+    /// Declares that this text differs from run to run. The trace has `<name>` instead.
     pub fn name(&self, value: &str, name: &str) {
         self.recorder.name(value, name);
     }
@@ -96,28 +98,28 @@ impl Context {
         self.recorder.normalised(self.module())
     }
 
-    /// A name that nothing else in this process has.
+    /// A name that is unique in this process.
     pub fn unique(&self, prefix: &str) -> String {
         format!("{prefix}-{}", COUNTER.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Says that this text in a warning or error is expected. Say it before it happens.
+    /// Declares that this text is expected in a warning or error. Call it before the message is logged.
     pub fn allow_log(&self, text: &str) {
         self.asterisk.log.allow(text);
     }
 
-    /// What went over its connections and did not fit docs/schema.
+    /// The messages of its connections that did not fit docs/schema.
     pub(super) fn unfit(&self) -> Vec<String> {
         self.recorder.unfit()
     }
 
-    /// Waits for a line of the log, not older than the test, that holds all of `parts`.
+    /// Waits for a line of the log that contains all of `parts` and was written since the test began.
     #[track_caller]
     pub fn wait_log(&self, parts: &[&str]) -> String {
         self.asterisk.log.wait_since(self.log_mark, parts)
     }
 
-    /// Whether the log has such a line, not older than the test.
+    /// Whether the log has such a line.
     pub fn log_contains(&self, parts: &[&str]) -> bool {
         self.asterisk.log.find(self.log_mark, parts).is_some()
     }
@@ -131,16 +133,16 @@ impl Context {
         Ari::new(self.asterisk.http, &self.asterisk.path("ari"), &self.unique("app"))
     }
 
-    /// Has the test use a Stasis application that many tests on this instance share: one of its own would cost more
-    /// than the rest of a short test. To be said before anything else.
+    /// Makes the test use a Stasis application that many tests on this instance share: a private one would take longer
+    /// than the rest of a short test. Call it before anything else.
     pub fn share_ari(&self) {
         let mut shared = SHARED_ARI.lock();
         let ari = shared.entry(self.asterisk.http).or_insert_with(|| Arc::new(self.new_ari()));
         assert!(self.ari.set(Arc::clone(ari)).is_ok(), "too late to share");
     }
 
-    /// Hangs up a channel that may be gone, with Asterisk or without. An Asterisk that has not answered this once is not
-    /// asked again, for it takes its time each time.
+    /// Hangs up a channel that may be gone, as may Asterisk. An Asterisk that has once not answered is not asked again,
+    /// because each request would run into its timeout.
     pub(super) fn discard(&self, channel: &str) {
         if self.is_silent.load(Ordering::Relaxed) {
             return;
@@ -149,14 +151,14 @@ impl Context {
         self.is_silent.store(answer.is_err(), Ordering::Relaxed);
     }
 
-    /// A session of AMI, for an instance that has it; for the users see `InstanceConfig::ami`.
+    /// An AMI session, on an instance with AMI. For the users see `InstanceConfig::ami`.
     #[track_caller]
     pub fn ami(&self, user: &str) -> Ami {
         Ami::login(self.asterisk.ami.expect("an instance with AMI"), user)
     }
 
-    /// Makes the test's Stasis application one whose events `listener` gets, instead of being kept: for so many calls
-    /// that looking for one among all would take too long.
+    /// Makes the test's Stasis application pass its events to `listener` instead of keeping them, for tests with so
+    /// many calls that a search among all events would take too long.
     pub fn listen(&self, listener: impl Fn(serde_json::Value) + Send + 'static) {
         let (address, path) = (self.asterisk.http, self.asterisk.path("ari"));
         let ari = Ari::listening(address, &path, &self.unique("app"), listener);
@@ -174,7 +176,7 @@ impl Context {
         self.call(&format!("WebSocket/INCOMING/{options}")).originate()
     }
 
-    /// Such a call with its app connected and MEDIA_START received.
+    /// Such a call after its app has connected and received MEDIA_START.
     #[track_caller]
     pub fn incoming_app(&self, options: &str) -> (Call<'_>, App) {
         let call = self.incoming(options);
@@ -192,7 +194,7 @@ impl Context {
         [one, other]
     }
 
-    /// Such a call, bridged to one that is up.
+    /// Such a call, bridged to another call that is up.
     #[track_caller]
     pub fn bridged_to(&self, call: &Call<'_>, options: &str) -> (Call<'_>, App) {
         let (other, app) = self.incoming_app(options);
@@ -201,7 +203,7 @@ impl Context {
         (other, app)
     }
 
-    /// Such a call whose channel plays back what the app says.
+    /// Such a call whose channel plays back what the app sends.
     #[track_caller]
     pub fn incoming_echo(&self, options: &str) -> (Call<'_>, App) {
         let call = self.call(&format!("WebSocket/INCOMING/{options}")).extension("echo").originate();
@@ -222,20 +224,20 @@ impl Context {
         self.ari().post("channels/externalMedia", &all)
     }
 
-    /// The same, as a call.
+    /// Like [`Context::external_media`]; returns the call.
     #[track_caller]
     pub fn external_media_call(&self, parameters: Parameters<'_>) -> Call<'_> {
         Call::new(self, self.external_media(parameters).ok())
     }
 
-    /// An app that waits for Asterisk to connect and accepts, known to it as a websocket_client with these further
-    /// options (`uri` among them, unless `ws://` with the path `media` will do; `{address}` stands for where the
-    /// server listens, `{port}` for its port).
+    /// An app that listens, and accepts a connection from Asterisk. It is added as a websocket_client with these
+    /// further options. Without `uri` among them the URI is `ws://` with the path `media`. `{address}` stands for the
+    /// address of the server, `{port}` for its port.
     pub fn server(&self, options: &[(&str, &str)]) -> AppServer {
         self.server_with(options, |_, _| Reply::Accept)
     }
 
-    /// Like [`Context::server`], with an answer of the test's own to each request.
+    /// Like [`Context::server`], with a reply that the test chooses for each request.
     pub fn server_with(
         &self,
         options: &[(&str, &str)],
@@ -268,7 +270,7 @@ impl Context {
         Stream::tls(self.asterisk.https).expect("HTTPS server")
     }
 
-    /// A request to upgrade for a connection id, to be spoiled and sent.
+    /// A request to upgrade for a connection id, for a test to modify and send.
     pub fn upgrade(&self, connection_id: &str) -> UpgradeRequest {
         UpgradeRequest::new(&self.asterisk.path(&format!("media/{connection_id}")))
     }
@@ -291,13 +293,13 @@ impl Context {
         self.app(self.upgrade(connection_id).send(self.https()).expect("an answer to the upgrade"))
     }
 
-    /// The app that accepts a request of Asterisk's.
+    /// Accepts a request from Asterisk, and returns the app.
     pub fn accept(&self, mut request: Request) -> App {
         request.respond(&request.accepted("Sec-WebSocket-Protocol: media\r\n", &[]));
         App::new(request.stream, request.leftover, Role::Server, self.recorder.section())
     }
 
-    /// The app behind an upgrade that was answered with 101.
+    /// The app on a connection whose upgrade was answered with 101.
     #[track_caller]
     pub fn app(&self, response: Response) -> App {
         assert!(response.status == 101, "the upgrade was answered with {}", response.status);

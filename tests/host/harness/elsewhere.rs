@@ -1,4 +1,4 @@
-//! A network namespace with a wire to ours, from which nothing comes any more when a test wants that.
+//! A network namespace with a link to ours, whose packets a test can have dropped.
 
 use std::net::Ipv4Addr;
 use std::process::Command;
@@ -7,14 +7,14 @@ use std::thread;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-/// A network namespace with a wire to ours.
+/// A network namespace with a link to ours.
 #[derive(Debug)]
 pub struct Elsewhere {
-    /// The namespace's.
+    /// The name of the namespace.
     pub name: String,
-    /// Our end of the wire.
+    /// The address of our end of the link.
     pub here: Ipv4Addr,
-    /// Its end.
+    /// The address of its end.
     pub there: Ipv4Addr,
 }
 
@@ -31,7 +31,7 @@ impl Elsewhere {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let pid = std::process::id();
-        // Out of the range for benchmarks, which nobody routes (RFC 2544).
+        // In the range for benchmarks, which is not routed (RFC 2544).
         let net = [(pid >> 6) as u8, (pid << 2) as u8, (number * 4) as u8];
         let net = [18 + (net[0] & 1), net[1] ^ net[0], net[2]];
         let address = |last: u8| Ipv4Addr::new(198, net[0], net[1], net[2] | last);
@@ -47,12 +47,12 @@ impl Elsewhere {
         Ok(elsewhere)
     }
 
-    /// Does something there. A socket stays where it was made.
+    /// Runs `work` in the namespace. A socket stays in the namespace in which it was made.
     pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         inside(&self.name, work)
     }
 
-    /// From now on every packet is dropped there, in both directions, and nobody is told (nftables).
+    /// From now on the namespace drops every packet in both directions, without an ICMP error (nftables).
     #[track_caller]
     pub fn drop_packets(&self) {
         self.nft("add table inet gone");
@@ -62,7 +62,7 @@ impl Elsewhere {
         }
     }
 
-    /// Packets come and go again.
+    /// Passes packets again.
     #[track_caller]
     pub fn pass_packets(&self) {
         self.nft("delete table inet gone");
@@ -73,13 +73,13 @@ impl Elsewhere {
         ip(&format!("netns exec {} nft {arguments}", self.name)).expect("nftables");
     }
 
-    /// Nothing comes back from there any more, not even from its kernel.
+    /// From now on nothing is received from the namespace, not even from its kernel.
     pub fn vanish(&self) {
         ip(&format!("-n {} route add blackhole {}/32", self.name, self.here)).expect("a route");
     }
 }
 
-/// Does something in the namespace of this name.
+/// Runs `work` in the namespace of this name.
 pub fn inside<T: Send>(namespace: &str, work: impl FnOnce() -> T + Send) -> T {
     let file = std::fs::File::open(format!("/run/netns/{namespace}")).expect("network namespace");
     thread::scope(|scope| {

@@ -13,7 +13,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Both, for tests that hold in either.
+    /// Both formats, for tests that hold in either.
     pub const ALL: [Self; 2] = [Self::PlainText, Self::Json];
 
     /// As `f()` and chan_websocket.conf spell it.
@@ -24,7 +24,7 @@ impl Format {
         }
     }
 
-    /// A command, given as in plain text: `WORD` or `WORD argument`.
+    /// A command in this format; it is given in plain text: `WORD` or `WORD argument`.
     pub fn command(self, command: &str) -> String {
         if self == Self::PlainText {
             return command.to_owned();
@@ -46,7 +46,7 @@ impl Format {
 pub struct Event {
     /// `MEDIA_START`, …
     pub name: String,
-    /// As it was received.
+    /// The event as it was received.
     pub raw: String,
     fields: Map<String, Value>,
 }
@@ -75,7 +75,7 @@ impl Event {
         Self { name: name.to_owned(), raw: raw.to_owned(), fields }
     }
 
-    /// How it was written.
+    /// The format that it was written in.
     pub fn format(&self) -> Format {
         if self.raw.starts_with('{') { Format::Json } else { Format::PlainText }
     }
@@ -89,9 +89,9 @@ impl Event {
         }
     }
 
-    /// The names of its fields in their order.
+    /// The names of its fields, in order.
     pub fn keys(&self) -> Vec<&str> {
-        // serde_json's map is sorted: the order comes from the text.
+        // serde_json's map is sorted, so the order is taken from the text.
         let mut keys: Vec<&str> = self.fields.keys().map(String::as_str).collect();
         keys.sort_by_key(|key| match self.format() {
             Format::Json => self.raw.find(&format!("\"{key}\":")),
@@ -100,7 +100,7 @@ impl Event {
         keys
     }
 
-    /// A field of the JSON form, as it is.
+    /// A field of the JSON form, as a value.
     pub fn value(&self, key: &str) -> &Value {
         self.fields.get(key).unwrap_or(&Value::Null)
     }

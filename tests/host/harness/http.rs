@@ -1,19 +1,19 @@
-//! HTTP by hand, for both ends of a WebSocket handshake: any method, any header, and the bytes behind it.
+//! HTTP by hand, for both ends of a WebSocket handshake: any method, any header, and the bytes after it.
 
 use std::io::{self, Read, Write};
 
 use super::stream::Stream;
 use super::wait;
 
-/// Headers in their order.
+/// Headers in order.
 pub type Headers = Vec<(String, String)>;
 
-/// The first header of this name, whatever the case.
+/// The first header of this name, without regard to case.
 pub fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
     headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
-/// A request for an upgrade to WebSocket, which a test may spoil.
+/// A request for an upgrade to WebSocket, which a test may make invalid.
 #[derive(Debug, Clone)]
 pub struct UpgradeRequest {
     method: String,
@@ -22,12 +22,12 @@ pub struct UpgradeRequest {
     trailing: Vec<u8>,
 }
 
-/// What the key below has to be answered with.
+/// The Sec-WebSocket-Accept for the key of [`UpgradeRequest::new`].
 pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 impl UpgradeRequest {
-    /// A request that nobody could refuse for its form, asking for the subprotocol `media`.
+    /// A request of correct form, which asks for the subprotocol `media`.
     pub fn new(target: &str) -> Self {
         let headers = [
             ("Host", "localhost"),
@@ -45,13 +45,13 @@ impl UpgradeRequest {
         }
     }
 
-    /// Another method.
+    /// Uses another method.
     pub fn method(mut self, method: &str) -> Self {
         self.method = method.into();
         self
     }
 
-    /// Sets a header, in place of one of this name.
+    /// Sets a header, and replaces one of the same name.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         match self.headers.iter_mut().find(|(key, _)| key.eq_ignore_ascii_case(name)) {
             Some(header) => header.1 = value.into(),
@@ -92,7 +92,7 @@ impl UpgradeRequest {
     }
 }
 
-/// The head of an answer, and the connection that it came on.
+/// The head of an answer, and its connection.
 #[derive(Debug)]
 pub struct Response {
     /// 101, 404, …
@@ -101,7 +101,7 @@ pub struct Response {
     pub headers: Headers,
     /// The connection.
     pub stream: Stream,
-    /// What came behind the head.
+    /// The bytes that came after the head.
     pub leftover: Vec<u8>,
 }
 
@@ -125,7 +125,7 @@ impl Response {
 /// The head of a request that came to us, and its connection.
 #[derive(Debug)]
 pub struct Request {
-    /// `GET`, one hopes.
+    /// The method, `GET` if all is well.
     pub method: String,
     /// Path and query.
     pub target: String,
@@ -133,7 +133,7 @@ pub struct Request {
     pub headers: Headers,
     /// The connection.
     pub stream: Stream,
-    /// What came behind the head.
+    /// The bytes that came after the head.
     pub leftover: Vec<u8>,
 }
 
@@ -160,7 +160,7 @@ impl Request {
         tungstenite::handshake::derive_accept_key(key.as_bytes())
     }
 
-    /// An answer of 101, with these header lines besides (or instead, for `Connection`) and bytes behind it.
+    /// A 101 with these further header lines (or instead, for `Connection`), followed by these bytes.
     pub fn accepted(&self, headers: &str, trailing: &[u8]) -> Vec<u8> {
         let connection = if headers.contains("Connection:") { "" } else { "Connection: Upgrade\r\n" };
         let head = format!(

@@ -1,4 +1,4 @@
-//! Which instance a test runs on: its own, or one that tests share.
+//! The instance that a test runs on: a private one, or one that tests share.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,19 +12,18 @@ use super::loss::{Loss, Unclean};
 use super::suite::{Instance, Test};
 use super::wait;
 
-/// How tests of the same [`Instance::Shared`] share.
+/// How tests of the same [`Instance::Shared`] share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sharing {
-    /// All run on one instance at once.
+    /// All tests run on one instance at the same time.
     AtOnce,
-    /// A test has an instance to itself, and leaves it to the next. Two INCOMING channels in parallel can deadlock the
-    /// C module.
+    /// One test after the other uses an instance. Two INCOMING channels in parallel can deadlock the C module.
     InTurn,
-    /// The same, and what the instance logs is its own affair.
+    /// Like `InTurn`, and the log of the instance is not checked.
     InTurnUnwatched,
 }
 
-/// An instance, for the time of one test.
+/// An instance, for the duration of one test.
 pub(super) struct Lease {
     pub(super) asterisk: Arc<Asterisk>,
     kind: Kind,
@@ -38,18 +37,18 @@ enum Kind {
 
 type Key = (Module, &'static str, Sharing);
 
-/// Whether it is in the surroundings counts, too, and whether it has direct bridges.
+/// Module, name, whether it is in the surroundings, and whether it has direct bridges.
 type AtOnceKey = (Module, &'static str, bool, bool);
 
 type Slot = Arc<Mutex<Option<Arc<Asterisk>>>>;
 
 static AT_ONCE: Mutex<BTreeMap<AtOnceKey, Slot>> = Mutex::new(BTreeMap::new());
 
-/// Those that no test has at this moment.
+/// The instances that no test has at this moment.
 static IDLE: Mutex<BTreeMap<Key, Vec<Arc<Asterisk>>>> = Mutex::new(BTreeMap::new());
 
 impl Lease {
-    /// An instance for this test. Panics when it does not start.
+    /// Takes an instance for this test. Panics if it does not start.
     pub(super) fn take(test: &Test, module: Module, sharing: Sharing) -> Self {
         match &test.instance {
             Instance::Private(config) => Self::own(module, &test.dressed(config())),
@@ -69,12 +68,12 @@ impl Lease {
         }
     }
 
-    /// An instance for one test alone.
+    /// An instance for one test only.
     pub(super) fn own(module: Module, config: &InstanceConfig) -> Self {
         Self { asterisk: Asterisk::start(module, config), kind: Kind::Own }
     }
 
-    /// Ends the instance or leaves it to the next test, and says what is wrong with it.
+    /// Ends the instance or leaves it to the next test. The error says what is wrong with it.
     pub(super) fn end(self, log_mark: usize) -> Result<(), Unclean> {
         match self.kind {
             Kind::Own => self.asterisk.stop(),
@@ -90,7 +89,7 @@ impl Lease {
 fn at_once(key: AtOnceKey, config: impl FnOnce() -> InstanceConfig) -> Arc<Asterisk> {
     let slot = Arc::clone(AT_ONCE.lock().entry(key).or_default());
     let mut slot = slot.lock();
-    // One that crashed has failed a test: the others go on with a new one.
+    // An instance that crashed has failed a test; the others continue on a new one.
     let running = slot.take().filter(|asterisk| asterisk.is_running());
     let asterisk = running.unwrap_or_else(|| Asterisk::start(key.0, &config()));
     *slot = Some(Arc::clone(&asterisk));
@@ -124,12 +123,12 @@ fn leave(asterisk: Arc<Asterisk>, key: Key, log_mark: usize) -> Result<(), Uncle
     asterisk.kill();
     match lost {
         Some(loss) => Err(Unclean { text: format!("afterwards Asterisk {loss}\n{report}"), lost }),
-        // A channel that stays is the test's affair; nobody else gets to see it.
+        // Channels that remain are this test's fault, so no other test gets the instance.
         None => Ok(()),
     }
 }
 
-/// Stops all that tests have shared. Gives what is wrong with which.
+/// Stops all shared instances. Returns those with something wrong.
 pub(super) fn stop_all() -> Vec<(Module, Unclean)> {
     let at_once = std::mem::take(&mut *AT_ONCE.lock()).into_values().filter_map(|slot| slot.lock().take());
     let idle = std::mem::take(&mut *IDLE.lock())

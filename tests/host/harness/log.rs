@@ -1,4 +1,4 @@
-//! Asterisk's log file, for asking and for showing.
+//! Asterisk's log file: for checks in tests, and for reports.
 
 use std::fs;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -8,9 +8,9 @@ use parking_lot::Mutex;
 
 use super::wait;
 
-/// Warnings that say nothing about the driver. Stasis applications, AMI sessions and apps of finished tests leave. On a busy
-/// machine a subscriber of the core's own (device states, AMI) does not keep up with the calls; the driver's subscribers are in
-/// the pool, and their names begin with `stasis/p:`.
+/// Warnings that say nothing about the driver. Stasis applications, AMI sessions and apps of finished tests disappear.
+/// On a busy machine one of the core's subscribers (device states, AMI) can fall behind the calls. The driver's
+/// subscribers are in the pool, and their names begin with `stasis/p:`.
 const NOISE: &[&str] = &[
     "ari/ari_websockets.c",
     "app_stasis.c",
@@ -19,7 +19,7 @@ const NOISE: &[&str] = &[
     "Taskprocessor 'stasis/m:",
 ];
 
-/// The log of one instance. Asterisk writes it from a thread of its own: ask with [`Log::wait`].
+/// The log of one instance. A separate thread of Asterisk writes it, so wait with [`Log::wait_since`].
 #[derive(Debug)]
 pub struct Log {
     path: PathBuf,
@@ -34,12 +34,12 @@ impl Log {
         Self { path, allowed: Mutex::default(), checked: Mutex::default() }
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How many bytes it has; a mark for [`Log::since`].
+    /// The length of the file in bytes; a mark for [`Log::since`].
     pub fn len(&self) -> usize {
         fs::metadata(&self.path).map_or(0, |meta| usize::try_from(meta.len()).unwrap_or(usize::MAX))
     }
@@ -50,24 +50,24 @@ impl Log {
         if let Ok(mut file) = fs::File::open(&self.path)
             && file.seek(SeekFrom::Start(mark as u64)).is_ok()
         {
-            // What cannot be read is not there.
+            // What cannot be read counts as missing.
             let _ = file.read_to_end(&mut bytes);
         }
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Whether a line holds all of `parts`.
+    /// Whether a line contains all of `parts`.
     pub fn contains(&self, parts: &[&str]) -> bool {
         self.find(0, parts).is_some()
     }
 
-    /// The first line after `mark` that holds all of `parts`.
+    /// The first line after `mark` that contains all of `parts`.
     pub fn find(&self, mark: usize, parts: &[&str]) -> Option<String> {
         let text = self.since(mark);
         text.lines().find(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned)
     }
 
-    /// Waits for a line after `mark` that holds all of `parts`.
+    /// Waits for a line after `mark` that contains all of `parts`.
     #[track_caller]
     pub fn wait_since(&self, mark: usize, parts: &[&str]) -> String {
         match wait::poll(wait::PATIENCE, || self.find(mark, parts)) {
@@ -76,16 +76,16 @@ impl Log {
         }
     }
 
-    /// Says that a warning or error holding `text` is no surprise. Say it before it happens.
+    /// Declares that a warning or error with `text` is expected. Call it before the message is logged.
     pub fn allow(&self, text: &str) {
         self.allowed.lock().push(text.to_owned());
     }
 
-    /// Warnings and errors that nobody allowed, each given once.
+    /// Warnings and errors that no test allowed, each returned once.
     pub fn surprises(&self) -> Vec<String> {
         let mut checked = self.checked.lock();
         let text = self.since(*checked);
-        // The last line may still be in the writing.
+        // The last line may not be complete yet.
         let complete = text.rfind('\n').map_or(0, |end| end + 1);
         *checked += complete;
         let allowed = self.allowed.lock();

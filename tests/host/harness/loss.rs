@@ -1,4 +1,4 @@
-//! Whether an instance of Asterisk still serves: it may hang or end.
+//! Checks whether an instance of Asterisk still serves: it may hang or end.
 
 use std::fmt;
 use std::io;
@@ -10,10 +10,10 @@ use super::ari::{USER, agent, encoded};
 use super::asterisk::Asterisk;
 use super::wait;
 
-/// Why an instance serves no more.
+/// Why an instance does not serve any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
-    /// The process is there, but it does not answer.
+    /// The process is running, but it does not answer.
     Hung,
     /// The process has ended.
     Ended(ExitStatus),
@@ -31,7 +31,7 @@ impl fmt::Display for Loss {
 /// What was wrong with an instance when it was stopped.
 #[derive(Debug)]
 pub struct Unclean {
-    /// All that helps to understand it.
+    /// All that helps to find the cause.
     pub text: String,
     /// It did not stop, or it crashed before or while it did.
     pub lost: Option<Loss>,
@@ -43,20 +43,20 @@ impl fmt::Display for Unclean {
     }
 }
 
-/// How long an instance may take for an answer. One that only is slow loses its test a run, no more.
+/// How long an instance may take for an answer. If it is only slow, its test loses one run.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// How long a process that has lost its servers may take to end.
+/// How long a process whose servers have stopped may take to end.
 const END: Duration = Duration::from_secs(2);
 
 impl Loss {
-    /// Asks an instance whether it still serves: it runs a CLI command, makes an INCOMING channel and hangs that up. Each
-    /// of the three may take [`ANSWER`].
+    /// Asks an instance whether it still serves: it has to run a CLI command, make an INCOMING channel and hang that
+    /// up. Each of the three may take [`ANSWER`].
     pub fn of(asterisk: &Asterisk) -> Option<Self> {
         match asterisk.try_cli_within(ANSWER, "core show channels count") {
             Ok(answer) if answer.contains("active channel") => match probe(asterisk) {
                 Probe::Answered => None,
-                // Without its HTTP server it may be all right.
+                // Without its HTTP server it may still be all right.
                 Probe::Refused => wait::poll(END, || asterisk.exit_status()).map(Self::Ended),
                 Probe::Silent => Some(Self::Hung),
             },
@@ -70,18 +70,18 @@ impl Loss {
     }
 }
 
-/// What came of the requests of [`Loss::of`].
+/// The result of the requests of [`Loss::of`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Probe {
-    /// Answers, whatever they say.
+    /// Every request was answered, with whatever status.
     Answered,
     /// No connection, or it ended.
     Refused,
-    /// Nothing, in time.
+    /// No answer in time.
     Silent,
 }
 
-/// Makes an INCOMING channel and hangs it up, by requests of its own.
+/// Makes an INCOMING channel and hangs it up, with separate requests.
 fn probe(asterisk: &Asterisk) -> Probe {
     static PROBES: AtomicU32 = AtomicU32::new(0);
     let agent = agent(ANSWER);

@@ -15,7 +15,7 @@
 //! }
 //! ```
 //!
-//! What it takes from the app and what it notes is its trace; `same` compares the traces of both modules.
+//! The trace of a test is what it takes from the app and what it notes. `same` compares the traces of both modules.
 
 #![allow(dead_code, reason = "the tests, the bench and the demo each use a part of it")]
 

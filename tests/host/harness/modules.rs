@@ -5,19 +5,20 @@ use std::env;
 use super::panics::caught;
 use super::{beside, sandbox};
 
-/// By HOST_MODULES: `ours`, which is the default and is compared with the kept traces; `oracle`; or `both`, live.
+/// From HOST_MODULES: `ours` (the default; compared with the kept traces), `oracle`, or `both` (compared with each
+/// other).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chosen {
     pub(super) oracle: bool,
     pub(super) ours: bool,
-    /// The C module runs the tests of [`Suite::beside`](super::Suite::beside) too.
+    /// The C module also runs the tests of [`Suite::beside`](super::Suite::beside).
     pub(super) beside: bool,
-    /// HOST_RECORD: what the C module does becomes the kept traces.
+    /// HOST_RECORD: the C module's traces become the kept traces.
     pub(super) records: bool,
 }
 
 impl Chosen {
-    /// What the environment says; an error says what is wrong with it or missing for it.
+    /// Reads the environment. The error says what is wrong with it, or what the choice needs and is missing.
     pub(super) fn from_environment() -> Result<Self, String> {
         let word = env::var("HOST_MODULES").unwrap_or_default();
         let (oracle, ours) = match word.as_str() {
@@ -35,7 +36,7 @@ impl Chosen {
         Ok(Self { oracle, ours, beside: ours && word != "ours" && beside::is_wanted(), records })
     }
 
-    /// Whether all is there that they need; the error says what is not.
+    /// Checks that everything the modules need is there. The error says what is missing.
     pub(super) fn check(self) -> Result<(), String> {
         caught(|| {
             sandbox::root();

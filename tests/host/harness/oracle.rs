@@ -1,5 +1,5 @@
-//! Tests on the C module. It can hang for good or crash, by no fault of a test or of our module: then the test runs again
-//! on another instance, and all of that is said at the end.
+//! Tests on the C module. It can hang for good or crash without a fault of the test or of our module. The test then
+//! runs again on another instance, and the end of the run reports all of that.
 
 use parking_lot::Mutex;
 
@@ -12,18 +12,18 @@ use super::suite::Test;
 /// How many times a test runs again.
 pub const REPEATS: usize = 2;
 
-/// How a test went on the C module.
+/// The result of a test on the C module.
 #[derive(Debug)]
 pub struct Ran {
-    /// What came of it in the end; `None`: no instance came through it.
+    /// The last outcome; `None` if every instance was lost.
     pub outcome: Option<Result<Trace, String>>,
     /// The instances that it lost.
     pub losses: Vec<Loss>,
-    /// How each of them was lost, at length.
+    /// The long report of each loss.
     pub reports: Vec<String>,
 }
 
-/// Runs a test on the C module; a test of the harness has another module stand for it.
+/// Runs a test on the C module. Tests of the harness have another module stand in for it.
 pub fn run(test: &Test, stand_in: Option<Module>) -> Ran {
     let (mut losses, mut reports) = (Vec::new(), Vec::new());
     let kept = test.is_same().then(|| test.golden().read().ok()).flatten();
@@ -51,22 +51,22 @@ pub fn run(test: &Test, stand_in: Option<Module>) -> Ran {
     Ran { outcome: None, losses, reports }
 }
 
-/// Scenarios, the instances that each lost, and whether it came through in the end.
+/// Scenarios, the instances that each lost, and whether it passed in the end.
 static LOST: Mutex<Vec<(String, Vec<Loss>, bool)>> = Mutex::new(Vec::new());
 
-/// Keeps what a scenario lost for the end.
+/// Keeps the losses of a scenario for the summary.
 pub(super) fn remember(name: &str, ran: &Ran) {
     if !ran.losses.is_empty() {
         LOST.lock().push((name.to_owned(), ran.losses.clone(), ran.outcome.is_some()));
     }
 }
 
-/// Keeps an instance that was lost when all tests were done.
+/// Keeps the loss of an instance that was found after all tests were done.
 pub(super) fn remember_stop(loss: Loss) {
     LOST.lock().push(("when it was stopped".into(), vec![loss], true));
 }
 
-/// What was lost, for the end of the run; empty if nothing was.
+/// The losses, for the end of the run; empty if there were none.
 pub(super) fn summary() -> String {
     let mut lost = LOST.lock().clone();
     lost.sort_by(|left, right| left.0.cmp(&right.0));

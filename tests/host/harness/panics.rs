@@ -1,4 +1,4 @@
-//! Panics, by which a test says what is wrong.
+//! Panics, with which a test reports what is wrong.
 
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
@@ -22,7 +22,7 @@ pub(super) fn remember(info: &panic::PanicHookInfo<'_>) {
     }
 }
 
-/// Runs `body`; its panic is an error that says where and why.
+/// Runs `body`; turns a panic into an error that says where and why.
 pub(super) fn caught<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     panic::catch_unwind(AssertUnwindSafe(body))
         .map_err(|_| PANIC.with_borrow_mut(Option::take).unwrap_or_else(|| "panic".into()))

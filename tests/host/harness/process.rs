@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 
 type Request = (Command, mpsc::Sender<io::Result<Child>>);
 
-/// The kernel sends the parent-death signal when the forking *thread* ends, so one thread that lives as long as
-/// the process does all the forking.
+/// The kernel sends the parent-death signal when the forking *thread* ends. So one thread, which lives as long as the
+/// process, does all the forking.
 static SPAWNER: LazyLock<Mutex<mpsc::Sender<Request>>> = LazyLock::new(|| {
     let (requests, inbox) = mpsc::channel::<Request>();
     std::thread::Builder::new()
@@ -23,7 +23,7 @@ static SPAWNER: LazyLock<Mutex<mpsc::Sender<Request>>> = LazyLock::new(|| {
     Mutex::new(requests)
 });
 
-/// A command that runs `program` so that SIGKILL hits it when this process is gone. Start it with [`spawn`].
+/// A command that runs `program` and kills it with SIGKILL when this process ends. Start it with [`spawn`].
 pub fn command(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--", program]);

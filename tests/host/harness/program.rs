@@ -1,5 +1,5 @@
-//! Programs in Python and Node, which stand for apps that share no code with ours, and the examples. What they run on
-//! is installed by `scripts/clients`.
+//! Programs in Python and Node that stand for apps that share no code with ours, and the examples. `scripts/clients`
+//! installs what they need.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,21 +15,22 @@ use tempfile::NamedTempFile;
 
 use super::{process, wait};
 
-/// How long a program may take to say the next thing: it is an interpreter that has to start on a busy machine.
+/// How long a program may take to print the next line: an interpreter has to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The folder with the examples in Rust, which are built here: cargo builds those of all tests, but not of some.
+/// The folder with the examples in Rust, which are built here: cargo builds them when it builds all tests, but not when
+/// it builds some.
 static EXAMPLES: LazyLock<PathBuf> = LazyLock::new(|| {
     let mut build = Command::new(env!("CARGO"));
     build.args(["build", "--quiet", "--no-default-features", "--locked", "--example", "app"]);
     let status = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo");
     assert!(status.success(), "examples/app.rs does not build");
-    // This test is in debug/deps.
+    // The executable of this test is in debug/deps.
     let this = std::env::current_exe().expect("a test's path");
     this.ancestors().nth(2).expect("debug").join("examples")
 });
 
-/// A program, running. It is killed when it is dropped.
+/// A running program. It is killed when it is dropped.
 #[derive(Debug)]
 pub struct Program {
     name: String,
@@ -39,7 +40,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Builds what a script needs, so that no call has to wait for that.
+    /// Builds what a script needs, so that no call has to wait for the build.
     pub fn prepare(script: &str) {
         if Path::new(script).extension() == Some(OsStr::new("rs")) {
             LazyLock::force(&EXAMPLES);
@@ -100,7 +101,7 @@ impl Program {
         }
     }
 
-    /// Passes lines by, up to one that holds `text`, and returns that.
+    /// Skips lines up to one that contains `text`, and returns that line.
     #[track_caller]
     pub fn wait_line(&self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
@@ -115,7 +116,7 @@ impl Program {
         }
     }
 
-    /// Waits until it ends, as it should.
+    /// Waits until it ends with success.
     #[track_caller]
     pub fn end(&mut self) {
         let status = wait::poll(PATIENCE, || self.process.try_wait().expect("wait"));
@@ -124,7 +125,7 @@ impl Program {
         }
     }
 
-    /// Fails the test, with what the program complained of.
+    /// Fails the test, with the program's error output.
     #[track_caller]
     pub fn fail(&self, what: &str) -> ! {
         let stderr = fs::read_to_string(self.stderr.path()).unwrap_or_default();

@@ -9,7 +9,7 @@ use super::loss::{Loss, Unclean};
 use super::panics::caught;
 use super::suite::Test;
 
-/// What a test took from its apps and noted, line by line.
+/// What a test took from its apps and what it noted, line by line.
 pub type Trace = Vec<String>;
 
 /// Runs a test on our module.
@@ -17,8 +17,8 @@ pub(super) fn on_ours(test: &Test) -> Result<Trace, String> {
     on(test, Module::Ours, Sharing::AtOnce, |_| false).map_err(|unclean| unclean.text)
 }
 
-/// Runs a test. The error has all that helps to understand it. Where `is_suspect` finds that the instance may be the one
-/// to blame, that is looked into, and one that is lost is ended.
+/// Runs a test. The error has all that helps to find the cause. If `is_suspect` finds that the instance may be the
+/// cause, the instance is checked, and a lost instance is ended.
 pub(super) fn on(
     test: &Test,
     module: Module,
@@ -44,7 +44,7 @@ pub(super) fn on(
             result.map_or_else(|unclean| unclean.text, |_| "its trace is another than the kept one".into());
         return Err(Unclean { text, lost });
     }
-    // Hanging up what is left belongs to the test.
+    // Hanging up the remaining channels belongs to the test.
     drop(context);
     let ending = lease.end(mark);
     let trace = result?;

@@ -1,5 +1,4 @@
-//! Where things are: the sandbox with Debian's Asterisk, or an Asterisk that somebody has installed; our module, and a folder
-//! for each instance.
+//! Paths: the sandbox with Debian's Asterisk, or an installed Asterisk; our module; and a folder for each instance.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ use super::process;
 
 static INSTANCES: AtomicU32 = AtomicU32::new(0);
 
-/// The prefix of an installed Asterisk, which runs as it is: its root folder is the machine's.
+/// The prefix of an installed Asterisk, which runs outside the sandbox: its root folder is the machine's.
 static INSTALLED: LazyLock<Option<PathBuf>> =
     LazyLock::new(|| env::var_os("HOST_ASTERISK").map(PathBuf::from));
 
@@ -45,7 +44,8 @@ static ROOT: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
     Ok(root)
 });
 
-/// The root folder that Asterisk is started in: `/` for one that is installed. Panics with what to do when it is not there.
+/// The root folder that Asterisk is started in: `/` for an installed one. If it is missing, panics with a message that
+/// says what to do.
 pub fn root() -> &'static Path {
     match &*ROOT {
         Ok(root) => root,
@@ -75,26 +75,26 @@ pub fn our_faulty_module() -> PathBuf {
     path
 }
 
-/// The program, as a command inside the root folder has it.
+/// The path of the program, inside the root folder.
 pub fn asterisk() -> String {
     INSTALLED
         .as_ref()
         .map_or_else(|| "asterisk".to_owned(), |prefix| prefix.join("sbin/asterisk").display().to_string())
 }
 
-/// Asterisk's data, inside the root folder: Debian's, or where a build from source has it.
+/// The path of Asterisk's data, inside the root folder: Debian's, or that of a build from source.
 pub fn data() -> String {
     let Some(prefix) = &*INSTALLED else { return "/usr/share/asterisk".to_owned() };
     let state = if prefix == Path::new("/usr") { PathBuf::from("/var") } else { prefix.join("var") };
     state.join("lib/asterisk").display().to_string()
 }
 
-/// Whether there is a chan_websocket.so in C to compare with.
+/// Whether there is a C chan_websocket.so to compare with.
 pub fn has_oracle() -> bool {
     has_module(DRIVER)
 }
 
-/// Whether Asterisk comes with this module (name without `.so`).
+/// Whether Asterisk has this module (name without `.so`).
 pub fn has_module(name: &str) -> bool {
     let modules = asterisk_modules();
     root().join(modules.strip_prefix("/").unwrap_or(&modules)).join(format!("{name}.so")).exists()
@@ -115,13 +115,13 @@ pub fn asterisk_modules() -> PathBuf {
     Path::new("/").join(found.strip_prefix(root()).expect("inside the root"))
 }
 
-/// Where instances have their folders, inside the root folder.
+/// The folder of the instances' folders, inside the root folder.
 fn instances() -> &'static str {
     if INSTALLED.is_some() { "tmp" } else { "srv" }
 }
 
-/// A new folder for an instance: its path here, and the same folder's path inside the sandbox. The name carries
-/// our process id, so that a later run can tell that nobody uses the folder any more.
+/// A new folder for an instance: its path here, and its path inside the sandbox. The name contains our process id, so
+/// that a later run can tell that the folder is not in use any more.
 pub fn instance_folder() -> (PathBuf, String) {
     let number = INSTANCES.fetch_add(1, Ordering::Relaxed);
     let inside = format!("/{}/cw-{}-{number}", instances(), std::process::id());
@@ -130,22 +130,22 @@ pub fn instance_folder() -> (PathBuf, String) {
     (here, inside)
 }
 
-/// What a process has that the sandbox has not, by a mount namespace of its own.
+/// What a process sees that the sandbox does not have, in a separate mount namespace.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Mounts {
     /// A resolv.conf that names this server.
     pub name_server: Option<IpAddr>,
-    /// One file system for `spool` and `log` in its folder, of so many KiB. Seen from outside by [`seen_by`].
+    /// One file system of so many KiB for `spool` and `log` in its folder. [`seen_by`] gives its path from outside.
     pub small_disk: Option<u32>,
 }
 
-/// A path inside the sandbox as this process sees it, with its mounts.
+/// The path here of a path inside the sandbox that another process sees with its mounts.
 pub fn seen_by(pid: u32, inside: &str) -> PathBuf {
     format!("/proc/{pid}/root{inside}").into()
 }
 
-/// A command that runs what is added to it inside the sandbox, for [`process::spawn`], behind HOST_WRAPPER, with files of
-/// its own in `folder`. With a wrapper it has a /proc.
+/// A command to which the caller adds a program and arguments to run inside the sandbox, for [`process::spawn`].
+/// HOST_WRAPPER comes first, and `folder` has files for its mounts. With a wrapper the sandbox has a /proc.
 pub fn command(folder: &Path, own: Mounts) -> Command {
     let wrapper = env::var("HOST_WRAPPER").unwrap_or_default();
     let mut mounts = String::new();
@@ -163,7 +163,7 @@ pub fn command(folder: &Path, own: Mounts) -> Command {
         mounts.push_str(r#"mount -t proc proc "$2/proc"; "#);
     }
     let mut command = if let Some(prefix) = INSTALLED.as_ref().filter(|_| mounts.is_empty()) {
-        // Of a prefix that the linker does not look into.
+        // The installed Asterisk may have a prefix that the dynamic linker does not search.
         let mut command = process::command("env");
         command.arg(format!("LD_LIBRARY_PATH={}", prefix.join("lib").display()));
         command
@@ -181,7 +181,7 @@ pub fn command(folder: &Path, own: Mounts) -> Command {
     command
 }
 
-/// A path inside the sandbox for one here.
+/// The path inside the sandbox of a path here.
 pub fn inside(path: &Path) -> String {
     let path =
         path.strip_prefix(root()).unwrap_or_else(|_| panic!("{} is not in the sandbox", path.display()));
@@ -195,7 +195,7 @@ pub(super) fn clean_up() {
     }
 }
 
-/// Removes the folders of runs that did not end well.
+/// Removes the folders of earlier runs that did not remove them.
 fn sweep(root: &Path) {
     remove_folders(root, |pid| !process::exists(pid));
 }

@@ -1,4 +1,4 @@
-//! docs/schema: what commands and events in JSON look like, checked by a validator that shares no code with the module.
+//! docs/schema: the form of commands and events in JSON, checked by a validator that shares no code with the module.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -6,35 +6,35 @@ use std::sync::LazyLock;
 use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::{Map, Value};
 
-/// What the application sends.
+/// The messages that the application sends.
 pub static COMMANDS: LazyLock<Messages> = LazyLock::new(|| {
     Messages::read("command", include_str!("../../../docs/schema/commands.json"), Keys::Any)
 });
 
-/// What it is sent. Keys that the schema does not name are an error here: an application ignores them, and the
-/// documentation has them all.
+/// The messages that the application receives. A key that the schema does not name is an error here: an application
+/// ignores such keys, but the documentation has to list all of them.
 pub static EVENTS: LazyLock<Messages> =
     LazyLock::new(|| Messages::read("event", include_str!("../../../docs/schema/events.json"), Keys::Named));
 
-/// Which keys an object may have besides those that its schema names.
+/// The keys that an object may have besides those that its schema names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
     Any,
     Named,
 }
 
-/// One of the two files.
+/// The messages of one of the two files.
 pub struct Messages {
-    /// The key that holds a message's name.
+    /// The key that contains the name of a message.
     key: &'static str,
-    /// The file.
+    /// The content of the file.
     pub document: Value,
     schemas: Schemas,
     by_name: BTreeMap<String, SchemaIndex>,
 }
 
 impl Messages {
-    /// Panics if `text` is no JSON Schema with a definition for each message.
+    /// Panics unless `text` is a JSON Schema with a definition for each message.
     pub fn read(key: &'static str, text: &str, keys: Keys) -> Self {
         const URL: &str = "file:///schema.json";
         let document: Value = serde_json::from_str(text).expect("JSON");
@@ -54,18 +54,18 @@ impl Messages {
         Self { key, document, schemas, by_name }
     }
 
-    /// The messages' names, sorted.
+    /// The names of the messages, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(String::as_str)
     }
 
-    /// A message's schema.
+    /// The schema of a message.
     #[track_caller]
     pub fn of(&self, name: &str) -> &Value {
         definitions(&self.document).get(name).unwrap_or_else(|| panic!("no schema of {name}"))
     }
 
-    /// Whether a message fits the schema that its name asks for; if not, why not.
+    /// Checks a message against the schema that its name selects. The error says why it does not fit.
     pub fn check(&self, message: &Value) -> Result<(), String> {
         let name = message.get(self.key).and_then(Value::as_str);
         let name = name.ok_or_else(|| format!("not an object with a text '{}'", self.key))?;
@@ -74,12 +74,12 @@ impl Messages {
     }
 }
 
-/// The schemas of a file by their messages' names.
+/// The schemas of a file, by the name of the message.
 pub fn definitions(document: &Value) -> &Map<String, Value> {
     document["$defs"].as_object().expect("$defs")
 }
 
-/// Forbids all keys that an object's schema does not name.
+/// Forbids all keys that the schema of an object does not name.
 fn only_named_keys(schema: &mut Value) {
     match schema {
         Value::Object(keywords) => {

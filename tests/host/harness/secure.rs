@@ -1,4 +1,4 @@
-//! TLS inside this process, by rustls: for tests and benches that need many connections, or their records in hand.
+//! TLS inside this process, with rustls: for tests and benches that need many connections, or control over the records.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -27,7 +27,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// A fresh TCP connection. Reads and writes wait, until [`Stream::stop_waiting`].
+    /// A new TCP connection. Reads and writes block, until [`Stream::stop_waiting`].
     pub fn plain(socket: TcpStream) -> io::Result<Self> {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(HANDSHAKE_STEP))?;
@@ -35,14 +35,14 @@ impl Stream {
         Ok(Self::Plain(socket))
     }
 
-    /// The same with TLS, as the one who connects.
+    /// The same with TLS, as the client.
     pub fn tls_client(socket: TcpStream, config: &Arc<ClientConfig>) -> io::Result<Self> {
         let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
         let session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
         Self::tls(socket, session.into())
     }
 
-    /// The same with TLS, as the one who is connected to.
+    /// The same with TLS, as the server.
     pub fn tls_server(socket: TcpStream, config: &Arc<ServerConfig>) -> io::Result<Self> {
         let session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
         Self::tls(socket, session.into())
@@ -56,17 +56,18 @@ impl Stream {
         Ok(Self::Tls(socket, Box::new(tls)))
     }
 
-    /// From now on nothing waits: what cannot be done at once is `WouldBlock`.
+    /// From now on no call blocks: an operation that cannot be done at once gives `WouldBlock`.
     pub fn stop_waiting(&self) -> io::Result<()> {
         self.socket().set_nonblocking(true)
     }
 
-    /// Whether bytes wait inside TLS until the socket takes more.
+    /// Whether TLS holds bytes that the socket has not taken yet.
     pub fn is_behind(&self) -> bool {
         matches!(self, Self::Tls(_, tls) if tls.wants_write())
     }
 
-    /// Whether the end that was read is one that the other side meant: with TLS it says so first.
+    /// Whether the end that was read was intended by the other side: with TLS it announces the end first
+    /// (close_notify).
     pub fn ended_in_order(&mut self) -> bool {
         match self {
             Self::Plain(_) => true,
@@ -74,7 +75,7 @@ impl Stream {
         }
     }
 
-    /// Says with TLS that nothing more will come.
+    /// With TLS, announces that no more data will follow.
     pub fn say_end(&mut self) {
         if let Self::Tls(_, tls) = self {
             tls.send_close_notify();
@@ -82,7 +83,7 @@ impl Stream {
         let _ = self.flush();
     }
 
-    /// With TLS 1.3: new keys for what is written from now on, and the wish that the other side does the same.
+    /// With TLS 1.3: uses new keys for writing from now on, and asks the other side to do the same.
     pub fn refresh_keys(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(_) => Ok(()),
@@ -124,7 +125,7 @@ impl Read for Stream {
 }
 
 impl Write for Stream {
-    /// What TLS has taken may not be on its way yet: see [`Stream::is_behind`].
+    /// Bytes that TLS has taken may not be sent yet: see [`Stream::is_behind`].
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => socket.write(bytes),
@@ -155,7 +156,7 @@ impl Write for Stream {
     }
 }
 
-/// TLS settings of both roles.
+/// TLS settings for both roles.
 #[derive(Debug, Clone)]
 pub struct Tls {
     /// For connecting to Asterisk.
@@ -165,7 +166,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// With the certificate that the instances have too. It is not verified: what it says is not what this is for.
+    /// With the certificate that the instances have. It is not verified: these tests are not about certificates.
     pub fn new() -> Self {
         let provider = Arc::new(rustls_graviola::default_provider());
         let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -192,7 +193,7 @@ impl Default for Tls {
     }
 }
 
-/// Takes any certificate; signatures are checked.
+/// Accepts any certificate, but checks signatures.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

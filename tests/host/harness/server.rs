@@ -1,4 +1,4 @@
-//! An app that waits for Asterisk to connect to it.
+//! An app that listens for connections from Asterisk.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -20,22 +20,22 @@ use super::wait;
 pub enum Reply {
     /// 101, with the first subprotocol that was offered.
     Accept,
-    /// 101 with these header lines (each with its CRLF), and bytes behind it in the same write.
+    /// 101 with these header lines (each with its CRLF), followed by these bytes in the same write.
     AcceptWith(String, Vec<u8>),
     /// Another status, without a body.
     Refuse(u16),
-    /// These bytes, and then the end of the connection.
+    /// These bytes, after which the connection ends.
     Raw(Vec<u8>),
     /// Nothing, and the connection stays open.
     Silence,
 }
 
-/// The head of a request that came.
+/// The head of a request.
 #[derive(Debug, Clone)]
 pub struct Head {
-    /// When it had been read.
+    /// The time when it had been read.
     pub at: Instant,
-    /// `GET`, one hopes.
+    /// The method, `GET` if all is well.
     pub method: String,
     /// Path and query.
     pub target: String,
@@ -65,19 +65,19 @@ struct Shared {
     closed: AtomicBool,
 }
 
-/// A listening socket, and the name under which Asterisk knows it. A thread answers requests as they come: the C
+/// A listening socket, and the name under which Asterisk knows it. A thread answers requests as they arrive: the C
 /// module holds locks that the whole of Asterisk needs until it has its answer.
 #[derive(Debug)]
 pub struct AppServer {
-    /// The object in websocket_client.conf, and so the connection id in a dial string.
+    /// The name of the object in websocket_client.conf, which is the connection id in a dial string.
     pub client: String,
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
     shared: Arc<Shared>,
 }
 
 impl AppServer {
-    /// Listens on a port of its own. `reply` says what to do with the request of this number (from 0).
+    /// Listens on a new port. `reply` gives the answer to the request of this number (from 0).
     pub(super) fn listen(
         client: String,
         recorder: Recorder,
@@ -99,14 +99,14 @@ impl AppServer {
         Self { client, address, shared }
     }
 
-    /// Waits for Asterisk to connect and be accepted.
+    /// Waits until Asterisk has connected and been accepted.
     #[track_caller]
     pub fn accept(&self) -> App {
         self.try_accept(wait::PATIENCE)
             .unwrap_or_else(|| panic!("Asterisk did not connect to {}", self.client))
     }
 
-    /// Like [`AppServer::accept`], waiting no longer than this.
+    /// Like [`AppServer::accept`], but waits no longer than this.
     pub fn try_accept(&self, timeout: Duration) -> Option<App> {
         self.shared.wait(timeout, |state| {
             let app = state.apps.get_mut(state.taken)?.take();
@@ -115,7 +115,7 @@ impl AppServer {
         })
     }
 
-    /// Waits for the request of this number (from 0), whatever the answer to it.
+    /// Waits for the request of this number (from 0), whatever its answer is.
     #[track_caller]
     pub fn request(&self, number: usize) -> Head {
         let head = self.shared.wait(wait::PATIENCE, |state| state.heads.get(number).cloned());
@@ -171,7 +171,7 @@ impl Shared {
             headers: request.headers.clone(),
         };
         let reply = reply(&head, number);
-        // Before the answer, so that a test that has seen the answer finds the request.
+        // Before the answer, so that a test that has seen the answer also finds the request.
         self.state.lock().heads.push(head.clone());
         self.arrival.notify_all();
         let app = match reply {

@@ -1,4 +1,4 @@
-//! SIP: an instance with chan_pjsip, and peers that play scenarios, by SIPp (Debian's package sip-tester).
+//! SIP: an instance with chan_pjsip, and peers that play scenarios with SIPp (Debian's package sip-tester).
 
 mod scenario;
 
@@ -27,7 +27,7 @@ const MODULES: [&str; 13] = [
     "chan_pjsip",
 ];
 
-/// With chan_pjsip, and this as its configuration.
+/// Adds chan_pjsip, with this as its configuration.
 pub fn configured(config: InstanceConfig, pjsip: &str) -> InstanceConfig {
     MODULES
         .iter()
@@ -41,8 +41,8 @@ pub fn configured(config: InstanceConfig, pjsip: &str) -> InstanceConfig {
 const PHONE: &str = "[phone](!)\ntype = endpoint\ncontext = harness\ndisallow = all\nallow = ulaw\n\
     direct_media = no\nsend_connected_line = no\ntrust_id_inbound = yes\n";
 
-/// With chan_pjsip and endpoints by which a [`Peer`] is dialled: `peer` gets digits as RFC 4733's events, `told` as INFO, which
-/// a [`Step::ExpectInfo`] waits for. `endpoints` are further ones, of the template `phone` if they like.
+/// Adds chan_pjsip, and endpoints to dial a [`Peer`] by: `peer` gets digits as events of RFC 4733, `told` as INFO,
+/// which a [`Step::ExpectInfo`] waits for. `endpoints` are further ones, which may use the template `phone`.
 pub fn with_peers(config: InstanceConfig, endpoints: &str) -> InstanceConfig {
     let port = ports::free();
     let pjsip = format!(
@@ -52,7 +52,7 @@ pub fn with_peers(config: InstanceConfig, endpoints: &str) -> InstanceConfig {
     configured(config, &pjsip)
 }
 
-/// Where the instance's SIP is.
+/// The port of the instance's SIP.
 #[track_caller]
 pub fn port(t: &Context) -> u16 {
     let shown = t.asterisk.cli("pjsip show transports");
@@ -60,21 +60,21 @@ pub fn port(t: &Context) -> u16 {
     port.unwrap_or_else(|| panic!("no transport: {shown}"))
 }
 
-/// The machine need not know its own name, nor a name server; nobody has to log in.
+/// The machine may be unable to resolve its own name and may have no name server. Nobody logs in.
 pub fn allow_log(t: &Context) {
     for line in ["getaddrinfo(", "Unable to lookup", "No SIP authenticator registered"] {
         t.allow_log(line);
     }
 }
 
-/// Tells a peer of the endpoint `told` to go on, by a digit to its channel of this name.
+/// Tells a peer of the endpoint `told` to go on, by sending a digit to its channel of this name.
 #[track_caller]
 pub fn tell(t: &Context, channel: &str) {
     let headers = [("Channel", channel), ("Digit", "1"), ("Duration", "100")];
     assert_eq!(t.ami("all").action("PlayDTMF", &headers).get("Response"), "Success");
 }
 
-/// A peer that calls, or is called, once. Killed when it is dropped.
+/// A peer that makes or takes one call. It is killed when it is dropped.
 #[derive(Debug)]
 pub struct Peer {
     process: Child,
@@ -83,13 +83,13 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Waits to be called, and then does this.
+    /// Waits for a call, and then plays these steps.
     #[track_caller]
     pub fn start(steps: &[Step<'_>]) -> Self {
         Self::launch(&scenario::called(steps), None)
     }
 
-    /// Calls this extension by the endpoint `peer`, with media at this port, and when that has answered, does this.
+    /// Calls this extension by the endpoint `peer`, with media at this port. Plays these steps once it has answered.
     #[track_caller]
     pub fn call(t: &Context, extension: &str, media: u16, steps: &[Step<'_>]) -> Self {
         Self::launch(&scenario::caller(extension, media, steps), Some(port(t)))
@@ -116,29 +116,29 @@ impl Peer {
         peer
     }
 
-    /// What Dial() calls it by.
+    /// The dial string for Dial().
     pub fn dial(&self) -> String {
         self.dial_by("peer")
     }
 
-    /// The same, by this endpoint.
+    /// The dial string with this endpoint.
     pub fn dial_by(&self, endpoint: &str) -> String {
         format!("PJSIP/{endpoint}/sip:bob@127.0.0.1:{}", self.port)
     }
 
-    /// Its dialogue, once that is there.
+    /// Its dialogue; waits until there is one.
     #[track_caller]
     pub fn dialog(&self) -> Dialog {
         let found = wait::poll(wait::PATIENCE, || Dialog::of(&self.log()));
         found.unwrap_or_else(|| panic!("no dialogue\n{}", self.errors()))
     }
 
-    /// Whether so many of its steps are done.
+    /// Whether this many of its steps are done.
     pub fn has_done(&self, steps: u32) -> bool {
         self.log().contains(&scenario::done_line(steps))
     }
 
-    /// Waits until so many of its steps are done.
+    /// Waits until this many of its steps are done.
     #[track_caller]
     pub fn wait_done(&self, steps: u32) {
         let done = wait::poll(wait::PATIENCE, || self.has_done(steps).then_some(()));
@@ -149,7 +149,7 @@ impl Peer {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Waits until all steps are done, each as it should.
+    /// Waits until all steps are done. Fails the test if one of them failed.
     #[track_caller]
     pub fn end(&mut self) {
         let status = wait::poll(wait::PATIENCE, || self.process.try_wait().expect("wait"));
@@ -171,7 +171,7 @@ impl Drop for Peer {
     }
 }
 
-/// Whether somebody has this UDP port.
+/// Whether this UDP port is in use.
 fn is_bound(port: u16) -> bool {
     let sockets = fs::read_to_string("/proc/net/udp").expect("the kernel's sockets");
     sockets.contains(&format!(" 0100007F:{port:04X} "))

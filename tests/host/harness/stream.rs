@@ -1,4 +1,4 @@
-//! A byte stream to or from Asterisk: TCP, or TLS by way of a local socket.
+//! A byte stream to or from Asterisk: TCP, or TLS through a local socket.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::tls::{self, Tunnel};
 
-/// Clones share the connection.
+/// A byte stream. Clones share the connection.
 #[derive(Debug)]
 pub enum Stream {
     /// Plain.
@@ -18,7 +18,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Connects in the clear.
+    /// Connects without TLS.
     pub fn tcp(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, super::wait::PATIENCE)?;
         Self::accepted(stream)
@@ -30,13 +30,13 @@ impl Stream {
         Ok(Self::Tls(stream, Arc::new(tunnel)))
     }
 
-    /// The connection that is going to come to this port, with TLS; certificate and key are paths inside the sandbox.
+    /// Waits for a connection with TLS to the returned port. Certificate and key are paths inside the sandbox.
     pub fn tls_listener(cert: &str, key: &str) -> io::Result<(Self, u16)> {
         let (stream, tunnel, port) = tls::listen(cert, key)?;
         Ok((Self::Tls(stream, Arc::new(tunnel)), port))
     }
 
-    /// A connection that came to us.
+    /// A connection that we have accepted.
     pub fn accepted(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Self::Tcp(stream))
@@ -50,7 +50,7 @@ impl Stream {
         })
     }
 
-    /// Our own address, which is the application's for Asterisk. Only of a plain connection.
+    /// Our own address, which Asterisk sees as the application's. Plain connections only.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.local_addr(),
@@ -58,7 +58,7 @@ impl Stream {
         }
     }
 
-    /// How long reads and writes wait; `None` for ever.
+    /// The timeout of reads and writes; `None` waits for ever.
     pub fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.set_read_timeout(timeout).and(stream.set_write_timeout(timeout)),
@@ -66,7 +66,7 @@ impl Stream {
         }
     }
 
-    /// How long writes wait; `None` for ever.
+    /// The timeout of writes; `None` waits for ever.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.set_write_timeout(timeout),
@@ -82,7 +82,7 @@ impl Stream {
         };
     }
 
-    /// Closing the last handle will send a TCP reset.
+    /// Makes the close of the last handle send a TCP reset.
     pub fn reset_on_close(&self) {
         if let Self::Tcp(stream) = self {
             let linger = Some(Duration::ZERO);

@@ -1,4 +1,4 @@
-//! The list of tests, and what each says about the two modules.
+//! The list of tests, and what each test expects of the two modules.
 
 use std::env;
 use std::panic;
@@ -14,22 +14,22 @@ use super::golden::Golden;
 use super::modules::Chosen;
 use super::{beside, compare, conformity, golden, lease, oracle, panics, sandbox, surroundings, table};
 
-/// A test's body. It panics when something is wrong.
+/// The body of a test. It panics when something is wrong.
 pub(super) type Body = Arc<dyn Fn(&Context) + Send + Sync>;
 
-/// What the names of tests begin with that are run with `direct_bridge = no` once more.
+/// The prefix of the names of tests that run a second time with `direct_bridge = no`.
 const QUEUED: &str = "queued/";
 
-/// What a test says about the two modules.
+/// What a test expects of the two modules.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum On {
     /// Both do the same.
     Same,
-    /// They differ on purpose, by this number of the list of differences.
+    /// They differ on purpose, by this row of the list of differences.
     Differs(&'static str),
     /// Only ours can do it, for this reason.
     Ours(&'static str),
-    /// Ours is what counts; what the C module does is only looked at, if anybody asks.
+    /// The test is about our module; the C module's behaviour is only shown on request.
     Beside,
 }
 
@@ -40,7 +40,7 @@ pub struct Test {
     pub(super) body: Body,
     pub(super) on: On,
     pub(super) instance: Instance,
-    /// Why it is not run on the C module, if it is one of [`Suite::beside`] and must not be.
+    /// Why the C module must not run it, for a test of [`Suite::beside`].
     pub(super) spares_oracle: Option<&'static str>,
     /// See [`Test::may_ruin_oracle`].
     pub(super) may_ruin_oracle: bool,
@@ -54,12 +54,12 @@ pub struct Test {
     needs: Option<&'static str>,
 }
 
-/// Which Asterisk a test runs on.
+/// The Asterisk that a test runs on.
 #[derive(Clone)]
 pub(super) enum Instance {
-    /// The one that tests share, with others of the same name; "" is the usual one.
+    /// One that tests share which give the same name; "" is the usual one.
     Shared(&'static str, fn() -> InstanceConfig),
-    /// Its own.
+    /// A private one.
     Private(Arc<dyn Fn() -> InstanceConfig + Send + Sync>),
 }
 
@@ -80,7 +80,7 @@ impl Test {
         }
     }
 
-    /// One that is in no suite: for tests of the harness.
+    /// A test outside the suite, for tests of the harness.
     pub fn alone(name: impl Into<String>, body: impl Fn(&Context) + Send + Sync + 'static) -> Self {
         Self::new(name.into(), Arc::new(body), On::Same)
     }
@@ -90,13 +90,13 @@ impl Test {
         matches!(self.on, On::Same)
     }
 
-    /// Whether it runs on the C module, where that is wanted. That knows no figures, so in the
-    /// [surroundings](super::surroundings) its kept trace stands for it, and without direct bridges, which it never has.
+    /// Whether it runs on the C module when that is chosen. The C module has no figures and no direct bridges: in the
+    /// [surroundings](super::surroundings), and without direct bridges, its kept trace is used instead.
     pub(super) fn runs_on_oracle(&self) -> bool {
         !self.surrounded && self.direct_bridge && !matches!(self.on, On::Ours(_) | On::Beside)
     }
 
-    /// The kept trace that it is compared with: in the surroundings it is the same.
+    /// The kept trace that it is compared with. It is the same in the surroundings.
     pub(super) fn golden(&self) -> Golden {
         Golden::of(self.golden_name())
     }
@@ -106,56 +106,57 @@ impl Test {
         prefixes.iter().find_map(|prefix| self.name.strip_prefix(prefix)).unwrap_or(&self.name)
     }
 
-    /// Gives the test an instance of its own: because it changes what others rely on, or may bring it down.
+    /// Gives the test a private instance, because the test changes what others rely on, or may make Asterisk crash or
+    /// hang.
     pub fn private(&mut self) {
         self.private_with(InstanceConfig::new());
     }
 
-    /// The same, with another configuration.
+    /// Like [`Test::private`], with another configuration.
     pub fn private_with(&mut self, config: InstanceConfig) {
         self.private_from(move || config.clone());
     }
 
-    /// The same, with a configuration that is made when the test runs.
+    /// Like [`Test::private`], with a configuration that is made when the test runs.
     pub fn private_from(&mut self, config: impl Fn() -> InstanceConfig + Send + Sync + 'static) {
         self.instance = Instance::Private(Arc::new(config));
     }
 
-    /// Keeps a test of [`Suite::beside`] from the C module, for this reason.
+    /// Never runs this test of [`Suite::beside`] on the C module, for this reason.
     pub fn spare_oracle(&mut self, why: &'static str) {
         self.spares_oracle = Some(why);
     }
 
-    /// Gives the C module an instance of its own for this test of [`Suite::beside`], which may crash or hang, and runs it
-    /// when ours is done.
+    /// Gives the C module a private instance for this test of [`Suite::beside`], because it may crash or hang. The C
+    /// module runs after ours is done.
     pub fn may_ruin_oracle(&mut self) -> &mut Self {
         self.may_ruin_oracle = true;
         self
     }
 
-    /// Keeps the test out of [`super::surroundings`], for this reason.
+    /// Never runs the test in [`super::surroundings`], for this reason.
     pub fn only_alone(&mut self, why: &'static str) {
         self.only_alone = Some(why);
     }
 
-    /// Runs the test only where Asterisk has this module, which some versions have not; elsewhere it counts as ignored.
+    /// Runs the test only if Asterisk has this module, which some versions do not have. Otherwise it counts as ignored.
     pub fn needs(&mut self, module: &'static str) -> &mut Self {
         self.needs = Some(module);
         self
     }
 
     fn lacks_module(&self) -> bool {
-        // Without an Asterisk the tests can still be listed.
+        // Tests can be listed without an Asterisk.
         self.needs.is_some_and(|module| panics::caught(|| sandbox::has_module(module)) == Ok(false))
     }
 
-    /// Runs the test in the [surroundings](super::surroundings), always.
+    /// Always runs the test in the [surroundings](super::surroundings).
     pub fn only_surrounded(&mut self) {
         self.name.insert_str(0, surroundings::PREFIX);
         self.surrounded = true;
     }
 
-    /// What distinguishes an instance: its configuration, with what surrounds it.
+    /// The configuration of the test's instance: without direct bridges or in the surroundings, if the test is so.
     pub(super) fn dressed(&self, config: InstanceConfig) -> InstanceConfig {
         let config = if self.direct_bridge { config } else { config.without_direct_bridge() };
         if self.surrounded { config.surrounded() } else { config }
@@ -184,8 +185,8 @@ impl Suite {
         self.add(name.into(), Arc::new(body), On::Same)
     }
 
-    /// A test that runs on both modules, where ours differs on purpose. `difference` is the number of the entry in
-    /// the list of differences; the body says with [`Context::is_ours`] what is expected of which.
+    /// A test that runs on both modules, where ours differs on purpose. `difference` is the row in the list of
+    /// differences. The body uses [`Context::is_ours`] to expect the right behaviour of each.
     pub fn differs(
         &mut self,
         name: impl Into<String>,
@@ -195,7 +196,7 @@ impl Suite {
         self.add(name.into(), Arc::new(body), On::Differs(difference))
     }
 
-    /// A test that runs on ours alone, and why.
+    /// A test that runs on our module only, and why.
     pub fn ours(
         &mut self,
         name: impl Into<String>,
@@ -205,8 +206,8 @@ impl Suite {
         self.add(name.into(), Arc::new(body), On::Ours(reason))
     }
 
-    /// A test of ours. With HOST_BESIDE set it runs on the C module too, and what it notes there, whatever that is,
-    /// stands in a table beside what it notes on ours.
+    /// A test of our module. With HOST_BESIDE set it also runs on the C module, and a table shows what it notes on
+    /// both; the C module cannot fail it.
     pub fn beside(
         &mut self,
         name: impl Into<String>,
@@ -215,7 +216,7 @@ impl Suite {
         self.add(name.into(), Arc::new(body), On::Beside)
     }
 
-    /// Runs these tests once more, as `surroundings/<name>`, in the [surroundings](super::surroundings).
+    /// Runs these tests a second time, as `surroundings/<name>`, in the [surroundings](super::surroundings).
     pub fn surround(&mut self, names: &[&str]) {
         for name in names {
             let found = self.tests.iter().find(|test| test.name == *name);
@@ -226,7 +227,7 @@ impl Suite {
         }
     }
 
-    /// Runs these tests once more, as `queued/<name>`, with `direct_bridge = no`.
+    /// Runs these tests a second time, as `queued/<name>`, with `direct_bridge = no`.
     pub fn without_direct_bridge(&mut self, names: &[&str]) {
         for name in names {
             let found = self.tests.iter().find(|test| test.name == *name);
@@ -237,7 +238,7 @@ impl Suite {
         }
     }
 
-    /// A test of the harness itself. It is in no table, for it says nothing about the modules.
+    /// A test of the harness itself. It is in no table, because it says nothing about the modules.
     pub fn of_harness(&mut self, name: &'static str, body: fn()) {
         self.of_harness.push((name, body));
     }
@@ -251,7 +252,7 @@ impl Suite {
     pub fn run(self) -> ExitCode {
         panic::set_hook(Box::new(panics::remember));
         let mut arguments = Arguments::from_args();
-        // They wait more than they compute.
+        // Tests wait more than they compute.
         arguments.test_threads.get_or_insert(6);
         let chosen = Chosen::from_environment();
         let chosen = match chosen
@@ -299,12 +300,12 @@ impl Suite {
                 || test.lacks_module();
             Trial::test(test.name.clone(), move || compare::run(&test, chosen)).with_ignored_flag(skipped)
         });
-        // The longest first.
+        // The longest tests come first.
         of_harness.chain([kept]).chain(trials).collect()
     }
 }
 
-/// A kept trace that no test is compared with would look like coverage and be none.
+/// A kept trace that no test is compared with would look like coverage.
 fn no_orphans(names: &[String]) -> Result<(), Failed> {
     if names.is_empty() {
         Ok(())

@@ -1,9 +1,10 @@
-//! Surroundings in which the core calls the driver at odd times, on threads and in states that an ordinary call never
-//! sees: all figures in ARI's and AMI's snapshots, every event of AMI, CEL and CDR raised and read, debug messages,
-//! each channel recorded and spied on, a Stasis application that hears of everything, and memory that is poisoned when it
-//! is allocated and freed. Nothing that a test looks at may change by them.
+//! Surroundings in which the core calls the driver at odd times, on threads and in states that do not occur in an
+//! ordinary call: all figures in the snapshots of ARI and AMI, every event of AMI, CEL and CDR raised and read, debug
+//! messages, each channel recorded and spied on, a Stasis application that gets all events, and memory that is filled
+//! with a pattern when it is allocated and freed. Tests must have the same results in them.
 //!
-//! With HOST_SURROUNDINGS set all tests run in them (`make surroundings`); [`Suite::surround`] has some of them run so too.
+//! With HOST_SURROUNDINGS set all tests run in them (`make surroundings`). [`Suite::surround`] runs some tests in them
+//! as well.
 //!
 //! [`Suite::surround`]: super::Suite::surround
 
@@ -20,19 +21,19 @@ use super::ari::Ari;
 use super::asterisk::Asterisk;
 use super::conf::{self, DRIVER};
 
-/// What the names of tests begin with that are run in the surroundings once more.
+/// The prefix of the names of tests that run a second time in the surroundings.
 pub(super) const PREFIX: &str = "surroundings/";
 
-/// The core's debug messages, but for those beyond: from 4 on ARI writes each event into the log that tests read.
+/// The level of the core's debug messages: from level 4 on ARI writes each event to the log that tests read.
 pub(super) const DEBUG_LEVEL: u8 = 3;
 
-/// The driver's own, all of them.
+/// The level of the driver's debug messages: all of them.
 const DRIVER_DEBUG_LEVEL: u8 = 5;
 
-/// What the instance needs beyond the usual.
+/// The modules that the instance needs in addition.
 pub(super) const MODULES: &[&str] = &["app_mixmonitor", "cdr_manager", "cel_manager"];
 
-/// In place of the usual instance's files of these names.
+/// Files that replace those of the usual instance.
 pub(super) const FILES: &[(&str, &str)] = &[
     ("cdr.conf", "[general]\nenable = yes\nunanswered = yes\nbatch = no\n"),
     ("cdr_manager.conf", "[general]\nenabled = yes\n"),
@@ -42,14 +43,14 @@ pub(super) const FILES: &[(&str, &str)] = &[
 /// The C library fills memory with this byte when it is freed, and with its complement when it is allocated.
 pub(super) const POISONED_MEMORY: (&str, &str) = ("MALLOC_PERTURB_", "165");
 
-/// So many figures are evaluated together: their text has to fit into the line of an HTTP request.
+/// The number of figures that are evaluated together: their text must fit into the request line of HTTP.
 const FIGURES_AT_ONCE: usize = 10;
 
 /// The channel variable in which MixMonitor leaves the name of its file.
 pub(super) const RECORDED: &str = "MIXMONITOR_FILENAME";
 
-/// What recording and spying logs about media that Asterisk translates for it and that is none, and about channels that
-/// are gone; and spies that come to an application whose test is over.
+/// Messages of recording and spying about channels that are gone and about media that Asterisk cannot translate for
+/// them, and about spies that enter an application whose test is over.
 const NOISE: &[&str] = &[
     "translate.c",
     "codec_amr.c",
@@ -60,12 +61,12 @@ const NOISE: &[&str] = &[
 
 static INSTANCES: AtomicU32 = AtomicU32::new(0);
 
-/// Whether HOST_SURROUNDINGS is set: all tests are to run in them.
+/// Whether HOST_SURROUNDINGS is set, so that all tests run in them.
 pub(super) fn are_everywhere() -> bool {
     env::var_os("HOST_SURROUNDINGS").is_some()
 }
 
-/// The Stasis application and the AMI session beside an instance. They end with its process.
+/// The Stasis application and the AMI session that watch an instance. They end with its process.
 pub(super) struct Surroundings {
     ari: Ari,
     ami: TcpStream,
@@ -73,7 +74,7 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Begins to watch an instance that has just been started, and everything in it.
+    /// Begins to watch an instance that has just started, and all its channels.
     pub(super) fn begin(asterisk: &Asterisk) {
         for text in NOISE {
             asterisk.log.allow(text);
@@ -83,7 +84,7 @@ impl Surroundings {
         let app = format!("surroundings-{}", INSTANCES.fetch_add(1, Ordering::Relaxed));
         let ari = Ari::listening(asterisk.http, &asterisk.path("ari"), &app, move |event| {
             if event["type"] == "ChannelCreated" {
-                // The worker is gone when the instance is.
+                // The worker ends with the instance.
                 let _ = names.send(event["channel"].clone());
             }
         });
@@ -96,11 +97,11 @@ impl Surroundings {
             .expect("thread");
     }
 
-    /// Has each channel recorded and spied on. It may be gone before that, and with it the instance.
+    /// Records and spies on each channel. The channel may be gone before that, and so may the instance.
     fn work(mut self, channels: &Receiver<Value>) {
         for channel in channels {
             let (Some(id), Some(name)) = (channel["id"].as_str(), channel["name"].as_str()) else { continue };
-            // Not the spies themselves.
+            // The spies are not spied on.
             if !["WebSocket/", "Local/"].iter().any(|tech| name.starts_with(tech)) {
                 continue;
             }
@@ -115,7 +116,7 @@ impl Surroundings {
     }
 }
 
-/// An AMI session that hears of everything and reads it.
+/// An AMI session that reads all events.
 fn listen(address: SocketAddr) -> io::Result<TcpStream> {
     let mut ami = TcpStream::connect(address)?;
     ami.write_all(b"Action: Login\r\nUsername: all\r\nSecret: all\r\nEvents: on\r\n\r\n")?;
@@ -126,16 +127,16 @@ fn listen(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(ami)
 }
 
-/// Has ARI's and AMI's snapshots carry every figure that the driver has.
+/// Adds every figure of the driver to the snapshots of ARI and AMI.
 fn report_figures(asterisk: &Asterisk, ari: &Ari) {
     let text = asterisk.cli("websocket show figures");
-    // There are none where the driver is not loaded.
+    // There are none if the driver is not loaded.
     let names: Vec<&str> = text.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
     let mut entries = Vec::new();
     for (number, names) in names.chunks(FIGURES_AT_ONCE).enumerate() {
         let figures: Vec<String> =
             names.iter().map(|name| format!("{name}=${{CHANNEL(websocket,{name})}}")).collect();
-        // Other technologies' channels have no figures, and the core would log an error for each.
+        // Channels of other technologies have no figures, and the core would log an error for each.
         let (variable, value) = (format!("FIGURES{number}_WebSocket"), figures.join(" "));
         ari.post("asterisk/variable", &[("variable", &variable), ("value", &value)]).ok();
         entries.push(format!("EVAL(${{EVAL(${{FIGURES{number}_${{CHANNEL(channeltype)}}}}.)}})"));

@@ -10,17 +10,17 @@ use parking_lot::Mutex;
 pub enum Verdict {
     /// Both do the same.
     Same,
-    /// By this number of the list of differences.
+    /// They differ on purpose, by this row of the list of differences.
     OnPurpose(&'static str),
-    /// For this reason.
+    /// Only ours can do it, for this reason.
     OursOnly(&'static str),
-    /// One of them has not run, and no trace is kept.
+    /// One of them has not run, and there is no kept trace.
     NotCompared,
-    /// The C module did not come through.
+    /// Every instance of the C module was lost.
     OracleLost,
-    /// Without a reason.
+    /// They differ without a reason.
     Differs,
-    /// On one of them, or the kept trace is missing or stale.
+    /// The test failed on one of them, or the kept trace is missing or stale.
     Failed,
 }
 

@@ -1,4 +1,4 @@
-//! TLS for tests, by the `openssl` command: a certificate, and a client whose stream is a plain socket here.
+//! TLS for tests, with the `openssl` command: a certificate, and a client whose stream is a plain socket here.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,16 +14,16 @@ use super::{ports, process, sandbox, wait};
 pub struct Certificate {
     /// The private key.
     pub key: String,
-    /// The certificate, which is its own authority.
+    /// The certificate, which signs itself.
     pub cert: String,
 }
 
-/// The certificate of the HTTP servers: `localhost` and 127.0.0.1. Made once per process.
+/// The certificate of the HTTP servers, for `localhost` and 127.0.0.1. It is made once per process.
 pub static SERVER: LazyLock<Certificate> =
     LazyLock::new(|| Certificate::new("localhost", "DNS:localhost,IP:127.0.0.1"));
 
 impl Certificate {
-    /// A new one with this common name and these subject alternative names (OpenSSL's spelling, `DNS:a,IP:b`).
+    /// A new certificate with this common name and these subject alternative names (in OpenSSL's form, `DNS:a,IP:b`).
     pub fn new(common_name: &str, names: &str) -> Self {
         let output = Command::new("openssl")
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
@@ -39,7 +39,7 @@ impl Certificate {
     }
 }
 
-/// A TLS connection: what is written to the socket is encrypted and sent, one record per write of up to 16 KiB.
+/// A TLS connection. What is written to the socket is encrypted and sent, one record per write of up to 16 KiB.
 #[derive(Debug)]
 pub struct Tunnel(Child);
 
@@ -50,8 +50,7 @@ impl Drop for Tunnel {
     }
 }
 
-/// Connects to a TLS server. Its certificate is not verified: what the server presents is not what these tests
-/// are about.
+/// Connects to a TLS server. The certificate is not verified: these tests are not about certificates.
 pub fn connect(address: SocketAddr) -> io::Result<(UnixStream, Tunnel)> {
     let (ours, theirs) = UnixStream::pair()?;
     let mut command = process::command("openssl");
@@ -63,7 +62,7 @@ pub fn connect(address: SocketAddr) -> io::Result<(UnixStream, Tunnel)> {
     Ok((ours, Tunnel(process::spawn(command)?)))
 }
 
-/// Waits for a TLS client on a port of its own. Certificate and key are paths inside the sandbox.
+/// Waits for a TLS client on a new port. Certificate and key are paths inside the sandbox.
 pub fn listen(cert: &str, key: &str) -> io::Result<(UnixStream, Tunnel, u16)> {
     for _ in 0..3 {
         let port = ports::free();
@@ -77,7 +76,7 @@ pub fn listen(cert: &str, key: &str) -> io::Result<(UnixStream, Tunnel, u16)> {
             .stdout(Stdio::from(OwnedFd::from(theirs)))
             .stderr(Stdio::null());
         let mut tunnel = Tunnel(process::spawn(command)?);
-        // A connection of ours would be the one that it waits for.
+        // A probe that connected would be taken for the client.
         let listens = wait::poll(wait::PATIENCE, || match tunnel.0.try_wait() {
             Ok(None) => is_listening(port).then_some(true),
             _ => Some(false),
@@ -89,7 +88,7 @@ pub fn listen(cert: &str, key: &str) -> io::Result<(UnixStream, Tunnel, u16)> {
     Err(io::Error::other("openssl s_server does not listen"))
 }
 
-/// Whether somebody listens on this port of 127.0.0.1.
+/// Whether this port of 127.0.0.1 has a listener.
 fn is_listening(port: u16) -> bool {
     let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
     sockets.contains(&format!(" 0100007F:{port:04X} 00000000:0000 0A "))

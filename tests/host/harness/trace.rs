@@ -1,4 +1,4 @@
-//! What a test saw, in a form that can be compared between the two modules.
+//! The trace of a test, in a form that can be compared between the two modules.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,20 +12,20 @@ use super::surroundings;
 struct Inner {
     /// One list for what the test noted, and one for each app.
     sections: Vec<Vec<String>>,
-    /// Texts that differ from run to run, and what stands for them.
+    /// Texts that differ from run to run, and their replacements.
     names: Vec<(String, String)>,
-    /// What did not fit docs/schema; `None` where that does not matter.
+    /// What did not fit docs/schema; `None` if that is not checked.
     unfit: Option<Vec<String>>,
 }
 
-/// The notes of one test on one module. Everything that a test takes from an app goes in by itself, in a list per
-/// app; the test adds what it finds worth comparing. Things that a test does not take do not count: they may or may
-/// not have come by the time it ends.
+/// The trace of one test on one module. Everything that a test takes from an app is added automatically, in a list per
+/// app. The test adds other lines worth comparing. What a test does not take is not in the trace: it may or may not
+/// have arrived by the end.
 #[derive(Debug, Clone, Default)]
 pub struct Recorder(Arc<Mutex<Inner>>);
 
-/// One list of a [`Recorder`]. Lists stand in the order of their first lines, which is the test's, not in the order
-/// in which connections happened to come.
+/// One list of a [`Recorder`]. Lists are in the order of their first lines, which the test determines, not in the order
+/// in which the connections came.
 #[derive(Debug)]
 pub struct Trace {
     recorder: Recorder,
@@ -44,17 +44,17 @@ impl Recorder {
         Trace { recorder: self.clone(), section: OnceLock::new() }
     }
 
-    /// Says that what goes over the connections must fit docs/schema.
+    /// Requires that the messages on the connections fit docs/schema.
     pub fn mind_schemas(&self) {
         self.0.lock().unfit.get_or_insert_default();
     }
 
-    /// What did not.
+    /// The messages that did not fit.
     pub fn unfit(&self) -> Vec<String> {
         self.0.lock().unfit.clone().unwrap_or_default()
     }
 
-    /// Says that `value` differs from run to run; the trace has `<name>` instead.
+    /// Declares that `value` differs from run to run. The trace has `<name>` instead.
     pub fn name(&self, value: &str, name: &str) {
         let mut inner = self.0.lock();
         if !value.is_empty() && !inner.names.iter().any(|(known, _)| known == value) {
@@ -62,11 +62,11 @@ impl Recorder {
         }
     }
 
-    /// The lines of all lists, with the names in place.
+    /// The lines of all lists, with the replacements made.
     pub fn normalised(&self, module: Module) -> Vec<String> {
         let inner = self.0.lock();
         let mut names = inner.names.clone();
-        // A channel's name holds the connection's: the longer one goes first.
+        // The name of a channel contains the name of the connection, so the longer one is replaced first.
         names.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
         let mut lines = Vec::new();
         for (number, section) in inner.sections.iter().enumerate() {
@@ -78,7 +78,7 @@ impl Recorder {
                 for (value, name) in &names {
                     line = line.replace(value, name);
                 }
-                // A line stays one, also in a file.
+                // A line must remain one line in a file.
                 lines.push(line.replace('\n', "\\n").replace('\r', "\\r"));
             }
         }
@@ -124,8 +124,8 @@ impl Trace {
     }
 }
 
-/// MEDIA_START of newer Asterisk has two more fields, last. Ours sends them, the oracle is too old: that they are
-/// there is tested by itself, and comparing everything else goes on without them.
+/// MEDIA_START of newer Asterisk has two more fields at the end. Ours sends them; the C module is too old for them. A
+/// separate test covers them, and all other comparisons leave them out.
 fn newer_fields_removed(line: &str, module: Module) -> String {
     let is_start = line.starts_with("MEDIA_START ") || line.starts_with("{\"event\":\"MEDIA_START\"");
     if module == Module::Oracle || !is_start {
@@ -141,19 +141,19 @@ fn newer_fields_removed(line: &str, module: Module) -> String {
     line
 }
 
-/// MEDIA_START carries the channel's variables, and in the [surroundings](super::surroundings) there is one more.
+/// MEDIA_START has the channel's variables, and in the [surroundings](super::surroundings) there is one more.
 fn recording_removed(line: String) -> String {
     let key = format!("\"{}\":\"", surroundings::RECORDED);
     let Some((before, rest)) = line.split_once(&key) else { return line };
     let (_, after) = rest.split_once('"').unwrap_or_default();
-    // With the comma that set it off.
+    // Removes the comma that separated it, too.
     match after.strip_prefix(',') {
         Some(after) => format!("{before}{after}"),
         None => format!("{}{after}", before.strip_suffix(',').unwrap_or(before)),
     }
 }
 
-/// Where two traces part, for people. `None` if they are equal.
+/// The first difference between two traces, in a readable form. `None` if they are equal.
 pub fn difference(oracle: &[String], ours: &[String]) -> Option<String> {
     if oracle == ours {
         return None;

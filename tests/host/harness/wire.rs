@@ -1,4 +1,4 @@
-//! WebSocket frames as bytes, right or wrong as the test wants them.
+//! WebSocket frames as bytes, valid or invalid.
 
 use std::io::{self, Read};
 
@@ -10,20 +10,20 @@ pub mod opcode {
     pub const TEXT: u8 = 1;
     /// Bytes: media.
     pub const BINARY: u8 = 2;
-    /// The end.
+    /// Close.
     pub const CLOSE: u8 = 8;
-    /// A question.
+    /// Ping.
     pub const PING: u8 = 9;
-    /// Its answer.
+    /// Pong.
     pub const PONG: u8 = 10;
 }
 
-/// A frame's length in a form of the test's choice (RFC 6455 section 5.2).
+/// The length of a frame in a form that the test chooses (RFC 6455 section 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Length {
-    /// Two bytes behind 126.
+    /// Two bytes after 126.
     Medium(u16),
-    /// Eight bytes behind 127.
+    /// Eight bytes after 127.
     Long(u64),
 }
 
@@ -32,15 +32,15 @@ pub enum Length {
 pub struct Frame {
     /// Whether it ends its message.
     pub fin: bool,
-    /// Reserved bits, in the places where they are sent (0x40, 0x20, 0x10).
+    /// Reserved bits, in the positions in which they are sent (0x40, 0x20, 0x10).
     pub reserved: u8,
     /// One of [`opcode`], or something else.
     pub opcode: u8,
-    /// Whether the payload is masked, as a client's has to be.
+    /// Whether the payload is masked, as RFC 6455 requires of a client.
     pub masked: bool,
-    /// The key that it is masked with.
+    /// The masking key.
     pub mask: [u8; 4],
-    /// A length to announce instead of the payload's.
+    /// A length to send instead of the payload's.
     pub announced: Option<Length>,
     /// What it carries.
     pub payload: Vec<u8>,
@@ -60,7 +60,7 @@ impl Frame {
         Self::new(opcode::TEXT, text)
     }
 
-    /// The text, if this is a whole text message that breaks no rule.
+    /// The text, if this is a whole and valid text message.
     pub fn whole_text(&self) -> Option<&str> {
         let is_whole =
             self.opcode == opcode::TEXT && self.fin && self.reserved == 0 && self.announced.is_none();
@@ -79,13 +79,13 @@ impl Frame {
         Self::new(opcode::CLOSE, payload)
     }
 
-    /// More frames of the same message follow.
+    /// Clears FIN: more frames of the same message follow.
     pub fn not_last(mut self) -> Self {
         self.fin = false;
         self
     }
 
-    /// A client must not do this.
+    /// Not masked, which RFC 6455 does not allow a client.
     pub fn unmasked(mut self) -> Self {
         self.masked = false;
         self
@@ -97,13 +97,13 @@ impl Frame {
         self
     }
 
-    /// Announcing this length, true or not, in eight bytes.
+    /// With this length, true or not, in eight bytes.
     pub fn announcing(mut self, length: u64) -> Self {
         self.announced = Some(Length::Long(length));
         self
     }
 
-    /// Announcing this length, true or not, in two bytes.
+    /// With this length, true or not, in two bytes.
     pub fn announcing_in_two(mut self, length: u16) -> Self {
         self.announced = Some(Length::Medium(length));
         self

@@ -1,4 +1,4 @@
-//! A connection that waits costs nothing while it waits, whatever it waits for.
+//! A waiting connection uses no processor time, whatever it waits for.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
@@ -27,7 +27,7 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// Nothing of this is over while the test looks.
+/// With timeouts longer than the test.
 fn instance() -> InstanceConfig {
     InstanceConfig::new()
         .our_file("chan_websocket.conf", "[global]\nwrite_timeout = 60000\nclose_timeout = 60000\n")
@@ -37,7 +37,7 @@ static REQUESTS: Mutex<Vec<TcpStream>> = Mutex::new(Vec::new());
 
 type Stall = fn(&Context, &Wired<'_>);
 
-/// What a connection is left in.
+/// The states in which a connection is left.
 const STALLS: &[(&str, Stall)] = &[
     ("idle", |_, _| {}),
     ("half_a_header", |_, wired| wired.app.send_raw(&[0x82])),
@@ -81,12 +81,12 @@ const STALLS: &[(&str, Stall)] = &[
     ("half_a_request", |t, _| {
         let mut stream = TcpStream::connect(t.asterisk.http).expect("HTTP server");
         stream.write_all(b"GET /media/x HTTP/1.1\r\nUpgrade: web").expect("send");
-        // Asterisk's own HTTP server has it, and shall have it while the test looks.
+        // Asterisk's own HTTP server has it, and must keep it while the test measures.
         REQUESTS.lock().push(stream);
     }),
 ];
 
-/// Reads no more, and asks until Asterisk reads no more.
+/// Stops reading, and sends requests until Asterisk stops reading.
 fn flood(wired: &Wired<'_>, frame: &Frame) {
     wired.relay.hold_from_asterisk();
     let bytes = wired.app.encode(frame).repeat(2000);
@@ -97,14 +97,14 @@ fn flood(wired: &Wired<'_>, frame: &Frame) {
     }
 }
 
-/// Reads no more, while Asterisk reads on.
+/// Stops reading, while Asterisk still reads.
 fn takes_nothing(t: &Context, wired: &Wired<'_>) {
     let partner = Partner::of(t, &wired.call, "c(ulaw)");
     wired.relay.hold_from_asterisk();
     if t.is_ours() { fill(t, wired, Some(&partner)) } else { overfill(&wired.app) }
 }
 
-/// The process's own idle work is allowed for.
+/// Allows for the idle work of the process itself.
 fn asleep(t: &Context, name: &str, stalls: &[(&str, Stall)]) {
     t.allow_log("WebSocket protocol fault");
     t.allow_log("the application reads too slowly");

@@ -1,4 +1,4 @@
-//! Two who end a call at once: the cause of the first one stands.
+//! Two sides end a call at the same moment: the first cause is kept.
 
 use std::thread;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// Name; what the application does; what it makes of the call.
+/// Name, action of the application, and the two causes of the call.
 type End = (&'static str, fn(&Wired<'_>), i64, i64);
 
 const ENDS: &[End] = &[
@@ -28,10 +28,10 @@ const ENDS: &[End] = &[
     ("reset", |wired| wired.relay.reset(), 38, 1006),
 ];
 
-/// And drops the connection at once, which by itself would be another cause.
+/// The application then drops the connection at once, which alone would give another cause.
 fn application_goes_on(t: &Context, act: &fn(&Wired<'_>), expected: &Ending) {
     t.allow_log("WebSocket protocol fault");
-    // In the C module all ways are alike.
+    // In the C module all ways behave alike.
     for way in Way::ALL.into_iter().take(t.either(1, 4)) {
         let wired = wired(t, way, "c(ulaw)");
         let before = wired.relay.passed();
@@ -49,7 +49,7 @@ fn application_goes_on(t: &Context, act: &fn(&Wired<'_>), expected: &Ending) {
     }
 }
 
-/// The core has begun to hang the channel up, and its thread has not come to it yet. The C module does the same.
+/// The core has begun to hang the channel up, but the channel's thread has not noticed yet. The C module behaves alike.
 fn core_first(t: &Context, act: &fn(&Wired<'_>)) {
     const BUSY: &str = "17";
     t.allow_log("WebSocket protocol fault");
@@ -60,7 +60,7 @@ fn core_first(t: &Context, act: &fn(&Wired<'_>)) {
     if t.is_ours() {
         wired.call.wait_ending();
     }
-    // One more that comes too late.
+    // A close frame that comes too late.
     let _ = wired.app.try_send_raw(&wired.app.encode(&Frame::close(Some(4001), "")));
     thread::sleep(Duration::from_millis(100));
     away.come_back();

@@ -1,5 +1,5 @@
-//! Applications and strangers that send as much as they can: memory stays bounded, nobody else notices, the log is not
-//! filled, and nobody is cut for being fast.
+//! Applications and strangers that send as much as they can: memory stays bounded, nothing else is affected, the log is
+//! not filled, and no connection is ended for being fast.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -35,19 +35,19 @@ pub fn tests(suite: &mut Suite) {
     forbidden.spare_oracle("it has no such checks");
 }
 
-/// One kind of message, over and over.
+/// Messages of one kind, sent repeatedly.
 struct Flood {
     name: &'static str,
     options: &'static str,
-    /// Commands before it.
+    /// Commands that are sent first.
     before: &'static [&'static str],
-    /// A batch goes out every 10 ms.
+    /// A batch is sent every 10 ms.
     batch: fn() -> Vec<Frame>,
-    /// Also over TLS, in the short form too.
+    /// Runs over TLS even in the short form.
     tls: bool,
 }
 
-/// 10,000 a second, where they are small.
+/// 10,000 messages a second, if they are small.
 fn hundred(frame: Frame) -> Vec<Frame> {
     vec![frame; 100]
 }
@@ -155,15 +155,15 @@ const FLOODS: &[Flood] = &[
     },
 ];
 
-/// How long one flood lasts.
+/// The duration of one flood.
 fn time() -> Duration {
     long().map_or(Duration::from_millis(1500), |time| time / 15)
 }
 
-/// What the module may need in memory for one such application, and the application's own unread answers.
+/// The memory that the module may use for one such application and its unread answers.
 const MEMORY_BYTES: u64 = 48 << 20;
 
-/// Waits for the pong to a ping of its own: everything before it has been handled.
+/// Waits for the pong to a new ping: everything before it has been handled.
 fn expect_alive(app: &App) {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let ping = format!("still there {}", NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -223,12 +223,13 @@ fn flooded(t: &Context, flood: &Flood, tls: bool) {
     });
 }
 
-/// Its answers are kept up to a limit; then it is not read any more, until it reads again.
+/// The answers are kept up to a limit. Then Asterisk stops reading from the application until the application reads
+/// again.
 fn never_reading(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)");
     app.stop_reading();
     let before = Usage::of(t);
-    // The C module answers valid commands alone, and as many as its kernel has room for.
+    // The C module answers only valid commands, and only as many as fit into the kernel's buffers.
     let (command, most) = t.either(("GET_STATUS", 60), ("NO_SUCH_COMMAND", 1000));
     let bytes = app.encode(&Frame::text(command)).repeat(1000);
     let ((batches, spent), others) = bystander::during(t, || {
@@ -248,7 +249,7 @@ fn never_reading(t: &Context) {
     assert_eq!(call.state().as_deref(), Some("Up"));
 }
 
-/// Small messages that come behind large ones do not keep those in memory.
+/// Small messages that come after large ones do not keep the large ones in memory.
 fn large_behind_small(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)");
     app.command("PAUSE_MEDIA");
@@ -258,7 +259,7 @@ fn large_behind_small(t: &Context) {
         app.send_raw(&batch);
         return t.note(outcome(t, &call));
     }
-    // The buffers themselves are there from now on.
+    // From now on the buffers are allocated.
     (0..20).for_each(|_| app.send_raw(&batch));
     expect_alive(&app);
     let before = Usage::of(t);
@@ -271,7 +272,7 @@ fn large_behind_small(t: &Context) {
     assert!(spent.grown_bytes < 32 << 20, "{spent}");
 }
 
-/// Asks many times over from some threads, each time on a new connection; the statuses that came.
+/// Sends requests repeatedly from several threads, each on a new connection. Returns the statuses.
 fn ask(t: &Context, count: usize, request: &(dyn Fn() -> UpgradeRequest + Sync)) -> Vec<u16> {
     const THREADS: usize = 8;
     let one = || t.send(&request()).status;
@@ -309,7 +310,8 @@ fn wrong_ids(t: &Context) {
     });
 }
 
-/// The id of a waiting call: it goes on waiting, whatever it is asked. The id of a connected one: it goes on.
+/// With the id of a waiting call, the call keeps waiting whatever is requested. With the id of a connected call, the
+/// call continues.
 fn wrong_requests(t: &Context) {
     t.allow_log("refused the application's upgrade");
     t.allow_log("already connected");
@@ -327,13 +329,13 @@ fn wrong_requests(t: &Context) {
     if t.is_ours() {
         assert!(lines(t) < 60, "{} lines", lines(t));
     }
-    // What was left out is counted.
+    // Lines that were not logged are counted.
     app.command("HANGUP");
     waiting.ending();
     assert_eq!(t.send(&t.upgrade(&id)).status, 404);
 }
 
-/// The checks hold, however often one asks, and do not use up the id.
+/// The checks are made for every request, and do not use up the id.
 fn forbidden(t: &Context) {
     t.allow_log("refused");
     t.allow_log("not found");
@@ -345,8 +347,8 @@ fn forbidden(t: &Context) {
     t.app(t.send(&t.upgrade(&id).header("Origin", "https://app.example"))).expect_media_start();
 }
 
-/// Connections that ask for nothing, or for half of something, are with Asterisk's HTTP server, a thread each. Nothing of
-/// ours grows with them, and a call that is connected does not notice.
+/// Connections that request nothing, or send half of a request, are handled by Asterisk's HTTP server, with a thread
+/// each. They use nothing of our module, and a connected call is not affected.
 fn mute(t: &Context) {
     let ours = || {
         let names = t.asterisk.resources().threads;
@@ -370,7 +372,7 @@ fn mute(t: &Context) {
     figures(t, format!("flood mute: {} connections; others: {others}", mute.len()));
     others.expect_undisturbed();
     assert_eq!(ours(), before);
-    // They still are what they were: nobody answered.
+    // The connections are unchanged: there was no answer.
     mute[1].set_nonblocking(true).expect("nonblocking");
     assert!((&mute[1]).read(&mut [0; 16]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
     assert_eq!(call.state().as_deref(), Some("Up"));

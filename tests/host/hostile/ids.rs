@@ -1,4 +1,4 @@
-//! Connection ids cannot be guessed, and work once.
+//! Connection ids cannot be guessed, and can be used once.
 
 use std::collections::HashSet;
 use std::thread;
@@ -15,10 +15,11 @@ pub fn tests(suite: &mut Suite) {
 
 const IDS: usize = 2000;
 
-/// Random UUIDs (RFC 9562, version 4): no repeats, and every random bit is as often set as not, whatever the id before.
+/// Random UUIDs (RFC 9562, version 4): there are no repeats, and every random bit is set half of the time, whatever the
+/// previous id.
 fn unguessable(t: &Context) {
     let ids = Mutex::new(Vec::new());
-    // The C module can deadlock when calls are made side by side (22).
+    // The C module can deadlock when calls are made in parallel (22).
     let threads = if t.is_ours() { 4 } else { 1 };
     thread::scope(|scope| {
         for _ in 0..threads {
@@ -48,7 +49,7 @@ fn unguessable(t: &Context) {
             changed[bit] += usize::from((number ^ last) >> bit & 1 == 1);
         }
     }
-    // Five standard deviations of a fair coin, and a little.
+    // Six standard deviations of a fair coin.
     let margin = 6.0 * (IDS as f64).sqrt() / 2.0;
     let (mut random, mut worst) = (0, 0.0f64);
     for bit in (0..128).filter(|bit| !matches!(bit, 62 | 63 | 76..=79)) {
@@ -68,7 +69,7 @@ fn unguessable(t: &Context) {
     assert_eq!(random, 122);
 }
 
-/// As a number; the form is checked.
+/// The id as a number. Checks its form.
 fn number(id: &str) -> u128 {
     let parts: Vec<usize> = id.split('-').map(str::len).collect();
     assert_eq!(parts, [8, 4, 4, 4, 12], "{id}");
@@ -76,7 +77,7 @@ fn number(id: &str) -> u128 {
     u128::from_str_radix(&id.replace('-', ""), 16).expect("hexadecimal digits")
 }
 
-/// Of many that ask at once one is let in; and nobody once the call is over.
+/// Of many simultaneous requests one is accepted, and none after the call.
 fn once(t: &Context) {
     t.allow_log("already connected");
     t.allow_log("not found");

@@ -1,5 +1,5 @@
-//! New keys in the middle of a TLS connection: the answer to that has to be written before what stands behind it can be
-//! relied on, and there may be no room for it.
+//! A key update on an established TLS connection: the answer has to be written before later data can be relied on, and
+//! the buffers may have no room for it.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// While it flows, and while the application takes nothing.
+/// While media flows, and while the application reads nothing.
 fn key_update(t: &Context, way: Way) {
     let mut peer = Peer::open(t, way, "c(ulaw)");
     let ping = |number: u32| Frame::new(opcode::PING, number.to_string());
@@ -27,7 +27,7 @@ fn key_update(t: &Context, way: Way) {
         peer.link.send(&frame).expect("send");
         expect_pong(&mut peer, number);
     }
-    // Until neither side's buffers take any more, and less than would make Asterisk stop reading.
+    // Until the buffers of both sides are full, in steps that do not make Asterisk stop reading.
     let commands = peer.encode(&Frame::text("GET_STATUS")).repeat(100);
     for _ in 0..15 {
         peer.link.send(&commands).expect("send");
@@ -49,7 +49,7 @@ fn key_update(t: &Context, way: Way) {
     figures(t, "key_update: all answered");
 }
 
-/// Passes everything else by.
+/// Waits for this pong and skips everything else.
 fn expect_pong(peer: &mut Peer<'_>, number: u32) {
     let deadline = Instant::now() + wait::PATIENCE;
     loop {

@@ -1,5 +1,5 @@
-//! Applications that stall, flood or vanish on established connections, in both roles, over ws and wss: what becomes of
-//! their own calls, and that nobody else notices.
+//! Applications that stall, flood or vanish on established connections, in both roles, over ws and wss: how their own
+//! calls end, and that nothing else is affected.
 
 mod asleep;
 mod causes;
@@ -36,13 +36,13 @@ pub fn tests(suite: &mut Suite) {
     stalling::tests(suite);
 }
 
-/// How long the long form lasts: `make hostile`.
+/// The duration of the long form: `make hostile`.
 fn long() -> Option<Duration> {
     env::var("HOSTILE_SECONDS").ok()?.parse().ok().map(Duration::from_secs)
 }
 
-/// Adds a test of ours. With HOST_BESIDE the C module gets the same, on an instance of its own: what the test notes there
-/// stands beside what it notes on ours.
+/// Adds a test of our module. With HOST_BESIDE it also runs on the C module, on a private instance, and the notes of
+/// both are shown side by side.
 fn beside(
     suite: &mut Suite,
     name: impl Into<String>,
@@ -51,7 +51,7 @@ fn beside(
     suite.beside(name, move |t| watched(t, &body)).may_ruin_oracle()
 }
 
-/// Runs a body. In the long form, and on the C module, it is noted what everybody else had of it.
+/// Runs a body. In the long form, and on the C module, it also notes the effect on everything else.
 fn watched(t: &Context, body: &dyn Fn(&Context)) {
     if t.is_ours() && long().is_none() {
         return body(t);
@@ -81,22 +81,22 @@ fn figures(t: &Context, line: impl std::fmt::Display) {
     t.note(line.to_string());
 }
 
-/// What has become of a call, for which it is given some seconds. Asterisk is killed if it does not even say that.
+/// How a call has ended after some seconds. Kills Asterisk if it does not answer.
 fn outcome(t: &Context, call: &Call<'_>) -> String {
     outcomes(t, [call])
 }
 
-/// The same of some calls.
+/// How several calls have ended.
 fn outcomes<'c>(t: &Context, calls: impl IntoIterator<Item = &'c Call<'c>>) -> String {
     let (texts, answered): (Vec<_>, Vec<_>) = calls.into_iter().map(|call| ask(t, call)).unzip();
     if answered.contains(&false) {
-        // Whatever waits for it would do so for long.
+        // A request that waits for this Asterisk would wait long.
         t.asterisk.signal("KILL");
     }
     texts.join("; ")
 }
 
-/// What there is to say of a call, and whether Asterisk answered.
+/// The state of a call, and whether Asterisk answered.
 fn ask(t: &Context, call: &Call<'_>) -> (String, bool) {
     let start = Instant::now();
     let over = |event: &serde_json::Value| event["channel"]["id"] == *call.id;
@@ -117,8 +117,8 @@ fn ask(t: &Context, call: &Call<'_>) -> (String, bool) {
     }
 }
 
-/// Has the C module fill the buffers of both kernels with its answers, at ten thousand commands a second. The way to it
-/// has room for all of them.
+/// Makes the C module fill the buffers of both kernels with its answers, at ten thousand commands a second. The buffers
+/// towards it have room for all of them.
 fn overfill(app: &App) {
     let batch = app.encode(&Frame::text("GET_STATUS")).repeat(100);
     for _ in 0..600 {
@@ -129,7 +129,7 @@ fn overfill(app: &App) {
     }
 }
 
-/// How application and Asterisk are connected.
+/// How the application and Asterisk are connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Way {
     outgoing: bool,
@@ -156,20 +156,20 @@ impl Way {
 
 /// A call whose application is connected through a relay.
 struct Wired<'t> {
-    // In this order: the call is hung up first, the wire ends last.
+    // The order matters: the call is hung up first, and the relay ends last.
     call: Call<'t>,
     app: App,
     relay: Relay,
 }
 
-/// Makes such a call; the application has its MEDIA_START.
+/// Makes such a call; the application has received MEDIA_START.
 fn wired<'t>(t: &'t Context, way: Way, options: &str) -> Wired<'t> {
     wired_with(t, way, options, |_| {})
 }
 
-/// The same, with something done to the wire before anything goes over it.
+/// Like [`wired`], but first prepares the relay before anything is sent.
 fn wired_with<'t>(t: &'t Context, way: Way, options: &str, prepare: impl FnOnce(&Relay)) -> Wired<'t> {
-    // Asterisk's HTTPS server says so of an application that is gone without a TLS goodbye.
+    // Asterisk's HTTPS server logs this when an application disconnects without a TLS close_notify.
     t.allow_log("SSL_shutdown");
     let (call, app, relay) = match way {
         Way { outgoing: false, tls } => {
@@ -221,7 +221,7 @@ fn client(t: &Context, uri: &str) -> String {
         &[
             ("uri", uri),
             ("protocols", "media"),
-            // The C module knows wss:// by this alone.
+            // The C module needs this option for wss://.
             ("tls_enabled", if uri.starts_with("wss:") { "yes" } else { "no" }),
             ("verify_server_cert", "no"),
             ("connection_timeout", "2000"),
@@ -230,7 +230,7 @@ fn client(t: &Context, uri: &str) -> String {
     client
 }
 
-/// The other party of a call in a bridge. It talks all the time and is heard as far as the application listens.
+/// The other party of a call in a bridge. It talks all the time, and the application may listen.
 struct Partner<'t> {
     _call: Call<'t>,
     app: App,
@@ -242,13 +242,13 @@ impl<'t> Partner<'t> {
         Self { _call: partner, app }
     }
 
-    /// Both talk for so long. Returns the longest time between two frames that the partner heard.
+    /// Both talk for this time. Returns the longest time between two frames that the partner heard.
     fn talk(&self, wired: &Wired<'_>, frame_bytes: usize, time: Duration) -> Duration {
         let start = Instant::now();
         let mut number = 0;
         while start.elapsed() < time {
             number += 1;
-            // The wire may be spoiled on purpose.
+            // The relay may have been cut on purpose.
             let _ = wired.app.try_send_media(&vec![0x55; frame_bytes]);
             self.app.send_media(&vec![0x2a; frame_bytes]);
             let next = start + Duration::from_millis(20) * number;
@@ -258,7 +258,7 @@ impl<'t> Partner<'t> {
     }
 }
 
-/// The longest time without a media message between two points in time, these included.
+/// The longest time without a media message between two points in time, including both.
 fn gap(app: &App, start: Instant, end: Instant) -> Duration {
     let received = app.received();
     let media = received.iter().filter(|received| matches!(received.item, Item::Media(_)));
@@ -267,7 +267,7 @@ fn gap(app: &App, start: Instant, end: Instant) -> Duration {
     times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
 }
 
-/// Looks up to three times, for others may need the machine.
+/// Tries up to three times, because other processes may need the machine.
 fn undisturbed(t: &Context, name: &str, mut look: impl FnMut() -> Figures) {
     for left in (0..3).rev() {
         let others = look();

@@ -1,4 +1,4 @@
-//! The network between Asterisk and the application is gone: packets vanish, nobody says anything.
+//! The network between Asterisk and the application fails: packets are lost without an error.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
@@ -16,7 +16,7 @@ use super::{Partner, beside, client, figures, long, outcomes};
 pub fn tests(suite: &mut Suite) {
     for tls in [false, true] {
         for (name, options, expected) in cases() {
-            // TLS makes no difference to silence.
+            // Silence is the same with TLS.
             if tls && name.ends_with("_in_silence") && long().is_none() {
                 continue;
             }
@@ -30,7 +30,7 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// Name, options, and what becomes of the call.
+/// Name, options, and how the call ends.
 fn cases() -> [(&'static str, &'static str, Expected); 5] {
     const PINGS: &str = "enable_pingpongs = yes;pingpong_interval = 1;pingpong_probes = 2;";
     const KEEPALIVES: &str = "enable_tcp_keepalives = yes;tcp_keepalive_time = 1;tcp_keepalive_interval = 1;\
@@ -47,7 +47,7 @@ fn cases() -> [(&'static str, &'static str, Expected); 5] {
         tech_cause: 1001,
         log: Some("the application took nothing for 3000 ms"),
     };
-    // Without data on its way the kernel probes; else it waits for the acknowledgement.
+    // With no data in transit the kernel sends probes; otherwise it waits for the acknowledgement.
     let keepalives = || Expected { tech_cause: 1006, log: None, ..pings() };
     [
         ("pings", PINGS, pings()),
@@ -60,16 +60,17 @@ fn cases() -> [(&'static str, &'static str, Expected); 5] {
 
 struct Expected {
     format: &'static str,
-    /// Whether anything is sent meanwhile.
+    /// Whether media is sent meanwhile.
     talking: bool,
     tech_cause: i64,
     log: Option<&'static str>,
 }
 
-/// A call, its application, and what keeps the wire between them.
+/// A call, its application, and the relay between them, if any.
 type Remote<'t> = (Call<'t>, App, Option<Relay>);
 
-/// A call in each role, with its application elsewhere: by TLS that is a relay, which is all that Asterisk sees of it.
+/// A call in each role, with its application in another namespace. With TLS there is a relay, and Asterisk sees only
+/// the relay.
 fn calls<'t>(
     t: &'t Context,
     elsewhere: &Elsewhere,

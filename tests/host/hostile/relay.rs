@@ -1,4 +1,4 @@
-//! A wire between an application and Asterisk that a test can spoil, below TLS.
+//! A connection between an application and Asterisk that a test can disturb, below TLS.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,13 +12,13 @@ use rustix::net::SendFlags;
 use super::super::connect::peer;
 use super::super::harness::wait;
 
-/// How the bytes from the application go on to Asterisk.
+/// How the bytes from the application are passed on to Asterisk.
 #[derive(Debug, Clone, Copy)]
 enum Flow {
     Free,
     /// A byte at a time, with this pause.
     Trickle(Duration),
-    /// This many bytes more, then nothing.
+    /// This many more bytes, then nothing.
     Only(usize),
 }
 
@@ -26,7 +26,7 @@ enum Flow {
 struct State {
     to_asterisk: Flow,
     from_asterisk: bool,
-    /// Asterisk's end, once both ends are connected.
+    /// Asterisk's connection, once both sides are connected.
     asterisk: Option<TcpStream>,
     passed: usize,
 }
@@ -37,7 +37,7 @@ struct Shared {
     changed: Condvar,
 }
 
-/// Which end connects to the relay.
+/// The side that connects to the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
     /// The application: Asterisk is the server.
@@ -49,20 +49,20 @@ pub enum Caller {
 /// A relay for one connection.
 #[derive(Debug)]
 pub struct Relay {
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
     shared: Arc<Shared>,
 }
 
 impl Relay {
-    /// Passes the first connection on to `target`. With TLS what comes from Asterisk is passed on in whole records, for the
-    /// `openssl` command does nothing else while it waits for the rest of one.
+    /// Passes the first connection on to `target`. With TLS, data from Asterisk is passed on in whole records, because
+    /// the `openssl` command does nothing else while it waits for the rest of a record.
     pub fn to(target: SocketAddr, caller: Caller, tls: bool) -> Self {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).expect("listen");
         Self::between(listener, move || TcpStream::connect(target), caller, tls)
     }
 
-    /// Passes the first connection to a listener on over another one.
+    /// Passes the first connection to a listener on over a second connection.
     pub fn between(
         listener: TcpListener,
         connect: impl FnOnce() -> std::io::Result<TcpStream> + Send + 'static,
@@ -93,7 +93,7 @@ impl Relay {
         self.shared.changed.notify_all();
     }
 
-    /// Reads no more from Asterisk.
+    /// Stops reading from Asterisk.
     pub fn hold_from_asterisk(&self) {
         self.set(|state| state.from_asterisk = false);
     }
@@ -103,17 +103,17 @@ impl Relay {
         self.set(|state| state.from_asterisk = true);
     }
 
-    /// Passes this many bytes more on to Asterisk, and keeps what comes behind them.
+    /// Passes this many more bytes on to Asterisk, and keeps the bytes after them.
     pub fn only(&self, bytes: usize) {
         self.set(|state| state.to_asterisk = Flow::Only(bytes));
     }
 
-    /// Passes bytes on one by one.
+    /// Passes bytes on one at a time.
     pub fn trickle(&self, pause: Duration) {
         self.set(|state| state.to_asterisk = Flow::Trickle(pause));
     }
 
-    /// Sends a byte of urgent data behind the first `bytes` that go to Asterisk.
+    /// Sends a byte of urgent data after the first `bytes` that go to Asterisk.
     pub fn urgent_after(&self, bytes: usize) {
         self.only(bytes);
         let shared = Arc::clone(&self.shared);
@@ -123,7 +123,7 @@ impl Relay {
                 (state.passed >= bytes).then(|| state.asterisk.as_ref()?.try_clone().ok()).flatten()
             });
             if let Some(stream) = passed {
-                // The kernel sends what was written before by itself first.
+                // The kernel has to send the earlier bytes in a separate segment first.
                 thread::sleep(Duration::from_millis(50));
                 let _ = rustix::net::send(&stream, b"!", SendFlags::OOB);
                 thread::sleep(Duration::from_millis(50));
@@ -134,24 +134,24 @@ impl Relay {
         thread::Builder::new().name("relay".into()).spawn(send).expect("thread");
     }
 
-    /// Passes everything on, also what was kept.
+    /// Passes everything on, including what was kept.
     pub fn release(&self) {
         self.set(|state| state.to_asterisk = Flow::Free);
     }
 
-    /// How many bytes have gone to Asterisk.
+    /// The number of bytes that have gone to Asterisk.
     pub fn passed(&self) -> usize {
         self.shared.state.lock().passed
     }
 
-    /// Asterisk's end of the wire.
+    /// The socket connected to Asterisk.
     pub fn asterisk(&self) -> TcpStream {
         let stream =
             wait::poll(wait::PATIENCE, || self.shared.state.lock().asterisk.as_ref()?.try_clone().ok());
         stream.expect("a connection through the relay")
     }
 
-    /// Ends Asterisk's end with a TCP reset.
+    /// Resets the TCP connection to Asterisk.
     pub fn reset(&self) {
         peer::reset(&self.asterisk());
     }
@@ -161,7 +161,7 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.release();
         self.release_from_asterisk();
-        // A thread that waits for a connection ends with this one. Its network may be gone.
+        // This connection ends a thread that waits in accept. Its network may be gone.
         let _ = TcpStream::connect_timeout(&self.address, Duration::from_millis(100));
     }
 }
@@ -213,7 +213,7 @@ impl Shared {
             };
             state.passed += count;
             drop(state);
-            // It may be gone: what is kept then goes nowhere.
+            // Asterisk may be gone: the kept bytes are then lost.
             let _ = asterisk.write_all(&rest[..count]);
             rest = &rest[count..];
             thread::sleep(pause);

@@ -1,5 +1,5 @@
-//! Slow and stalled connections: the call stays up within its limits, the way that still works goes on working, and the
-//! call ends with its cause and a line in the log when a limit is passed.
+//! Slow and stalled connections: the call stays up within its limits, the direction that still works keeps working, and
+//! when a limit is passed the call ends with its cause and a line in the log.
 
 use std::net::Shutdown;
 use std::thread;
@@ -48,7 +48,7 @@ pub(super) fn instance() -> InstanceConfig {
     )
 }
 
-/// Playing time of the media that waits for the application, and how many frames of it were dropped.
+/// The playing time of the media that is queued for the application, and the number of its dropped frames.
 fn waiting(t: &Context, channel: &str) -> (u64, u64) {
     let text = t.asterisk.cli(&format!("websocket show channel {channel}"));
     let figure = |name: &str| {
@@ -59,11 +59,11 @@ fn waiting(t: &Context, channel: &str) -> (u64, u64) {
     (figure("out_queue_time"), figure("frames_dropped_out"))
 }
 
-/// Lets answers fill the buffers of both kernels, until nothing more goes out: in smaller steps than would make Asterisk
+/// Fills the buffers of both kernels with answers until nothing more is sent, in smaller steps than would make Asterisk
 /// stop reading.
 pub(super) fn fill(t: &Context, wired: &Wired<'_>, partner: Option<&Partner<'_>>) {
     let commands = vec![Frame::text("GET_STATUS"); 1000];
-    // Over TLS, where everything goes through the queue, something may wait in it for a moment.
+    // Over TLS everything goes through the queue, and something may wait there for a moment.
     let mut looks = 0;
     wait::until("nothing more goes out", || {
         if looks == 0 {
@@ -80,7 +80,7 @@ pub(super) fn fill(t: &Context, wired: &Wired<'_>, partner: Option<&Partner<'_>>
     });
 }
 
-/// The application is heard while it takes nothing, until write_timeout is over.
+/// An application that reads nothing is still heard, until write_timeout ends the call.
 fn never_reads(t: &Context, way: Way) {
     t.allow_log("WebSocket connection given up: the application took nothing for 4000 ms");
     t.allow_log("the application reads too slowly");
@@ -107,7 +107,7 @@ fn never_reads(t: &Context, way: Way) {
     });
 }
 
-/// The C module has no limits to wait for.
+/// The C module has no limits to test.
 fn never_reads_c(t: &Context, way: Way) {
     let wired = wired(t, way, "c(ulaw)");
     let partner = Partner::of(t, &wired.call, "c(ulaw)");
@@ -117,8 +117,8 @@ fn never_reads_c(t: &Context, way: Way) {
     t.note(format!("the longest gap in its own audio {heard:?}, {}", outcome(t, &wired.call)));
 }
 
-/// Media that an application has not read in time is dropped by Asterisk, not kept for it by the kernel: when it reads
-/// again it gets little that is old.
+/// Asterisk drops media that an application has not read in time, instead of leaving it in the kernel's buffers: when
+/// the application reads again, it gets little old media.
 fn stale_media(t: &Context, way: Way) {
     const STALL: Duration = Duration::from_secs(3);
     const FRAME_BYTES: usize = 7680;
@@ -142,7 +142,7 @@ fn stale_media(t: &Context, way: Way) {
     let released = Instant::now();
     wired.relay.release_from_asterisk();
     talk(STALL + Duration::from_secs(1));
-    // Spoken while it did not read, and come afterwards.
+    // Media that was sent while it did not read, and that it got afterwards.
     let stale = |item: &Item| match item {
         Item::Media(frame) => {
             let spoken = u64::from_ne_bytes(frame[..8].try_into().expect("a frame"));
@@ -155,14 +155,14 @@ fn stale_media(t: &Context, way: Way) {
     let of = STALL.as_millis() / 20;
     figures(t, format!("stale_media {}: {stale} of {of} frames came late", way.name()));
     if t.is_ours() {
-        // What the kernel at the other end has taken, and in Asterisk 16 KiB in the kernel and 100 ms in the queue.
+        // What the other end's kernel has accepted, and in Asterisk 16 KiB in the kernel and 100 ms in the queue.
         assert!(stale < 60, "{stale} of {of} frames of {FRAME_BYTES} bytes came late");
         let (_, dropped) = waiting(t, &wired.call.name);
         assert!(dropped > 60, "{dropped} frames were dropped");
     }
 }
 
-/// Also a TLS record may take its time. Nothing of it is lost.
+/// A TLS record may also come slowly. None of it is lost.
 fn byte_by_byte(t: &Context, way: Way) {
     let wired = wired(t, way, "c(ulaw)");
     let partner = Partner::of(t, &wired.call, "c(ulaw)");
@@ -179,7 +179,7 @@ fn byte_by_byte(t: &Context, way: Way) {
     assert_eq!(wired.call.ending().cause, 16);
 }
 
-/// Half of something, then nothing for a while: the application goes on hearing. When the rest comes all is well.
+/// Half of a unit, then nothing for a while: the application still gets media. The call continues when the rest comes.
 fn halves(t: &Context, way: Way) {
     let wired = wired(t, way, "c(ulaw)");
     let partner = Partner::of(t, &wired.call, "c(ulaw)");
@@ -227,8 +227,8 @@ fn reset(t: &Context, way: Way) {
     expect_lost(t, &wired);
 }
 
-/// An application that sends no more, not even a close frame, is gone, whether it still reads or not. Also when it had a
-/// lot to say before, and when nothing is ever sent to it.
+/// An application that ends its direction of TCP without a close frame is considered gone, whether it still reads or
+/// not; also if it had sent much before, and if nothing is ever sent to it.
 fn half_close(t: &Context, way: Way) {
     for options in ["c(ulaw)", "c(ulaw)d(out)"] {
         let wired = wired(t, way, options);
@@ -243,7 +243,7 @@ fn half_close(t: &Context, way: Way) {
     }
 }
 
-/// Urgent data is no part of the stream. What stands behind it does not wait for more to come.
+/// Urgent data is not part of the stream. The bytes after it are read without delay.
 fn urgent(t: &Context, way: Way) {
     let wired = wired(t, way, "c(ulaw)");
     let send_urgent = |relay: &Relay| {
@@ -268,7 +268,7 @@ fn urgent(t: &Context, way: Way) {
     assert_eq!(wired.call.ending().cause, 16);
 }
 
-/// Nor is it one while the handshake goes on, of TLS or of WebSocket, whose bytes are stopped at by its mark.
+/// It is not part of the stream during the TLS or WebSocket handshake either; the kernel stops a read at its mark.
 fn urgent_in_handshake(t: &Context, way: Way) {
     for bytes in [1, 50, 150] {
         let wired = wired_with(t, way, "c(ulaw)", |relay| relay.urgent_after(bytes));
@@ -280,7 +280,7 @@ fn urgent_in_handshake(t: &Context, way: Way) {
     }
 }
 
-/// Between the handshake and a message that comes with it.
+/// Urgent data between the handshake and a message that comes with it.
 fn urgent_behind_handshake(t: &Context) {
     let call = t.incoming("c(ulaw)");
     let command = Frame::text("GET_STATUS").encode();
@@ -292,8 +292,8 @@ fn urgent_behind_handshake(t: &Context) {
     app.expect_event("STATUS");
 }
 
-/// With the default limits: how long it takes until an application that does not read is given up, and that it is heard
-/// all the while.
+/// With the default limits: the time after which an application that does not read is given up, and that it is heard
+/// until then.
 fn never_reads_for_minutes(t: &Context, format: &str, frame_bytes: usize) {
     t.allow_log("WebSocket connection given up: the application took nothing for 30000 ms");
     t.allow_log("the application reads too slowly");
@@ -309,7 +309,7 @@ fn never_reads_for_minutes(t: &Context, format: &str, frame_bytes: usize) {
         let mut heard = Duration::ZERO;
         while start.elapsed() < long().unwrap_or_default() && wired.call.state().is_some() {
             let gap = partner.talk(&wired, frame_bytes, Duration::from_secs(1));
-            // Nobody is heard behind the end.
+            // Nothing is heard after the end.
             if wired.call.state().is_some() {
                 heard = heard.max(gap);
             }

@@ -1,4 +1,4 @@
-//! What the process takes of the machine.
+//! The processor time and memory that the process uses.
 
 use std::fmt;
 use std::fs;
@@ -6,26 +6,26 @@ use std::time::{Duration, Instant};
 
 use super::super::harness::Context;
 
-/// The kernel counts in these (USER_HZ).
+/// The unit of the kernel's counters (USER_HZ).
 const TICK: Duration = Duration::from_millis(10);
 
-/// A look at Asterisk's process.
+/// A measurement of Asterisk's process.
 #[derive(Debug, Clone, Copy)]
 pub struct Usage {
     at: Instant,
     /// User and system time of all its threads so far.
     cpu: Duration,
-    /// Memory that it has of the machine.
+    /// Its resident memory.
     pub resident_bytes: u64,
 }
 
 impl Usage {
-    /// As it is now.
+    /// Measures now.
     pub fn of(t: &Context) -> Self {
         Self::try_of(t).expect("Asterisk's process")
     }
 
-    /// The same; `None` if the process has ended.
+    /// Measures now; `None` if the process has ended.
     pub fn try_of(t: &Context) -> Option<Self> {
         let pid = t.asterisk.pid();
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -41,7 +41,7 @@ impl Usage {
         })
     }
 
-    /// What has come since an earlier look.
+    /// The difference from an earlier measurement.
     pub fn since(&self, earlier: &Self) -> Spent {
         let time = self.at - earlier.at;
         Spent {
@@ -51,12 +51,12 @@ impl Usage {
     }
 }
 
-/// What a process has taken between two looks.
+/// What a process has used between two measurements.
 #[derive(Debug, Clone, Copy)]
 pub struct Spent {
-    /// CPU time per time.
+    /// Processor time divided by elapsed time.
     pub cores: f64,
-    /// Memory.
+    /// Growth of resident memory.
     pub grown_bytes: u64,
 }
 

@@ -1,6 +1,6 @@
-//! Very many calls, set up and torn down in all ways at once: nothing remains of them.
+//! Very many calls, set up and ended in all ways at once: nothing remains of them.
 //!
-//! `HOST_CHURN` says how many; `make churn` takes ten thousand.
+//! `HOST_CHURN` is the number of calls; `make churn` makes ten thousand.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, TcpListener};
@@ -19,14 +19,14 @@ use super::super::harness::{App, Context, Item, Reply, Suite, wait};
 use super::super::media::noise;
 
 pub fn tests(suite: &mut Suite) {
-    // The C module deadlocks (22) and is unmapped under calls (15): it gets few calls, and nobody tries to unload it.
+    // The C module deadlocks (22) and is unmapped during calls (15): it gets few calls and no attempt to unload it.
     suite.beside("life/churn", churn).may_ruin_oracle().private();
 }
 
 /// Callers at the same time.
 const WORKERS: usize = 16;
 
-/// How long one call may take on a machine that does nothing else than churn.
+/// How long one call may take on a machine that does nothing but churn.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn count(t: &Context) -> usize {
@@ -36,7 +36,7 @@ fn count(t: &Context) -> usize {
     std::env::var("HOST_CHURN").map_or(400, |count| count.parse().expect("HOST_CHURN is a number"))
 }
 
-/// How a call comes and goes.
+/// A way for a call to begin and end.
 type Way = fn(&Worker<'_>) -> Result<(), String>;
 
 const WAYS: [(&str, Way); 18] = [
@@ -60,7 +60,7 @@ const WAYS: [(&str, Way); 18] = [
     ("outgoing, given up in the handshake", |w| w.given_up_in_the_handshake()),
 ];
 
-/// Ways for an app to end its call.
+/// Ways in which an app ends its call.
 impl App {
     fn close_1000(self) {
         self.close(1000);
@@ -80,7 +80,7 @@ impl App {
     }
 }
 
-/// What Asterisk said of each channel that has ended, or each Dial() that is over.
+/// What Asterisk has reported of each channel that has ended, or each Dial() that is over.
 #[derive(Debug, Default)]
 struct Verdicts {
     known: Mutex<HashMap<String, Value>>,
@@ -120,7 +120,7 @@ impl Verdicts {
     }
 }
 
-/// One caller, with servers of its own: it has one call at a time.
+/// A caller with its own servers: it makes one call at a time.
 struct Worker<'t> {
     t: &'t Context,
     verdicts: &'t Verdicts,
@@ -128,7 +128,7 @@ struct Worker<'t> {
     refusing: AppServer,
     /// A client whose server does not exist.
     absent: String,
-    /// A client whose server accepts and says nothing.
+    /// A client whose server accepts the connection and sends nothing.
     mute: String,
     _listener: TcpListener,
 }
@@ -184,7 +184,7 @@ impl<'t> Worker<'t> {
     }
 
     fn ends(&self, (call, app): (Call<'t>, App), end: fn(App), cause: i64, tech: i64) -> Result<(), String> {
-        // As an app that talks would: before the answer a call may end with another cause.
+        // An app that talks would wait, too: a call that ends before the answer may have another cause.
         self.verdicts.wait("up", &call.id)?;
         end(app);
         self.ended(&call, cause, tech)
@@ -263,7 +263,7 @@ impl<'t> Worker<'t> {
     }
 }
 
-/// The app gets a close frame of 1000.
+/// Expects a close frame with 1000.
 fn expect_close(app: &App) -> Result<(), String> {
     let close = app.wait_item(PATIENCE, |item| match item {
         Item::Close(code) => Some(Ok(*code)),
@@ -276,7 +276,7 @@ fn expect_close(app: &App) -> Result<(), String> {
     }
 }
 
-/// What was tried, and how often in vain.
+/// The number of attempts and of failures, by way.
 #[derive(Debug, Default)]
 struct Tally {
     tried: BTreeMap<&'static str, usize>,
@@ -307,7 +307,7 @@ fn run(workers: &[Worker<'_>], calls: usize, tally: &Mutex<Tally>) {
     });
 }
 
-/// Everything that an operator can do to the module meanwhile. Returns how often.
+/// Does everything to the module that an operator can do. Returns how often.
 fn meddle(t: &Context, stop: &AtomicBool) -> usize {
     let mut rounds = 0;
     while !stop.load(Ordering::Relaxed) {
@@ -351,7 +351,7 @@ fn churn(t: &Context) {
     t.listen(move |event| listener.hear(event));
     let workers: Vec<_> = (0..WORKERS).map(|_| Worker::new(t, &verdicts)).collect();
     let tally = Mutex::<Tally>::default();
-    // So that all that is made only once is there, and memory that the core keeps for good.
+    // First makes everything that is made only once, and memory that the core never frees.
     let total = count(t);
     run(&workers, total / 5, &tally);
     if !t.is_ours() {
@@ -360,7 +360,7 @@ fn churn(t: &Context) {
     let before = t.asterisk.settled();
     let memory_before = memory_kib(t);
 
-    // With one call up all the time, no attempt to unload may succeed.
+    // One call is always up, so no attempt to unload may succeed.
     let (anchor, anchored) = workers[0].incoming();
     let stop = AtomicBool::new(false);
     let start = Instant::now();
@@ -401,7 +401,7 @@ fn churn(t: &Context) {
     t.asterisk.unload_driver();
 }
 
-/// How many of the C module's calls ended otherwise than ours do, and how.
+/// Notes how many of the C module's calls ended in another way than ours, and how.
 fn note_failures(t: &Context, tally: &Tally) {
     let mut kinds = BTreeMap::<&str, usize>::new();
     for failed in &tally.failed {
@@ -412,10 +412,10 @@ fn note_failures(t: &Context, tally: &Tally) {
     t.note(format!("{} of {tried} calls otherwise: {kinds:?}", tally.failed.len()));
 }
 
-/// What the resident memory of an Asterisk with sixteen callers varies by.
+/// The variation in resident memory of an Asterisk with sixteen callers.
 const MEMORY_NOISE_KIB: usize = 8 * 1024;
 
-/// What is resident once the allocator has given back what is free.
+/// Resident memory after the allocator has returned free memory.
 fn memory_kib(t: &Context) -> usize {
     t.asterisk.cli("malloc trim");
     let status = std::fs::read_to_string(format!("/proc/{}/status", t.asterisk.pid())).expect("status");

@@ -1,5 +1,5 @@
-//! The disk that Asterisk records on and logs to is full: calls go on with all their media, and so does everything else
-//! once there is room again.
+//! The disk for Asterisk's recordings and log is full: calls continue with all their media, and everything else
+//! continues once there is space again.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
@@ -13,11 +13,11 @@ use super::beside;
 use super::resources::next_call;
 use super::watchdog::stuck;
 
-/// Signed linear at 48 kHz: so that recordings need much room.
+/// Signed linear at 48 kHz, so that recordings need much space.
 const BYTES_PER_SECOND: usize = 96_000;
 const BYTES_PER_FRAME: usize = BYTES_PER_SECOND / 50;
 
-/// By which room on the disk is given.
+/// The unit in which the disk gives space.
 const PAGE: u64 = 4096;
 
 pub fn tests(suite: &mut Suite) {
@@ -29,7 +29,7 @@ pub fn tests(suite: &mut Suite) {
     );
 }
 
-/// Writes a file until the disk is full, but for so many bytes.
+/// Writes a file until only this many bytes are free.
 fn fill(file: &Path, but: u64) {
     let mut out = File::create(file).expect("a file to fill the disk with");
     let full = loop {
@@ -42,7 +42,7 @@ fn fill(file: &Path, but: u64) {
     out.set_len(len - but).expect("room");
 }
 
-/// Whether a page more finds no room.
+/// Whether there is no space for another page.
 fn is_full(folder: &Path) -> bool {
     let file = folder.join("probe");
     let result = fs::write(&file, [0; PAGE as usize]);
@@ -50,8 +50,8 @@ fn is_full(folder: &Path) -> bool {
     result.is_err_and(|error: io::Error| error.kind() == ErrorKind::StorageFull)
 }
 
-/// A call is recorded from when there is room until there is none, and again when there is some. Meanwhile other calls come
-/// and go, and there is something to log.
+/// A call is recorded from a time with space to a time without, and again when there is space. Meanwhile other calls
+/// begin and end, and lines are logged.
 fn full(t: &Context) {
     t.allow_log("");
     let spool = t.asterisk.seen("spool");
@@ -67,7 +67,7 @@ fn full(t: &Context) {
         assert!(app.collect_media(media.len()) == media, "media is lost");
     };
     let ballast = spool.join("ballast");
-    // A few seconds of the three recordings.
+    // Space for a few seconds of the three recordings.
     fill(&ballast, 256 * 1024);
     talks(6, &|| {
         wait::until("something is recorded", || recorded() > 0);

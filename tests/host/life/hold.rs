@@ -1,4 +1,4 @@
-//! Somebody is put on hold: the WebSocket itself, or by its peer on the other side of a bridge.
+//! Hold: the WebSocket channel itself is held, or its peer holds it from the other side of a bridge.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub fn tests(suite: &mut Suite) {
     both("by_the_peer", by_the_peer);
 }
 
-/// The music of these instances.
+/// The music of these instances is heard.
 #[track_caller]
 fn hears_music(app: &App) {
     wait::until("the app hears the music", || {
@@ -23,7 +23,7 @@ fn hears_music(app: &App) {
     });
 }
 
-/// Music for the app, and then its peer again.
+/// The app hears music, and then its peer again.
 fn music(t: &Context) {
     let call = t.incoming("c(ulaw)");
     let app = call.connect();
@@ -45,8 +45,8 @@ fn music(t: &Context) {
     hangs_up(t, &app, &call.name);
 }
 
-/// The channel that a WebSocket is bridged with says HOLD and UNHOLD, as a telephone does whose user presses the button.
-/// In between the application hears the core's music, its own media goes on, and commands are answered.
+/// The channel that a WebSocket is bridged with sends HOLD and UNHOLD, as a telephone does. In between the application
+/// hears the core's music, its own media continues, and commands are answered.
 fn by_the_peer(t: &Context) {
     let call = Bridged::new(t, "held", "");
     let peer_name = call.caller.name.replace(";1", ";2");
@@ -69,7 +69,7 @@ fn by_the_peer(t: &Context) {
     }
     hears(&phone, &call.app);
     hears(&call.app, &phone);
-    // STATUS may come before a mark that stands behind media, or after it.
+    // STATUS may come before or after a mark that follows media.
     let mut events: Vec<String> = call.app.received().into_iter().filter_map(event_name).collect();
     events.sort();
     t.note(events.join(" "));

@@ -1,4 +1,5 @@
-//! The app is killed (SIGKILL) and started again, wherever a call is: the call ends with its cause, the next one works.
+//! The app is killed (SIGKILL) and started again, in each phase of a call: the call ends with its cause, and the next
+//! one works.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub fn tests(suite: &mut Suite) {
         .shares("life", InstanceConfig::new);
 }
 
-/// What is heard of a call whose app was killed here; `None` where it does not end.
+/// How a call ends whose app was killed in this phase; `None` if it does not end.
 fn expected(phase: Phase) -> Option<Ending> {
     Some(match phase {
         Phase::BeforeConnect | Phase::Handshake => return None,
@@ -45,7 +46,7 @@ fn allow(t: &Context) {
     }
 }
 
-/// Lets the puppet get as far as it is told to, kills it, and looks how the call ends.
+/// Lets the puppet reach its phase, kills it, and checks how the call ends.
 fn kill(t: &Context, puppet: Puppet, phase: Phase, call: &Call<'_>) {
     if phase == Phase::Closed {
         puppet.wait_up();
@@ -69,7 +70,7 @@ fn incoming(t: &Context, phase: Phase) {
     let new = |options: &str| t.call(&format!("WebSocket/INCOMING/{options}")).extension("echo").originate();
     let call = new(dial_options(phase));
     kill(t, connect(&call, phase), phase, &call);
-    // An app that was killed before its request had arrived has not used its id up.
+    // An app that was killed before its request arrived has not used up its id.
     let next = if expected(phase).is_none() { call } else { new("c(ulaw)") };
     goes_on(connect(&next, Phase::Media), &next);
 }
@@ -94,7 +95,7 @@ fn outgoing(t: &Context, phase: Phase) {
     if let Some(puppet) = puppet {
         kill(t, puppet, phase, &call);
     }
-    // Killed before it was connected to: all attempts are made, and in vain.
+    // The app was killed before Asterisk connected: all attempts are made, and fail.
     if expected(phase).is_none() {
         let ending = call.ending();
         if t.is_ours() {
@@ -105,7 +106,7 @@ fn outgoing(t: &Context, phase: Phase) {
     goes_on(puppet, &new("c(ulaw)"));
 }
 
-/// The app is started again while Asterisk still tries.
+/// The app is started again while Asterisk still tries to connect.
 fn back(t: &Context) {
     allow(t);
     let (puppet, port) = Puppet::listen(0, Phase::Handshake);
@@ -122,7 +123,7 @@ fn back(t: &Context) {
     goes_on(puppet, &call);
 }
 
-/// This call has media both ways, and ends as it should.
+/// This call has media both ways, and ends as usual.
 #[track_caller]
 fn goes_on(puppet: Puppet, call: &Call<'_>) {
     puppet.wait_reached();

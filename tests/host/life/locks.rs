@@ -1,4 +1,4 @@
-//! Who else has a channel's lock, and who else has to do with the call at the same moment.
+//! Other holders of a channel's lock, and other actions on the call at the same moment.
 
 use std::thread;
 use std::time::Duration;
@@ -20,11 +20,11 @@ pub fn tests(suite: &mut Suite) {
         .private_with(InstanceConfig::new().fault(&format!("task={PAUSE_MS}")));
 }
 
-/// How long the start of a connection, or the job thread, stands still.
+/// How long the start of a connection, or the job thread, is paused.
 const PAUSE_MS: u64 = 2000;
 
-/// The channel is locked by somebody when the job thread comes to it: it comes again, and gives no lock back that it
-/// has not got.
+/// Another thread has the channel's lock when the job thread needs it: the job thread tries again, and releases no lock
+/// that it has not acquired.
 fn busy(t: &Context) {
     const TIMES: i64 = 20;
     let control = Control::of(t);
@@ -33,12 +33,12 @@ fn busy(t: &Context) {
     app.command("HANGUP");
     assert_eq!(app.expect_close(), 1000);
     assert_eq!(call.ending().cause, 16);
-    assert_eq!(control.get(Field::LocksBusy), 0, "it has not come again");
-    assert_eq!(control.get(Field::LocksForeign), 0, "it gave back what it had not got");
+    assert_eq!(control.get(Field::LocksBusy), 0, "the job thread has not tried again");
+    assert_eq!(control.get(Field::LocksForeign), 0, "a lock was released that was not held");
 }
 
-/// The core hangs up while the connection is being started, and finds none to close: the application is told all the
-/// same. `media_start`: the start had begun.
+/// The core hangs up while the connection is being started, and finds no connection to close: the application is still
+/// told. `media_start`: the start had begun.
 fn hangup_meets_start(t: &Context, media_start: bool) {
     let call = t.incoming("c(ulaw)");
     let app = call.connect();
@@ -55,7 +55,7 @@ fn hangup_meets_start(t: &Context, media_start: bool) {
     next_call(t);
 }
 
-/// An operator has ended the call, and the job thread has not come to hang its channel up: no application gets it.
+/// An operator has ended the call, and the job thread has not hung its channel up yet: no application gets the call.
 fn claim_after_operator(t: &Context) {
     t.allow_log("WebSocket instance not found");
     let call = t.incoming("c(ulaw)");

@@ -1,4 +1,4 @@
-//! The life of calls, of the module and of the process: who is killed, who is moved, what runs out, what stops.
+//! The life of calls, of the module and of the process: kills, transfers, missing resources, shutdown.
 
 mod churn;
 mod disk;
@@ -29,8 +29,8 @@ pub fn tests(suite: &mut Suite) {
     watchdog::tests(suite);
 }
 
-/// Adds a test of ours. With HOST_BESIDE the C module gets the same, on an instance of its own: how far it gets there is
-/// noted beside ours.
+/// Adds a test of our module. With HOST_BESIDE it also runs on the C module, on a private instance, and the notes of
+/// both are shown side by side.
 pub(super) fn beside(
     suite: &mut Suite,
     name: impl Into<String>,

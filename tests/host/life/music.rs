@@ -1,4 +1,4 @@
-//! `music_on_hold`: what an application hears whose peer puts it on hold.
+//! `music_on_hold`: what an application hears when its peer puts it on hold.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use super::super::harness::call::Call;
 use super::super::harness::{App, Context, InstanceConfig, Suite, ports, sip, wait};
 use super::transfers::{self, Bridged, answers, echoes, expect_close, expect_gone, hangs_up};
 
-/// The difference from the C module.
+/// The row in the list of differences.
 const ROW: &str = "39";
 
 /// Music of the default class and of another one.
 const DEFAULT: &[u8; 4] = b"y\ny\n";
 const OTHER: &[u8; 4] = b"n\nn\n";
 
-/// Music in signed linear, in ulaw: the same sample over and over.
+/// Music in signed linear, as ulaw: the same sample repeatedly.
 const LINEAR: &[u8; 4] = &[0xba; 4];
 
 pub fn tests(suite: &mut Suite) {
@@ -43,7 +43,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("life/music/reload", "the C module has no music_on_hold (39)", reload).private_with(musical());
 }
 
-/// With music of three classes.
+/// An instance with music of three classes.
 fn musical() -> InstanceConfig {
     transfers::instance()
         .file(
@@ -63,12 +63,12 @@ fn instance() -> InstanceConfig {
     musical().our_file("chan_websocket.conf", "[global]\nmusic_on_hold = yes\n")
 }
 
-/// With a telephone's SIP besides, which is held.
+/// With SIP besides, for a telephone that is held.
 fn with_sip() -> InstanceConfig {
     sip(instance(), "held")
 }
 
-/// With a telephone's SIP: Asterisk calls itself at this extension, and what one side holds the other one suggests music for.
+/// With SIP: Asterisk calls itself at this extension, and each side suggests the music when it holds the other side.
 pub fn sip(config: InstanceConfig, extension: &str) -> InstanceConfig {
     let port = ports::free();
     let endpoint = format!(
@@ -81,13 +81,13 @@ pub fn sip(config: InstanceConfig, extension: &str) -> InstanceConfig {
     sip::configured(config, &endpoint)
 }
 
-/// A WebSocket in a bridge with a Local channel that hands holds on, and what is behind it.
+/// A WebSocket in a bridge with a Local channel that passes holds on, and the channel behind it.
 struct Held<'t> {
     t: &'t Context,
     call: Call<'t>,
     app: App,
     _peer: Call<'t>,
-    /// The channel that says HOLD.
+    /// The channel that sends HOLD.
     holder: String,
 }
 
@@ -135,19 +135,19 @@ fn hears_music(app: &App, music: &[u8; 4]) {
     });
 }
 
-/// From some time on nothing comes any more.
+/// After some time nothing is heard any more.
 #[track_caller]
 fn hears_nothing(app: &App) {
     wait::until("the app hears nothing", || app.collect_media_for(1, Duration::from_millis(300)).is_empty());
 }
 
-/// Ours hears the music, an app of the C module nothing.
+/// Our module's app hears the music, the C module's hears nothing.
 #[track_caller]
 fn hears_as_its_module(t: &Context, app: &App, music: &[u8; 4]) {
     if t.is_ours() { hears_music(app, music) } else { hears_nothing(app) }
 }
 
-/// Without the option: both modules leave the application in silence, and what others play is heard.
+/// Without the option both modules leave the application in silence. Music that others play is heard.
 fn not_asked_for(t: &Context) {
     let call = Held::new(t, "c(ulaw)");
     call.hold();
@@ -158,7 +158,7 @@ fn not_asked_for(t: &Context) {
     hangs_up(t, &call.app, &call.call.name);
 }
 
-/// Again and again, also with a second HOLD while the first one lasts.
+/// Several holds, also with a second HOLD during the first.
 fn held(t: &Context) {
     let call = Held::new(t, "c(ulaw)");
     for holds in [1, 2, 1] {
@@ -173,7 +173,8 @@ fn held(t: &Context) {
     hangs_up(t, &call.app, &call.call.name);
 }
 
-/// Its peer asks somebody else by a feature of the bridge, and connects them: until then the application is on hold.
+/// The peer calls a third party by a feature of the bridge, and connects the two: until then the application is on
+/// hold.
 fn attended_transfer(t: &Context) {
     let call = Bridged::new(t, "park", "tT");
     transfers::transfer(t, "Atxfer", &call.caller.name, "603");
@@ -210,7 +211,7 @@ fn held_by_sip(t: &Context) {
     hangs_up(t, &app, &call.name);
 }
 
-/// A WebSocket whose own class of music was set in the dialplan.
+/// A WebSocket whose class of music was set in the dialplan.
 fn with_class<'t>(t: &'t Context, options: &str, class: &str) -> Held<'t> {
     let call = t
         .call(&format!("WebSocket/INCOMING/{options}"))
@@ -221,7 +222,7 @@ fn with_class<'t>(t: &'t Context, options: &str, class: &str) -> Held<'t> {
     Held::with(t, call)
 }
 
-/// A hold that names no class: the channel's own one.
+/// A hold without a class uses the channel's own class.
 fn class_of_the_channel(t: &Context) {
     let call = with_class(t, "c(ulaw)", "other");
     call.hold();
@@ -230,7 +231,7 @@ fn class_of_the_channel(t: &Context) {
     hears_nothing(&call.app);
 }
 
-/// A class that nobody knows: the default one.
+/// A hold with an unknown class uses the default class.
 fn unknown_class(t: &Context) {
     t.allow_log("Music on Hold class 'nonesuch' not found");
     let call = with_class(t, "c(ulaw)", "nonesuch");
@@ -254,7 +255,7 @@ fn hangup(t: &Context) {
     expect_gone(t, &call.call.name);
 }
 
-/// The channel is taken out of the bridge in which it was held: the hold is over, and the music.
+/// The channel is removed from the bridge in which it was held: the hold and the music end.
 fn moved(t: &Context) {
     let call = Held::new(t, "c(ulaw)");
     call.hold();
@@ -270,7 +271,7 @@ fn moved(t: &Context) {
     }
 }
 
-/// Other indications stay the core's: its ringing tone is heard.
+/// The core handles other indications: its ringing tone is heard.
 fn tones(t: &Context) {
     let call = Held::new(t, "c(ulaw)");
     t.ari().post(&format!("channels/{}/ring", call.call.id), &[]).ok();
@@ -280,7 +281,7 @@ fn tones(t: &Context) {
     hears_nothing(&call.app);
 }
 
-/// Music follows the direction while the hold lasts.
+/// A change of direction during the hold turns music off and on.
 fn direction(t: &Context) {
     let call = with_class(t, "c(ulaw)f(json)", "linear");
     call.hold();
@@ -289,7 +290,7 @@ fn direction(t: &Context) {
     for _ in 0..2 {
         call.app.command("SET_MEDIA_DIRECTION out");
         hears_nothing(&call.app);
-        assert!(!has_linear_music(&call), "music that nobody hears");
+        assert!(!has_linear_music(&call), "the core plays music that is not heard");
         call.app.command("SET_MEDIA_DIRECTION in");
         hears_music(&call.app, LINEAR);
     }
@@ -301,19 +302,20 @@ fn direction(t: &Context) {
     answers_json(&call.app);
 }
 
-/// An application that does not receive gets no music; once it receives, it does.
+/// An application whose direction excludes receiving gets no music; it gets music once the direction includes
+/// receiving.
 fn direction_out_from_the_start(t: &Context) {
     let call = with_class(t, "c(ulaw)f(json)d(out)", "linear");
     call.hold();
     hears_nothing(&call.app);
-    assert!(!has_linear_music(&call), "music that nobody hears");
+    assert!(!has_linear_music(&call), "the core plays music that is not heard");
     call.app.command("SET_MEDIA_DIRECTION both");
     hears_music(&call.app, LINEAR);
     call.unhold();
     hears_nothing(&call.app);
 }
 
-/// Whether the core plays such music to the channel: it translates what it writes, then.
+/// Whether the core plays such music to the channel: then it translates what it writes.
 fn has_linear_music(call: &Held<'_>) -> bool {
     let shown = call.t.asterisk.cli(&format!("core show channel {}", call.call.name));
     let line = shown.lines().find(|line| line.contains("WriteTranscode:"));
@@ -325,7 +327,7 @@ fn answers_json(app: &App) {
     app.expect_event("STATUS");
 }
 
-/// What ARI plays to a channel that is not on hold does not end with an UNHOLD.
+/// UNHOLD does not end the music that ARI plays to a channel that is not on hold.
 fn music_of_others(t: &Context) {
     let call = Held::new(t, "c(ulaw)");
     t.ari().post(&format!("channels/{}/moh", call.call.id), &[("mohClass", "other")]).ok();
@@ -338,7 +340,7 @@ fn music_of_others(t: &Context) {
     hears_nothing(&call.app);
 }
 
-/// A client's own section comes before `[global]`.
+/// A client's section overrides `[global]`.
 fn of_a_client(t: &Context) {
     for (own, hears) in [("no", false), ("yes", true)] {
         let server = t.server(&[]);
@@ -356,7 +358,7 @@ fn of_a_client(t: &Context) {
     }
 }
 
-/// It comes before the client's section, as that does before `[global]`.
+/// The dial string overrides the client's section, as that overrides `[global]`.
 fn of_a_dial_string(t: &Context) {
     for (own, dialled, hears) in [("no", "yes", true), ("yes", "no", false)] {
         let server = t.server(&[]);
@@ -383,7 +385,7 @@ fn settings(t: &Context) {
     assert!(line(&text).trim_end().ends_with("yes"), "{text}");
 }
 
-/// A call keeps what it began with.
+/// A reload does not change existing calls.
 fn reload(t: &Context) {
     let before = Held::new(t, "c(ulaw)");
     t.asterisk.write_config("chan_websocket.conf", "[global]\nmusic_on_hold = yes\n");

@@ -1,4 +1,4 @@
-//! An app in a process of its own, to be killed: this binary once more, which goes as far as it is told and stays there.
+//! An app in a separate process, to be killed: another run of this binary, which stops at the given phase.
 
 use std::io::{self, BufRead as _, BufReader, Cursor, Read, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -12,27 +12,27 @@ use super::super::harness::stream::Stream;
 use super::super::harness::wire::opcode;
 use super::super::harness::{Frame, process, wait};
 
-/// Set in the puppet's process: what it is to do.
+/// Set in the puppet's process: its task.
 const VARIABLE: &str = "HOST_PUPPET";
 
 /// How far an app gets before it is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// TCP is there, and nothing has been said (as a client), or nobody listens any more (as a server).
+    /// TCP is connected and nothing has been sent (as a client), or the listener is closed (as a server).
     BeforeConnect,
-    /// Half of the upgrade's request has gone out, or has been read.
+    /// Half of the upgrade request has been sent, or has been read.
     Handshake,
-    /// The 101 has just been read, or written.
+    /// The 101 has just been read, or sent.
     After101,
-    /// ANSWER has just gone out.
+    /// ANSWER has just been sent.
     Answering,
     /// Media goes both ways.
     Media,
     /// The queue has reached XOFF.
     FullQueue,
-    /// The app has closed; it has Asterisk's answer, and has not ended TCP.
+    /// The app has closed and got Asterisk's answer, but has not ended TCP.
     Closing,
-    /// Asterisk has closed; the app has not answered.
+    /// Asterisk has closed, and the app has not answered.
     Closed,
 }
 
@@ -48,7 +48,7 @@ impl Phase {
         Self::Closed,
     ];
 
-    /// A word for names of tests.
+    /// The name for tests.
     pub fn name(self) -> &'static str {
         match self {
             Self::BeforeConnect => "before_connect",
@@ -63,7 +63,7 @@ impl Phase {
     }
 }
 
-/// The process, as the test holds it. Killed (with SIGKILL) when it is dropped.
+/// The puppet's process. It is killed (SIGKILL) when this is dropped.
 #[derive(Debug)]
 pub struct Puppet {
     process: Child,
@@ -71,7 +71,7 @@ pub struct Puppet {
 }
 
 impl Puppet {
-    /// An app that waits for Asterisk on this port (0: any), and the port.
+    /// An app that listens for Asterisk on this port (0: any), and the port.
     #[track_caller]
     pub fn listen(port: u16, phase: Phase) -> (Self, u16) {
         let puppet = Self::start(&format!("listen {port} {}", phase.name()));
@@ -104,13 +104,13 @@ impl Puppet {
         self.lines.recv_timeout(wait::PATIENCE).expect("the puppet says how far it is")
     }
 
-    /// Waits until it is where it is to be killed.
+    /// Waits until it has reached its phase.
     #[track_caller]
     pub fn wait_reached(&self) {
         assert_eq!(self.line(), "reached");
     }
 
-    /// SIGKILL.
+    /// Kills it with SIGKILL.
     pub fn kill(mut self) {
         self.end();
     }
@@ -127,7 +127,7 @@ impl Drop for Puppet {
     }
 }
 
-/// In the puppet's process: what [`main`] has to do instead of tests, if this is one.
+/// In the puppet's process: does what [`main`] must do instead of tests. `None` in any other process.
 pub fn task() -> Option<ExitCode> {
     let task = std::env::var(VARIABLE).ok()?;
     let words: Vec<&str> = task.split(' ').collect();
@@ -181,7 +181,7 @@ fn visit(to: &str, target: &str, phase: Phase) -> io::Result<()> {
     play(response.stream, response.leftover, true, phase)
 }
 
-/// Behind the handshake.
+/// Plays its part after the handshake.
 fn play(stream: Stream, leftover: Vec<u8>, masked: bool, phase: Phase) -> io::Result<()> {
     if phase == Phase::After101 {
         reached();

@@ -1,4 +1,4 @@
-//! The process runs out of something, is stopped for a while, or finds its clock changed.
+//! The process runs out of a resource, is stopped for a while, or its clock is changed.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -51,9 +51,9 @@ fn preloaded() -> InstanceConfig {
     Control::preload(InstanceConfig::new())
 }
 
-/// The kernel takes no more descriptors to be polled (fs.epoll.max_user_watches): new calls end with a line in the log.
-/// In a busy reactor a call that is up has its socket polled in another way while it sends commands: it stays polled as
-/// it was, and ends only when that is refused, too.
+/// The kernel refuses to poll more descriptors (fs.epoll.max_user_watches): new calls end with a line in the log. A
+/// busy reactor changes how it polls the socket of a call that sends commands. If that is refused, the socket is polled
+/// as before, and the call ends only if that is refused, too.
 fn polls(t: &Context) {
     t.allow_log("cannot poll a connection");
     t.allow_log("stays polled as it was");
@@ -79,7 +79,7 @@ fn polls(t: &Context) {
     refused.expect_end();
     assert_eq!(control.get(Field::PollsDenied), 0);
 
-    // One that is up, and has said nothing yet.
+    // A call that is up and has sent nothing yet.
     while_busy(t, || {
         control.set(Field::PollsDenied, 1);
         talks(&app);
@@ -95,8 +95,8 @@ fn polls(t: &Context) {
     next_call(t);
 }
 
-/// Beside calls with so many small messages that their reactor looks at its sockets after ticks only. It stays at that also
-/// when it gets to look only every 40 ms.
+/// Runs `work` beside calls with so many small messages that their reactor checks its sockets only after ticks. It
+/// keeps doing so even if it can check only every 40 ms.
 fn while_busy(t: &Context, work: impl FnOnce()) {
     let calls: Vec<_> = (0..8).map(|_| t.incoming_echo("c(ulaw)")).collect();
     let talks = AtomicBool::new(true);
@@ -128,7 +128,7 @@ fn talks(app: &App) {
     app.expect_event("STATUS");
 }
 
-/// A new call is like any other.
+/// A new call works as usual.
 #[track_caller]
 pub(super) fn next_call(t: &Context) {
     let (call, app) = t.incoming_echo("c(ulaw)");
@@ -152,7 +152,7 @@ fn limit(t: &Context, what: &str, value: usize) {
     assert!(status.is_ok_and(|status| status.success()), "prlimit {limit}");
 }
 
-/// What the module's own threads have used of the processors, in clock ticks (of 10 ms).
+/// The processor time of the module's own threads, in clock ticks (of 10 ms).
 fn own_ticks(t: &Context) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{}/task", t.asterisk.pid())).expect("threads");
     let ticks = |task: fs::DirEntry| {
@@ -165,8 +165,8 @@ fn own_ticks(t: &Context) -> u64 {
     tasks.flatten().filter_map(ticks).sum()
 }
 
-/// With none left, with one left and so on: new calls fail or work, those that are up go on, and all is well again
-/// afterwards.
+/// With no descriptor left, with one left and so on: new calls fail or work, existing calls continue, and everything
+/// works again afterwards.
 fn descriptors(t: &Context) {
     t.allow_log("");
     let (call, app) = t.incoming_echo("c(ulaw)");
@@ -175,7 +175,7 @@ fn descriptors(t: &Context) {
     talks(&app);
     let before = t.asterisk.resources();
     let mut failed = 0;
-    // The operator's command itself takes three.
+    // The operator's command itself needs three.
     for number in 6..30 {
         let (spare, dial) = (number / 2, if number % 2 == 0 { "INCOMING" } else { &server.client });
         limit(t, "nofile", before.files.len() + spare);
@@ -208,16 +208,16 @@ fn descriptors(t: &Context) {
     t.asterisk.expect_no_more_than(&before);
 }
 
-/// An outgoing call whose second attempt finds no descriptor.
+/// The second attempt of an outgoing call finds no free descriptor.
 fn no_socket(t: &Context) {
     let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen").local_addr().expect("address");
     let (client, uri) = (t.unique("gone"), format!("ws://{gone}/media"));
     let options = [("uri", &*uri), ("reconnect_attempts", "2"), ("reconnect_interval", "2000")];
     t.asterisk.add_client(&client, &options);
     let call = t.call(&format!("WebSocket/{client}/c(ulaw)")).originate();
-    // Behind the first attempt.
+    // After the first attempt.
     thread::sleep(Duration::from_millis(300));
-    // The kernel counts numbers, not descriptors.
+    // The kernel limits the numbers of descriptors, not their count.
     limit(t, "nofile", 4);
     assert_eq!(call.ending().cause, 3);
     t.wait_log(&["WARNING", "connection failed", &client, "os error 24"]);
@@ -228,12 +228,12 @@ fn no_socket(t: &Context) {
     limit(t, "nofile", 4096);
 }
 
-/// Nothing can be written to a file any more: not the log, not the database.
+/// No file can be written any more: neither the log nor the database.
 fn file_size(t: &Context) {
     let (call, app) = t.incoming_echo("c(ulaw)");
     talks(&app);
     limit(t, "fsize", 1);
-    // Something to log, each time.
+    // Causes something to be logged each time.
     for _ in 0..20 {
         let _ = t.send(&t.upgrade("nobody"));
     }
@@ -246,7 +246,7 @@ fn file_size(t: &Context) {
     next_call(t);
 }
 
-/// Calls that ended before their incoming_timeout hold neither memory nor a descriptor until then.
+/// Calls that ended before their incoming_timeout keep neither memory nor a descriptor until it expires.
 fn holds_nothing(t: &Context) {
     next_call(t);
     let before = t.asterisk.settled();
@@ -256,7 +256,7 @@ fn holds_nothing(t: &Context) {
     t.asterisk.expect_no_more_than(&before);
 }
 
-/// Loading with too few threads is declined and leaves nothing; with enough it works.
+/// Loading with too few threads is declined and leaves nothing behind; with enough threads it works.
 fn threads(t: &Context) {
     t.allow_log("declines to load");
     t.allow_log("loader.c");
@@ -274,13 +274,13 @@ fn threads(t: &Context) {
         t.asterisk.log.wait_since(mark, &["ERROR", "declines to load", "cannot start its threads"]);
         t.asterisk.expect_no_more_than(&before);
     }
-    // At least a reactor, the connector and the job thread.
+    // The module needs at least a reactor, the connector and the job thread.
     assert!((3..16).contains(&declined), "declined {declined} times");
     control.set(Field::ThreadsDenied, 0);
     next_call(t);
 }
 
-/// No thread to look up the name for an outgoing call: the call fails, with its cause.
+/// There is no thread to resolve the name for an outgoing call: the call fails, with its cause.
 fn threads_of_calls(t: &Context) {
     let control = Control::of(t);
     let server = t.server(&[("uri", "ws://localhost:{port}/media")]);
@@ -289,7 +289,7 @@ fn threads_of_calls(t: &Context) {
     let call = t.call(&format!("WebSocket/{}/c(ulaw)", server.client)).originate();
     assert_eq!(call.ending().cause, 3);
     t.wait_log(&["WARNING", "connection failed", "no thread can be started"]);
-    // One that needs none is not concerned.
+    // A call that needs no thread is not affected.
     let (call, app) = t.incoming_echo("c(ulaw)");
     talks(&app);
     call.hangup();
@@ -297,8 +297,8 @@ fn threads_of_calls(t: &Context) {
     next_call(t);
 }
 
-/// One allocation after the other fails among those that the core makes for the module, from the request to the end
-/// of a call in either role. (The module's own memory is Rust's, which ends the process when there is none.)
+/// One after the other, each allocation that the core makes for the module fails, from the request to the end of a call
+/// in either role. (The module's own allocations are Rust's, which end the process when they fail.)
 fn memory(t: &Context) {
     t.allow_log("");
     let control = Control::of(t);
@@ -331,7 +331,7 @@ fn memory(t: &Context) {
     assert_eq!(t.asterisk.driver_status().map(|status| status.use_count), Some(0));
 }
 
-/// A call that may fail anywhere. Whether it did not.
+/// Makes a call that may fail anywhere. Returns whether it succeeded.
 fn try_call(t: &Context, endpoint: &str, outgoing: bool, server: &AppServer) -> bool {
     let answer = t.call(&format!("WebSocket/{endpoint}")).extension("echo").try_originate();
     let Some(id) = (answer.status == 200).then(|| answer.body["id"].as_str().unwrap_or_default().to_owned())
@@ -347,7 +347,7 @@ fn try_call(t: &Context, endpoint: &str, outgoing: bool, server: &AppServer) -> 
     };
     let mut whole = false;
     if let Some(app) = &app {
-        // It may be gone at any time.
+        // The call may end at any time.
         let send = |frame: Frame| app.try_send_raw(&Frame { masked: !outgoing, ..frame }.encode());
         let started = app.next_event(Duration::from_secs(2)).is_some();
         let _ = send(Frame::binary([0x55; 160]));
@@ -363,7 +363,7 @@ fn try_call(t: &Context, endpoint: &str, outgoing: bool, server: &AppServer) -> 
     whole
 }
 
-/// The wall clock jumps an hour ahead and two back: media keeps its pace, and timeouts their length.
+/// The wall clock jumps an hour ahead and two hours back: media keeps its pace, and timeouts their length.
 fn clock_jumps(t: &Context) {
     let control = Control::of(t);
     let (call, app) = t.incoming_echo("c(ulaw)");
@@ -388,7 +388,7 @@ fn clock_jumps(t: &Context) {
     assert_eq!(call.ending().cause, 16);
 }
 
-/// The process is stopped for longer than any timeout. Nobody is given up for what happened, or could not happen,
+/// The process is stopped for longer than any timeout. No call is ended because of what happened, or did not happen,
 /// meanwhile.
 fn stopped(t: &Context) {
     let up = t.incoming_echo("c(ulaw)");
@@ -430,10 +430,10 @@ fn stopped(t: &Context) {
         app.expect_event("STATUS");
     }
     talks(&up.1);
-    // Media that waits is played on from where it was.
+    // Queued media is played from where it stopped.
     playing.1.expect_event("MEDIA_BUFFERING_COMPLETED");
     assert_eq!(playing.1.collect_media(160 * 200), noise(160 * 200));
-    // And once more through all the timeouts.
+    // Again longer than all timeouts.
     thread::sleep(Duration::from_secs(5));
     for (app, call) in [(&up.1, &up.0), (&app, &waiting), (&outgoing, &connecting), (&playing.1, &playing.0)]
     {

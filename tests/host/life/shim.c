@@ -1,5 +1,5 @@
-/* Preloaded into Asterisk by tests/host/life: the wall clock jumps, threads cannot be started, memory runs out, epoll
- * takes no more descriptors, locks are taken by somebody, as a file says that the test writes. */
+/* Preloaded into Asterisk by tests/host/life. A file that the test writes makes the wall clock jump, threads fail to
+ * start, allocations fail, epoll refuse descriptors, and locks be busy. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What the test writes, and reads back. */
+/* Written by the test, which also reads counts from it. */
 struct control {
     int64_t wall_offset_s;  /* added to the wall clock */
     int64_t threads_denied; /* the module gets no more threads, once it has had `threads_left` */
@@ -24,10 +24,10 @@ struct control {
     int64_t fail_at; /* fail the allocation of this number (from 1) that the core makes for the module; 0: none */
     int64_t seen;    /* such allocations so far */
     int64_t failed;  /* allocations that failed */
-    int64_t polls_denied; /* so many descriptors more are refused by the module's reactors' epoll */
-    int64_t locks_busy;   /* so many locks more that the job thread tries are taken by somebody */
-    int64_t locks_foreign; /* locks that a thread gave back without having them */
-    int64_t locks_busy_elsewhere; /* so many locks more that threads of Asterisk's and players try are taken by somebody */
+    int64_t polls_denied; /* this many more descriptors are refused by the epoll of the module's reactors */
+    int64_t locks_busy;   /* this many more locks are busy when the job thread tries them */
+    int64_t locks_foreign; /* locks that a thread released without having them */
+    int64_t locks_busy_elsewhere; /* this many more are busy when Asterisk's threads and players try them */
 };
 
 static struct control *control;
@@ -92,7 +92,7 @@ static int in_module(const void *address)
     return at >= module_start && at < module_end;
 }
 
-/* Only the first allocation of __ast_channel_alloc fails: the core itself does not get over the others. */
+/* Only the first allocation of __ast_channel_alloc may fail: the core does not survive the failure of another one. */
 static int in_channel_alloc(const void *frame)
 {
     static uintptr_t at;
@@ -103,7 +103,7 @@ static int in_channel_alloc(const void *frame)
     return (uintptr_t)frame >= at && (uintptr_t)frame < at + 512;
 }
 
-/* Whether this allocation is made by somebody whom the module called, and is to fail. */
+/* Whether the module called the function that makes this allocation, and the allocation has to fail. */
 static int fails(const void *caller)
 {
     void *frames[48];
@@ -138,7 +138,7 @@ void *malloc(size_t size)
 
 void *calloc(size_t count, size_t size)
 {
-    /* dlsym itself allocates before we know the real one. */
+    /* dlsym itself allocates before the real function is known. */
     static char early[4096];
     static size_t used;
     size_t wanted = (count * size + 15) & ~(size_t)15;
@@ -199,7 +199,7 @@ int pthread_mutex_trylock(pthread_mutex_t *mutex)
 
 int pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
-    /* Others need their locks before the constructor has run. */
+    /* Other code uses locks before the constructor has run. */
     int result = real_mutex_unlock ? real_mutex_unlock(mutex) : 0;
 
     if (result == EPERM && control) {

@@ -1,4 +1,4 @@
-//! Faults that only the process itself can meet, put into it by a preloaded library (shim.c) that a file directs.
+//! Faults inside the process, made by a preloaded library (shim.c) that a file controls.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use super::super::harness::{Context, InstanceConfig, sandbox};
 
-/// Where a fault's number stands in the file: `struct control` of shim.c.
+/// The position of a fault's number in the file: `struct control` of shim.c.
 #[derive(Debug, Clone, Copy)]
 pub enum Field {
     WallOffset = 0,
@@ -38,11 +38,11 @@ static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     sandbox::inside(&library).into()
 });
 
-/// This instance's file.
+/// The control file of an instance.
 pub struct Control(File);
 
 impl Control {
-    /// Has an instance preload the library. Its file is found again by [`Control::of`].
+    /// Makes an instance preload the library. [`Control::of`] finds its file.
     pub fn preload(config: InstanceConfig) -> InstanceConfig {
         let (folder, _) = sandbox::instance_folder();
         let file = folder.join("control");

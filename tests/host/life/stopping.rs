@@ -1,4 +1,4 @@
-//! Asterisk stops or restarts with calls up: nothing crashes, and who can be told is told.
+//! Asterisk stops or restarts during calls: nothing crashes, and each application that can be told is told.
 
 use std::time::Duration;
 
@@ -22,12 +22,12 @@ pub fn tests(suite: &mut Suite) {
     beside(suite, "life/stop/sigterm", |t| now(t, || t.asterisk.signal("TERM"))).private();
 }
 
-/// Calls in all states: two that talk, one whose app has not come, one whose server does not answer.
+/// Calls in all states: two that talk, one whose app has not connected, one whose server does not answer.
 struct Calls<'t> {
     incoming: (Call<'t>, App),
     outgoing: (Call<'t>, App),
     waiting: Call<'t>,
-    /// Not with the C module, which waits in the thread that asks for it (1).
+    /// None with the C module, which waits in the requesting thread (1).
     connecting: Option<Call<'t>>,
     _servers: [AppServer; 2],
 }
@@ -78,7 +78,7 @@ fn say(t: &Context, command: &'static str) {
     let asterisk = std::sync::Arc::clone(&t.asterisk);
     std::thread::spawn(move || asterisk.try_cli(command));
     if command.ends_with("when convenient") {
-        // Calls are taken as before.
+        // Calls are still accepted.
         return std::thread::sleep(Duration::from_millis(300));
     }
     t.allow_log("Refusing due to active shutdown");
@@ -92,7 +92,7 @@ fn say(t: &Context, command: &'static str) {
     });
 }
 
-/// Calls that are up go on until they are over; then Asterisk ends, with exit status 0.
+/// Existing calls continue until they end; then Asterisk ends, with exit status 0.
 fn gracefully(t: &Context, command: &'static str) {
     let calls = Calls::new(t);
     say(t, command);
@@ -108,8 +108,8 @@ fn gracefully(t: &Context, command: &'static str) {
     t.asterisk.wait_end().unwrap();
 }
 
-/// While Asterisk waits for its last call to end, more are asked for. They are refused, the call goes on, and Asterisk ends
-/// when it is over, with exit status 0. The C module crashes (41).
+/// While Asterisk waits for its last call to end, more calls are requested. They are refused, the call continues, and
+/// Asterisk ends after it, with exit status 0. The C module crashes (41).
 fn asked_for_meanwhile(t: &Context) {
     let (call, app) = t.incoming_echo("c(ulaw)");
     let server = t.server(&[]);
@@ -128,7 +128,7 @@ fn asked_for_meanwhile(t: &Context) {
     t.asterisk.wait_end().unwrap();
 }
 
-/// The same, and the next Asterisk takes calls.
+/// The same, and the next Asterisk accepts calls.
 fn restart(t: &Context) {
     let calls = Calls::new(t);
     say(t, "core restart gracefully");
@@ -146,7 +146,7 @@ fn restart(t: &Context) {
     wait::until("Asterisk is there again", || {
         t.asterisk.try_cli("core waitfullybooted").is_ok_and(|answer| answer.contains("fully booted"))
     });
-    // Its ARI connections ended with the old one: a context of its own.
+    // The ARI connections ended with the old process, so this needs a new context.
     let again = Context::new(std::sync::Arc::clone(&t.asterisk));
     let (call, app) = again.incoming_echo("c(ulaw)");
     let media = noise(1600);
@@ -157,7 +157,7 @@ fn restart(t: &Context) {
     assert_eq!(call.ending().cause, 16);
 }
 
-/// Asterisk ends at once. Each app is told by a close frame, or at least by the end of TCP.
+/// Asterisk ends at once. Each app gets a close frame, or at least the end of TCP.
 fn now(t: &Context, stop: impl Fn()) {
     let calls = Calls::new(t);
     stop();

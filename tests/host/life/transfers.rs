@@ -1,5 +1,5 @@
-//! A call is transferred, picked up, parked, spied on, recorded or put into a conference: the WebSocket leg survives, media
-//! goes on both ways, and commands, events and causes stay right.
+//! A call is transferred, picked up, parked, spied on, recorded or put into a conference: the WebSocket leg survives,
+//! media flows both ways, and commands, events and causes stay right.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use super::super::media::noise;
 use super::beside;
 
 pub fn tests(suite: &mut Suite) {
-    // The C module goes on with the channel that is gone (16).
+    // The C module keeps using the channel that is gone (16).
     let mut ours = |name: &str, body: fn(&Context)| {
         beside(suite, format!("life/moved/{name}"), body).shares("moved", instance);
     };
@@ -81,7 +81,7 @@ pub(super) fn instance() -> InstanceConfig {
         )
 }
 
-/// AMI by HTTP: one action in a session of its own.
+/// AMI by HTTP: one action in a new session.
 fn manager(t: &Context, action: &str, parameters: &[(&str, &str)]) -> String {
     let agent: ureq::Agent =
         ureq::Agent::config_builder().timeout_global(Some(wait::PATIENCE)).build().into();
@@ -106,13 +106,13 @@ pub(super) fn transfer(t: &Context, action: &str, channel: &str, exten: &str) {
     assert!(answer.contains("Success"), "{action}: {answer}");
 }
 
-/// What the app sends comes back to it, byte for byte, whatever else it hears before.
+/// What the app sends comes back, byte for byte, after whatever else it hears.
 #[track_caller]
 pub fn echoes(app: &App) {
     hears(app, app);
 }
 
-/// What one app sends the other hears, byte for byte, whatever else it hears before.
+/// What one app sends the other hears, byte for byte, after whatever else it hears.
 #[track_caller]
 pub fn hears(from: &App, to: &App) {
     let deadline = Instant::now() + wait::PATIENCE;
@@ -128,7 +128,7 @@ pub fn hears(from: &App, to: &App) {
     panic!("not heard again; {} bytes were", heard.len());
 }
 
-/// Commands are answered, for the channel that the app knows, and the operator sees it under its name.
+/// Commands are answered for the channel that the app knows, and the CLI shows the channel under its name.
 #[track_caller]
 pub(super) fn answers(t: &Context, app: &App, name: &str) {
     app.command("MARK_MEDIA here");
@@ -152,7 +152,7 @@ pub(super) fn answers(t: &Context, app: &App, name: &str) {
     }
 }
 
-/// HANGUP ends the call: close code, and no channel of that name any more.
+/// HANGUP ends the call: checks the close code, and that no channel of that name remains.
 #[track_caller]
 pub(super) fn hangs_up(t: &Context, app: &App, name: &str) {
     app.command("HANGUP");
@@ -183,12 +183,12 @@ pub(super) struct Bridged<'t> {
     pub(super) caller: Call<'t>,
     _server: AppServer,
     pub(super) app: App,
-    /// The WebSocket channel's name.
+    /// The name of the WebSocket channel.
     pub(super) name: String,
 }
 
 impl<'t> Bridged<'t> {
-    /// The party behind the caller is at `extension`.
+    /// The party at the other end of the caller's Local channel is at `extension`.
     pub(super) fn new(t: &'t Context, extension: &str, dial_options: &str) -> Self {
         let server = t.server(&[]);
         let dial = format!("WebSocket/{}/c(ulaw)", server.client);
@@ -204,7 +204,7 @@ impl<'t> Bridged<'t> {
     }
 }
 
-/// The WebSocket's peer sends it to Echo(), or the WebSocket is the one that transfers, and leaves.
+/// The WebSocket's peer sends it to Echo(), or the WebSocket transfers the caller and leaves.
 fn blind_transfer(t: &Context, transferring: bool) {
     let call = Bridged::new(t, "601", "");
     echoes(&call.app);
@@ -222,11 +222,11 @@ fn blind_transfer(t: &Context, transferring: bool) {
     hangs_up(t, &call.app, &call.name);
 }
 
-/// The WebSocket's peer asks somebody else, and connects them.
+/// The WebSocket's peer calls a third party, and connects the two.
 fn attended_transfer(t: &Context) {
     let call = Bridged::new(t, "park", "tT");
     transfer(t, "Atxfer", &call.caller.name, "603");
-    // On hold meanwhile, the app hears the music.
+    // The app is on hold meanwhile and hears the music.
     answers(t, &call.app, &call.name);
     wait::until("the transferer talks to the target", || {
         let channels = t.asterisk.cli("core show channels concise");
@@ -240,7 +240,7 @@ fn attended_transfer(t: &Context) {
     hangs_up(t, &call.app, &call.name);
 }
 
-/// The WebSocket is whom a caller is transferred to.
+/// A caller is transferred to the WebSocket.
 fn attended_transfer_to(t: &Context) {
     let call = Bridged::new(t, "park", "tT");
     let second = t.server(&[]);
@@ -261,7 +261,7 @@ fn attended_transfer_to(t: &Context) {
     expect_gone(t, &call.name);
 }
 
-/// A WebSocket that rings is picked up by another one, which goes on in its place.
+/// A ringing WebSocket call is picked up by another WebSocket, which replaces it.
 fn pickup(t: &Context) {
     let ringing = t.server(&[]);
     let dial = format!("WebSocket/{}/c(ulaw)n", ringing.client);
@@ -283,7 +283,7 @@ fn pickup(t: &Context) {
     expect_gone(t, &start.get("channel"));
 }
 
-/// The WebSocket is parked, and got back by a caller.
+/// The WebSocket is parked, and a caller retrieves it.
 fn parking(t: &Context) {
     let call = t.call("WebSocket/INCOMING/c(ulaw)").extension("parkme").originate();
     let app = call.connect();
@@ -315,7 +315,7 @@ fn parking(t: &Context) {
     hangs_up(t, &app, &name);
 }
 
-/// Two WebSockets with a Local channel between them, which optimises itself away, or not.
+/// Two WebSockets with a Local channel between them, which is optimised away or not.
 fn local(t: &Context, how: &str) {
     let server = t.server(&[]);
     let first = t
@@ -333,7 +333,7 @@ fn local(t: &Context, how: &str) {
     let local =
         || t.asterisk.cli("core show channels concise").lines().any(|line| line.starts_with("Local/leg@"));
     if how.is_empty() {
-        // It goes while media passes.
+        // It is optimised away while media passes.
         wait::until("the Local channel is gone", || {
             hears(&app, &second);
             !local()
@@ -368,7 +368,7 @@ fn chanspy(t: &Context) {
     expect_close(t, &ear);
 }
 
-/// What is recorded is what was said, and what was heard.
+/// The recording has what the application sent and what it heard.
 fn mixmonitor(t: &Context) {
     let file = t.unique("recorded");
     let call = t.call("WebSocket/INCOMING/c(ulaw)").extension("recorded").variable("FILE", &file).originate();
@@ -380,7 +380,7 @@ fn mixmonitor(t: &Context) {
     assert_eq!(app.collect_media(media.len()), media);
     answers(t, &app, &call.name);
     hangs_up(t, &app, &call.name);
-    // Signed linear in between knows only one zero.
+    // Signed linear in between has only one zero.
     let one_zero =
         |bytes: &[u8]| bytes.iter().map(|b| if *b == 0x7f { 0xff } else { *b }).collect::<Vec<u8>>();
     // The core's recorder misses the first and the last frame between silences, with either module.

@@ -1,5 +1,5 @@
-//! A thread of the module stands still: the log says so, and that it goes on. Silent calls, a stopped process and no
-//! calls at all are nothing to speak of, and without calls nobody looks.
+//! A thread of the module is stuck: the log says so, and says when it continues. Silent calls, a stopped process and no
+//! calls at all are not reported, and without calls the watchdog does not check.
 
 use std::fs;
 use std::thread;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::super::harness::{App, Context, InstanceConfig, Suite, wait};
 use super::super::media::noise;
 
-/// How long threads are made to stand still, and how long they may: `Patience` of src/net/watchdog.rs.
+/// How long threads are paused, and how long they may be: `Patience` of src/net/watchdog.rs.
 const PAUSE_MS: u64 = 9000;
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -34,7 +34,7 @@ pub(super) fn stuck(t: &Context) -> u32 {
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_else(|| panic!("{text}"))
 }
 
-/// From `begin` on this thread stands still with so much, and goes on afterwards: one line each.
+/// From `begin` on this thread is stuck in this work, and continues afterwards: one line for each.
 fn expect_standstill(t: &Context, begin: Instant, thread: &str, with: &str) {
     let lines = |what: &str| {
         let log = t.asterisk.log.since(t.log_mark);
@@ -107,7 +107,7 @@ fn wakes(t: &Context) -> u64 {
     count.and_then(|count| count.trim().parse().ok()).expect("a number")
 }
 
-/// A warning or an error of the watchdog's would fail this test.
+/// A warning or an error from the watchdog would fail this test.
 fn quiet(t: &Context) {
     let (pause, short_pause) = (LIMIT + Duration::from_secs(3), Duration::from_secs(3));
     let before = wakes(t);
@@ -131,7 +131,7 @@ fn quiet(t: &Context) {
     assert_eq!(call.ending().cause, 16);
     drop((app, waiting));
     t.asterisk.settled();
-    // The look that finds nothing more to look after.
+    // The check that finds nothing left to watch.
     thread::sleep(Duration::from_millis(1500));
     let before = wakes(t);
     thread::sleep(short_pause);

@@ -1,4 +1,4 @@
-//! The caller interrupts: what was queued goes, and the application knows what was heard at an RTP phone.
+//! The caller interrupts: the queue is discarded, and the application knows what an RTP phone has heard.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,13 +22,13 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// Frames of which each says which it is.
+/// Frames that each contain their number.
 pub fn numbered(numbers: std::ops::Range<usize>) -> Vec<u8> {
     let tone = |digit: usize| [0x10 + u8::try_from(digit % 64).expect("small"); FRAME / 2];
     numbers.flat_map(|number| [tone(number / 64), tone(number)]).flatten().collect()
 }
 
-/// Which frame that is; `None` for silence.
+/// The number of a frame; `None` for silence.
 pub fn number_of(frame: &[u8]) -> Option<usize> {
     let digit = |place: usize| frame.get(place).map(|byte| usize::from(*byte).wrapping_sub(0x10));
     match (digit(0)?, digit(FRAME - 1)?) {
@@ -45,7 +45,7 @@ fn with_phone(t: &Context, way: Way) -> (Call<'_>, App, Phone<'_>) {
     (call, app, phone)
 }
 
-/// The numbers of the next frames that the phone hears, up to so many, or until it hears nothing more.
+/// The numbers of the next frames that the phone hears: at most `count`, or until it hears nothing more.
 pub fn hear(phone: &Phone<'_>, count: usize) -> Vec<usize> {
     let packets = std::iter::from_fn(|| phone.receive());
     packets.filter_map(|packet| number_of(&packet.payload)).take(count).collect()
@@ -77,7 +77,7 @@ fn barge_in(t: &Context, way: Way) {
     let heard_ms = heard.len() as u64 * PTIME_MS;
     assert!(heard_ms.abs_diff(played_ms) <= PTIME_MS, "{heard_ms} ms were heard, {played_ms} ms played");
 
-    // The answer to what the caller has said.
+    // The application's answer to the caller.
     app.send_media(&numbered(2000..2010));
     assert_eq!(hear(&phone, 10), (2000..2010).collect::<Vec<_>>());
     command(&app, "SUBSCRIBE", r#""events":[]"#);
@@ -91,13 +91,14 @@ fn barge_in(t: &Context, way: Way) {
     report(&format!("{}: old media comes to the phone until {late:?} after FLUSH_MEDIA", way.name));
 }
 
-/// Interrupts at several places of a frame. Gives the longest time from FLUSH_MEDIA to the last old frame at the phone.
+/// Interrupts at several positions within a frame. Returns the longest time from FLUSH_MEDIA to the last old frame at
+/// the phone.
 fn longest_until_silence(app: &App, phone: &Phone<'_>) -> Duration {
     let places = (1..PTIME_MS).step_by(2).map(Duration::from_millis);
     places.map(|place| until_silence(app, phone, place)).max().unwrap_or_default()
 }
 
-/// The caller speaks so long after a frame.
+/// The caller speaks this long after a frame. Returns the time until the phone is silent.
 fn until_silence(app: &App, phone: &Phone<'_>, after_frame: Duration) -> Duration {
     const OLD: usize = 500;
     const LAST: usize = 2009;
@@ -119,7 +120,7 @@ fn until_silence(app: &App, phone: &Phone<'_>, after_frame: Duration) -> Duratio
     }
 }
 
-/// The sentence is heard to its end, and nothing of the next one.
+/// The sentence is heard to its end, and nothing of the next sentence.
 fn after(t: &Context, way: Way) {
     const SENTENCE: usize = 50;
     let (_call, app, phone) = with_phone(t, way);

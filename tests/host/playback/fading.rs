@@ -11,7 +11,7 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// A codec with the loudest sample that there is, either way.
+/// A codec and its loudest samples, positive and negative.
 #[derive(Debug, Clone, Copy)]
 struct Codec {
     name: &'static str,
@@ -21,7 +21,7 @@ struct Codec {
 }
 
 const CODECS: [Codec; 3] = [
-    // Without the bits that are flipped on the wire a code grows with its sample.
+    // Without the bits that are inverted on the wire, a greater code is a louder sample.
     Codec { name: "ulaw", frame: 160, loud: [&[0x80], &[0x00]], loudness: |media| codes(media, 0xff) },
     Codec { name: "alaw", frame: 160, loud: [&[0xaa], &[0x2a]], loudness: |media| codes(media, 0x55) },
     Codec { name: "slin16", frame: 640, loud: [&[0xff, 0x7f], &[0x01, 0x80]], loudness: linear },
@@ -51,7 +51,7 @@ fn fades(t: &Context, codec: Codec) {
     let flushed = next(&talker, "MEDIA_FLUSHED");
     let played = usize::try_from(number(&flushed, "played_ms") / 20).expect("small");
     assert_eq!(number(&flushed, "flushed_frames"), (QUEUED - played - KEPT) as u64);
-    // More than that does not come.
+    // No more media comes.
     let all = (played + KEPT) * codec.frame;
     heard.extend(listener.collect_media(all - heard.len()));
     assert_eq!(listener.collect_media_for(1, Duration::from_millis(200)), [0; 0]);
@@ -63,7 +63,7 @@ fn fades(t: &Context, codec: Codec) {
     assert!(loudness.iter().all(|sample| *sample <= loudest));
     assert!(loudness.is_sorted_by(|one, next| one >= next), "{}: not ever quieter", codec.name);
     assert_eq!(loudness.last(), Some(&0));
-    // A fade, and no cut.
+    // The media fades; it is not cut.
     assert!(loudness[loudness.len() / 4] > 0 && loudness[loudness.len() * 9 / 10] > 0);
 
     command(&talker, "SUBSCRIBE", r#""events":[]"#);

@@ -1,4 +1,5 @@
-//! Ten minutes of ulaw at once with `queue_overflow = wait`: played to the end, flushed, and on many calls beside others.
+//! Ten minutes of ulaw at once with `queue_overflow = wait`: played to the end, flushed, and on many calls at the same
+//! time.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use super::{WAYS, Way, command, next, number, received, report};
 
 const OURS: &str = "the C module drops what finds the queue full";
 
-/// Ten minutes of ulaw, bytes.
+/// The bytes of ten minutes of ulaw.
 const TEN_MINUTES: usize = 30_000 * 160;
 
 const PTIME: Duration = Duration::from_millis(20);
@@ -24,13 +25,13 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("playback/flood/many_calls", OURS, many_calls).private_from(little_room);
 }
 
-/// A call that drops would keep a second.
+/// With `drop` such a call would keep about a second.
 fn waiting() -> InstanceConfig {
     let config = "[global]\nqueue_overflow = wait\nqueue_max = 60\nqueue_xoff = 50\nqueue_xon = 20\n";
     InstanceConfig::new().our_file("chan_websocket.conf", config)
 }
 
-/// So many bytes last 12.5 s in slin192, and all of them are queued before the first is played.
+/// In slin192 this many bytes last 12.5 s. All of them are queued before the first is played.
 fn played(t: &Context, way: Way) {
     const FRAMES: usize = TEN_MINUTES / WIDE_FRAME;
     let (call, app) = way.echo(t, "c(slin192)f(json)");
@@ -44,7 +45,7 @@ fn played(t: &Context, way: Way) {
     assert_eq!(number(&next(&app, "STATUS"), "queue_length"), FRAMES as u64);
     let begun = Instant::now();
     command(&app, "CONTINUE_MEDIA", "");
-    assert!(app.collect_media_for(media.len(), LONG) == media, "something is missing, or in another place");
+    assert!(app.collect_media_for(media.len(), LONG) == media, "media is missing or misplaced");
     assert_eq!(next(&app, "MEDIA_MARK_PROCESSED").get("correlation_id"), "end");
     let times = times_of_media(&app, |_| true);
     assert_eq!(times.len(), FRAMES);
@@ -55,7 +56,7 @@ fn played(t: &Context, way: Way) {
     assert_eq!(received(&app, "ERROR"), []);
 }
 
-/// When the media came that is looked for.
+/// The times at which the wanted media arrived.
 fn times_of_media(app: &App, wanted: impl Fn(&[u8]) -> bool) -> Vec<Instant> {
     let is_wanted = |item: &Item| matches!(item, Item::Media(bytes) if wanted(bytes));
     app.received()
@@ -68,7 +69,7 @@ fn times_of_media(app: &App, wanted: impl Fn(&[u8]) -> bool) -> Vec<Instant> {
 const OLD: u8 = 0x31;
 const NEW: u8 = 0x32;
 
-/// Within a frame nothing of the old media comes any more, and the process has given its memory back.
+/// Old media stops within a frame, and the process returns its memory.
 fn flushed(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)f(json)");
     let heard_after_flush = || {
@@ -88,7 +89,7 @@ fn flushed(t: &Context) {
     report(&format!("last old frame {late:?} after FLUSH_MEDIA; {added} bytes more, then {}", kept()));
 }
 
-/// Some of it has been heard already.
+/// Some of it has already been heard.
 fn queue_ten_minutes(t: &Context, app: &App) {
     let heard = times_of_media(app, |_| true).len();
     for message in vec![OLD; TEN_MINUTES].chunks(160_000) {
@@ -98,7 +99,7 @@ fn queue_ten_minutes(t: &Context, app: &App) {
     wait::until("it is played", || times_of_media(app, |_| true).len() > heard + 25);
 }
 
-/// Gives the time from the command to the last frame of old media.
+/// Flushes. Returns the time from the command to the last frame of old media.
 fn flush(t: &Context, app: &App) -> Duration {
     let sent = Instant::now();
     command(app, "FLUSH_MEDIA", r#""correlation_id":"f""#);
@@ -114,13 +115,13 @@ fn flush(t: &Context, app: &App) -> Duration {
     last.map_or(Duration::ZERO, |last| last.saturating_duration_since(sent))
 }
 
-/// What the process has in memory once the allocator has given back what is free.
+/// The resident memory of the process after the allocator has returned free memory.
 fn resident_bytes(t: &Context) -> u64 {
     t.asterisk.cli("malloc trim");
     Usage::of(t).resident_bytes
 }
 
-/// For an eighth of what all calls want to queue at once.
+/// Room for an eighth of what all calls queue at once.
 fn little_room() -> InstanceConfig {
     let config = "[global]\nqueue_overflow = wait\nqueue_bytes = 65536\nqueue_bytes_total = 1000000\n\
                   queue_max = 60\nqueue_xoff = 50\nqueue_xon = 20\n";
@@ -129,10 +130,10 @@ fn little_room() -> InstanceConfig {
 
 const CALLS: usize = 200;
 
-/// Five seconds.
+/// Five seconds of ulaw.
 const FLOOD: usize = 160 * 250;
 
-/// None of them loses a byte, and another call hears no longer gap than without them.
+/// No call loses a byte, and another call has no longer gap than without them.
 fn many_calls(t: &Context) {
     let calls: Vec<_> = (0..CALLS).map(|_| t.incoming_echo("c(ulaw)f(json)")).collect();
     let (other_call, other) = t.incoming_echo("c(ulaw)f(json)X(queue_overflow=drop)");
@@ -146,7 +147,7 @@ fn many_calls(t: &Context) {
             }
             most.join().expect("thread")
         });
-        // One message more of each, and those that stand under XON.
+        // Each call may have one more message, and calls below XON are still read.
         assert!((900_000..2_500_000).contains(&most), "{most} bytes waited");
     };
     let measure = || {
@@ -156,7 +157,7 @@ fn many_calls(t: &Context) {
             longest_gap(&other)
         });
         for (number, (_, app)) in calls.iter().enumerate() {
-            assert!(app.collect_media_for(FLOOD, LONG) == of_call(number), "something is missing");
+            assert!(app.collect_media_for(FLOOD, LONG) == of_call(number), "media is missing");
         }
         wait_for_memory(t);
         (alone, beside)
@@ -169,7 +170,7 @@ fn many_calls(t: &Context) {
     calls.iter().for_each(|(call, _)| call.hangup());
 }
 
-/// In the first seconds of a flood.
+/// The most bytes that are queued in the first seconds of a flood.
 fn most_queued(t: &Context) -> u64 {
     let begun = Instant::now();
     let mut most = 0;
@@ -180,7 +181,7 @@ fn most_queued(t: &Context) -> u64 {
     most
 }
 
-/// Speaks for three seconds; gives the longest time between two frames of what comes back.
+/// Sends media for three seconds. Returns the longest time between two frames that come back.
 fn longest_gap(app: &App) -> Duration {
     let spoken = noise(160 * 150);
     let before = times_of_media(app, |_| true).len();
@@ -189,7 +190,7 @@ fn longest_gap(app: &App) -> Duration {
         std::thread::sleep((begun + PTIME * number as u32).saturating_duration_since(Instant::now()));
         app.send_media(frame);
     }
-    assert!(app.collect_media_for(spoken.len(), LONG) == spoken, "another call misses something");
+    assert!(app.collect_media_for(spoken.len(), LONG) == spoken, "media of another call is missing");
     let times = &times_of_media(app, |_| true)[before..];
     times.windows(2).map(|pair| pair[1] - pair[0]).max().expect("frames")
 }

@@ -1,4 +1,4 @@
-//! `max_latency`, and what the application is told of media that was dropped.
+//! `max_latency`, and what the application is told about dropped media.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::{WAYS, Way, command, next, number, received};
 const OURS: &str = "the C module has no limit of delay, and drops in silence";
 const FRAME: usize = 160;
 
-/// A sender that is 2 % too fast.
+/// The interval of a sender that is 2 % too fast.
 const INTERVAL: Duration = Duration::from_micros(19_600);
 
 pub fn tests(suite: &mut Suite) {
@@ -32,7 +32,7 @@ fn small() -> InstanceConfig {
     InstanceConfig::new().our_file("chan_websocket.conf", config)
 }
 
-/// Gives the time before that.
+/// Subscribes. Returns the time before that.
 fn subscribe(app: &App) -> Instant {
     let before = Instant::now();
     command(app, "SUBSCRIBE", r#""events":["MEDIA_DROPPED"]"#);
@@ -48,7 +48,7 @@ fn figure_ms(call: &Call<'_>, name: &str) -> f64 {
     value.unwrap_or_else(|| panic!("no {name} in {text}"))
 }
 
-/// What MEDIA_DROPPED has said until now for a reason: the sum, and the last total.
+/// What MEDIA_DROPPED has reported so far for a reason: the sum, and the last total.
 fn told(app: &App, reason: &str) -> (u64, u64) {
     let of_reason = received(app, "MEDIA_DROPPED").into_iter().filter(|event| event.get("reason") == reason);
     let told: Vec<(u64, u64)> =
@@ -56,7 +56,7 @@ fn told(app: &App, reason: &str) -> (u64, u64) {
     (told.iter().map(|(dropped, _)| dropped).sum(), told.last().map_or(0, |(_, total)| *total))
 }
 
-/// Waits until the application has been told of all that the figure counts, at most once a second. It has subscribed then.
+/// Waits until the application has been told of everything in the figure, at most once a second since it subscribed.
 fn expect_all_told(call: &Call<'_>, app: &App, subscribed: Instant, reason: &str) -> u64 {
     let figure = format!("dropped_{reason}_ms");
     wait::until("all that was dropped is told", || {
@@ -78,7 +78,7 @@ fn expect_all_told(call: &Call<'_>, app: &App, subscribed: Instant, reason: &str
     told(app, reason).1
 }
 
-/// Speaks for some seconds, 180 ms ahead from the start. Gives the longest queue that STATUS has told, ms.
+/// Sends media for some seconds, 180 ms ahead from the start. Returns the longest queue in STATUS, in ms.
 fn speak_too_fast(app: &App) -> u64 {
     const FRAMES: u32 = 500;
     app.send_media(&noise(FRAME * 9));
@@ -108,7 +108,7 @@ fn fast_sender(t: &Context, way: Way) {
     });
 }
 
-/// The same without it: the queue grows, and nothing is dropped.
+/// Without `max_latency` the queue grows, and nothing is dropped.
 fn comparison(t: &Context) {
     let (call, app) = WAYS[0].echo(t, "c(ulaw)f(json)");
     subscribe(&app);
@@ -118,7 +118,8 @@ fn comparison(t: &Context) {
     assert_eq!(received(&app, "MEDIA_DROPPED"), []);
 }
 
-/// Of one message the end is played, with the marks before it answered, and no XOFF; bulk media is none of its business.
+/// The end of a long message is played, with the marks before it answered, and there is no XOFF. Bulk media is not
+/// limited.
 fn burst(t: &Context, way: Way) {
     let (call, app) = way.echo(t, "c(ulaw)f(json)X(max_latency=100)");
     let subscribed = subscribe(&app);
@@ -152,19 +153,19 @@ fn passthrough(t: &Context) {
         app.send_media(message);
     }
     command(&app, "CONTINUE_MEDIA", "");
-    // Two of 40 ms are 80 ms, a third would be too much.
+    // Two messages of 40 ms are 80 ms, a third would exceed the limit.
     assert_eq!(app.collect_media(640), media[320 * 18..]);
     assert_eq!(expect_all_told(&call, &app, subscribed, "max_latency"), 18 * 40);
 }
 
-/// What a second gathers is summed up, and told though nothing more is dropped.
+/// The drops of a second are summed up, and reported even if nothing more is dropped.
 fn queue_full(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)f(json)");
     call.wait_up();
     let subscribed = subscribe(&app);
     command(&app, "PAUSE_MEDIA", "");
     app.send_media(&noise(FRAME * 50));
-    // Rests that fill no frame do not count.
+    // Remainders that do not fill a frame do not count.
     for _ in 0..10 {
         app.send_media(&noise(FRAME * 2 + 50));
     }
@@ -195,7 +196,7 @@ fn out_queue(t: &Context) {
     expect_all_told(&one, &app, subscribed, "out_queue");
 }
 
-/// Without SUBSCRIBE it is an ERROR, as ever, and nothing else.
+/// Without SUBSCRIBE there is only the usual ERROR.
 fn not_asked_for(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)f(json)");
     call.wait_up();

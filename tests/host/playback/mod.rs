@@ -1,5 +1,5 @@
-//! Playback that the application steers: what it subscribes to, flushes that are answered, positions, packet codecs, and
-//! the last message of a call.
+//! Playback that the application controls: subscriptions, answered flushes, positions, packet codecs, and the last
+//! message of a call.
 
 pub mod barge_in;
 mod fading;
@@ -19,7 +19,7 @@ use super::harness::http::Request;
 use super::harness::stream::Stream;
 use super::harness::{App, Context, Item, Suite, wait};
 
-/// Why these tests are not for the C module.
+/// Why these tests do not run on the C module.
 const OURS: &str = "the C module knows none of it";
 
 pub fn tests(suite: &mut Suite) {
@@ -33,7 +33,7 @@ pub fn tests(suite: &mut Suite) {
     subscribing::tests(suite);
 }
 
-/// Who connects to whom, and how.
+/// Which side connects, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct Way {
     pub name: &'static str,
@@ -49,13 +49,13 @@ pub const WAYS: [Way; 4] = [
 ];
 
 impl Way {
-    /// A call with its application, up.
+    /// A call that is up, with its application.
     #[track_caller]
     fn call<'t>(self, t: &'t Context, options: &str) -> (Call<'t>, App) {
         self.call_that(t, options, |call| call)
     }
 
-    /// A call that hears itself.
+    /// A call that plays back what it receives.
     #[track_caller]
     fn echo<'t>(self, t: &'t Context, options: &str) -> (Call<'t>, App) {
         let (call, app) = self.call_that(t, options, |call| call.extension("echo"));
@@ -76,7 +76,7 @@ impl Way {
         (call, app)
     }
 
-    /// A call with its application, to which nothing has been said yet.
+    /// A call with its application, before any message.
     #[track_caller]
     pub fn dial<'t>(
         self,
@@ -121,7 +121,7 @@ fn command(app: &App, name: &str, fields: &str) {
     app.send_text(&format!(r#"{{"command":"{name}"{fields}}}"#));
 }
 
-/// The next event of this name; others are passed by.
+/// The next event of this name; skips others.
 #[track_caller]
 fn next(app: &App, name: &str) -> Event {
     loop {
@@ -139,7 +139,7 @@ fn number(event: &Event, key: &str) -> u64 {
     event.value(key).as_u64().unwrap_or_else(|| panic!("no number '{key}' in {}", event.raw))
 }
 
-/// The events of this name so far.
+/// All events of this name so far.
 fn received(app: &App, name: &str) -> Vec<Event> {
     let event = |item| match item {
         Item::Event(event) if event.name == name => Some(event),
@@ -148,7 +148,7 @@ fn received(app: &App, name: &str) -> Vec<Event> {
     app.received().into_iter().filter_map(|received| event(received.item)).collect()
 }
 
-/// Prints what was measured if HOST_TABLE is set.
+/// Prints a measurement if HOST_TABLE is set.
 pub(super) fn report(text: &str) {
     if env::var_os("HOST_TABLE").is_some() {
         println!("{text}");

@@ -1,4 +1,5 @@
-//! `queue_overflow = wait`: nothing is missing, commands act at once, memory comes back, and nobody else notices.
+//! `queue_overflow = wait`: no media is lost, commands act at once, memory is returned, and other calls are not
+//! affected.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +10,10 @@ use super::{WAYS, Way, command, next, number};
 
 const OURS: &str = "the C module drops what finds the queue full";
 
-/// Bytes of 20 ms of slin192, which is 48 times as fast as ulaw: the most bytes in the least time.
+/// The bytes of 20 ms in slin192. It uses 48 times as many bytes a second as ulaw: the most bytes in the least time.
 pub(super) const WIDE_FRAME: usize = 7680;
 
-/// Long enough for all that is played here.
+/// Long enough for everything that is played here.
 pub(super) const LONG: Duration = Duration::from_secs(60);
 
 pub fn tests(suite: &mut Suite) {
@@ -34,12 +35,12 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("playback/overflow/limits", OURS, limits).shares("overflow", small_each);
 }
 
-/// Small limits, so that they are met soon. XON is less than a second of media.
+/// Small limits, which are reached soon. XON is below a second of media.
 fn small() -> InstanceConfig {
     limited(2_000_000)
 }
 
-/// The same, with room for all that share it: each may fill its own queue.
+/// Small limits, with enough shared room for each call to fill its own queue.
 fn small_each() -> InstanceConfig {
     limited(10_000_000)
 }
@@ -69,7 +70,7 @@ pub(super) fn wait_for_memory(t: &Context) {
     wait::until("the memory of the queue is given back", || queued_bytes(t) == 0);
 }
 
-/// More than may wait, at once, in messages that fit no frame: byte for byte.
+/// More than the limit at once, in messages that do not match frames, arrives byte for byte.
 fn all_arrives(t: &Context, way: Way) {
     let (call, app) = way.echo(t, "c(slin192)f(json)");
     let media = noise(WIDE_FRAME * 300);
@@ -78,10 +79,10 @@ fn all_arrives(t: &Context, way: Way) {
         app.send_media(message);
     }
     command(&app, "STOP_MEDIA_BUFFERING", r#""correlation_id":"end""#);
-    assert!(app.collect_media_for(media.len(), LONG) == media, "something is missing, or in another place");
+    assert!(app.collect_media_for(media.len(), LONG) == media, "media is missing or misplaced");
     assert_eq!(next(&app, "MEDIA_BUFFERING_COMPLETED").get("correlation_id"), "end");
     let of = format!("channel {}", call.name);
-    // A queue without a limit would have held all of it.
+    // Without a limit the queue would have held all of it.
     let high = figure(t, &of, "queue_high_water");
     assert!((100..150).contains(&high), "{high} frames waited at most");
     assert_eq!(figure(t, &of, "messages_dropped"), 0);
@@ -106,7 +107,7 @@ fn ten_minutes(t: &Context, way: Way) {
     let (frames, played) = (number(&flushed, "flushed_frames"), number(&flushed, "played_ms") / 20);
     assert_eq!(frames + played, FRAMES as u64);
     assert!(frames > 29_000, "{frames} frames were flushed");
-    // What comes after it is played at once. Of the old media no more comes than was on its way round.
+    // Media after it is played at once. Of the old media only what was in transit still comes.
     app.send_media(&[0x32; 160 * 5]);
     let new = app.wait_item(wait::PATIENCE, |item| match item {
         Item::Media(bytes) if bytes.contains(&0x32) => Some(()),
@@ -125,7 +126,8 @@ fn ten_minutes(t: &Context, way: Way) {
     assert_eq!(figure(t, &format!("channel {}", call.name), "frames_dropped_in"), 0);
 }
 
-/// Together they want many times what may wait. None loses a byte, and who has little is not held up by the others.
+/// Together the calls queue many times the limit. None loses a byte, and calls with little media are not delayed by the
+/// others.
 fn many(t: &Context) {
     const CALLS: usize = 8;
     let calls: Vec<_> = (0..CALLS).map(|_| t.incoming_echo("c(slin192)f(json)")).collect();
@@ -141,7 +143,7 @@ fn many(t: &Context) {
                 }
             });
         }
-        // Three seconds each, of one that drops and of one that waits under its XON.
+        // Three seconds each, from a call with `drop` and from a call with `wait` that is below its XON.
         for app in [&other, &small_queue.1] {
             scope.spawn(|| {
                 let spoken = noise(160 * 150);
@@ -150,7 +152,10 @@ fn many(t: &Context) {
                     std::thread::sleep(due.saturating_duration_since(Instant::now()));
                     app.send_media(frame);
                 }
-                assert!(app.collect_media_for(spoken.len(), LONG) == spoken, "another call misses something");
+                assert!(
+                    app.collect_media_for(spoken.len(), LONG) == spoken,
+                    "media of another call is missing"
+                );
                 let took = begun.elapsed();
                 assert!(took < Duration::from_secs(10), "3 s of media took {took:?}");
             });
@@ -159,17 +164,17 @@ fn many(t: &Context) {
         while begun.elapsed() < Duration::from_secs(2) {
             high = high.max(queued_bytes(t));
         }
-        // One message more of each, and those that stand under XON.
+        // Each call may have one more message, and calls below XON are still read.
         assert!((1_000_000..4_500_000).contains(&high), "{high} bytes waited");
     });
     for (_, app) in &calls {
-        assert!(app.collect_media_for(media.len(), LONG) == media, "something is missing");
+        assert!(app.collect_media_for(media.len(), LONG) == media, "media is missing");
     }
     assert_eq!(figure(t, &format!("channel {}", other_call.name), "messages_dropped"), 0);
     wait_for_memory(t);
 }
 
-/// What is queued is given back at once, however it comes to an end.
+/// Queued memory is returned at once, however the call ends.
 fn freed(t: &Context) {
     type End = fn(&Call<'_>, &App);
     let ends: [(&str, End); 6] = [
@@ -198,23 +203,24 @@ fn freed(t: &Context) {
     }
 }
 
-/// It answers no ping for longer than it may, and its writes stand still: nothing of that counts while it is not read.
+/// While the application is not read, unanswered pings and stalled writes have no consequence, even beyond their
+/// limits.
 fn unread_is_not_dead(t: &Context) {
     let (call, app) = t.incoming_echo("c(slin192)f(json)");
     let media = noise(WIDE_FRAME * 400);
     for message in media.chunks(WIDE_FRAME * 120) {
         app.send_media(message);
     }
-    assert!(app.collect_media_for(media.len(), LONG) == media, "something is missing");
+    assert!(app.collect_media_for(media.len(), LONG) == media, "media is missing");
     assert_eq!(figure(t, &format!("channel {}", call.name), "pongs_missed"), 0);
-    // Read again, its pings are answered as ever.
+    // Once it is read again, its pings are answered as usual.
     wait::until("a ping is answered", || {
         let text = t.asterisk.cli(&format!("websocket show channel {}", call.name));
         text.lines().any(|line| line.trim().starts_with("ping_rtt_ms ") && line.trim().ends_with("ms"))
     });
 }
 
-/// An end behind what is not read yet, or without a word, is seen all the same.
+/// The end of an application is noticed even if unread data comes before it, or no close frame.
 fn goes_away_unread(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)f(json)");
     call.wait_up();
@@ -227,7 +233,7 @@ fn goes_away_unread(t: &Context) {
     wait_for_memory(t);
 }
 
-/// Paused behind a full queue nothing goes on, and the log says so. Somebody else can end it.
+/// A call that is paused with a full queue makes no progress, and the log says so. Others can end it.
 fn stuck(t: &Context) {
     t.allow_log("the queue is full while media is paused");
     let (call, app) = t.incoming_app("c(ulaw)f(json)");
@@ -251,7 +257,7 @@ fn stuck(t: &Context) {
     wait_for_memory(t);
 }
 
-/// SUBSCRIBED tells what holds for the call.
+/// SUBSCRIBED has the limits of the call.
 fn limits(t: &Context) {
     for (options, overflow, bytes, latency) in
         [("", "wait", 1_000_000, 0), ("X(queue_overflow=drop,max_latency=200)", "drop", 64 << 20, 200)]
@@ -264,7 +270,7 @@ fn limits(t: &Context) {
     }
 }
 
-/// Each is refused with file, section, option, value and what is allowed; the last good one stays.
+/// Each bad value is refused with file, section, option, value and what is allowed; the last good value stays.
 fn bad_settings(t: &Context) {
     t.allow_log("chan_websocket.conf");
     for (lines, parts) in [

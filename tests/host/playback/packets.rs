@@ -1,4 +1,4 @@
-//! Codecs whose messages are frames can be buffered, flushed and paused as any other, through a bridge to another
+//! Codecs whose messages are frames can be buffered, flushed and paused like others, through a bridge to another
 //! application.
 
 use super::super::harness::{App, Context, Suite};
@@ -16,13 +16,13 @@ pub fn tests(suite: &mut Suite) {
         .shares("codecs", all_codecs);
 }
 
-/// A packet and how long it lasts.
+/// A packet and its duration.
 #[derive(Debug, Clone, Copy)]
 struct Packet {
     name: &'static str,
     /// Options of the dial string.
     options: &'static str,
-    /// What it begins with; the rest is of no concern.
+    /// Its first bytes; the other bytes do not matter.
     head: &'static [u8],
     bytes: usize,
     micros: u64,
@@ -43,7 +43,7 @@ const PACKETS: [Packet; 9] = [
 ];
 
 impl Packet {
-    /// A packet that is like no other.
+    /// A packet with a unique number.
     fn numbered(self, number: u8) -> Vec<u8> {
         let mut packet = vec![0x55; self.bytes];
         packet[..self.head.len()].copy_from_slice(self.head);
@@ -81,7 +81,7 @@ fn steered(t: &Context, packet: Packet) {
     assert_eq!(error.get("correlation_id"), "f");
 }
 
-/// Paused, all of it waits; then it is played, and the events come in their places.
+/// While paused, everything waits. Then it is played, and the events come in their places.
 fn bulk(packet: Packet, talker: &App, listener: &App) {
     command(talker, "PAUSE_MEDIA", "");
     command(talker, "START_MEDIA_BUFFERING", "");
@@ -106,7 +106,7 @@ fn bulk(packet: Packet, talker: &App, listener: &App) {
     talker.expect_event("QUEUE_DRAINED");
 }
 
-/// What was forgotten is told, and a pause ends.
+/// The answer reports what was discarded, and a pause ends.
 fn flush(packet: Packet, talker: &App) {
     command(talker, "PAUSE_MEDIA", "");
     packet.send(talker, 30..40);
@@ -127,7 +127,7 @@ fn after(packet: Packet, talker: &App, listener: &App) {
     command(talker, "FLUSH_MEDIA", r#""after":"a","correlation_id":"f""#);
     assert_eq!(number(&talker.expect_event("MEDIA_FLUSHED"), "flushed_ms"), packet.ms(5));
     command(talker, "CONTINUE_MEDIA", "");
-    // What was flushed before is not heard.
+    // Packets from before the flush are not heard.
     packet.expect(listener, 50..53);
     let mark = talker.expect_event("MEDIA_MARK_PROCESSED");
     assert_eq!((mark.get("correlation_id"), number(&mark, "played_ms")), ("a".into(), packet.ms(25)));

@@ -1,4 +1,4 @@
-//! MEDIA_STOP stands before our close frame, whenever that is the first one.
+//! MEDIA_STOP comes before our close frame, if ours is the first.
 
 use super::super::harness::call::Call;
 use super::super::harness::wire::opcode;
@@ -18,7 +18,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("playback/stop/not_subscribed", OURS, not_subscribed);
 }
 
-/// What ends a call, and what is said of it.
+/// A way to end a call, and what MEDIA_STOP says.
 struct Case {
     name: &'static str,
     act: fn(&Context, &Call<'_>, &App),
@@ -61,7 +61,7 @@ const CASES: [Case; 4] = [
     },
 ];
 
-/// Five frames are played, twenty wait.
+/// Five frames are played, twenty are queued.
 fn stops(t: &Context, way: Way, case: &Case) {
     let (call, app) = way.call(t, "c(ulaw)f(json)");
     command(&app, "SUBSCRIBE", r#""events":["MEDIA_STOP"]"#);
@@ -108,7 +108,7 @@ fn pings() -> InstanceConfig {
     InstanceConfig::new().our_file("chan_websocket.conf", config)
 }
 
-/// An application that reads again too late still learns why it is alone.
+/// An application that reads again too late still learns why the call ended.
 fn unresponsive(t: &Context) {
     t.allow_log("given up");
     let (call, app) = WAYS[0].call(t, "c(ulaw)f(json)");
@@ -122,7 +122,7 @@ fn unresponsive(t: &Context) {
     assert_eq!(app.expect_close(), 1001);
 }
 
-/// It said goodbye itself.
+/// The application closed first.
 fn closed_by_application(t: &Context) {
     let (_call, app) = WAYS[0].call(t, "c(ulaw)f(json)");
     command(&app, "SUBSCRIBE", r#""events":["*"]"#);

@@ -1,4 +1,4 @@
-//! SUBSCRIBE, positions, and what is said about input that is wrong.
+//! SUBSCRIBE, positions, and the errors for wrong input.
 
 use super::super::harness::{Context, Format, InstanceConfig, Suite};
 use super::{OURS, WAYS, Way, command, next, number, received};
@@ -50,7 +50,7 @@ const MODES: [(&str, &str); 6] = [
     ("unbuffered", "u"),
 ];
 
-/// Added commands work in each.
+/// Added commands work in each mode.
 fn in_mode(t: &Context, options: &str) {
     let (_call, app) = WAYS[0].call(t, &format!("c(ulaw)f(json){options}"));
     command(&app, "SUBSCRIBE", r#""events":["*"],"correlation_id":"s""#);
@@ -98,12 +98,12 @@ fn limits(t: &Context) {
     assert!(limits["queue_bytes"].as_u64().is_some_and(|bytes| bytes > 0));
 }
 
-/// Each 100 ms of media, with the end of it in the last one.
+/// An event for each 100 ms of media; the last one has the end of the media.
 fn position(t: &Context, way: Way) {
     let (_call, app) = way.call(t, "c(ulaw)f(json)");
     command(&app, "SUBSCRIBE", r#""events":["MEDIA_POSITION"],"position_interval":100"#);
     app.expect_event("SUBSCRIBED");
-    // All of it at once, so that nothing runs dry.
+    // Sent at once, so that the queue does not run empty.
     app.send_media(&[0x55; 160 * 23]);
     for played_ms in [100, 200, 300, 400, 460] {
         let position = app.expect_event("MEDIA_POSITION");
@@ -137,7 +137,7 @@ fn dtmf(t: &Context) {
     assert!(number(&end, "duration_ms") >= 100, "{}", end.raw);
 }
 
-/// Fields of a command, the id that comes back, and what is said.
+/// Fields of a command, the id that is returned, and the error.
 const BAD: &[(&str, &str, &str, &str)] = &[
     ("SUBSCRIBE", r#""correlation_id":"i""#, "i", "'events' is missing; allowed: an array of strings"),
     (
@@ -191,7 +191,7 @@ const BAD: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-/// Nothing is forgotten, and nothing half done.
+/// A wrong command changes nothing, not even in part.
 fn bad_input(t: &Context) {
     let (_call, app) = WAYS[0].call(t, "c(ulaw)f(json)");
     command(&app, "SUBSCRIBE", r#""events":["MEDIA_FLUSHED"]"#);
@@ -214,7 +214,7 @@ fn bad_input(t: &Context) {
     let status = app.expect_event("STATUS");
     assert_eq!((number(&status, "queued_ms"), number(&status, "marks_waiting")), (200, 1));
     assert_eq!(status.get("media_paused"), "true");
-    // The subscription is what it was.
+    // The subscription has not changed.
     command(&app, "FLUSH_MEDIA", "");
     assert_eq!(app.expect_event("MEDIA_FLUSHED").get("marks"), r#"["m"]"#);
 }

@@ -25,7 +25,7 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// Codecs, their frame sizes and the byte that is silence, where there is one.
+/// Codecs, their frame sizes, and the byte of silence, if there is one.
 const SILENCES: [(&str, usize, Option<u8>); 6] = [
     ("ulaw", 160, Some(0xff)),
     ("alaw", 160, Some(0xd5)),
@@ -35,7 +35,7 @@ const SILENCES: [(&str, usize, Option<u8>); 6] = [
     ("g722", 160, None),
 ];
 
-/// It is filled up with silence by ours, and short as it is where nobody knows what silence is.
+/// Our module pads the last frame with silence; it stays short if the codec has no known silence.
 fn last_frame(t: &Context, codec: &str, size: usize, silence: Option<u8>) {
     let (_call, app) = t.incoming_echo(&format!("c({codec})"));
     let media = noise(size + size / 4);
@@ -51,7 +51,7 @@ fn last_frame(t: &Context, codec: &str, size: usize, silence: Option<u8>) {
     assert_eq!(app.expect_media(), expected);
 }
 
-/// It is an error, and buffering goes on as it was.
+/// A second start is an error, and buffering continues.
 fn second_start(t: &Context, format: Format) {
     let (_call, app) = t.incoming_echo(&ulaw(format));
     let media = noise(160);
@@ -68,7 +68,7 @@ fn second_start(t: &Context, format: Format) {
     assert_eq!(app.expect_media(), media);
 }
 
-/// It is an error, and answered all the same: somebody may be waiting for it.
+/// A second stop is an error, and is still answered, because the application may wait for it.
 fn second_stop(t: &Context, format: Format) {
     let (_call, app) = t.incoming_echo(&ulaw(format));
     let media = noise(320);
@@ -93,7 +93,7 @@ fn nothing_between(t: &Context, format: Format) {
     assert_eq!(status(&app, "bulk_media"), "false");
 }
 
-/// Each is told when it is over, in order.
+/// The end of each bulk is reported, in order.
 fn one_behind_another(t: &Context, format: Format) {
     let (_call, app) = t.incoming_echo(&ulaw(format));
     let media = noise(160 * 9);
@@ -113,7 +113,7 @@ fn one_behind_another(t: &Context, format: Format) {
     }
 }
 
-/// It is over when it has been played, however long that takes.
+/// A bulk is over when it has been played, however long that takes.
 fn paused_within(t: &Context, format: Format) {
     let (_call, app) = t.incoming_echo(&ulaw(format));
     let media = noise(160 * 4);
@@ -128,7 +128,7 @@ fn paused_within(t: &Context, format: Format) {
     assert_eq!(app.collect_media(media.len()), media);
 }
 
-/// The rest of the bulk is not mixed into what comes behind it.
+/// The remainder of the bulk is not mixed with media after it.
 fn live_media_behind(t: &Context, format: Format) {
     let (_call, app) = t.incoming_echo(&ulaw(format));
     let media = noise(160 * 4);
@@ -140,7 +140,7 @@ fn live_media_behind(t: &Context, format: Format) {
     assert_eq!(app.collect_media(media.len()), media);
 }
 
-/// In the largest messages that the C module takes.
+/// In the largest messages that the C module accepts.
 fn large(t: &Context, format: Format) {
     let (_call, app) = t.incoming_app(&ulaw(format));
     app.command("PAUSE_MEDIA");

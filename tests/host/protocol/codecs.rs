@@ -1,5 +1,5 @@
-//! Every codec that Asterisk knows, with all of Debian's codec modules loaded: what MEDIA_START says of it, and frames
-//! of it from one app to another, bit by bit as they were sent.
+//! Every codec that Asterisk knows, with all of Debian's codec modules loaded: what MEDIA_START says of it, and its
+//! frames from one app to another, bit by bit unchanged.
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,8 @@ const CODECS: [&str; 35] = [
     "speex32", "ulaw",
 ];
 
-/// Frames of codecs that have more than one size, and what the C module makes of each in a message of its own; 0: nothing.
+/// Sizes of frames of codecs with more than one size, and the C module's result for each in a separate message; 0:
+/// nothing.
 const SIZES: &[(&str, &[usize], &[usize])] = &[
     ("g723", &[24, 20, 24, 4, 1, 24], &[20, 20, 20, 0, 0, 20]),
     ("ilbc", &[50, 50, 50, 50, 50, 50], &[38, 38, 38, 38, 38, 38]),
@@ -45,7 +46,7 @@ const SIZES: &[(&str, &[usize], &[usize])] = &[
 
 const NOT_AUDIO: [&str; 8] = ["h264", "h265", "vp8", "mpeg4", "jpeg", "t38", "t140", "red"];
 
-/// All of Debian's modules that bring codecs and formats.
+/// All of Debian's modules with codecs and formats.
 pub fn all_codecs() -> InstanceConfig {
     let attributes =
         ["amr", "celt", "g729", "h263", "h264", "ilbc", "opus", "silk", "siren14", "siren7", "vp8"];
@@ -94,7 +95,7 @@ fn through(t: &Context, codec: &str) {
     }
     t.ari().bridge(&[&one.id, &other.id]);
     let size: usize = start.get("optimal_frame_size").parse().unwrap();
-    // Codecs without one have messages of any length.
+    // Codecs without a frame size have messages of any length.
     let size = if size == 0 { 40 } else { size };
     let mut media = noise(size * 3);
     for frame in media.chunks_mut(size) {
@@ -112,7 +113,7 @@ fn through(t: &Context, codec: &str) {
     t.note(format!("frames of {size} bytes"));
 }
 
-/// A frame as its codec makes it, as far as its length is in it.
+/// A frame as its codec makes it, as far as it encodes its own length.
 fn frame(codec: &str, size: usize) -> Vec<u8> {
     let mut frame = noise(size);
     match codec {
@@ -140,7 +141,7 @@ fn sizes_of(t: &Context, codec: &str, sizes: &[usize], oracle: &[usize]) {
     }
 }
 
-/// The same frames, eight times over, as bulk media in pieces that are not theirs.
+/// The same frames, eight times, as bulk media in pieces that do not match the frames.
 fn in_bulk(t: &Context, codec: &str, sizes: &[usize]) {
     let (_call, app) = t.incoming_echo(&format!("c({codec})"));
     let frames: Vec<Vec<u8>> =
@@ -148,7 +149,7 @@ fn in_bulk(t: &Context, codec: &str, sizes: &[usize]) {
     let media = frames.concat();
     app.command("START_MEDIA_BUFFERING");
     if codec == "silk16" {
-        // A message is a frame: nothing else says where one ends.
+        // A message is a frame here, because nothing else marks the end of a frame.
         frames.iter().for_each(|frame| app.send_media(frame));
     } else {
         let (head, tail) = media.split_at(7);
@@ -167,7 +168,7 @@ fn in_bulk(t: &Context, codec: &str, sizes: &[usize]) {
     }
 }
 
-/// Frames of 30 ms are played for as long as they last.
+/// Frames of 30 ms are played for 30 ms.
 fn ilbc_30_ms(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ilbc)");
     let began = Instant::now();
@@ -179,12 +180,12 @@ fn ilbc_30_ms(t: &Context) {
     if t.is_ours() {
         assert!(lasted >= Duration::from_millis(60 * 30 - 40), "{lasted:?}");
     }
-    // 3000 bytes are 79 frames of 38 bytes and 20 ms to the C module.
+    // To the C module 3000 bytes are 79 frames of 38 bytes and 20 ms.
     let len = app.expect_media().len();
     assert_eq!(len, t.either(38, 50));
 }
 
-/// Those that this Asterisk has and the list above does not.
+/// The codecs of this Asterisk that the list above does not have.
 fn others(t: &Context) {
     let text = t.asterisk.cli("core show codecs");
     let audio = text.lines().filter_map(|line| {

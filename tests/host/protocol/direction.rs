@@ -1,4 +1,4 @@
-//! Which way media goes: from the dial string, by ARI's parameter, and by SET_MEDIA_DIRECTION.
+//! The direction of media: from the dial string, from ARI's parameter, and by SET_MEDIA_DIRECTION.
 
 use super::super::harness::call::Call;
 use super::super::harness::{App, Context, Format, Suite};
@@ -28,7 +28,7 @@ pub fn tests(suite: &mut Suite) {
 
 const DIRECTIONS: [&str; 3] = ["both", "in", "out"];
 
-/// Both send; who hears it is what `direction`, seen from the app, says.
+/// Both sides send; `direction`, as the app sees it, says which side hears media.
 #[track_caller]
 fn assert_direction(app: &App, other: &App, direction: &str) {
     let media = noise(160 * 6);
@@ -41,7 +41,7 @@ fn assert_direction(app: &App, other: &App, direction: &str) {
     if direction != "out" {
         assert_eq!(app.collect_media(heard.len()), heard);
     }
-    // What does not go does not come later either.
+    // Media that is not passed does not come later either.
     let silent = match direction {
         "in" => other,
         "out" => app,
@@ -67,7 +67,7 @@ fn dialled(t: &Context, direction: &str) {
     assert_direction(&app, &other, direction);
 }
 
-/// An app behind externalMedia, and one that it is in a bridge with.
+/// An app with an externalMedia channel, and another app in a bridge with it.
 fn external<'t>(t: &'t Context, parameters: &[(&str, &str)]) -> [(Call<'t>, App); 2] {
     let incoming = [("external_host", "INCOMING"), ("connection_type", "server"), ("format", "ulaw")];
     let call = t.external_media_call(&[&incoming[..], parameters].concat());
@@ -83,7 +83,7 @@ fn external_media(t: &Context, direction: &str) {
     assert_direction(&app, &other, direction);
 }
 
-/// Over an option of the dial string.
+/// The parameter overrides an option of the dial string.
 fn parameter_wins(t: &Context) {
     let [(_a, app), (_b, other)] = external(t, &[("direction", "out"), ("transport_data", "d(in)f(json)")]);
     assert_direction(&app, &other, "out");
@@ -103,17 +103,17 @@ fn back_and_forth(t: &Context) {
     }
 }
 
-/// What is queued waits until the app talks again, and nothing of it is lost.
+/// Queued media waits until the app sends again, and none of it is lost.
 fn in_stops_playing(t: &Context) {
     let (_call, app) = t.incoming_echo(&ulaw(Format::Json));
     let media = noise(160 * 40);
     app.send_media(&media);
     let first = app.collect_media(160 * 3);
     app.command("SET_MEDIA_DIRECTION in");
-    // Some may be on their way.
+    // Some frames may be in transit.
     let more = app.collect_media_for(media.len(), QUIET);
     assert!(more.len() <= 160 * 20, "{} bytes more were played", more.len());
-    // Dropped.
+    // This media is dropped.
     app.send_media(&noise(160 * 5));
     app.command("SET_MEDIA_DIRECTION both");
     let rest = app.collect_media(media.len() - first.len() - more.len());
@@ -135,7 +135,7 @@ fn bulk_goes_on(t: &Context) {
     assert_eq!(app.collect_media(320), media);
 }
 
-/// What is allowed is decided by the direction as it is.
+/// The current direction decides which commands are allowed.
 fn commands_follow_it(t: &Context) {
     let (_call, app) = t.incoming_app(&json("in"));
     app.command("PAUSE_MEDIA");
@@ -156,7 +156,7 @@ fn commands_follow_it(t: &Context) {
     assert_eq!(status(&app, "media_paused"), "false");
 }
 
-/// A call that waits for ANSWER with direction `in` listens to its app all the same. The C module does so when
+/// A call that waits for ANSWER with direction `in` accepts commands from its app. The C module does so only when
 /// something else wakes the channel.
 fn before_answer(t: &Context) {
     let call = t.incoming(&format!("{}n", json("in")));
@@ -174,7 +174,7 @@ fn before_answer(t: &Context) {
     call.wait_up();
 }
 
-/// The queue of an app that only listens is empty, and is said to be.
+/// The queue of an app that only listens is empty, and is reported so.
 fn report_while_in(t: &Context) {
     let (_call, app) = t.incoming_app(&json("in"));
     app.command("REPORT_QUEUE_DRAINED");
@@ -219,7 +219,7 @@ const REFUSED: [(&str, &str, &str); 9] = [
     ),
 ];
 
-/// The C module ends these texts with a line feed. The direction stays.
+/// The C module ends these texts with a line feed. The direction does not change.
 fn refused(t: &Context, json: &str, text: &str) {
     let [(_a, app), (_b, other)] = t.bridged(&ulaw(Format::Json), "c(ulaw)");
     app.send_text(json);

@@ -1,4 +1,4 @@
-//! Calls that end, in states and ways that the usual tests of endings do not have.
+//! Calls that end in states and ways that the other tests of endings do not cover.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -48,7 +48,7 @@ pub fn tests(suite: &mut Suite) {
 /// Codes that an app may send (RFC 6455 section 7.4 and what has been registered since).
 const CLOSE_CODES: [u16; 11] = [1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 3000, 4999];
 
-/// The app's own code comes back, and is the tech cause. (The C module: 1001, and no cause gets to Stasis.)
+/// The app's own code is returned, and is the tech cause. (The C module returns 1001, and no cause reaches Stasis.)
 #[track_caller]
 fn assert_closed(t: &Context, call: &Call<'_>, app: &App, code: u16) {
     assert_eq!(app.expect_close(), t.either(1001, code));
@@ -83,7 +83,7 @@ fn close_outgoing(t: &Context) {
     assert_closed(t, &call, &app, 4002);
 }
 
-/// Behind the answer to the close frame there is nothing but the end, though there was media to send.
+/// After the answer to the close frame the connection ends, although there was media to send.
 fn nothing_behind_it(t: &Context) {
     let call = t.incoming("c(ulaw)");
     let mut response = t.send(&t.upgrade(&call.connection_id()));
@@ -102,7 +102,7 @@ fn nothing_behind_it(t: &Context) {
     assert!(rest.is_empty(), "{} bytes behind the close frame", rest.len());
 }
 
-/// States: options, and commands that lead there with media for three seconds in between.
+/// States: options, and commands that lead to the state, with three seconds of media in between.
 const STATES: [(&str, &str, &[&str]); 5] = [
     ("playing", "", &["media"]),
     ("paused", "", &["PAUSE_MEDIA", "media", "MARK_MEDIA a"]),
@@ -121,7 +121,7 @@ fn call_in<'t>(t: &'t Context, options: &str, commands: &[&str]) -> (Call<'t>, A
         }
     }
     app.command("GET_STATUS");
-    // How much is queued depends on the time.
+    // The queue length depends on timing.
     let status = app.expect_event("STATUS");
     let length = status.get("queue_length");
     t.name(&format!("queue_length:{length} "), "length");
@@ -145,7 +145,7 @@ fn core_in(t: &Context, options: &str, commands: &[&str]) {
     t.note(format!("{:?}", call.ending()));
 }
 
-/// Too late.
+/// Commands after HANGUP come too late.
 fn behind_hangup(t: &Context, format: Format) {
     let (call, app) = t.incoming_app(&ulaw(format));
     call.wait_up();
@@ -165,7 +165,7 @@ fn hangup_before_answer(t: &Context) {
     call.ending();
 }
 
-/// An app that declines a call that somebody dials.
+/// An app that declines a call that has been dialled.
 fn dial_before_answer(t: &Context) {
     let server = t.server(&[]);
     let dial = format!("WebSocket/{}/c(ulaw)n", server.client);
@@ -177,7 +177,7 @@ fn dial_before_answer(t: &Context) {
     t.note(format!("{:?}", caller.dial_result()));
 }
 
-/// A connected app that Asterisk called, whose bytes are the test's own.
+/// A connected app that Asterisk called; the test sends the bytes.
 fn outgoing(t: &Context) -> (Call<'_>, App) {
     let server = t.server(&[]);
     let call = t.call(&format!("WebSocket/{}/c(ulaw)", server.client)).originate();
@@ -205,7 +205,7 @@ fn outgoing_garbage(t: &Context) {
     assert_eq!(call.ending(), Ending { cause: 38, tech_cause: 1002 });
 }
 
-/// A connection with little room on our side.
+/// A connection with a small receive buffer on our side.
 fn narrow(address: SocketAddr) -> TcpStream {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     sockopt::set_socket_recv_buffer_size(&socket, 4096).unwrap();
@@ -213,7 +213,7 @@ fn narrow(address: SocketAddr) -> TcpStream {
     socket.into()
 }
 
-/// An app that takes nothing at all is given up.
+/// An app that reads nothing at all is given up.
 fn reads_nothing(t: &Context) {
     let call = t.incoming("c(ulaw)");
     let stream = Stream::accepted(narrow(t.asterisk.http)).unwrap();
@@ -221,7 +221,7 @@ fn reads_nothing(t: &Context) {
     assert_eq!(response.status, 101);
     call.wait_up();
     t.allow_log(&call.name);
-    // Each is answered with as much, which fills all buffers soon.
+    // The answers are as large as the pings, and soon fill all buffers.
     response.stream.set_timeout(Some(Duration::from_secs(1))).unwrap();
     let mark = Frame::text(&format!("MARK_MEDIA {}", "x".repeat(60_000))).encode();
     let start = Instant::now();
@@ -231,7 +231,7 @@ fn reads_nothing(t: &Context) {
     t.wait_log(&["WARNING", &call.name, "took nothing for 1000 ms"]);
 }
 
-/// An INCOMING channel that nobody connects to ends by itself, if that is wanted; one with an app does not.
+/// An INCOMING channel that no app connects to ends by itself, if that is configured; one with an app does not.
 fn nobody_connects(t: &Context) {
     t.allow_log("no application has connected in time");
     let (_connected, app) = t.incoming_app("c(ulaw)");

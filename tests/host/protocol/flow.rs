@@ -1,4 +1,4 @@
-//! The queue: its levels, what is said about them, and STATUS in every state.
+//! The queue: its levels, the events about them, and STATUS in every state.
 
 use super::super::harness::{App, Context, Format, Frame, InstanceConfig, Suite};
 use super::super::media::noise;
@@ -36,7 +36,7 @@ pub fn tests(suite: &mut Suite) {
 
 const FRAME: usize = 160;
 
-/// Sends as many frames, in messages that the C module takes.
+/// Sends this many frames, in messages that the C module accepts.
 fn fill(app: &App, frames: usize) {
     for message in noise(frames * FRAME).chunks(300 * FRAME) {
         app.send_media(message);
@@ -75,7 +75,7 @@ fn xoff_within_a_message(t: &Context, format: Format) {
     assert_status(&app, 904, true);
 }
 
-/// A message that begins under 1000 is taken whole; then nothing more is.
+/// A message that begins below 1000 is accepted whole; then no more are.
 fn overshoot(t: &Context, format: Format) {
     let (_call, app) = t.incoming_app(&ulaw(format));
     app.command("PAUSE_MEDIA");
@@ -85,7 +85,7 @@ fn overshoot(t: &Context, format: Format) {
     assert_status(&app, 1399, true);
 }
 
-/// Once, when it falls under 800; and the next time again.
+/// Once, when the queue falls below 800; and again the next time.
 fn xon(t: &Context, format: Format) {
     let (call, app) = t.incoming_app(&ulaw(format));
     call.wait_up();
@@ -97,7 +97,7 @@ fn xon(t: &Context, format: Format) {
     app.command("PAUSE_MEDIA");
     app.command("GET_STATUS");
     let length: usize = app.expect_event("STATUS").get("queue_length").parse().unwrap();
-    // How far it has got by now differs from run to run.
+    // The length at this moment differs from run to run.
     t.name(&format!("queue_length:{length}"), "length");
     t.name(&format!("\"queue_length\":{length}"), "length");
     assert!((770..800).contains(&length), "XON came with {length} frames");
@@ -107,7 +107,7 @@ fn xon(t: &Context, format: Format) {
     app.expect_event("MEDIA_XON");
 }
 
-/// Bulk media fills the queue like any other.
+/// Bulk media fills the queue like other media.
 fn bulk(t: &Context, format: Format) {
     let (_call, app) = t.incoming_app(&ulaw(format));
     app.command("PAUSE_MEDIA");
@@ -121,7 +121,7 @@ fn bulk(t: &Context, format: Format) {
     assert_status(&app, 900, true);
 }
 
-/// Of a full queue: there is room at once. The C module says so when it plays again.
+/// A flush of a full queue: there is room at once. The C module reports it only when it plays again.
 fn flush(t: &Context, format: Format) {
     let (_call, app) = t.incoming_app(&ulaw(format));
     app.command("PAUSE_MEDIA");
@@ -142,7 +142,7 @@ fn flush(t: &Context, format: Format) {
     app.expect_quiet(QUIET);
 }
 
-/// What is dropped is said, once per episode. The C module says nothing.
+/// Dropped media is reported once per episode. The C module reports nothing.
 fn dropped(t: &Context, format: Format) {
     let (_call, app) = t.incoming_app(&ulaw(format));
     for _ in 0..2 {
@@ -163,12 +163,12 @@ fn dropped(t: &Context, format: Format) {
     app.expect_quiet(QUIET);
 }
 
-/// A message is a frame there.
+/// In passthrough mode a message is a frame.
 fn passthrough(t: &Context, format: Format) {
     let (call, app) = t.incoming_app(&format!("{}p", ulaw(format)));
     call.wait_up();
     let message = noise(FRAME);
-    // Some are played before all have come.
+    // Some frames are played before all have arrived.
     let messages: Vec<Frame> = (0..930).map(|_| Frame::binary(&*message)).collect();
     app.send_frames(&messages);
     app.expect_event("MEDIA_XOFF");
@@ -186,7 +186,7 @@ fn marks_are_no_frames(t: &Context, format: Format) {
     assert_status(&app, 2, false);
 }
 
-/// States, and what leads to them.
+/// States, and the commands that lead to them.
 const STATES: [(&str, &[&str]); 6] = [
     ("fresh", &[]),
     ("paused", &["PAUSE_MEDIA"]),
@@ -196,7 +196,7 @@ const STATES: [(&str, &[&str]); 6] = [
     ("after_flush", &["START_MEDIA_BUFFERING", "FLUSH_MEDIA"]),
 ];
 
-/// With nothing in the queue, and full where it does not play.
+/// With an empty queue, and with a full one in states without playback.
 fn status_in(t: &Context, format: Format, commands: &[&str]) {
     let (call, app) = t.incoming_app(&ulaw(format));
     call.wait_up();

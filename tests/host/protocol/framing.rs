@@ -1,4 +1,4 @@
-//! Messages in any number of pieces: WebSocket fragments, TCP segments, control frames between, sizes at the limits.
+//! Messages in any number of pieces: WebSocket fragments, TCP segments, control frames in between, sizes at the limits.
 
 use std::thread;
 use std::time::Duration;
@@ -47,10 +47,10 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// Fragments of a bulk message of 1600 bytes; the last one has the rest.
+/// Sizes of fragments of a bulk message of 1600 bytes; the last one has the remainder.
 const FRAGMENTS: &[(&str, &[usize])] = &[("halves", &[800]), ("odd", &[1, 159, 7, 333]), ("bytes", &[1; 40])];
 
-/// The same with pieces of 1024 bytes or more, or without any.
+/// The same with pieces of 1024 bytes or more, or unfragmented.
 const LARGE_FRAGMENTS: &[(&str, &[usize])] = &[
     ("primes", &[997, 101, 13]),
     ("1024", &[1024]),
@@ -71,7 +71,7 @@ fn fragments(t: &Context, sizes: &[usize]) {
     assert_eq!(app.collect_media(media.len()), media);
 }
 
-/// A message cut at these sizes, with a ping behind each piece but the last.
+/// A message cut at these sizes, with a ping after each piece but the last.
 fn with_pings(kind: u8, payload: &[u8], sizes: &[usize]) -> Vec<Frame> {
     let mut rest = payload;
     let mut frames = Vec::new();
@@ -108,17 +108,17 @@ fn command_in_fragments(t: &Context) {
         let (_call, app) = t.incoming_app(&ulaw(format));
         let id = "😀é".repeat(20);
         let command = format.command(&format!("MARK_MEDIA {id}"));
-        // Also within a character.
+        // Cuts within a character, too.
         let sizes: Vec<usize> = vec![1; command.len() - 1];
         app.send_frames(&with_pings(opcode::TEXT, command.as_bytes(), &sizes));
         assert_eq!(app.expect_event("MEDIA_MARK_PROCESSED").get("correlation_id"), id);
-        // Of pings that come together the last one has to be answered (RFC 6455 section 5.5.3).
+        // Of several pings only the latest has to be answered (RFC 6455 section 5.5.3).
         let last = (sizes.len() - 1).to_string();
         wait::until("the last pong", || pongs(&app).last() == Some(&last));
     }
 }
 
-/// A message within a message is a fault.
+/// A message within a message is a protocol fault.
 fn command_between_fragments(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)");
     t.allow_log(&call.name);
@@ -128,7 +128,7 @@ fn command_between_fragments(t: &Context) {
     assert_eq!(call.ending(), Ending { cause: 38, tech_cause: 1002 });
 }
 
-/// Each byte in a TCP segment of its own.
+/// Each byte in a separate TCP segment.
 fn byte_by_byte(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)");
     let media = noise(160);
@@ -143,7 +143,7 @@ fn byte_by_byte(t: &Context) {
     assert_eq!(app.expect_media(), media);
 }
 
-/// While an app is slow in sending, it hears what there is, and the core does what it wants.
+/// While an app sends slowly, it hears media, and the core can use the channel.
 fn half(t: &Context, bytes: usize) {
     let [(call, slow), (_other, talker)] = t.bridged("c(ulaw)", "c(ulaw)");
     let media = noise(160 * 10);
@@ -160,7 +160,7 @@ fn half(t: &Context, bytes: usize) {
     assert_eq!(slow.expect_close(), 1000);
 }
 
-/// More bytes for the length than it needs.
+/// A longer length field than necessary.
 fn long_form_of_length(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)");
     let media = noise(160);
@@ -168,7 +168,7 @@ fn long_form_of_length(t: &Context) {
     assert_eq!(app.expect_media(), media);
 }
 
-/// The whole frames of it are queued.
+/// The whole frames of the message are queued.
 fn one_message(t: &Context, size: usize) {
     let (_call, app) = t.incoming_app("c(ulaw)");
     app.command("PAUSE_MEDIA");
@@ -179,13 +179,13 @@ fn one_message(t: &Context, size: usize) {
     assert_eq!(status(&app, "queue_length"), (size / 160).to_string());
 }
 
-/// The limit is for all fragments together.
+/// The limit applies to all fragments together.
 fn over_the_limit(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)");
     t.allow_log(&call.name);
     let piece = vec![0; 600_000];
     app.send_frames(&[Frame::binary(&*piece).not_last()]);
-    // Asterisk may be done with us before all of it is written.
+    // Asterisk may close the connection before all of it is written.
     let last = Frame::new(opcode::CONTINUATION, &*piece).encode();
     let _ = app.try_send_raw(&last);
     assert_eq!(app.expect_close(), 1009);
@@ -208,7 +208,8 @@ fn pong_unasked(t: &Context) {
     status(&app, "queue_length");
 }
 
-/// The last one is answered (RFC 6455 section 5.5.3 lets the others be skipped), in order and none twice.
+/// The last ping is answered (RFC 6455 section 5.5.3 lets the others be skipped); answers are in order, and none comes
+/// twice.
 fn many_pings(t: &Context) {
     let (_call, app) = t.incoming_app("c(ulaw)");
     let pings: Vec<Frame> = (0..1000).map(|number| Frame::new(opcode::PING, format!("{number}"))).collect();
@@ -218,7 +219,7 @@ fn many_pings(t: &Context) {
     assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
 }
 
-/// Commands and media in one write are done in order.
+/// Commands and media in one write are processed in order.
 fn commands_in_one_segment(t: &Context, format: Format) {
     let (_call, app) = t.incoming_app(&ulaw(format));
     let command = |command: &str| Frame::text(&format.command(command));
@@ -236,12 +237,12 @@ fn commands_in_one_segment(t: &Context, format: Format) {
         let status = app.expect_event("STATUS");
         assert_eq!(status.get("queue_length"), length);
         assert_eq!(status.get("bulk_media"), bulk);
-        // The C module goes on pausing behind a flush (5): that is not what this is about.
+        // The C module stays paused after a flush (5), which this test is not about.
         t.name(&status.raw[status.raw.find("media_paused").unwrap()..], "paused");
     }
 }
 
-/// What stood before the close frame is answered before it; the app's code comes back.
+/// Commands before the close frame are answered before it; the app's code is returned.
 fn close_behind_commands(t: &Context, format: Format) {
     let (call, app) = t.incoming_app(&ulaw(format));
     call.wait_up();
@@ -253,7 +254,7 @@ fn close_behind_commands(t: &Context, format: Format) {
     call.ending();
 }
 
-/// The end comes at once, and nothing is said any more about media that was still to be played.
+/// The end comes at once, and nothing more is reported about queued media.
 fn hangup_behind_media(t: &Context, format: Format) {
     let (call, app) = t.incoming_app(&ulaw(format));
     call.wait_up();

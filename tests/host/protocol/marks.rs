@@ -1,4 +1,4 @@
-//! Marks and reports: what is said about media when it has been played, in order with it.
+//! Marks and reports: events when media has been played, in order with the media.
 
 use super::super::harness::{App, Context, Format, Frame, Suite};
 use super::super::media::noise;
@@ -44,7 +44,7 @@ fn expect_marks(app: &App, ids: &[&str]) {
     }
 }
 
-/// Takes all the media that has been sent, so that the order is known to the end.
+/// Takes all the media that has been sent, so that the whole order is known.
 #[track_caller]
 fn note_order(t: &Context, app: &App, bytes: usize) {
     app.collect_media(bytes);
@@ -53,7 +53,7 @@ fn note_order(t: &Context, app: &App, bytes: usize) {
     }
 }
 
-/// A mark is answered behind the media before it and before the media behind it.
+/// A mark is answered after the media before it and before the media after it.
 fn order(t: &Context, format: Format) {
     let (_call, app) = t.incoming_echo(&ulaw(format));
     let media = noise(160 * 6);
@@ -92,7 +92,7 @@ fn paused_and_empty(t: &Context, format: Format) {
     expect_marks(&app, &["a"]);
 }
 
-/// The mark comes while the frames before it play.
+/// The mark comes while the frames before it are played.
 fn behind_media_that_plays(t: &Context, format: Format) {
     let (_call, app) = t.incoming_echo(&ulaw(format));
     let media = noise(160 * 10);
@@ -103,7 +103,7 @@ fn behind_media_that_plays(t: &Context, format: Format) {
     note_order(t, &app, media.len() - 160);
 }
 
-/// A mark within bulk media stands before the frame that is not full yet.
+/// A mark within bulk media comes before the frame that is not full yet.
 fn in_bulk(t: &Context, format: Format) {
     let (_call, app) = t.incoming_echo(&ulaw(format));
     let media = noise(160 * 3);
@@ -141,7 +141,7 @@ fn around_bulk(t: &Context, format: Format) {
     note_order(t, &app, media.len());
 }
 
-/// What is pending is dropped, what comes later is answered.
+/// Pending marks are discarded, later ones are answered.
 fn flushed(t: &Context, format: Format) {
     let (_call, app) = t.incoming_echo(&ulaw(format));
     app.command("PAUSE_MEDIA");
@@ -157,7 +157,7 @@ fn flushed(t: &Context, format: Format) {
     app.expect_quiet(QUIET);
 }
 
-/// Sent at once, answered in order.
+/// Sent at once, and answered in order.
 fn hundred(t: &Context, format: Format) {
     let (_call, app) = t.incoming_echo(&ulaw(format));
     let ids: Vec<String> = (0..100).map(|number| number.to_string()).collect();
@@ -167,7 +167,7 @@ fn hundred(t: &Context, format: Format) {
     expect_marks(&app, &ids.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
-/// On an empty queue it is answered before the call ends.
+/// On an empty queue a mark is answered before the call ends.
 fn before_hangup(t: &Context, format: Format) {
     let (_call, app) = t.incoming_echo(&ulaw(format));
     app.command("MARK_MEDIA a");
@@ -176,7 +176,7 @@ fn before_hangup(t: &Context, format: Format) {
     assert_eq!(app.expect_close(), 1000);
 }
 
-/// However the app pauses in between, order and bytes stay.
+/// Order and bytes are kept, however the app pauses in between.
 fn pauses_between(t: &Context, format: Format) {
     let (_call, app) = t.incoming_echo(&ulaw(format));
     let media = noise(160 * 12);
@@ -197,7 +197,8 @@ fn pauses_between(t: &Context, format: Format) {
     }
 }
 
-/// Lengths of a whole command, and the difference where there is one: the C module ignores more than 128 bytes.
+/// Lengths of a whole command, and the difference, if there is one: the C module ignores commands of more than 128
+/// bytes.
 const LENGTHS: [(usize, Option<&str>); 8] = [
     (127, None),
     (128, None),
@@ -220,7 +221,7 @@ fn long(t: &Context, format: Format, length: usize) {
     let (call, app) = t.incoming_app(&ulaw(format));
     app.send_text(&text);
     if length > 65_500 && !t.is_ours() {
-        // Longer than any of its messages may be.
+        // The C module cannot send a message of this length.
         t.allow_log("Cannot fit huge websocket frame");
         t.allow_log("WebSocket read error");
         app.expect_close();
@@ -278,7 +279,7 @@ fn drained_asked_twice(t: &Context, format: Format) {
     app.expect_quiet(QUIET);
 }
 
-/// An empty queue is empty, also while it is paused.
+/// An empty queue is reported at once, even while it is paused.
 fn drained_paused(t: &Context, format: Format) {
     let (_call, app) = t.incoming_echo(&ulaw(format));
     app.command("PAUSE_MEDIA");
@@ -290,7 +291,7 @@ fn drained_paused(t: &Context, format: Format) {
     app.expect_event("QUEUE_DRAINED");
 }
 
-/// A flush drains.
+/// A flush drains the queue.
 fn drained_by_flush(t: &Context, format: Format) {
     let (_call, app) = t.incoming_echo(&ulaw(format));
     app.command("PAUSE_MEDIA");
@@ -305,7 +306,7 @@ fn drained_by_flush(t: &Context, format: Format) {
     app.expect_event("QUEUE_DRAINED");
 }
 
-/// Marks stand in the queue too.
+/// Marks are in the queue, too.
 fn drained_behind_marks(t: &Context, format: Format) {
     let (_call, app) = t.incoming_echo(&ulaw(format));
     let media = noise(320);
@@ -320,7 +321,7 @@ fn drained_behind_marks(t: &Context, format: Format) {
     note_order(t, &app, media.len());
 }
 
-/// The queue and its marks outlast a while in which the app only listens.
+/// The queue and its marks are kept while the app only listens.
 fn direction_in_keeps_them(t: &Context) {
     let (_call, app) = t.incoming_echo(&ulaw(Format::Json));
     let media = noise(320);

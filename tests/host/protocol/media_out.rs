@@ -1,4 +1,4 @@
-//! What reaches the app: voice as it is, digits as events, tones that the core plays, and nothing of the rest.
+//! What reaches the app: voice unchanged, digits as events, tones that the core plays, and nothing else.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -72,7 +72,7 @@ fn instance() -> InstanceConfig {
 
 // ---- on the wire
 
-/// Takes voice frames off the wire as they are.
+/// Takes voice frames from the wire unchanged.
 fn note_wire(t: &Context, stream: &mut Stream, media: &[u8]) -> Vec<Frame> {
     let mut frames = Vec::new();
     let mut received = Vec::new();
@@ -91,7 +91,7 @@ fn note_wire(t: &Context, stream: &mut Stream, media: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// As a server it does not mask; each voice frame is one message.
+/// As a server Asterisk does not mask; each voice frame is one message.
 fn wire_incoming(t: &Context) {
     let call = t.incoming("c(ulaw)");
     let mut response = t.send(&t.upgrade(&call.connection_id()));
@@ -100,7 +100,7 @@ fn wire_incoming(t: &Context) {
     let (_other, talker) = t.bridged_to(&call, "c(ulaw)");
     let media = noise(160 * 3);
     talker.send_media(&media);
-    // What came behind the head is MEDIA_START, or its beginning.
+    // The bytes after the head are MEDIA_START, or its beginning.
     let mut stream = response.stream.try_clone().unwrap();
     let mut leftover = response.leftover.as_slice();
     while let Ok(frame) = Frame::read(&mut leftover) {
@@ -110,7 +110,7 @@ fn wire_incoming(t: &Context) {
     response.stream.write_all(&Frame::close(Some(1000), "").encode()).unwrap();
 }
 
-/// As a client it masks.
+/// As a client Asterisk masks.
 fn wire_outgoing(t: &Context) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let uri = format!("ws://{}/media", listener.local_addr().unwrap());
@@ -136,11 +136,11 @@ fn wire_outgoing(t: &Context) {
 
 // ---- tones
 
-/// Applications of the dialplan that have the core play a tone.
+/// Applications of the dialplan that make the core play a tone.
 const TONES: [(&str, &str); 4] =
     [("ringing", "ringing"), ("busy", "busy"), ("congestion", "congestion"), ("playtones", "tones")];
 
-/// The same sound comes, in frames of the same size.
+/// The same sound arrives, in frames of the same size.
 #[track_caller]
 fn note_tone(t: &Context, app: &App) {
     let heard = app.collect_media(160 * 30);
@@ -154,7 +154,7 @@ fn note_tone(t: &Context, app: &App) {
     t.note(format!("messages of {size:?} bytes"));
 }
 
-/// The FNV-1a hash, which is the same everywhere: it goes into kept traces.
+/// The FNV-1a hash, which is the same on every machine: it is in the kept traces.
 fn fnv(bytes: &[u8]) -> u64 {
     bytes
         .iter()
@@ -168,7 +168,7 @@ fn tone(t: &Context, extension: &str) {
     note_tone(t, &app);
 }
 
-/// The app calls somebody who does not answer.
+/// The app calls a party who does not answer.
 fn dial_tone(t: &Context, callee: &str, options: &str) {
     let call = t.call("WebSocket/INCOMING/c(ulaw)").dials(callee, "20", options).originate();
     let app = call.connect();
@@ -186,7 +186,7 @@ fn ari_ring(t: &Context) {
 }
 
 fn ari_play(t: &Context) {
-    // The hangup at the end cuts it short.
+    // The hangup at the end interrupts the playback.
     t.allow_log("Playback failed");
     let (call, app) = t.incoming_app("c(ulaw)");
     call.wait_stasis();
@@ -194,7 +194,7 @@ fn ari_play(t: &Context) {
     note_tone(t, &app);
 }
 
-/// Silence that somebody asked for is media.
+/// Silence that was requested is media.
 fn silence(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)");
     call.wait_stasis();
@@ -204,7 +204,7 @@ fn silence(t: &Context) {
     assert!(heard.iter().all(|byte| *byte == heard[0]));
 }
 
-/// It is the core's business: the app hears nothing of it, and media goes on afterwards.
+/// The core handles the hold: the app gets no event, and media continues afterwards.
 fn hold(t: &Context) {
     let [(held, app), (other, talker)] = t.bridged("c(ulaw)", "c(ulaw)");
     for channel in [&held.id, &other.id] {
@@ -222,7 +222,7 @@ fn hold(t: &Context) {
     status(&app, "queue_length");
 }
 
-/// Text is not for the app, and no reason to end the call.
+/// Text does not reach the app, and does not end the call.
 fn text(t: &Context) {
     let app_name = &t.ari().app;
     let call = t.call("WebSocket/INCOMING/c(ulaw)").extension("text").variable("APP", app_name).originate();
@@ -242,7 +242,7 @@ fn phone_and_app<'t>(t: &'t Context, options: &str) -> (Phone<'t>, Call<'t>, App
     (phone, call, app)
 }
 
-/// It does not go to the app, and does not end the call.
+/// Comfort noise does not reach the app, and does not end the call.
 fn comfort_noise(t: &Context) {
     let (phone, _call, app) = phone_and_app(t, "c(ulaw)");
     let media = noise(320);
@@ -294,7 +294,7 @@ fn senddtmf(t: &Context, format: Format) {
     expect_digits(&app, DIGITS);
 }
 
-/// A party that sends digits when it is told to.
+/// A party that sends digits on request.
 fn sender<'t>(t: &'t Context, go: &str) -> Call<'t> {
     t.call("Local/digits_later@harness")
         .formats("ulaw")
@@ -315,7 +315,7 @@ fn unique_variable(t: &Context) -> String {
     name
 }
 
-/// In a bridge: begin and end of each digit.
+/// In a bridge: the begin and end of each digit.
 fn other_leg(t: &Context, format: Format) {
     let (call, app) = t.incoming_app(&ulaw(format));
     call.wait_up();
@@ -328,7 +328,7 @@ fn other_leg(t: &Context, format: Format) {
     expect_digits(&app, DIGITS);
 }
 
-/// In a conference that passes them on.
+/// In a conference that passes digits on.
 fn conference(t: &Context, format: Format) {
     let go = unique_variable(t);
     let call = t
@@ -354,7 +354,7 @@ fn conference(t: &Context, format: Format) {
     expect_digits(&app, DIGITS);
 }
 
-/// Digits are no media.
+/// Digits are not media.
 fn dtmf_direction_out(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)d(out)");
     call.wait_stasis();
@@ -363,7 +363,7 @@ fn dtmf_direction_out(t: &Context) {
     expect_digits(&app, "7");
 }
 
-/// Names and values in the core's order; what they hold comes through.
+/// Names and values in the core's order, with their whole content.
 fn variables(t: &Context) {
     let call = t
         .call("WebSocket/INCOMING/c(ulaw)f(json)")

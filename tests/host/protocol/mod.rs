@@ -1,5 +1,5 @@
 //! The whole protocol: every command in every mode and format, odd and hostile input, flow control, directions, codecs,
-//! what reaches the app, and the clock.
+//! what reaches the app, and timing.
 
 mod bulk;
 pub mod codecs;
@@ -38,7 +38,7 @@ pub fn tests(suite: &mut Suite) {
     unframed::tests(suite);
 }
 
-/// Long enough for a few frames: what does not come within it does not come.
+/// Long enough for a few frames: what has not come by then will not come.
 const QUIET: Duration = Duration::from_millis(150);
 
 /// `c(ulaw)` with control messages in this format.
@@ -46,14 +46,14 @@ fn ulaw(format: Format) -> String {
     format!("c(ulaw)f({})", format.name())
 }
 
-/// Asks for STATUS, which must be the very next event.
+/// Sends GET_STATUS. STATUS must be the next event. Returns a field of it.
 #[track_caller]
 fn status(app: &App, key: &str) -> String {
     app.command("GET_STATUS");
     app.expect_event("STATUS").get(key)
 }
 
-/// What the app has received so far, in order: each event as it was written, media as its number of bytes.
+/// What the app has received so far, in order: each event as it was written, and the number of bytes of media.
 fn in_order(app: &App) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut media = 0;
@@ -79,7 +79,7 @@ fn in_order(app: &App) -> Vec<String> {
     lines
 }
 
-/// How many ms lie between two of these points in time, by linear regression: what a few late ones do to it is little.
+/// The time between two of these points in ms, by linear regression, on which a few late points have little effect.
 fn slope_ms(times: &[Instant]) -> f64 {
     let count = times.len() as f64;
     let points: Vec<(f64, f64)> = times

@@ -1,5 +1,5 @@
-//! What the application is told about its media comes in the order in which it happened, whichever thread found it out:
-//! here a thread stands still between finding something out and saying it (src/fault.rs), while another goes on.
+//! Events about media come in the order in which things happened, whichever thread noticed them. Here a thread is
+//! paused between noticing something and reporting it (src/fault.rs), while another continues.
 
 use std::thread;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::super::harness::{Context, Frame, InstanceConfig, Item, Suite};
 
 const WHY: &str = "the C module has one thread for each call, and no fault can be put into it";
 
-/// How long the reactor stands still.
+/// How long the thread is paused.
 const PAUSE_MS: u64 = 1500;
 const FRAME_MS: u64 = 20;
 
@@ -22,10 +22,10 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("order/parse", WHY, parse).private_with(held_at("parse"));
 }
 
-/// An obedient application that got MEDIA_XON before MEDIA_XOFF would be silent for ever.
+/// An application that got MEDIA_XON before MEDIA_XOFF and obeyed both would never send again.
 fn flow_control(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)u");
-    // In one write: they are queued before the channel's thread comes to read them.
+    // In one write, so that they are queued before the channel's thread reads them.
     app.send_frames(&vec![Frame::binary([0x55; 160]); 20]);
     let mut told = Vec::new();
     while let Some(item) = app.next_event(Duration::from_millis(2 * PAUSE_MS)) {
@@ -34,15 +34,15 @@ fn flow_control(t: &Context) {
             other => panic!("{other:?} after {told:?}"),
         }
     }
-    // More than once, as the reactor goes on with what is left when the queue is empty.
+    // More than once, because the reactor continues with the remaining frames when the queue is empty.
     assert!(!told.is_empty(), "the queue was never full");
     for pair in told.chunks(2) {
         assert_eq!(pair, ["MEDIA_XOFF", "MEDIA_XON"], "{told:?}");
     }
 }
 
-/// The channel's thread has found out that a mark is reached and stands still. The reactor processes the next mark at
-/// once, as the queue is empty by then.
+/// The channel's thread has noticed that a mark is reached, and is paused. The reactor processes the next mark at once,
+/// because the queue is empty by then.
 fn marks(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)");
     app.send_frames(&[Frame::binary([0x55; 160]), Frame::text("MARK_MEDIA first")]);
@@ -53,7 +53,7 @@ fn marks(t: &Context) {
     }
 }
 
-/// While a command is being parsed, however long that takes, media goes on.
+/// Media continues while a command is being parsed, however long that takes.
 fn parse(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)");
     let frames = usize::try_from(2 * PAUSE_MS / FRAME_MS).expect("frames");

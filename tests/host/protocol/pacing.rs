@@ -1,5 +1,5 @@
-//! The clock: how long frames take, what a stall of the process does to them, and what RTP and conferences make of it.
-//! Times are compared as ratios and with generous bounds.
+//! Timing: the duration of frames, the effect of a stall of the process, and the results in RTP and in conferences.
+//! Times are compared as ratios and with wide bounds.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,8 +35,8 @@ fn stall(t: &Context) {
     kill_process(pid, Signal::CONT).unwrap();
 }
 
-/// n frames take n times their length: no drift. The C module's timer ticks a whole number of times a second, and when
-/// the machine is busy it loses ticks.
+/// n frames take n times their duration, without drift. The C module's timer ticks a whole number of times a second,
+/// and loses ticks on a busy machine.
 fn frames_take(t: &Context, codec: &str, size: usize, ms: f64) {
     const FRAMES: usize = 150;
     let at_best = if ms == 30.0 { 30.2 } else { 19.9 };
@@ -46,7 +46,8 @@ fn frames_take(t: &Context, codec: &str, size: usize, ms: f64) {
         let before = app.received().len();
         let mut media = noise(size * FRAMES);
         if codec == "g723" {
-            // A frame's first byte says how long it is: these say 20 bytes, to which the C module cuts all.
+            // The first byte of a frame says its length: these say 20 bytes, the size to which the C module cuts all
+            // frames.
             media.chunks_mut(size).for_each(|frame| frame[0] = frame[0] & !3 | 1);
         }
         app.send_media(&media);
@@ -76,7 +77,7 @@ fn continuous(t: &Context) {
     assert_eq!(packets.into_iter().flat_map(|packet| packet.payload).collect::<Vec<_>>(), media);
 }
 
-/// An app that is a little late now and then: its frames are one stream, and so are their time stamps.
+/// An app that is sometimes a little late: its frames are one stream, with continuous time stamps.
 fn late_app(t: &Context) {
     let (phone, _call, app) = phone_and_app(t);
     let media = noise(FRAME * 120);
@@ -90,7 +91,7 @@ fn late_app(t: &Context) {
     wait::until_fits("even time stamps", steps_heard, |(is_continuous, _)| *is_continuous);
 }
 
-/// Time stamps go on over a silence.
+/// Time stamps continue across a silence.
 fn silence_between(t: &Context) {
     let (phone, _call, app) = phone_and_app(t);
     app.send_media(&noise(FRAME * 10));
@@ -106,7 +107,7 @@ fn silence_between(t: &Context) {
     assert_continuous(t, &after);
 }
 
-/// Sends a frame every 20 ms, and says when.
+/// Sends a frame every 20 ms. Returns the times.
 fn speak(app: &App, media: &[u8]) -> Vec<Instant> {
     let start = Instant::now();
     let frames = (0..).zip(media.chunks(FRAME));
@@ -124,8 +125,8 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// An app speaks as people do, and Asterisk stands still for half a second. What it heard late it catches up: the
-/// delay is gone after a while. With the C module it stays for the rest of the call.
+/// An app sends live speech, and Asterisk is stopped for half a second. Media that was late catches up: the delay is
+/// gone after a while. With the C module it stays for the rest of the call.
 fn stall_live(t: &Context) {
     let fits = |&(before, after): &(Duration, Duration)| {
         if t.is_ours() { after < before + STALL / 4 } else { after > before + STALL / 2 }
@@ -133,7 +134,7 @@ fn stall_live(t: &Context) {
     wait::until_fits("delays before and after the stall", || delay_around_a_stall(t), fits);
 }
 
-/// One call with a stall in it: what its media is late by before and at the end. None of it is lost.
+/// One call with a stall in it: the delay of its media before and at the end. None of it is lost.
 fn delay_around_a_stall(t: &Context) -> (Duration, Duration) {
     const FRAMES: usize = 175;
     let (phone, _call, app) = phone_and_app(t);
@@ -151,14 +152,14 @@ fn delay_around_a_stall(t: &Context) -> (Duration, Duration) {
     let delays = (delay(10..40), delay(FRAMES - 30..FRAMES));
     if t.is_ours() {
         let steps = steps(&packets);
-        // The app's own clock is not perfect; the stall would be a step of 4160.
+        // The app's own clock is not exact; the stall would be a step of 4160.
         assert!(steps.iter().all(|step| step.0 == 1 && (160..800).contains(&step.1)), "{steps:?}");
     }
     assert_eq!(packets.into_iter().flat_map(|packet| packet.payload).collect::<Vec<_>>(), media);
     delays
 }
 
-/// The same with what an app has sent ahead, without saying that it is bulk media.
+/// The same with media that an app has sent ahead, but not as bulk media.
 fn stall_queued(t: &Context) {
     let plan = PTIME * (QUEUED_FRAMES as u32 - 1);
     let fits =
@@ -168,7 +169,7 @@ fn stall_queued(t: &Context) {
 
 const QUEUED_FRAMES: usize = 125;
 
-/// How long queued media takes with a stall in it. None of it is lost.
+/// The time that queued media takes with a stall. None of it is lost.
 fn time_with_a_stall(t: &Context) -> Duration {
     let (phone, _call, app) = phone_and_app(t);
     let media = noise(FRAME * QUEUED_FRAMES);
@@ -188,7 +189,7 @@ fn time_with_a_stall(t: &Context) -> Duration {
     took
 }
 
-/// Bulk media is not hurried: it goes on from where it was, at its own pace.
+/// Bulk media does not catch up: it continues where it stopped, at its own pace.
 fn stall_bulk(t: &Context) {
     const FRAMES: usize = 100;
     let (phone, _call, app) = phone_and_app(t);
@@ -209,7 +210,8 @@ fn stall_bulk(t: &Context) {
     assert_eq!(packets.into_iter().flat_map(|packet| packet.payload).collect::<Vec<_>>(), media);
 }
 
-/// In a conference, what cannot be mixed in time is lost, but not more than the stall, and the delay does not stay.
+/// In a conference, media that cannot be mixed in time is lost, but not more than the stall, and the delay does not
+/// stay.
 fn conference_stall(t: &Context) {
     const FRAMES: usize = 200;
     let room = t.unique("room");
@@ -223,7 +225,7 @@ fn conference_stall(t: &Context) {
         (call, app)
     };
     let ((_a, talker), (_b, listener)) = (join(), join());
-    // Each frame is one tone of its own, for they are mixed and not handed on.
+    // Each frame is a different tone, because frames are mixed and not passed on.
     let media: Vec<u8> =
         (0..FRAMES).flat_map(|number| [u8::try_from(number / 2).unwrap() + 0x10; FRAME]).collect();
     let sent = thread::scope(|scope| {
@@ -257,7 +259,7 @@ fn conference_stall(t: &Context) {
     if t.is_ours() {
         assert!(after < before + STALL / 2, "{what}");
     } else {
-        // What a busy machine made it lose is not late.
+        // Media that was lost on a busy machine does not count as late.
         assert!(after + PTIME * u32::try_from(lost).unwrap() > before + STALL / 2, "{what}");
     }
 }

@@ -1,4 +1,4 @@
-//! An RTP phone, for what only reaches a channel from a real one.
+//! An RTP phone, for frames that a channel gets only from a real phone.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::super::harness::call::Call;
 use super::super::harness::{App, Context, InstanceConfig};
 
-/// An instance that talks RTP. Its tests share it, unless they stop it.
+/// An instance with RTP. Its tests share it, unless they stop it.
 pub fn instance() -> InstanceConfig {
     let config = InstanceConfig::new().file("rtp.conf", "[general]\nstrictrtp = no\nicesupport = no\n");
     config
@@ -23,7 +23,7 @@ pub fn instance() -> InstanceConfig {
 /// One packet.
 #[derive(Debug, Clone)]
 pub struct Packet {
-    /// When it came.
+    /// The time at which it came.
     pub at: Instant,
     /// Payload type: 0 is ulaw, 13 comfort noise.
     pub kind: u8,
@@ -33,27 +33,27 @@ pub struct Packet {
     pub sequence: u16,
     /// Time stamp, in samples.
     pub timestamp: u32,
-    /// What it carries.
+    /// The payload.
     pub payload: Vec<u8>,
 }
 
-/// Where packets come and go.
+/// A UDP socket for packets in both directions.
 #[derive(Debug)]
 pub struct Media {
     socket: UdpSocket,
-    /// Where Asterisk's packets are to be sent; who has not been told sends to where they come from.
+    /// The address to send packets for Asterisk to. If it is not set, packets go to the source of Asterisk's packets.
     asterisk: OnceLock<SocketAddr>,
 }
 
 impl Media {
-    /// A port of one's own.
+    /// Binds a free port.
     pub fn bind() -> Self {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("socket");
         socket.set_read_timeout(Some(Duration::from_secs(2))).expect("timeout");
         Self { socket, asterisk: OnceLock::new() }
     }
 
-    /// Where it is.
+    /// The address of the socket.
     pub fn address(&self) -> SocketAddr {
         self.socket.local_addr().expect("address")
     }
@@ -104,7 +104,7 @@ impl Media {
     }
 }
 
-/// A phone without a will of its own, in the test's Stasis application.
+/// A phone that the test controls, in the test's Stasis application.
 #[derive(Debug)]
 pub struct Phone<'t> {
     /// Its channel, `UnicastRTP/…`.
@@ -147,7 +147,7 @@ impl<'t> Phone<'t> {
         packets
     }
 
-    /// The packets until all frames of `media` have come, in their order; there may be silence in between.
+    /// The packets until all frames of `media` have come, in order; there may be silence in between.
     #[track_caller]
     pub fn collect_media(&self, media: &[u8]) -> Vec<Packet> {
         let mut packets = Vec::new();
@@ -175,8 +175,8 @@ pub fn steps(packets: &[Packet]) -> Vec<(u16, u32)> {
     packets.windows(2).map(step).collect()
 }
 
-/// None is lost, and each is 20 ms behind the one before it. (The C module gives no times: a read that comes late because
-/// the machine is busy makes a step.)
+/// No packet is lost, and each is 20 ms after the one before it. (The C module does not set times: a read that is late
+/// on a busy machine makes a step.)
 #[track_caller]
 pub fn assert_continuous(t: &Context, packets: &[Packet]) {
     let steps = steps(packets);
@@ -184,7 +184,7 @@ pub fn assert_continuous(t: &Context, packets: &[Packet]) {
     assert!(steps.iter().all(continuous), "{steps:?}");
 }
 
-/// Whether each packet goes on where the one before it ended. Where the machine has stood still for so long that RTP sees
+/// Whether each packet continues where the one before it ended. If the machine was stopped for so long that RTP assumes
 /// silence, that packet and the next one do not count.
 pub fn is_continuous(packets: &[Packet]) -> bool {
     const STOOD_STILL: Duration = Duration::from_millis(75);
@@ -194,7 +194,7 @@ pub fn is_continuous(packets: &[Packet]) -> bool {
     steps(packets).iter().enumerate().all(|(number, step)| is_even(step) || excused(number))
 }
 
-/// Sends a frame every 20 ms, but each 20th comes later by `pause`, and so do all behind it.
+/// Sends a frame every 20 ms, but delays each 20th by `pause`, and all later ones with it.
 pub fn speak_with_pauses(app: &App, media: &[u8], pause: Duration) {
     let start = Instant::now();
     for (frame, number) in media.chunks(160).zip(0..) {

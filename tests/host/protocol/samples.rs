@@ -1,5 +1,5 @@
-//! How many samples a frame has that comes to the core: of Speex by our own counter, of codecs that nothing is known about
-//! by Asterisk's. Seen in FRAME_TRACE(), which shows each frame that the channel gives.
+//! The number of samples in frames that reach the core: our own counter for Speex, Asterisk's for codecs that the
+//! module does not know. FRAME_TRACE() shows each frame that the channel returns.
 
 use super::super::harness::call::Call;
 use super::super::harness::{App, Context, InstanceConfig, Suite, wait};
@@ -28,21 +28,21 @@ fn traced() -> InstanceConfig {
     )
 }
 
-/// What a packet is made of; the sub-modes' lengths are in the Speex manual, tables 9.2 and 10.1.
+/// A part of a packet; the Speex manual has the lengths of the sub-modes in tables 9.2 and 10.1.
 #[derive(Clone, Copy)]
 enum Part {
     Narrowband(usize),
     Layer(usize),
     Request(usize),
     Message(usize),
-    /// So many bits.
+    /// A value, in this many bits.
     Raw(usize, usize),
 }
 use Part::{Layer, Message, Narrowband, Raw, Request};
 
 const TERMINATOR: Part = Raw(0b01111, 5);
 
-/// A packet of these parts. Its last byte is filled up as RFC 5574 says.
+/// A packet of these parts. Its last byte is padded as in RFC 5574.
 fn packet(parts: &[Part]) -> Vec<u8> {
     let mut bits = Vec::new();
     for part in parts {
@@ -64,7 +64,7 @@ fn packet(parts: &[Part]) -> Vec<u8> {
     bits.chunks(8).map(|byte| byte.iter().fold(0, |all, bit| all << 1 | u8::from(*bit))).collect()
 }
 
-/// Frames of every sub-mode, with every layer; many of them, and what may stand between them.
+/// Frames of every sub-mode, with every layer; several frames; and what may come between them.
 fn good_packets(layers: usize) -> Vec<Vec<u8>> {
     let frame = |mode: usize| -> Vec<Part> {
         [Narrowband(mode % 9)]
@@ -88,7 +88,7 @@ fn of_speex(t: &Context, codec: &str) {
     note_samples(t, codec, &packets);
 }
 
-/// What Asterisk's encoder makes of a recording.
+/// The output of Asterisk's encoder for a recording.
 fn encoded(t: &Context, codec: &str) -> Vec<Vec<u8>> {
     let call =
         t.call(&format!("WebSocket/INCOMING/c({codec})")).formats(codec).extension("spoken").originate();
@@ -121,14 +121,14 @@ fn of_lpc10(t: &Context) {
     assert_eq!(core_samples(t, "lpc10", &[vec![0x55; 7]]), [t.either("176", "180")]);
 }
 
-/// Has each packet go through the core, and notes the samples that it has there.
+/// Passes each packet through the core, and notes the number of samples that it has there.
 fn note_samples(t: &Context, codec: &str, packets: &[Vec<u8>]) {
     for (packet, samples) in packets.iter().zip(core_samples(t, codec, packets)) {
         t.note(format!("{} bytes: {samples} samples", packet.len()));
     }
 }
 
-/// Has each packet go through the core. Gives the samples that it has there.
+/// Passes each packet through the core. Returns the number of samples that it has there.
 fn core_samples(t: &Context, codec: &str, packets: &[Vec<u8>]) -> Vec<String> {
     let (_call, app) = traced_echo(t, codec);
     for packet in packets {
@@ -148,19 +148,19 @@ fn traced_echo<'t>(t: &'t Context, codec: &str) -> (Call<'t>, App) {
     (call, app)
 }
 
-/// The samples of each frame that the channel has given.
+/// The samples of each frame that the channel has returned.
 fn read_samples(t: &Context) -> Vec<String> {
     let log = t.asterisk.log.since(0);
     let frames = log.split("<--Read on Channel").skip(1);
     let samples = frames.filter_map(|frame| {
         let (_, rest) = frame.split("--> Write").next()?.split_once("Samples: ")?;
-        // Bytes come behind: the line is complete.
+        // `Bytes` comes after it, so the line is complete.
         rest.contains("Bytes: ").then(|| rest.lines().next().unwrap_or_default().trim().to_owned())
     });
     samples.collect()
 }
 
-/// A thousand packets that are none, in ten calls at once. Each takes a frame's time and is passed on as it is.
+/// A thousand invalid packets, in ten calls at once. Each lasts as long as a frame and is passed on unchanged.
 fn bad(t: &Context) {
     const CALLS: usize = 10;
     const PACKETS: usize = 100;
@@ -185,7 +185,8 @@ fn bad(t: &Context) {
     for (_, app) in &calls {
         sent.iter().for_each(|packet| assert_eq!(app.expect_media(), **packet));
     }
-    // That there is none with ours is checked, as ever, when this Asterisk has ended and its log is complete.
+    // With ours there is no such message: that is checked, as usual, when this Asterisk has ended and its log is
+    // complete.
     if !t.is_ours() {
         warnings.iter().for_each(|text| _ = t.wait_log(&["WARNING", text]));
     }

@@ -74,7 +74,7 @@ const COMMANDS: [&str; 12] = [
     "SET_MEDIA_DIRECTION both",
 ];
 
-/// What a command is answered with.
+/// The answer to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Answer {
     Event(&'static str),
@@ -85,7 +85,7 @@ fn word(command: &str) -> &str {
     command.split(' ').next().unwrap_or(command)
 }
 
-/// The answers of ours; those of the C module with the number of the difference, where there is one.
+/// The answers of our module; and those of the C module with the number of the difference, if there is one.
 fn answers(format: Format, mode: Mode, command: &str) -> (Vec<Answer>, Option<(&'static str, Vec<Answer>)>) {
     let name = word(command);
     let error = |text: &str| Answer::Error(text.to_owned());
@@ -150,7 +150,7 @@ fn add(suite: &mut Suite, format: Format, mode: Mode, command: &'static str) {
     };
 }
 
-/// The answers come, and nothing else; the STATUS behind them goes into the trace.
+/// The expected answers come, and nothing else; the STATUS after them goes into the trace.
 fn row(t: &Context, format: Format, mode: Mode, command: &str, expected: &[Answer]) {
     let (call, app) = t.incoming_app(&format!("{}{}", ulaw(format), mode.options()));
     call.wait_up();

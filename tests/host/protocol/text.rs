@@ -1,4 +1,4 @@
-//! Text messages that are odd, wrong or hostile. Each gets its defined answer; the C module ignores most of them.
+//! Odd, wrong or hostile text messages. Each gets its defined answer; the C module ignores most of them.
 
 use super::super::harness::{Context, Format, Suite};
 use super::{QUIET, ulaw};
@@ -12,7 +12,7 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// What a text is answered with.
+/// The answer to a text.
 #[derive(Debug, Clone, Copy)]
 enum Answer {
     /// STATUS.
@@ -21,15 +21,15 @@ enum Answer {
     Error(&'static str),
     /// MEDIA_MARK_PROCESSED with this correlation id.
     Mark(&'static str),
-    /// Nothing.
+    /// No answer.
     Silence,
-    /// Something else by the C module than by ours; with the number of the difference.
+    /// The C module's answer differs from ours; with the number of the difference.
     Differs(&'static str, &'static Answer, &'static Answer),
 }
 
 use Answer::{Differs, Error, Mark, Silence, Status};
 
-/// The C module is silent, ours says what is wrong.
+/// The C module does not answer; ours says what is wrong.
 macro_rules! ours_error {
     ($text:expr) => {
         Differs("7", &Silence, &Error($text))
@@ -157,7 +157,7 @@ const JSON: &[Case] = &[
     ("id_twice", r#"{"command":"MARK_MEDIA","correlation_id":"a","correlation_id":"b"}"#, Mark("b")),
 ];
 
-/// Cases that fit no schema of docs/schema, and count as a mark without an id all the same.
+/// Cases that fit no schema of docs/schema, but count as a mark without an id.
 const TOLERATED: &[&str] = &["id_number", "id_null", "id_object"];
 
 fn add(suite: &mut Suite, format: Format, case: &'static Case) {
@@ -174,7 +174,7 @@ fn add(suite: &mut Suite, format: Format, case: &'static Case) {
 fn odd(t: &Context, format: Format, text: &str, tolerated: bool, answer: Answer) {
     if !t.is_ours() {
         t.allow_log("command unknown");
-        // The first of two lines.
+        // The C module logs the first of two lines.
         t.allow_log("WebSocket GET_STATUS");
         t.allow_log("TEXT message has 0 length");
     }
@@ -196,7 +196,7 @@ fn odd(t: &Context, format: Format, text: &str, tolerated: bool, answer: Answer)
         Silence => app.expect_quiet(QUIET),
         Differs(..) => panic!("an answer within an answer"),
     }
-    // And the call goes on.
+    // The call continues.
     app.command("GET_STATUS");
     app.expect_event("STATUS");
 }

@@ -1,4 +1,5 @@
-//! Media that is not cut: passthrough, which is paced by what each message lasts, and unbuffered, which is not paced.
+//! Media that is not cut: passthrough, which is paced by the duration of each message, and unbuffered, which is not
+//! paced.
 
 use std::time::{Duration, Instant};
 
@@ -30,14 +31,14 @@ fn opus(configuration: u8, code: u8, frames: u8) -> Vec<u8> {
     if code == 3 {
         packet.push(frames);
     }
-    // Of equal length each.
+    // Frames of equal length.
     packet.extend_from_slice(&noise(usize::from(frames) * 30));
     packet
 }
 
 type Length = (&'static str, &'static str, fn() -> Vec<u8>, f64);
 
-/// Messages, and how many ms they last; the C module plays one every 20 ms.
+/// Messages, and their duration in ms; the C module plays one every 20 ms.
 const LENGTHS: &[Length] = &[
     ("ulaw_10_ms", "ulaw", || noise(80), 10.0),
     ("ulaw_60_ms", "ulaw", || noise(480), 60.0),
@@ -76,7 +77,7 @@ fn media_times(app: &App) -> Vec<Instant> {
     app.received().iter().filter(|received| media(&received.item)).map(|received| received.at).collect()
 }
 
-/// In order with the messages around it.
+/// Marks are answered in order with the messages around them.
 fn mark(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)p");
     let media = noise(1000);
@@ -92,7 +93,7 @@ fn mark(t: &Context) {
     assert_eq!(in_order(&app)[1..], ["300 bytes", "MEDIA_MARK_PROCESSED a", "700 bytes"]);
 }
 
-/// The C module gives the core a frame of no length; ours gives it none.
+/// The C module passes an empty frame to the core; ours passes none.
 fn empty_message(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)p");
     app.send_media(&[]);
@@ -105,7 +106,7 @@ fn empty_message(t: &Context) {
     status(&app, "queue_length");
 }
 
-/// A message is a frame, in how many pieces it may come.
+/// A message is a frame, whatever the number of its fragments.
 fn fragments(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)p");
     let media = noise(500);
@@ -115,7 +116,7 @@ fn fragments(t: &Context) {
 
 // ---- unbuffered
 
-/// Not cut, and not held back.
+/// Media is neither cut nor delayed.
 fn as_it_comes(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)u");
     let sizes = [160, 80, 240, 1, 1000].iter().cycle().take(50);
@@ -126,16 +127,16 @@ fn as_it_comes(t: &Context) {
     for message in &messages {
         assert_eq!(app.expect_media(), *message);
     }
-    // 50 frames would take a second otherwise.
+    // With pacing, 50 frames would take a second.
     let took = media_times(&app)[49] - media_times(&app)[0];
     assert!(took < Duration::from_millis(600), "it took {took:?}");
 }
 
-/// Framed and timed, and told when it is over.
+/// Bulk media is cut and paced, and its end is reported.
 fn bulk(t: &Context) {
     const FRAMES: usize = 100;
     let (_call, app) = t.incoming_echo("c(ulaw)u");
-    // Long enough that a moment in which the machine runs nobody counts for little.
+    // Long enough that a moment without processor time has little effect.
     let media = noise(160 * FRAMES + 40);
     app.command("START_MEDIA_BUFFERING");
     assert_eq!(status(&app, "bulk_media"), "true");
@@ -151,7 +152,7 @@ fn bulk(t: &Context) {
     assert!((15.0..27.0).contains(&measured), "{measured:.1} ms a frame");
 }
 
-/// Order holds between the two ways.
+/// Order is kept between the two kinds of media.
 fn between_bulks(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)u");
     let media = noise(160 * 12);
@@ -175,7 +176,7 @@ fn between_bulks(t: &Context) {
     assert_eq!(app.collect_media(media.len()), media);
 }
 
-/// As in the normal mode.
+/// Commands work as in the normal mode.
 fn commands(t: &Context) {
     let (_call, app) = t.incoming_echo("c(ulaw)u");
     let media = noise(480);
@@ -208,7 +209,7 @@ fn direction(t: &Context) {
     assert_eq!(app.expect_media(), media);
 }
 
-/// A codec that cannot be cut is not paced either for an app that paces itself.
+/// Media of a codec that cannot be cut is not paced either for an app that paces itself.
 fn unbuffered_opus(t: &Context) {
     let [(_a, talker), (_b, listener)] = t.bridged("c(opus)u", "c(opus)");
     let packet = opus(31, 0, 1);

@@ -1,4 +1,4 @@
-//! INCOMING: who gets the call back, and when nobody does any more.
+//! INCOMING: which application gets the call back, and when none does any more.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("reconnect/claims/second_loss", WHY, second_loss).private_with(waiting("1500"));
 }
 
-/// While there is a connection everybody else gets 409. When it is lost, one of those that come at once gets 101.
+/// During a connection other applications get 409. After a loss, exactly one of several simultaneous requests gets 101.
 fn one_of_many(t: &Context) {
     t.allow_log("Websocket already connected");
     let (line, app) = Line::up(t, Role::Incoming, false, "c(ulaw)f(json)");
@@ -32,7 +32,7 @@ fn one_of_many(t: &Context) {
     hang_up(&line, &app);
 }
 
-/// A request that is no upgrade uses nothing up, nor does one whose sender goes away at once.
+/// A request that is not an upgrade does not use up the id, nor does one whose sender disconnects at once.
 fn cut_short(t: &Context) {
     t.allow_log("refused the application's upgrade");
     t.allow_log("ended during the handshake");
@@ -51,7 +51,7 @@ fn cut_short(t: &Context) {
     hang_up(&line, &app);
 }
 
-/// The time is over: cause 38, as without a second chance, and the id is unknown from then on.
+/// The time has expired: cause 38, as without `incoming_reconnect`, and the id is unknown from then on.
 fn too_late(t: &Context) {
     t.allow_log("no other WebSocket connection has come in time (incoming_reconnect)");
     t.allow_log("WebSocket instance not found");
@@ -76,7 +76,7 @@ fn too_late(t: &Context) {
     assert!(t.asterisk.cli("websocket show stats").contains("calls_ended"));
 }
 
-/// Each loss has the whole time: the first one's does not end the second wait.
+/// Each loss has the whole time: the time of the first one does not end the second wait.
 fn second_loss(t: &Context) {
     t.allow_log("no other WebSocket connection has come in time (incoming_reconnect)");
     let (line, app) = Line::up(t, Role::Incoming, false, "c(ulaw)f(json)");

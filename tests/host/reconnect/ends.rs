@@ -1,4 +1,4 @@
-//! What ends a call that could have waited, and what ends one that waits.
+//! What ends a call that could have waited, and what ends a call that waits.
 
 use std::io::Read as _;
 use std::thread;
@@ -56,7 +56,7 @@ const fn ending(cause: i64, tech_cause: i64) -> Ending {
     Ending { cause, tech_cause }
 }
 
-/// What is no loss: the call ends as it does without a second chance.
+/// Ends that are not losses: the call ends as it does without `reconnect`.
 const ENDS: [(&str, Act, Ending); 6] = [
     ("hangup_command", |app| app.command("HANGUP"), ending(16, 1000)),
     ("close_1000", |app| app.close(1000), ending(16, 1000)),
@@ -81,7 +81,7 @@ fn ends(t: &Context, role: Role, act: Act, expected: &Ending) {
 
 type HangUp = fn(&Line<'_>);
 
-/// Who hangs a call up that waits.
+/// Ways to hang up a call that waits.
 const HANGUPS: [(&str, HangUp, &str); 3] = [
     ("ari", |line| line.call.hangup(), "core"),
     (
@@ -96,7 +96,7 @@ const HANGUPS: [(&str, HangUp, &str); 3] = [
     ),
 ];
 
-/// At once, in the middle of an attempt or between two; and nobody is called any more.
+/// The call ends at once, during an attempt or between two, and no further connection is made.
 fn hangup(t: &Context, role: Role, status: u16, hang_up: HangUp, ended_by: &str) {
     let ami = t.ami("calls");
     let (line, app) = Line::up(t, role, false, "c(ulaw)");
@@ -134,7 +134,7 @@ fn hangup(t: &Context, role: Role, status: u16, hang_up: HangUp, ended_by: &str)
     }
 }
 
-/// The server's word that it does not want the call back counts.
+/// An answer with which the server refuses the call ends it.
 fn refused(t: &Context, status: u16) {
     t.allow_log("the lost WebSocket connection does not come back");
     let (line, app) = Line::up(t, Role::Outgoing, false, "c(ulaw)");
@@ -146,7 +146,8 @@ fn refused(t: &Context, status: u16) {
     assert_eq!(server.app.requests(), 2);
 }
 
-/// The first attempt comes at once, each next one after `reconnect_interval` to twice that, until the time is over.
+/// The first attempt is made at once, each further one after `reconnect_interval` to twice that, until the time has
+/// expired.
 fn too_late(t: &Context, status: u16) {
     t.allow_log("no other WebSocket connection has come in time (reconnect)");
     let (line, app) = Line::with(t, Some(Server::new(t, false, "2000")), false, "c(ulaw)");
@@ -158,21 +159,21 @@ fn too_late(t: &Context, status: u16) {
     assert_eq!(line.call.ending(), ending(38, 1012));
     let lasted = before.elapsed();
     assert!(lasted >= Duration::from_secs(2), "{lasted:?}");
-    // A server that takes the connection and says nothing does not make it longer: that alone would take 10 s.
+    // A server that accepts the connection and does not answer does not extend the time: alone that would take 10 s.
     assert!(lasted < Duration::from_secs(9), "{lasted:?}");
     let times: Vec<Instant> =
         (1..server.app.requests()).map(|number| server.app.request(number).at).collect();
     for pair in times.windows(2) {
         assert!(pair[1] - pair[0] >= Duration::from_millis(190), "{:?}", pair[1] - pair[0]);
     }
-    // 2 s have room for at most 10 pauses.
+    // There are at most 10 pauses in 2 s.
     assert!((1..=11).contains(&times.len()), "{}", times.len());
     if status == 0 {
         assert_eq!(times.len(), 1);
     }
 }
 
-/// Each round tries the client, then its fallback, and says what the call said at first.
+/// Each round tries the client, then its fallback, with the same request as at first.
 fn fallback(t: &Context) {
     let (server, other) = (Server::new(t, false, WINDOW), t.server(&[]));
     let more = [("header", "X-Call: ${UNIQUEID}"), ("fallback", &*other.client)];
@@ -189,7 +190,7 @@ fn fallback(t: &Context) {
     hang_up(&line, &app);
 }
 
-/// The server's process is gone, and comes back on the same port.
+/// The server's process is gone, and starts again on the same port.
 fn nobody_listens(t: &Context) {
     let (mut line, app) = Line::up(t, Role::Outgoing, false, "c(ulaw)f(json)");
     let server = line.server.take().expect("outgoing");
@@ -208,7 +209,7 @@ fn nobody_listens(t: &Context) {
     hang_up(&line, &app);
 }
 
-/// A reload changes nothing for a call that waits, but where its server is; the module is not unloaded under it.
+/// A reload changes only the server's address for a call that waits; the module cannot be unloaded meanwhile.
 fn reload(t: &Context, role: Role) {
     t.allow_log("Soft unload failed");
     let (line, app) = Line::up(t, role, false, "c(ulaw)f(json)");

@@ -1,4 +1,4 @@
-//! What the caller and the application hear and are told when a connection is lost in mid-sentence.
+//! What the caller hears and the application is told when a connection is lost during speech.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -33,10 +33,10 @@ pub fn tests(suite: &mut Suite) {
     ));
 }
 
-/// How the connection is lost.
+/// A way to lose the connection.
 struct Way {
     name: &'static str,
-    /// In the middle of a message.
+    /// The loss is in the middle of a message.
     cuts: bool,
     tls: bool,
     lose: fn(App),
@@ -57,7 +57,7 @@ static WAYS: [Way; 4] = [
     Way { name: "close_1001", cuts: false, tls: false, lose: |app| close(&app, 1001) },
 ];
 
-/// It is answered as ever.
+/// The close frame is answered as usual.
 fn close(app: &App, code: u16) {
     app.close(code);
     assert_eq!(app.expect_close(), code);
@@ -65,13 +65,13 @@ fn close(app: &App, code: u16) {
 
 const PTIME: Duration = Duration::from_millis(20);
 
-/// What the application says before it is lost: three seconds.
+/// The media that the application sends before the loss: three seconds.
 const SENTENCE: usize = 150;
 
-/// The number of a frame of the caller's.
+/// The number of a frame from the caller.
 pub(super) type Number = u8;
 
-/// The caller speaks these frames, each full of its number.
+/// The caller sends these frames, each filled with its number.
 pub(super) fn speak(phone: &Phone<'_>, frames: std::ops::RangeInclusive<Number>) {
     for number in frames {
         phone.send(0, false, number.into(), u32::from(number) * 160, &[number; 160]);
@@ -90,7 +90,7 @@ pub(super) fn event(text: &str) -> Came {
     Came::Event(text.to_owned())
 }
 
-/// What came of media and events, MEDIA_START aside, once the frame `last` is there.
+/// The media and events that came up to the frame `last`, without MEDIA_START.
 pub(super) fn came(app: &App, last: Number) -> Vec<Came> {
     app.wait_item(super::wait::PATIENCE, |item| (*item == Item::Media(vec![last; 160])).then_some(()))
         .unwrap_or_else(|| panic!("frame {last} has not come: {:?}", app.received()));
@@ -106,9 +106,9 @@ pub(super) fn came(app: &App, last: Number) -> Vec<Came> {
     items.collect()
 }
 
-/// An RTP phone is bridged to it. It hears what is queued to its end, nothing of the message that the loss cut, and then
-/// what the new connection says, no frame twice. The application hears the last two seconds of the phone, and is told what
-/// it would have been told meanwhile, in order.
+/// An RTP phone is bridged to the call. It hears the queued media to its end, nothing of the message that the loss cut
+/// off, and then the media of the new connection, no frame twice. The application hears the last two seconds of the
+/// phone, and gets the events of the meantime, in order.
 fn goes_on(t: &Context, role: Role, tls: bool, way: &Way) {
     let ami = t.ami("calls");
     let phone = Phone::new(t);
@@ -174,7 +174,7 @@ fn goes_on(t: &Context, role: Role, tls: bool, way: &Way) {
     );
 }
 
-/// The application's process is killed (SIGKILL) while it talks, and started again.
+/// The application's process is killed (SIGKILL) while it sends, and started again.
 fn killed(t: &Context, role: Role) {
     super::allow_loss(t);
     let (client, target, puppet) = match role {
@@ -224,7 +224,7 @@ fn plain_text(t: &Context) {
     hang_up(&line, &app);
 }
 
-/// The network is gone without a word: the pings find out. Until then nobody else gets the call.
+/// The network fails without an error, and pings detect it. Until then no other application gets the call.
 fn silent_network(t: &Context) {
     let phone = Phone::new(t);
     let (line, app) = Line::up(t, Role::Incoming, false, "c(ulaw)f(json)");

@@ -1,4 +1,4 @@
-//! More losses than one, and what ends a call or Asterisk while there is no connection.
+//! Several losses, and what ends a call or Asterisk while there is no connection.
 
 use std::net::Shutdown;
 
@@ -19,7 +19,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("reconnect/losses/in_handshake", WHY, in_handshake).shares("reconnect", instance);
 }
 
-/// The connection that has just come is lost, three times over. The queue is played as if nothing had been.
+/// The new connection is lost, three times in a row. The queue is played without interruption.
 fn again(t: &Context, role: Role) {
     let phone = Phone::new(t);
     let (line, mut app) = Line::up(t, role, false, "c(ulaw)f(json)");
@@ -57,7 +57,7 @@ fn numbers(app: &App) -> Vec<Number> {
     app.received().into_iter().filter_map(|received| number(received.item)).collect()
 }
 
-/// The connection is lost while it gets what has waited: nothing of that comes twice, and nothing out of order.
+/// The connection is lost while it gets the waiting frames: none of them comes twice, and none out of order.
 fn replayed(t: &Context, role: Role) {
     let phone = Phone::new(t);
     let (line, first) = Line::up(t, role, false, "c(ulaw)f(json)");
@@ -69,7 +69,7 @@ fn replayed(t: &Context, role: Role) {
     speak(&phone, 11..=105);
     line.wait_figure("frames_out", &(before + 95).to_string());
     let second = line.connect();
-    // It may have read anything from nothing to all by then.
+    // It may have read any part of them by then.
     second.stop_reading();
     let got = numbers(&second);
     line.lose(second);
@@ -83,7 +83,7 @@ fn replayed(t: &Context, role: Role) {
     hang_up(&line, &third);
 }
 
-/// The server takes the request of the next connection and goes away without an answer.
+/// The server accepts the next connection and ends it without an answer.
 fn in_handshake(t: &Context) {
     let (line, app) = Line::up(t, Role::Outgoing, false, "c(ulaw)f(json)");
     let server = line.server.as_ref().expect("outgoing");
@@ -93,7 +93,7 @@ fn in_handshake(t: &Context) {
         server.app.silent(number).shutdown(Shutdown::Both);
     }
     assert_eq!(line.figure("reconnects"), "0");
-    // One more of them may be under way.
+    // One more attempt may be in progress.
     server.answer(101);
     let others = server.app.requests();
     if others > 4 {
@@ -104,7 +104,8 @@ fn in_handshake(t: &Context) {
     hang_up(&line, &app);
 }
 
-/// A party has dialled the call. It hangs up while there is no connection: the call ends at once, and nobody connects again.
+/// A party who has dialled the call hangs up while there is no connection: the call ends at once, and no further
+/// connection is made.
 fn caller_hangs_up(t: &Context, role: Role) {
     allow_loss(t);
     t.allow_log("WebSocket instance not found");
@@ -139,7 +140,7 @@ fn caller_hangs_up(t: &Context, role: Role) {
     t.asterisk.unload_driver();
 }
 
-/// Asterisk is stopped while a call waits for its connection, and another has just got one.
+/// Asterisk is stopped while one call waits for its connection, and another has just got one.
 fn stop(t: &Context, role: Role) {
     let (waiting, app) = Line::up(t, role, false, "c(ulaw)f(json)");
     waiting.lose(app);

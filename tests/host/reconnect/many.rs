@@ -1,4 +1,4 @@
-//! Many losses of one call, and of many calls at once: nothing remains, and nobody else notices.
+//! Many losses of one call, and of many calls at once: nothing remains, and other calls are not affected.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("reconnect/many", WHY, many).private_with(instance());
 }
 
-/// AMI keeps events for some seconds, which would be most of what is measured.
+/// AMI keeps events for some seconds, which would be most of the measured memory.
 fn without_events() -> InstanceConfig {
     let global = format!("[global]\nincoming_reconnect = {WINDOW}\nmanager_events = none\n");
     instance().our_file("chan_websocket.conf", &global)
@@ -31,11 +31,11 @@ fn settled(t: &Context) -> Resources {
     t.asterisk.settled()
 }
 
-/// What the resident memory varies by: each request to the HTTP server has a thread of its own, whose heap is whichever is
-/// free. (A connection that remained would be a descriptor, too.)
+/// The variation in resident memory: each request to the HTTP server has a separate thread, whose heap is whichever is
+/// free. (A connection that remained would also keep a descriptor.)
 const MEMORY_NOISE_KIB: usize = 4 * 1024;
 
-/// What is resident once the allocator has given back what is free.
+/// Resident memory after the allocator has returned free memory.
 fn memory_kib(t: &Context) -> usize {
     t.asterisk.cli("malloc trim");
     let status = std::fs::read_to_string(format!("/proc/{}/status", t.asterisk.pid())).expect("status");
@@ -43,14 +43,14 @@ fn memory_kib(t: &Context) -> usize {
     line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
 }
 
-/// One call is lost and comes back, over and over, with media each time.
+/// One call loses its connection and gets another one repeatedly, with media each time.
 fn repeatedly(t: &Context, role: Role, cycles: u32) {
     let before = settled(t);
     let server = (role == Role::Outgoing).then(|| Server::new(t, false, WINDOW));
     let (line, mut app) = Line::with(t, server, false, "c(ulaw)f(json)");
     let connect = || {
         if role == Role::Incoming {
-            // Not before the loss is known, or it is refused.
+            // A request before the loss is known would be refused.
             line.wait_figure("state", "lost");
         }
         line.connect()
@@ -83,14 +83,14 @@ fn repeatedly(t: &Context, role: Role, cycles: u32) {
     t.asterisk.expect_no_more_than(&before);
 }
 
-/// How many calls there are: HOST_LOST_CALLS.
+/// The number of calls: HOST_LOST_CALLS.
 fn number_of_calls() -> usize {
     std::env::var("HOST_LOST_CALLS").map_or(200, |number| number.parse().expect("HOST_LOST_CALLS: a number"))
 }
 
-/// A server with two hundred calls dies and comes back: each call goes on, and other calls' media has no gap.
+/// A server with two hundred calls ends and starts again: each call continues, and the media of other calls has no gap.
 fn many(t: &Context) {
-    // The core's own notice that ARI has many events to take at once.
+    // The core logs this when ARI has many events to process at once.
     t.allow_log("queue reached 500 scheduled tasks");
     let (before, calls_at_once) = (settled(t), number_of_calls());
     let server = Server::new(t, false, WINDOW);
@@ -104,7 +104,7 @@ fn many(t: &Context) {
         apps.into_iter().for_each(App::reset);
         let lost = || t.asterisk.cli("websocket show channels").matches(" lost ").count();
         wait::until("all are lost", || lost() == calls_at_once);
-        // Every one has been refused by now, or is about to be.
+        // Every attempt has been refused by now, or will be soon.
         wait::until("all have tried", || server.app.requests() >= 2 * calls_at_once);
         server.answer(101);
         let back = Instant::now();
@@ -113,7 +113,7 @@ fn many(t: &Context) {
             expect_reconnected(app);
         }
         println!("{calls_at_once} calls are back after {} ms", back.elapsed().as_millis());
-        // Spread over one to two intervals of 200 ms, whatever else the machine did.
+        // The attempts are spread over one to two intervals of 200 ms, whatever the load of the machine.
         let first = server.app.request(2 * calls_at_once).at;
         let last = server.app.request(server.app.requests() - 1).at;
         assert!(last - first >= Duration::from_millis(50), "{:?}", last - first);

@@ -1,4 +1,4 @@
-//! A call outlives its connection: `reconnect` of a client's section, and `incoming_reconnect`.
+//! A call survives its connection: `reconnect` of a client's section, and `incoming_reconnect`.
 
 mod claims;
 mod ends;
@@ -36,21 +36,21 @@ pub fn tests(suite: &mut Suite) {
     state::tests(suite);
 }
 
-/// Long enough for whatever a test does while the connection is gone, and longer than a test waits for anything.
+/// Longer than anything that a test does without a connection, and longer than a test waits for anything.
 const WINDOW: &str = "120000";
 
-/// With a phone, AMI, and calls to INCOMING channels that wait for [`WINDOW`].
+/// An instance with a phone and AMI, whose INCOMING channels wait for [`WINDOW`].
 fn instance() -> InstanceConfig {
     waiting(WINDOW)
 }
 
-/// The same with another time.
+/// Like [`instance`], with another time.
 fn waiting(window: &str) -> InstanceConfig {
     let global = format!("[global]\nincoming_reconnect = {window}\n");
     rtp::instance().ami().our_file("chan_websocket.conf", &global)
 }
 
-/// Who connects.
+/// Which side connects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Incoming,
@@ -68,7 +68,7 @@ impl Role {
     }
 }
 
-/// A call, and the way to its application.
+/// A call, and the means to connect its application.
 struct Line<'t> {
     t: &'t Context,
     call: Call<'t>,
@@ -79,17 +79,17 @@ struct Line<'t> {
 /// An application's server that can be told to refuse.
 struct Server {
     app: AppServer,
-    /// The status that it answers with; 101: it accepts.
+    /// The status of its answers; 101: it accepts.
     status: Arc<AtomicU16>,
 }
 
 impl Server {
-    /// With a websocket_client whose calls wait for so many ms.
+    /// Adds a websocket_client whose calls wait for this many ms.
     fn new(t: &Context, tls: bool, window: &str) -> Self {
         Self::listen(t, tls, window, |_| None)
     }
 
-    /// One that answers some requests as it likes, whatever it is told.
+    /// A server with its own reply to some requests, whatever the status.
     fn with_reply(t: &Context, own: impl Fn(&Head) -> Option<Reply> + Send + 'static) -> Self {
         Self::listen(t, false, WINDOW, own)
     }
@@ -123,7 +123,7 @@ impl Server {
     }
 }
 
-/// Between two attempts, at least; at most twice that.
+/// The least time between two attempts; the most is twice that.
 const INTERVAL: (&str, &str) = ("reconnect_interval", "200");
 
 impl<'t> Line<'t> {
@@ -160,7 +160,7 @@ impl<'t> Line<'t> {
         }
     }
 
-    /// From now on nobody is there, until [`Self::connect`].
+    /// From now on there is no application, until [`Self::connect`].
     fn go_away(&self) {
         if let Some(server) = &self.server {
             server.answer(503);
@@ -176,7 +176,7 @@ impl<'t> Line<'t> {
         wait::until(&format!("{name} is {value}"), || self.figure(name) == value);
     }
 
-    /// Has the connection lost and waits until the module knows.
+    /// Ends the connection, and waits until the module has noticed.
     #[track_caller]
     fn lose(&self, app: App) {
         self.go_away();
@@ -185,12 +185,12 @@ impl<'t> Line<'t> {
     }
 }
 
-/// The warning that says so is expected.
+/// The warning about the loss is expected.
 fn allow_loss(t: &Context) {
     t.allow_log("the WebSocket connection is gone");
 }
 
-/// MEDIA_START of a connection that follows another.
+/// Takes MEDIA_START of a connection that follows another.
 #[track_caller]
 fn expect_reconnected(app: &App) -> Duration {
     let start = app.expect_media_start();
@@ -200,7 +200,7 @@ fn expect_reconnected(app: &App) -> Duration {
     Duration::from_millis(start.get("lost_ms").parse().expect("a whole number"))
 }
 
-/// The call ends by the application's command, in good order.
+/// The application's command ends the call in an orderly way.
 #[track_caller]
 fn hang_up(line: &Line<'_>, app: &App) {
     app.command("HANGUP");

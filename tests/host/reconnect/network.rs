@@ -25,11 +25,11 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// What finds out that the network is gone.
+/// How the loss of the network is detected.
 struct Way {
     name: &'static str,
     options: &'static [(&'static str, &'static str)],
-    /// How many frames, each full of zeros, the caller says besides: more than the kernel takes.
+    /// The number of additional frames of zeros from the caller: more than the kernel accepts.
     zeros: u16,
 }
 
@@ -52,10 +52,10 @@ static WAYS: [Way; 3] = [
     Way { name: "write_timeout", options: &[("write_timeout", "1000")], zeros: 600 },
 ];
 
-/// The caller's first frame after the loss is known.
+/// The number of the caller's first frame after the loss is known.
 const FIRST_AFTER: Number = 201;
 
-/// The caller says nothing that counts.
+/// The caller sends frames of zeros, which do not count.
 fn speak_zeros(phone: &Phone<'_>, count: u16) {
     for number in 1000..1000 + count {
         phone.send(0, false, number, u32::from(number) * 160, &[0; 160]);
@@ -69,11 +69,11 @@ fn everywhere(way: &Way) -> InstanceConfig {
     instance().http_everywhere().our_file("chan_websocket.conf", &global)
 }
 
-/// The application's place, and how it gets a call's connection.
+/// The location of the application, and how it gets the connection of a call.
 struct Place<'t> {
     t: &'t Context,
     elsewhere: &'t Elsewhere,
-    /// Where Asterisk connects to.
+    /// The address that Asterisk connects to.
     listener: Option<(TcpListener, String)>,
 }
 
@@ -109,7 +109,7 @@ impl<'t> Place<'t> {
             return self.t.app(self.t.upgrade(id).send(stream).expect("an answer"));
         };
         loop {
-            // An attempt that was given up may have come through all the same.
+            // An abandoned attempt may have arrived.
             let stream = Stream::accepted(listener.accept().expect("Asterisk").0).expect("stream");
             if let Ok(request) = Request::read(stream) {
                 return self.t.accept(request);
@@ -127,8 +127,8 @@ fn media(app: &App) -> Vec<Number> {
     app.received().into_iter().filter_map(|received| number(received.item)).collect()
 }
 
-/// An RTP phone is bridged to the call. It hears what is queued to its end, and then the new connection. The caller's frames
-/// come in order, none of them twice, and all that was said after the loss was known.
+/// An RTP phone is bridged to the call. It hears the queued media to its end, and then the media of the new connection.
+/// The caller's frames come in order, none of them twice, with all frames from after the loss was known.
 fn gone(t: &Context, role: Role, way: &Way) {
     let elsewhere = match Elsewhere::new() {
         Ok(elsewhere) => elsewhere,
@@ -156,7 +156,7 @@ fn gone(t: &Context, role: Role, way: &Way) {
     speak(&phone, 6..=20);
     speak_zeros(&phone, way.zeros);
     line.wait_figure("state", "lost");
-    // An event that the kernel had taken by then is not sent again.
+    // An event that the kernel had accepted by then is not sent again.
     let told = events() - before;
     speak(&phone, FIRST_AFTER..=220);
     phone.collect_media(&sentence[10 * 160..]);
@@ -169,7 +169,7 @@ fn gone(t: &Context, role: Role, way: &Way) {
     assert_eq!(line.figure("lost_ms"), lost_for.as_millis().to_string());
     speak(&phone, 226..=230);
     let came = came(&new, 230);
-    // What the kernel had for the lost connection is not sent again.
+    // Frames that the kernel had accepted for the lost connection are not sent again.
     assert_eq!(media(&new), (FIRST_AFTER..=230).collect::<Vec<_>>());
     let at = |wanted: Came| came.iter().position(|one| *one == wanted);
     if told == 0 {

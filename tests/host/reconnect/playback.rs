@@ -1,4 +1,4 @@
-//! Subscriptions, positions, ends, fades and full queues across a loss, told in the order in which it happened.
+//! Subscriptions, positions, ends, fades and full queues across a loss, reported in the order in which things happened.
 
 use super::super::harness::event::Event;
 use super::super::harness::{App, Context, Item, Suite, wait};
@@ -43,7 +43,7 @@ fn bridged(t: &Context, role: Role) -> (Phone<'_>, Line<'_>, App) {
     (phone, line, app)
 }
 
-/// What an application was told up to this event, by name and one key each, MEDIA_START aside.
+/// What an application was told up to this event, by name and one key each, without MEDIA_START.
 fn told(app: &App, last: &str, id: &str) -> Vec<(String, String)> {
     let is_last = |event: &Event| event.name == last && event.get("correlation_id") == id;
     let seen = |item: &Item| matches!(item, Item::Event(event) if is_last(event)).then_some(());
@@ -59,19 +59,19 @@ fn told(app: &App, last: &str, id: &str) -> Vec<(String, String)> {
     events.collect()
 }
 
-/// The ids of marks among them.
+/// The ids of the marks in it.
 fn marks(told: &[(String, String)]) -> Vec<String> {
     let marks = told.iter().filter(|(name, _)| name == "MEDIA_MARK_PROCESSED");
     marks.map(|(_, id)| id.clone()).collect()
 }
 
-/// The positions among them.
+/// The positions in it.
 fn positions(told: &[(String, String)]) -> Vec<u64> {
     let of = told.iter().filter(|(name, _)| name == "MEDIA_POSITION");
     of.map(|(_, played)| played.parse().expect("milliseconds")).collect()
 }
 
-/// It stays, and the positions of the time without a connection come in their places among the marks.
+/// The subscription is kept, and the positions of the time without a connection come in their places among the marks.
 fn subscription(t: &Context, role: Role) {
     let (phone, line, app) = bridged(t, role);
     subscribe(&app, r#""MEDIA_POSITION""#, r#","position_interval":200"#);
@@ -89,7 +89,7 @@ fn subscription(t: &Context, role: Role) {
     let app = line.connect();
     expect_reconnected(&app);
     let waited = told(&app, "MEDIA_BUFFERING_COMPLETED", "all");
-    // Each mark stands behind what was played before it.
+    // Each mark comes after the position of the media before it.
     let places = [
         ("MEDIA_POSITION", "3800"),
         ("MEDIA_MARK_PROCESSED", "4"),
@@ -103,7 +103,7 @@ fn subscription(t: &Context, role: Role) {
     let before = positions(&waited);
     assert!(before.is_sorted() && (3800..=5000).step_by(200).all(|at| before.contains(&at)), "{before:?}");
 
-    // It goes on with the new connection, from the same count.
+    // Positions continue on the new connection, from the same count.
     app.send_media(&noise(160 * 20));
     app.command("MARK_MEDIA more");
     let all = positions(&told(&app, "MEDIA_MARK_PROCESSED", "more"));
@@ -111,7 +111,7 @@ fn subscription(t: &Context, role: Role) {
     hang_up(&line, &app);
 }
 
-/// It counts the whole call, and comes once, before our close frame, where there is a connection to say it on.
+/// MEDIA_STOP counts the whole call, and comes once, before our close frame, if there is a connection.
 fn media_stop(t: &Context, role: Role) {
     let (phone, line, app) = bridged(t, role);
     subscribe(&app, r#""MEDIA_STOP""#, "");
@@ -147,7 +147,7 @@ fn media_stop(t: &Context, role: Role) {
     assert_eq!(line.call.ending().cause, 16);
 }
 
-/// Nobody is there to hear it: not when the connection is lost, and not when a call without one is hung up.
+/// There is no MEDIA_STOP when the connection is lost, or when a call without one is hung up.
 fn no_media_stop(t: &Context, role: Role) {
     let (line, app) = Line::up(t, role, false, "c(ulaw)f(json)");
     subscribe(&app, r#""MEDIA_STOP""#, "");
@@ -161,8 +161,8 @@ fn no_media_stop(t: &Context, role: Role) {
     line.call.ending();
 }
 
-/// What a flush has kept stands still in a pause, across a loss, and is faded to its end on the new connection, which is told
-/// of the marks in it. Each mark comes back once.
+/// The media that a flush has kept is paused, survives a loss, and is faded to its end on the new connection, which
+/// gets the marks in it. Each mark is answered once.
 fn fade(t: &Context, role: Role) {
     const FRAMES: usize = 400;
     let (phone, line, app) = bridged(t, role);
@@ -204,7 +204,7 @@ fn fade(t: &Context, role: Role) {
             faded.push(packet.payload);
         }
     }
-    // In ulaw a greater byte of this sign is less loud.
+    // In ulaw, a greater byte of this sign is quieter.
     assert!(faded.len() >= 24 && faded.windows(2).all(|pair| pair[0][159] <= pair[1][159]), "{faded:?}");
     wait::until("all is played", || line.figure("played_ms") == (kept * 20).to_string());
     app.command("MARK_MEDIA end");
@@ -218,7 +218,7 @@ fn fade(t: &Context, role: Role) {
     hang_up(&line, &app);
 }
 
-/// Media that was queued before the loss and has not been played is flushed by the new connection, with its marks.
+/// The new connection flushes media that was queued before the loss and has not been played, with its marks.
 fn flush(t: &Context, role: Role) {
     let (phone, line, app) = bridged(t, role);
     let media = noise(160 * 1000);
@@ -238,7 +238,7 @@ fn flush(t: &Context, role: Role) {
     hang_up(&line, &app);
 }
 
-/// The caller's media, digits and marks of the time without a connection come as they alternated.
+/// The caller's media, digits and marks of the time without a connection come in their original order.
 fn order(t: &Context, role: Role) {
     let (phone, line, app) = bridged(t, role);
     speak(&phone, 1..=5);
@@ -273,15 +273,15 @@ fn order(t: &Context, role: Role) {
     hang_up(&line, &app);
 }
 
-/// A queue is so full that the socket is not read. The loss is found out all the same, and what was sent before it is played. The
-/// new connection begins with a full queue, and all of its media is played as well.
+/// A queue is so full that the socket is not read. The loss is still detected, and the media that was sent before it is
+/// played. The new connection begins with a full queue, and all of its media is played as well.
 fn wait_for_room(t: &Context, role: Role) {
     const SENT: usize = 500;
     let (phone, line, app) = bridged(t, role);
     let media = noise(160 * (SENT + 200));
     let (first, second) = media.split_at(160 * SENT);
     app.command("START_MEDIA_BUFFERING");
-    // 80,000 bytes for a queue of 65,536; each message is taken whole.
+    // 80,000 bytes for a queue of 65,536; each message is accepted whole.
     for message in first.chunks(160 * 50) {
         app.send_media(message);
     }

@@ -1,4 +1,4 @@
-//! A proxy between Asterisk and the application is killed and started again: each call goes on.
+//! A proxy between Asterisk and the application is killed and started again: each call continues.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -11,7 +11,7 @@ use super::super::media::noise;
 use super::super::protocol::rtp::Phone;
 use super::{INTERVAL, Role, Server, WHY, WINDOW, expect_reconnected, instance};
 
-/// Starts one in front of a server. Its port for TLS.
+/// Starts a proxy in front of a server. Returns its port for TLS.
 type Start = fn(SocketAddr) -> (Daemon, u16);
 
 pub fn tests(suite: &mut Suite) {
@@ -40,10 +40,10 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// Besides the one that a phone is bridged to.
+/// The calls besides the one that a phone is bridged to.
 const OTHERS: usize = 9;
 
-/// What goes through the proxy.
+/// Calls that go through the proxy.
 struct Proxied<'t> {
     t: &'t Context,
     server: Option<Server>,
@@ -70,7 +70,7 @@ impl<'t> Proxied<'t> {
         Self { t, server, daemon, port, dial: format!("WebSocket/{client}/c(ulaw)f(json)") }
     }
 
-    /// The connections of all of these calls, in no order.
+    /// The connections of all of these calls, in any order.
     fn connect<'c>(&self, calls: impl Iterator<Item = &'c Call<'t>>) -> Vec<App>
     where
         't: 'c,
@@ -87,7 +87,7 @@ impl<'t> Proxied<'t> {
     }
 }
 
-/// The one that has this call, by its MEDIA_START.
+/// The index of the application with this call, by its MEDIA_START.
 fn of(apps: &[App], call: &Call<'_>) -> usize {
     let is_its = |app: &App| {
         let first = app.received().into_iter().find_map(|received| match received.item {
@@ -99,7 +99,7 @@ fn of(apps: &[App], call: &Call<'_>) -> usize {
     apps.iter().position(is_its).expect("the call's application")
 }
 
-/// The phone hears what is queued to its end, and then what is said by way of the new proxy.
+/// The phone hears the queued media to its end, and then the media that comes through the new proxy.
 fn restarts(t: &Context, role: Role, start: Start) {
     super::allow_loss(t);
     let mut proxied = Proxied::begin(t, role, start);

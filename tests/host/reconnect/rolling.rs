@@ -1,4 +1,5 @@
-//! What docs/scaling.md promises: applications behind nginx or HAProxy are replaced one after the other, and no call ends.
+//! The statement of docs/scaling.md: applications behind nginx or HAProxy are replaced one after the other, and no call
+//! ends.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ pub fn tests(suite: &mut Suite) {
 
 const CALLS: usize = 50;
 
-/// nginx with TLS before the two, which passes on what one of them refuses. Its URI.
+/// nginx with TLS in front of both servers; it passes requests that one refuses to the other. Returns its URI.
 fn balancer(one: &AppServer, other: &AppServer) -> (Daemon, String) {
     let (one, other, folder) = (one.address, other.address, pki::FILES.path(""));
     let (daemon, ports) = daemon::nginx(1, |ports| {
@@ -31,7 +32,7 @@ fn balancer(one: &AppServer, other: &AppServer) -> (Daemon, String) {
     (daemon, format!("wss://127.0.0.1:{}/media", ports[0]))
 }
 
-/// Fifty calls by way of a balancer to two servers.
+/// Fifty calls to two servers through a balancer.
 struct Calls<'t> {
     t: &'t Context,
     dial: String,
@@ -39,7 +40,7 @@ struct Calls<'t> {
 }
 
 impl<'t> Calls<'t> {
-    /// The calls, and the applications that have them: of the one server, and of the other.
+    /// Makes the calls. Returns them and their applications, by server.
     fn begin(t: &'t Context, uri: &str, one: &Server, other: &Server) -> (Self, Vec<App>, Vec<App>) {
         let (client, ca) = (t.unique("rolling"), pki::FILES.path("root.crt"));
         let options = [("uri", uri), ("protocols", "media"), ("ca_list_file", &ca), INTERVAL];
@@ -55,7 +56,7 @@ impl<'t> Calls<'t> {
         (Self { t, dial, calls }, old, kept)
     }
 
-    /// The calls of a server that closes them go on at the other one. What these have there.
+    /// The calls of a server that closes them continue on the other one. Returns their applications there.
     fn move_on(&self, old: Vec<App>, to: &Server) -> Vec<App> {
         for app in old {
             app.close(1012);
@@ -67,7 +68,7 @@ impl<'t> Calls<'t> {
         moved
     }
 
-    /// The server that has come last gets the next call, and those that there were talk.
+    /// The new server gets the next call, and the existing calls carry media.
     fn go_on(&self, new: &Server, apps: &[Vec<App>; 2]) {
         let call = self.t.call(&self.dial).originate();
         let app = new.app.accept();
@@ -81,12 +82,12 @@ impl<'t> Calls<'t> {
     }
 }
 
-/// Those that are connected to a server.
+/// Accepts this many connections.
 fn accept(server: &Server, count: usize) -> Vec<App> {
     (0..count).map(|_| server.app.accept()).collect()
 }
 
-/// Half of the calls are on a server that is drained, closes with 1012, and comes back.
+/// Half of the calls are on a server that is drained, closes with 1012, and returns.
 fn nginx(t: &Context) {
     super::allow_loss(t);
     let (one, other) = (Server::new(t, false, WINDOW), Server::new(t, false, WINDOW));
@@ -98,14 +99,14 @@ fn nginx(t: &Context) {
     calls.go_on(&one, &[kept, moved]);
 }
 
-/// A server that says at /health whether it is well.
+/// A server that reports its health at /health.
 fn healthy(t: &Context) -> Server {
     Server::with_reply(t, |head| (head.target == "/health").then(|| Reply::Raw(HEALTHY.into())))
 }
 
 const HEALTHY: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
-/// The operator drains one server of HAProxy's, it closes with 1012, and another process at another address takes its place.
+/// The operator drains one server in HAProxy, it closes with 1012, and another process at another address replaces it.
 fn haproxy_(t: &Context) {
     super::allow_loss(t);
     let (one, other) = (healthy(t), healthy(t));

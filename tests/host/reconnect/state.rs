@@ -1,4 +1,4 @@
-//! What stays as it was when another connection comes.
+//! What does not change with another connection.
 
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("reconnect/stays/flow_control", WHY, flow_control).shares("reconnect", instance);
 }
 
-/// A message that is not whole goes on nowhere; a rest of buffered media that fills no frame waits for the next.
+/// An incomplete message does not continue on the new connection; a remainder of buffered media that does not fill a
+/// frame does.
 fn buffering(t: &Context, role: Role) {
     let phone = Phone::new(t);
     let (line, app) = Line::up(t, role, false, "c(ulaw)f(json)");
@@ -80,7 +81,7 @@ fn direction(t: &Context, role: Role) {
     hang_up(&line, &app);
 }
 
-/// What an application wants to be told of the call it is told of the time without a connection, too, in its order.
+/// An application is also told the states from the time without a connection, in order.
 fn call_states(t: &Context, role: Role) {
     let phone = Phone::new(t);
     let (line, app) = Line::up(t, role, false, "c(ulaw)f(json)");
@@ -101,7 +102,7 @@ fn call_states(t: &Context, role: Role) {
     assert_eq!((bridged.get("state"), bridged.get("peer")), ("bridged".into(), phone.call.name.clone()));
     assert_eq!(app.expect_event("DTMF_BEGIN").get("digit"), "5");
     assert_eq!(app.expect_event("DTMF_END").get("digit"), "5");
-    // And of what comes after it.
+    // It is told later events, too.
     t.ari().post(&path, &[("dtmf", "6"), ("duration", "40"), ("between", "0")]).ok();
     assert_eq!(app.expect_event("DTMF_BEGIN").get("digit"), "6");
     assert_eq!(app.expect_event("DTMF_END").get("digit"), "6");
@@ -122,7 +123,7 @@ fn digits(t: &Context) {
     hang_up(&line, &app);
 }
 
-/// With `n` the application answers. One that does so on its second connection has the channel answered, once.
+/// With `n` the application answers. If it does so on its second connection, the channel is answered, once.
 fn answer(t: &Context) {
     super::allow_loss(t);
     let call = t.incoming("c(ulaw)n");
@@ -148,7 +149,7 @@ fn answer(t: &Context) {
     assert_eq!(changes.count(), 1);
 }
 
-/// MEDIA_XOFF came before the loss, and what makes room comes in it: MEDIA_XON waits.
+/// MEDIA_XOFF came before the loss, and there is room again during it: MEDIA_XON waits.
 fn flow_control(t: &Context) {
     let phone = Phone::new(t);
     let (line, app) = Line::up(t, Role::Incoming, false, "c(ulaw)f(json)");

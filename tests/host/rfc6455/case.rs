@@ -1,4 +1,4 @@
-//! What a case is: what the app sends, and what has to come of it.
+//! A case: what the app sends, and the expected result.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use super::super::harness::wire::opcode;
 /// A piece of what is sent.
 #[derive(Debug, Clone)]
 pub enum Part {
-    /// A frame, masked as the role asks.
+    /// A frame, masked as the role requires.
     Frame(Frame),
-    /// A frame that is masked where it must not be, or the other way round.
+    /// A frame that is masked or not, against the rule.
     WronglyMasked(Frame),
     /// The first bytes of a frame, as many as this.
     Beginning(Frame, usize),
-    /// A stranger's greeting, …
+    /// Any bytes, such as those of another protocol.
     Raw(Vec<u8>),
 }
 
@@ -29,28 +29,28 @@ impl From<Frame> for Part {
 pub enum Step {
     /// Sends all this in one write.
     Send(Vec<Part>),
-    /// Waits for so many answers in all (pongs and events) before it goes on.
+    /// Waits for this many answers in total (pongs and events) before it continues.
     Await(usize),
     /// Waits for Asterisk's close frame.
     AwaitClose,
-    /// Waits a while for Asterisk to do nothing.
+    /// Waits for a while, in which Asterisk must do nothing.
     Quiet,
     /// Ends the app's direction of TCP.
     Cut,
 }
 
-/// What an app hears, media apart.
+/// What an app receives, except media.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Answer {
     /// A pong with this payload.
     Pong(Vec<u8>),
     /// MEDIA_MARK_PROCESSED with this correlation id.
     Mark(String),
-    /// An ERROR event whose text holds this.
+    /// An ERROR event whose text contains this.
     Error(String),
     /// STATUS.
     Status,
-    /// Something that no case waits for.
+    /// Something that no case expects.
     Other(String),
 }
 
@@ -69,27 +69,27 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// How it ends.
+/// The result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    /// It does not: the call is up, commands are answered and media is carried.
+    /// The call is up, commands are answered and media is carried.
     GoesOn,
     /// Asterisk fails the connection with this code, and the call ends with cause 38.
     Fails(u16),
     /// Asterisk answers the app's close frame with this payload, and the call ends with cause 16 and this tech cause.
     Closes(Vec<u8>, i64),
-    /// Without a close frame from either: cause 38.
+    /// The connection ends without a close frame from either side: cause 38.
     Lost,
 }
 
-/// How the bytes are cut on their way.
+/// How the bytes are divided into writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// As the script says: each step in one write.
+    /// Each step in one write.
     Whole,
-    /// A write for each byte.
+    /// Each byte in one write.
     Octets,
-    /// A write for each frame.
+    /// Each frame in one write.
     Frames,
 }
 
@@ -98,26 +98,26 @@ pub enum Delivery {
 pub struct Case {
     /// Group and name, with a slash between.
     pub name: String,
-    /// What is sent.
+    /// The steps.
     pub script: Vec<Step>,
-    /// The answers that come, in this order.
+    /// The answers, in this order.
     pub answers: Vec<Answer>,
     /// The media that comes back, message by message.
     pub media: Vec<Vec<u8>>,
-    /// How it ends.
+    /// The result.
     pub end: End,
     /// The codec: one with many bytes a second for large messages.
     pub codec: &'static str,
-    /// Other ways of cutting that the case is also sent in.
+    /// Further ways in which the bytes are divided.
     pub deliveries: Vec<Delivery>,
-    /// The app leaves it to Asterisk to end TCP, also where that is for the app to do first, as the server.
+    /// The app waits for Asterisk to end TCP, even if the app, as the server, should end it first.
     pub waits_for_end: bool,
-    /// Why it is not shown to the C module, if it is not.
+    /// Why it does not run on the C module, if it does not.
     pub spares_oracle: Option<&'static str>,
 }
 
 impl Case {
-    /// A case that sends this in one write, after which everything goes on.
+    /// A case that sends this in one write, after which the call continues.
     pub fn new(name: impl Into<String>, parts: impl IntoIterator<Item = Part>) -> Self {
         Self {
             name: name.into(),
@@ -132,79 +132,79 @@ impl Case {
         }
     }
 
-    /// The same with frames, which is most of them.
+    /// Like [`Case::new`], with frames only, as in most cases.
     pub fn frames(name: impl Into<String>, frames: impl IntoIterator<Item = Frame>) -> Self {
         Self::new(name, frames.into_iter().map(Part::Frame))
     }
 
-    /// Waits for what has been said to come so far, and then sends this.
+    /// Waits for the expected answers so far, and then sends this.
     pub fn then(mut self, frames: impl IntoIterator<Item = Frame>) -> Self {
         self.script.push(Step::Await(self.answers.len()));
         self.script.push(Step::Send(frames.into_iter().map(Part::Frame).collect()));
         self
     }
 
-    /// Answered like this.
+    /// Expects these answers.
     pub fn answers(mut self, answers: impl IntoIterator<Item = Answer>) -> Self {
         self.answers.extend(answers);
         self
     }
 
-    /// Answered with a mark of this correlation id.
+    /// Expects a mark with this correlation id.
     pub fn mark(self, id: impl Into<String>) -> Self {
         self.answers([Answer::Mark(id.into())])
     }
 
-    /// Answered with a pong of this payload.
+    /// Expects a pong with this payload.
     pub fn pong(self, payload: impl AsRef<[u8]>) -> Self {
         self.answers([Answer::Pong(payload.as_ref().to_vec())])
     }
 
-    /// This media comes back as one message.
+    /// Expects this media as one message.
     pub fn echo(mut self, payload: impl Into<Vec<u8>>) -> Self {
         self.media.push(payload.into());
         self
     }
 
-    /// Ends with this code.
+    /// Expects the connection to fail with this code.
     pub fn fails(mut self, code: u16) -> Self {
         self.end = End::Fails(code);
         self
     }
 
-    /// Ends with this close code, which is Asterisk's answer too.
+    /// Expects an end with this close code, which Asterisk also returns.
     pub fn closes(mut self, code: u16) -> Self {
         self.end = End::Closes(code.to_be_bytes().to_vec(), code.into());
         self
     }
 
-    /// Ends with an answer of no payload.
+    /// Expects an empty close frame as the answer.
     pub fn closes_without_code(mut self) -> Self {
         self.end = End::Closes(Vec::new(), 1005);
         self
     }
 
-    /// Too large to be sent byte by byte, and in need of a codec with many bytes a second.
+    /// Too large to be sent byte by byte; uses a codec with many bytes a second.
     pub fn large(mut self) -> Self {
         self.codec = "slin192";
         self.deliveries.clear();
         self
     }
 
-    /// Sent in one way only: the other ways say nothing new.
+    /// Sent in one way only, because the other ways would show nothing new.
     pub fn once(mut self) -> Self {
         self.deliveries.clear();
         self
     }
 
-    /// Not shown to the C module, for this reason.
+    /// Does not run on the C module, for this reason.
     pub fn spares_oracle(mut self, why: &'static str) -> Self {
         self.spares_oracle = Some(why);
         self
     }
 }
 
-/// `MARK_MEDIA <id>` as bytes: a text message whose answer holds what was in it.
+/// `MARK_MEDIA <id>` as bytes: a text message whose answer contains the id.
 pub fn mark(id: impl AsRef<[u8]>) -> Vec<u8> {
     [b"MARK_MEDIA ", id.as_ref()].concat()
 }

@@ -5,7 +5,7 @@ mod as_server;
 
 use super::super::harness::Suite;
 
-/// In the clear, and by TLS if all are wanted.
+/// Without TLS; with TLS, too, if `all` is set.
 pub fn tests(suite: &mut Suite, all: bool) {
     for tls in [false, true].into_iter().filter(|tls| all || !tls) {
         as_server::tests(suite, tls);

@@ -1,4 +1,4 @@
-//! A connection to Asterisk at the level of bytes and frames, in either role, plain or by TLS.
+//! A connection to Asterisk at the level of bytes and frames, in either role, with or without TLS.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,26 +10,26 @@ use super::super::harness::secure::{Stream, Tls};
 
 static TLS: LazyLock<Tls> = LazyLock::new(Tls::new);
 
-/// How long a write may take: nobody who reads is that slow.
+/// How long a write may take: a peer that reads is not that slow.
 const WRITING: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// The connection.
 pub struct Link {
     stream: Stream,
-    /// What has been read and not yet taken.
+    /// Bytes that have been read and not yet taken.
     ahead: Vec<u8>,
 }
 
-/// What came.
+/// Something that was received.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Arrival {
     /// A frame.
     Frame(Frame),
     /// Asterisk ended its direction of TCP, in order.
     End,
-    /// It ended in disorder: a reset, or in the middle of a frame.
+    /// The connection ended out of order: a reset, or in the middle of a frame.
     Broken(String),
-    /// Nothing, in the time that was given.
+    /// Nothing within the given time.
     Nothing,
 }
 
@@ -40,7 +40,7 @@ impl Link {
         Self::new(if tls { Stream::tls_client(socket, &TLS.client)? } else { Stream::plain(socket)? })
     }
 
-    /// Takes the next connection that comes to a listener.
+    /// Accepts the next connection of a listener.
     pub fn accept(listener: &TcpListener, tls: bool, timeout: Duration) -> io::Result<Self> {
         let deadline = Instant::now() + timeout;
         listener.set_nonblocking(true)?;
@@ -68,12 +68,12 @@ impl Link {
         self.stream.flush()
     }
 
-    /// Begins with new keys for what is sent from now on, and asks the other side for the same.
+    /// Uses new keys for what is sent from now on, and asks the other side to do the same.
     pub fn refresh_keys(&mut self) -> io::Result<()> {
         self.stream.refresh_keys()
     }
 
-    /// Sends each byte by itself.
+    /// Sends each byte separately.
     pub fn trickle(&mut self, bytes: &[u8], pause: Duration) -> io::Result<()> {
         for byte in bytes {
             self.send(&[*byte])?;
@@ -82,7 +82,7 @@ impl Link {
         Ok(())
     }
 
-    /// Reads up to the empty line, and returns head and line.
+    /// Reads up to the empty line, and returns the head with that line.
     pub fn head(&mut self, timeout: Duration) -> io::Result<String> {
         let deadline = Instant::now() + timeout;
         loop {
@@ -97,7 +97,7 @@ impl Link {
         }
     }
 
-    /// The next frame, or what came instead of one before the deadline.
+    /// The next frame, or what came instead before the deadline.
     pub fn next(&mut self, deadline: Instant) -> Arrival {
         loop {
             if let Some(frame) = self.take_frame() {
@@ -124,7 +124,7 @@ impl Link {
         self.cut();
     }
 
-    /// Ends our direction of TCP and says nothing of it within TLS.
+    /// Ends our direction of TCP without a TLS close_notify.
     pub fn cut(&self) {
         let _ = self.stream.socket().shutdown(Shutdown::Write);
     }
@@ -137,7 +137,7 @@ impl Link {
         Some(frame)
     }
 
-    /// Reads what there is; false at the end.
+    /// Reads available bytes; false at the end.
     fn read_more(&mut self, deadline: Instant) -> io::Result<bool> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -151,7 +151,7 @@ impl Link {
     }
 }
 
-/// A listener of our own.
+/// A new listener.
 pub fn listen() -> TcpListener {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen")
 }

@@ -1,17 +1,17 @@
-//! RFC 6455 frame by frame, in the manner of the Autobahn test suite: real Asterisk in both roles, plain and by TLS, and
-//! the exact bytes on both sides.
+//! RFC 6455 frame by frame, like the Autobahn test suite: real Asterisk in both roles, with and without TLS, and the
+//! exact bytes on both sides.
 //!
-//! | module | what lives there |
+//! | module | contents |
 //! | --- | --- |
-//! | [`case`] | what a case is |
-//! | [`cases`] | all of them |
-//! | [`handshake`] | what comes before the frames |
-//! | [`run`] | sends, gathers what comes, compares |
+//! | [`case`] | the definition of a case |
+//! | [`cases`] | all cases |
+//! | [`handshake`] | the handshake before the frames |
+//! | [`run`] | sends, collects what is received, compares |
 //! | [`peer`], [`link`] | the call, and the raw connection to it |
 //!
-//! `make rfc6455` runs each case in both roles, plain and by TLS, whole, byte by byte and frame by frame, on both
-//! modules, and prints a table. `make test` runs the quick part of it on ours: every case in both roles in the clear, by
-//! TLS those to which it may matter, in pieces those of one group.
+//! `make rfc6455` runs each case in both roles, with and without TLS, whole, byte by byte and frame by frame, on both
+//! modules, and prints a table. `make test` runs the quick part on ours: every case in both roles without TLS, the
+//! cases that TLS may affect with TLS, and the cases of one group in pieces.
 
 mod case;
 mod cases;
@@ -42,7 +42,7 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// Groups of cases that have to do with more than what a frame says: sizes beyond a TLS record, and the end.
+/// Groups of cases that depend on more than the content of frames: sizes beyond a TLS record, and the end.
 const TLS_MATTERS: [&str; 5] =
     ["lengths/", "limits/", "closing/tcp/", "closing/ours_first/", "closing/end_of_tcp/"];
 

@@ -12,17 +12,17 @@ use super::super::harness::wire::opcode;
 use super::super::harness::{Context, Frame, InstanceConfig, wait};
 use super::link::{Arrival, Link, listen};
 
-/// How Asterisk and the app come together.
+/// How Asterisk and the app are connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Way {
-    /// The app connects to Asterisk; else Asterisk connects to the app.
+    /// The app connects to Asterisk; otherwise Asterisk connects to the app.
     pub asterisk_serves: bool,
-    /// By TLS.
+    /// With TLS.
     pub tls: bool,
 }
 
 impl Way {
-    /// All of them.
+    /// All ways.
     pub const ALL: [Self; 4] = [
         Self { asterisk_serves: true, tls: false },
         Self { asterisk_serves: true, tls: true },
@@ -45,12 +45,12 @@ struct Place {
     tls: bool,
 }
 
-/// Places for as many calls at once as tests run at once.
+/// As many places as tests that run at once.
 #[derive(Debug)]
 struct Places {
     free: Mutex<Vec<Place>>,
     returned: Condvar,
-    /// All of them, as websocket_client.conf.
+    /// All places, as websocket_client.conf.
     conf: String,
 }
 
@@ -79,19 +79,19 @@ impl Place {
     }
 }
 
-/// A place that is this test's until it is dropped.
+/// A place that this test uses until it is dropped.
 #[derive(Debug)]
 pub struct Borrowed(Option<Place>);
 
 impl Borrowed {
-    /// Waits for one.
+    /// Waits for a free place.
     pub fn new(tls: bool) -> Self {
         let mut free = PLACES.free.lock();
         loop {
             if let Some(index) = free.iter().position(|place| place.tls == tls) {
                 let place = free.swap_remove(index);
                 place.listener.set_nonblocking(true).expect("listener");
-                // Whatever is left of a test that failed.
+                // Connections that a failed test left.
                 while place.listener.accept().is_ok() {}
                 return Self(Some(place));
             }
@@ -104,7 +104,7 @@ impl Borrowed {
         &self.0.as_ref().expect("borrowed").client
     }
 
-    /// The connection that Asterisk makes.
+    /// Accepts Asterisk's connection.
     pub fn accept(&self) -> Link {
         let place = self.0.as_ref().expect("borrowed");
         Link::accept(&place.listener, place.tls, wait::PATIENCE).expect("Asterisk connects")
@@ -118,14 +118,14 @@ impl Drop for Borrowed {
     }
 }
 
-/// The instance of these tests. Echoes of large messages would not fit into the usual out-queue.
+/// The instance of these tests. Echoes of large messages would not fit into the default out-queue.
 pub fn instance() -> InstanceConfig {
     InstanceConfig::new()
         .file("websocket_client.conf", &PLACES.conf)
         .our_file("chan_websocket.conf", "[global]\nout_queue = 60000\n")
 }
 
-/// The 101 to a request's head.
+/// The 101 for a request's head.
 pub fn accepting(head: &str) -> String {
     let key =
         head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).expect("a key in the request");
@@ -136,10 +136,10 @@ pub fn accepting(head: &str) -> String {
     )
 }
 
-/// The C module can deadlock when calls are set up side by side.
+/// The C module can deadlock when calls are set up in parallel.
 static ORACLE_SETUP: Mutex<()> = Mutex::new(());
 
-/// A call whose channel echoes, and the connection to it, upgraded.
+/// A call whose channel echoes, and its upgraded connection.
 pub struct Peer<'t> {
     /// The call.
     pub call: Call<'t>,
@@ -192,12 +192,12 @@ impl<'t> Peer<'t> {
         Self { call, link, masks: false, _place: Some(place) }
     }
 
-    /// The bytes of a frame, masked as the role asks.
+    /// The bytes of a frame, masked as the role requires.
     pub fn encode(&self, frame: &Frame) -> Vec<u8> {
         Frame { masked: self.masks, ..frame.clone() }.encode()
     }
 
-    /// The bytes of a frame, masked as it must not be.
+    /// The bytes of a frame, masked against the rule.
     pub fn encode_wrongly(&self, frame: &Frame) -> Vec<u8> {
         Frame { masked: !self.masks, ..frame.clone() }.encode()
     }

@@ -1,4 +1,4 @@
-//! Runs a case: sends, gathers what comes, and compares.
+//! Runs a case: sends, collects what is received, and compares.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -11,22 +11,22 @@ use super::case::{Answer, Case, Delivery, End, Part, Step};
 use super::link::Arrival;
 use super::peer::{Peer, Way};
 
-/// How long the C module is given for something that may never come.
+/// How long the C module gets for something that may never come.
 const ORACLE_PATIENCE: Duration = Duration::from_millis(700);
 
-/// Between two messages that it shall take one by one.
+/// The pause between two messages that the C module has to take one by one.
 const ORACLE_PAUSE: Duration = Duration::from_millis(50);
 
-/// Between two bytes that shall arrive as two.
+/// The pause between two bytes that must arrive separately.
 const OCTET_PAUSE: Duration = Duration::from_micros(50);
 
-/// For nothing to happen in.
+/// The time in which nothing may happen.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// Bytes of media that every call has to carry in the end.
+/// The bytes of media that every call has to carry in the end.
 const PROBE_BYTES: usize = 160;
 
-/// A message of media; a few words of it are enough for a report.
+/// A message of media; a short form of it is enough for a report.
 #[derive(PartialEq, Eq, Clone)]
 struct Media(Vec<u8>);
 
@@ -36,31 +36,31 @@ impl fmt::Debug for Media {
     }
 }
 
-/// What says that media is still carried: unlike any that a case sends.
+/// The media that shows whether media is still carried: different from any that a case sends.
 fn probe_media() -> Media {
     Media(noise(PROBE_BYTES).into_iter().rev().collect())
 }
 
-/// What came of a case.
+/// The result of a case.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Outcome {
     answers: Vec<Answer>,
     media: Vec<Media>,
-    /// Payload of the close frame.
+    /// The payload of the close frame.
     close: Option<Vec<u8>>,
     /// How TCP ended, if it did.
     end: Option<String>,
-    /// Keys that Asterisk's frames were masked with.
+    /// The masking keys of Asterisk's frames.
     keys: Vec<[u8; 4]>,
-    /// Commands and media were carried after the script.
+    /// Whether commands and media were carried after the script.
     went_on: bool,
     ending: Option<Ending>,
 }
 
-/// The end of TCP, and of TLS with it, as it should be.
+/// An orderly end of TCP, and of TLS.
 const IN_ORDER: &str = "in order";
 
-/// How gathering came to its end.
+/// Why collecting stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reached {
     Enough,
@@ -77,7 +77,7 @@ pub fn run(t: &Context, case: &Case, way: Way, delivery: Delivery) {
         t.allow_log(&name);
     }
     running.play(t, case, delivery);
-    // What the C module does not mind goes on there.
+    // The C module continues after faults that it does not notice.
     let goes_on = case.end == End::GoesOn || (running.await_end(t, case) == Reached::Silence && !t.is_ours());
     if goes_on {
         running.probe(t);
@@ -103,7 +103,7 @@ pub fn run(t: &Context, case: &Case, way: Way, delivery: Delivery) {
     }
 }
 
-/// Every frame that Asterisk masks has a key of its own (section 5.3).
+/// Every frame that Asterisk masks has a new key (section 5.3).
 fn assert_fresh(mut keys: Vec<[u8; 4]>) {
     let count = keys.len();
     keys.sort_unstable();
@@ -111,8 +111,8 @@ fn assert_fresh(mut keys: Vec<[u8; 4]>) {
     assert_eq!(keys.len(), count, "a masking key was used twice");
 }
 
-/// Unbuffered: a message is a frame, which comes back at once. The C module has no such mode; in passthrough it does
-/// nearly that, but knows no marks.
+/// Unbuffered: a message is a frame, which comes back at once. The C module has no such mode; its passthrough mode is
+/// similar, but has no marks.
 fn options(t: &Context, case: &Case) -> String {
     let mode = match (t.is_ours(), case.media.is_empty()) {
         (true, _) => "u",
@@ -122,7 +122,7 @@ fn options(t: &Context, case: &Case) -> String {
     format!("c({}){mode}", case.codec)
 }
 
-/// What has to come of it on ours.
+/// The expected result on ours.
 fn expected(case: &Case) -> Outcome {
     let (answers, media) = (case.answers.clone(), case.media.iter().cloned().map(Media).collect());
     let mut outcome = Outcome { answers, media, end: Some(IN_ORDER.into()), ..Outcome::default() };
@@ -163,7 +163,7 @@ impl Running<'_> {
                 Step::Cut => self.peer.link.cut(),
                 Step::Send(parts) => {
                     let pieces: Vec<Vec<u8>> = parts.iter().map(|part| self.encode(part)).collect();
-                    // Asterisk may have ended it before all is sent: what came of that is seen when reading.
+                    // Asterisk may have ended the connection before all is sent: the result is found when reading.
                     let link = &mut self.peer.link;
                     let _ = match delivery {
                         Delivery::Whole => link.send(&pieces.concat()),
@@ -184,14 +184,14 @@ impl Running<'_> {
         }
     }
 
-    /// A command and media, to see whether both are still carried.
+    /// Sends a command and media, to check whether both are still carried.
     fn probe(&mut self, t: &Context) {
         let frames = [Frame::text("GET_STATUS"), Frame::binary(probe_media().0)];
         if t.is_ours() {
             let bytes: Vec<u8> = frames.iter().flat_map(|frame| self.peer.encode(frame)).collect();
             let _ = self.peer.link.send(&bytes);
         } else {
-            // It takes one message a poll and may leave a second one lying: that is not what is asked here.
+            // The C module takes one message a poll and may leave a second one unread, which is not tested here.
             for frame in &frames {
                 let bytes = self.peer.encode(frame);
                 let _ = self.peer.link.send(&bytes);
@@ -202,7 +202,7 @@ impl Running<'_> {
         self.outcome.went_on = carried(&self.outcome);
     }
 
-    /// Takes what comes until the end. A server ends TCP first when both close frames are there.
+    /// Collects until the end. A server ends TCP first when both close frames have been sent.
     fn await_end(&mut self, t: &Context, case: &Case) -> Reached {
         let fails = matches!(case.end, End::Fails(_) | End::Lost);
         if !self.peer.masks && !fails && !case.waits_for_end {
@@ -214,7 +214,7 @@ impl Running<'_> {
         self.gather(t, |_| false)
     }
 
-    /// As the client Asterisk waits for us to end TCP; as the server it does so itself.
+    /// As the client Asterisk waits for us to end TCP; as the server it ends TCP itself.
     fn expect_quiet(&mut self, t: &Context) {
         if t.is_ours() && !self.peer.masks {
             let arrival = self.peer.link.next(Instant::now() + QUIET);
@@ -222,7 +222,7 @@ impl Running<'_> {
         }
     }
 
-    /// Takes what comes until there is enough, or the end.
+    /// Collects until there is enough, or until the end.
     fn gather(&mut self, t: &Context, enough: impl Fn(&Outcome) -> bool) -> Reached {
         let patience = if t.is_ours() { wait::PATIENCE } else { ORACLE_PATIENCE };
         while !enough(&self.outcome) {
@@ -275,14 +275,14 @@ fn event(payload: &[u8]) -> Answer {
     }
 }
 
-/// Whether the probe came through.
+/// Whether the probe came back.
 fn carried(outcome: &Outcome) -> bool {
     outcome.answers.contains(&Answer::Status)
         && outcome.media.last().is_some_and(|last| *last == probe_media())
 }
 
 impl Outcome {
-    /// Whether this is what was expected; of an ERROR's text a part is enough.
+    /// Whether this is the expected result; a part of an ERROR's text is enough.
     fn is_as(&self, expected: &Self) -> bool {
         let same = |(came, wanted): (&Answer, &Answer)| match (came, wanted) {
             (Answer::Error(text), Answer::Error(part)) => text.contains(part),
@@ -298,7 +298,7 @@ impl Outcome {
     }
 }
 
-/// For the table: answers, and how it went on or ended.
+/// For the table: the answers, and whether the call continued or how it ended.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let probes = usize::from(self.went_on);

@@ -1,4 +1,4 @@
-//! A bot that is silent for long: the phone gets RTP all the time, and a recording is as long as the call.
+//! A bot that is silent for a long time: the phone gets RTP all the time, and a recording is as long as the call.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -41,9 +41,9 @@ fn minute(t: &Context) {
     assert!(figure(&call, "frames_filled") >= 3000);
 }
 
-/// MixMonitor's file is as long as the time that it recorded, of which the application spoke a fifth. Without the option it has
-/// nothing but what was said. (The core's recorder forgets what it has where the two sides of a channel get out of step, as they do on
-/// a machine that is busy: then the next one counts.)
+/// The file of MixMonitor is as long as the time that it recorded, of which the application spoke a fifth. Without the
+/// option it has only the speech. (The core's recorder discards what it has when the two sides of a channel get out of
+/// step, which happens on a busy machine: then the next recording counts.)
 fn recording(t: &Context) {
     let record = |options: &str| {
         let [(call, app), (_other, ear)] = t.bridged(options, "c(ulaw)d(in)");

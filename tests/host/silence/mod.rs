@@ -1,5 +1,5 @@
-//! `silence_fill`: the core gets silence while the application has nothing to play, and speech goes in and out of it
-//! without a gap.
+//! `silence_fill`: the core gets silence while the application has nothing to play, and speech begins and ends without
+//! a gap.
 
 mod lasting;
 mod seams;
@@ -40,18 +40,19 @@ pub fn tests(suite: &mut Suite) {
 
 const FILLED: &str = "c(ulaw)f(json)X(silence_fill=yes)";
 
-/// Silence of ulaw.
+/// The byte of silence in ulaw.
 const SILENT: u8 = 0xff;
 
-/// A codec, and what its silence is decoded to.
+/// A codec, and its silence after decoding.
 #[derive(Debug, Clone, Copy)]
 struct Codec {
     name: &'static str,
     /// The linear format of its rate, and the samples of its frames.
     linear: (&'static str, usize),
-    /// The loudest that a sample may be: 32 is -60 dBov.
+    /// The greatest absolute value of a sample: 32 is -60 dBov.
     peak: u16,
-    /// So many frames of speech, and of silence behind it, may be otherwise than without memory; none: it has none.
+    /// The numbers of frames of speech, and of silence after it, that may differ because the codec has memory; 0
+    /// without memory.
     seams: (usize, usize),
 }
 
@@ -75,7 +76,7 @@ const CODECS: [Codec; 13] = [
     codec("g726", ("slin", 160), 32, (11, 2)),
 ];
 
-/// Three seconds of a silent application, as another one hears them that has Asterisk decode them.
+/// Three seconds of a silent application, as another application hears them after Asterisk has decoded them.
 fn decoded(t: &Context, codec: Codec) {
     let options = format!("c({})f(json)X(silence_fill=yes)", codec.name);
     let [(call, app), (_other, listener)] = t.bridged(&options, &format!("c({})", codec.linear.0));
@@ -93,13 +94,13 @@ fn is_error(received: &Received) -> bool {
     matches!(&received.item, Item::Event(event) if event.name == "ERROR")
 }
 
-/// Where Asterisk has no translator, the request fails and the log says why. Without the option the same call works.
+/// Without a translator in Asterisk the request fails and the log says why. Without the option the same call works.
 fn refused(t: &Context) {
     for codec in ["ilbc", "g729"] {
         let error =
             format!("silence_fill = yes is not possible for WebSocket/INCOMING with format '{codec}'");
         t.allow_log(&error);
-        // Asterisk's own, when it is asked.
+        // Asterisk itself logs this when it is asked for a translator.
         t.allow_log("No translator path: (ending codec is not valid)");
         let endpoint = format!("WebSocket/INCOMING/c({codec})X(silence_fill=yes)");
         let answer = t.call(&endpoint).formats(codec).try_originate();
@@ -110,7 +111,7 @@ fn refused(t: &Context) {
     }
 }
 
-/// A call to a phone, which hears silence already.
+/// A call to a phone, which already hears silence.
 fn with_phone<'t>(t: &'t Context, options: &str) -> (Call<'t>, App, Phone<'t>) {
     let phone = Phone::new(t);
     let (call, app) = t.incoming_app(options);
@@ -119,7 +120,7 @@ fn with_phone<'t>(t: &'t Context, options: &str) -> (Call<'t>, App, Phone<'t>) {
     (call, app, phone)
 }
 
-/// Packet by packet one goes on where the one before it ended.
+/// Each packet continues where the one before it ended.
 #[track_caller]
 fn assert_even(packets: &[Packet]) {
     let steps = steps(packets);
@@ -127,13 +128,13 @@ fn assert_even(packets: &[Packet]) {
     assert!(odd.is_empty(), "of {} steps these are odd: {odd:?}", steps.len());
 }
 
-/// What of the packets is no silence.
+/// The payload of the packets that is not silence.
 fn speech(packets: &[Packet]) -> Vec<u8> {
     let is_silent = |packet: &&Packet| packet.payload.iter().all(|byte| *byte == SILENT);
     packets.iter().filter(|packet| !is_silent(packet)).flat_map(|packet| packet.payload.clone()).collect()
 }
 
-/// Silence, two seconds of bulk, silence, and that once more.
+/// Silence, two seconds of bulk, silence, and all of that again.
 fn bulk(t: &Context) {
     let (call, app, phone) = with_phone(t, FILLED);
     let media = noise(100 * 160);
@@ -147,14 +148,14 @@ fn bulk(t: &Context) {
         app.expect_event("MEDIA_BUFFERING_COMPLETED");
     }
     assert_even(&packets);
-    // In one piece: no silence got in between.
+    // In one piece: there is no silence in between.
     let frames: Vec<&[u8]> = packets.iter().map(|packet| &*packet.payload).collect();
     assert!(frames.windows(100).any(|window| window.concat() == media), "it did not come in one piece");
     assert_eq!(speech(&packets), [&*media, &*media].concat());
     assert_eq!(figure(&call, "underruns"), 2, "each end of the media, as without the option");
 }
 
-/// Speech as it is spoken, of which each 20th frame comes 60 ms late and so do all behind it.
+/// Live speech, of which each 20th frame comes 60 ms late, and all later ones with it.
 fn live(t: &Context) {
     let (_call, app, phone) = with_phone(t, FILLED);
     let media = noise(100 * 160);
@@ -168,7 +169,7 @@ fn live(t: &Context) {
     assert_eq!(speech(&packets), media);
 }
 
-/// An application that times its own frames is filled up too.
+/// An application that times its own frames is filled with silence, too.
 fn unbuffered(t: &Context) {
     let (_call, app, phone) = with_phone(t, "c(ulaw)uf(json)X(silence_fill=yes)");
     let media = noise(50 * 160);
@@ -183,13 +184,13 @@ fn unbuffered(t: &Context) {
     assert_eq!(speech(&packets), media);
 }
 
-/// When media came.
+/// The times at which media came.
 fn times(app: &App) -> Vec<Instant> {
     let media = |received: Received| matches!(received.item, Item::Media(_)).then_some(received.at);
     app.received().into_iter().filter_map(media).collect()
 }
 
-/// A frame of silence takes as long as it lasts.
+/// Frames of silence keep the pace.
 fn pace(t: &Context) {
     let (_call, app) = t.incoming_echo(FILLED);
     let frame_took = || {
@@ -201,21 +202,21 @@ fn pace(t: &Context) {
     wait::until_fits("a frame takes 20 ms", frame_took, |frame| (19..22).contains(&frame.as_millis()));
 }
 
-/// A number among the call's figures.
+/// A numeric figure of the call.
 #[track_caller]
 fn figure(call: &Call<'_>, name: &str) -> u64 {
     let text = call.variable(&format!("CHANNEL(websocket,{name})")).expect("the figure");
     text.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
 }
 
-/// The next half second that is heard.
+/// The next half second is silence.
 #[track_caller]
 fn hears_silence(listener: &App) {
     let heard = listener.collect_media(25 * 160);
     assert!(heard.iter().all(|byte| *byte == SILENT), "{heard:?}");
 }
 
-/// Waits until this comes, in one piece, and nothing but silence before it.
+/// Waits until this media comes, in one piece, with only silence before it.
 #[track_caller]
 fn hears(listener: &App, media: &[u8]) {
     let mut first = listener.expect_media();
@@ -225,7 +226,7 @@ fn hears(listener: &App, media: &[u8]) {
     assert_eq!([first, listener.collect_media(media.len() - 160)].concat(), media);
 }
 
-/// Two applications, of which the first is filled up, and silence is heard already.
+/// Two applications, of which the first is filled with silence, which the other already hears.
 fn two<'t>(t: &'t Context) -> [(Call<'t>, App); 2] {
     let ends = t.bridged(FILLED, "c(ulaw)");
     hears_silence(&ends[1].1);
@@ -239,7 +240,7 @@ fn paused(t: &Context) {
     app.send_media(&media);
     app.command("GET_STATUS");
     assert_eq!(app.expect_event("STATUS").get("queue_length"), "20");
-    // More than can have been on its way.
+    // More than can have been in transit.
     hears_silence(&listener);
     hears_silence(&listener);
     app.command("GET_STATUS");
@@ -259,7 +260,7 @@ fn direction_in(t: &Context) {
     assert_eq!(figure(&call, "messages_unwanted"), 1);
     hears_silence(&listener);
     hears_silence(&listener);
-    // It hears the other one meanwhile.
+    // It hears the other application meanwhile.
     listener.send_media(&media);
     assert_eq!(app.collect_media(media.len()), media);
     app.send_text(r#"{"command":"SET_MEDIA_DIRECTION","direction":"both"}"#);
@@ -267,7 +268,7 @@ fn direction_in(t: &Context) {
     hears(&listener, &media);
 }
 
-/// A call that begins in direction `in`, and a hold: silence flows on.
+/// A call that begins in direction `in`, and a hold: silence continues.
 fn hold(t: &Context) {
     let [(call, app), (_other, listener)] = t.bridged(&format!("{FILLED}d(in)"), "c(ulaw)");
     hears_silence(&listener);
@@ -281,14 +282,14 @@ fn hold(t: &Context) {
     hears_silence(&listener);
 }
 
-/// How many frames come while half a second is filled.
+/// The number of frames that are heard in half a second of fill.
 fn heard_in_half_a_second(call: &Call<'_>, listener: &App) -> usize {
     let (before, filled) = (times(listener).len(), figure(call, "frames_filled"));
     wait::until("half a second is filled", || figure(call, "frames_filled") >= filled + 25);
     times(listener).len() - before
 }
 
-/// ARI's mute takes all away that the channel gives. The fill goes on beneath it, and is heard again afterwards.
+/// ARI's mute discards all frames from the channel. The fill continues meanwhile, and is heard again afterwards.
 fn mute(t: &Context) {
     let [(call, app), (_other, listener)] = two(t);
     t.ari().post(&format!("channels/{}/mute", call.id), &[("direction", "in")]).ok();
@@ -304,7 +305,7 @@ fn mute(t: &Context) {
     hears(&listener, &media);
 }
 
-/// Early media is heard, and silence only from the answer on.
+/// Early media is heard; silence is filled in only after the answer.
 fn before_the_answer(t: &Context) {
     let server = t.server(&[]);
     let dial = format!("WebSocket/{}/n{FILLED}", server.client);
@@ -323,7 +324,7 @@ fn before_the_answer(t: &Context) {
     let media = noise(25 * 160);
     app.send_media(&media);
     hears(&listener, &media);
-    // Half a second after its last frame there would have been silence.
+    // Silence would have come within half a second of the last frame.
     app.send_media(&media);
     app.command("MARK_MEDIA m");
     app.expect_event("MEDIA_MARK_PROCESSED");
@@ -335,7 +336,7 @@ fn before_the_answer(t: &Context) {
     assert!(filled() >= 25);
 }
 
-/// Neither a report nor a mark waits for the fill, and no figure of the media moves.
+/// Neither a report nor a mark waits for the fill, and the figures about media do not change.
 fn counts_for_nothing(t: &Context) {
     let [(call, app), (_other, listener)] = two(t);
     app.send_text(r#"{"command":"SUBSCRIBE","events":["MEDIA_POSITION"],"position_interval":100}"#);
@@ -355,7 +356,7 @@ fn counts_for_nothing(t: &Context) {
     app.expect_close();
 }
 
-/// Who does not ask hears of none of it.
+/// A call without the option has none of this.
 fn unasked(t: &Context) {
     let [(call, app), (_other, listener)] = t.bridged("c(ulaw)f(json)", "c(ulaw)");
     let media = noise(10 * 160);

@@ -1,8 +1,8 @@
 //! What is heard where speech begins after silence, and where silence begins after speech that was cut off.
 //!
-//! A codec with memory is decoded with the state that the frames before have left. The fill is the end of a second of encoded
-//! silence, and speech was encoded by somebody else's encoder, which began anew: what that costs is measured, against the same speech
-//! without the option.
+//! A decoder with memory uses the state that earlier frames have left. The fill is the end of a second of encoded
+//! silence, and a different encoder, which started anew, encoded the speech. The test measures the difference from the
+//! same speech without the option.
 
 use std::f64::consts::TAU;
 
@@ -19,19 +19,19 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// Frames of speech: a tone of 440 Hz at half the loudest, which ends in its midst.
+/// Frames of speech: a tone of 440 Hz at half of full scale, which is cut off.
 const FRAMES: usize = 40;
 
-/// So many frames behind each seam are looked at: all of the speech, and a second of silence.
+/// The number of frames that are checked after each seam: all of the speech, and a second of silence.
 const SPEECH: usize = FRAMES;
 const SILENCE: usize = 50;
 
-/// A click: -58 dBov. After a tone that was cut off g722 comes to rest at -59.
+/// An audible click: -58 dBov. After a tone that was cut off, g722 settles at -59.
 const CLICK: i32 = 40;
-/// What differs in speech by less than that is not heard beside it: 30 dB below the tone.
+/// A smaller difference in speech is not audible: 30 dB below the tone.
 const BESIDE_SPEECH: i32 = 500;
 
-/// The loudest of these samples.
+/// The greatest absolute value of these samples.
 fn peak(samples: &[i32]) -> i32 {
     samples.iter().map(|sample| sample.abs()).max().unwrap_or(0)
 }
@@ -46,7 +46,7 @@ fn tone(rate: usize) -> Vec<u8> {
     (0..rate).flat_map(|n| sample(n).to_le_bytes()).collect()
 }
 
-/// The frames of the codec that Asterisk's encoder makes of the tone.
+/// The frames that Asterisk's encoder makes of the tone.
 fn encoded(t: &Context, codec: Codec) -> Vec<Vec<u8>> {
     let [(_call, app), (_other, speaker)] = t.bridged(&format!("c({})f(json)", codec.name), &linear(codec));
     speaker.send_media(&tone(codec.linear.1 * 50));
@@ -58,7 +58,7 @@ fn linear(codec: Codec) -> String {
     format!("c({})f(json)", codec.linear.0)
 }
 
-/// What is heard of the frames, as frames of samples from the first that is loud on.
+/// The decoded frames, as frames of samples, from the first loud one on.
 fn heard(t: &Context, codec: Codec, frames: &[Vec<u8>], fills: bool) -> Vec<Vec<i32>> {
     let fill = if fills { "X(silence_fill=yes)" } else { "" };
     let options = format!("c({})f(json){fill}", codec.name);
@@ -98,8 +98,8 @@ fn seams(t: &Context, codec: Codec) {
         peak(&pairs.map(|(one, other)| one - other).collect::<Vec<_>>())
     };
     let errors: Vec<i32> = (0..SPEECH).map(error).collect();
-    // Of a codec that hears ahead the last frame of speech comes out partly in the first one of silence. A constant is not heard, but
-    // for its first step.
+    // With a codec that looks ahead, part of the last frame of speech is in the first frame of silence. A constant is
+    // inaudible, except for its first step.
     let silence: Vec<i32> = filled[FRAMES..].iter().map(|frame| swing(frame)).collect();
     let frames_over =
         |peaks: &[i32], bound: i32| peaks.iter().rposition(|peak| *peak > bound).map_or(0, |last| last + 1);
@@ -118,7 +118,7 @@ fn seams(t: &Context, codec: Codec) {
     assert!(out <= codec.seams.1, "{out} frames of silence: {silence:?}");
 }
 
-/// By how much samples are away from their mean, at most.
+/// The greatest difference of a sample from the mean.
 fn swing(samples: &[i32]) -> i32 {
     let mean = samples.iter().sum::<i32>() / i32::try_from(samples.len()).expect("few");
     peak(&samples.iter().map(|sample| sample - mean).collect::<Vec<_>>())

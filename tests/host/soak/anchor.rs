@@ -1,4 +1,4 @@
-//! One call that lasts the whole soak and must not notice anything, and the operator who tries to disturb it.
+//! One call that lasts the whole soak and must not be affected, and the operator who tries to disturb it.
 
 use std::thread;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::super::harness::wait;
 use super::Soak;
 use super::random::Random;
 
-/// Talks all the time; the frames that came back, all of them right.
+/// Sends media all the time. Returns the number of frames that came back, all of them correct.
 pub fn stays(soak: &Soak<'_>) -> u64 {
     let t = soak.context();
     let (call, app) = t.incoming_echo("c(ulaw)");
@@ -30,9 +30,9 @@ pub fn stays(soak: &Soak<'_>) -> u64 {
     frames
 }
 
-/// Reloads, attempts to unload, and looks at what the CLI shows.
+/// Reloads, tries to unload, and reads the output of the CLI.
 pub fn operate(soak: &Soak<'_>, random: &mut Random) {
-    // The call that lasts holds the module by then.
+    // By then the lasting call holds the module.
     wait::until("a call is up", || soak.asterisk.driver_status().is_some_and(|status| status.use_count > 0));
     while !soak.is_over() {
         thread::sleep(Duration::from_millis(random.between(50, 1000)));
@@ -58,7 +58,7 @@ pub fn operate(soak: &Soak<'_>, random: &mut Random) {
     }
 }
 
-/// The call that lasts is about to end, and an attempt to unload might succeed.
+/// The lasting call is about to end, so an attempt to unload could succeed.
 fn is_ending(soak: &Soak<'_>) -> bool {
     soak.until.saturating_duration_since(std::time::Instant::now()) < Duration::from_secs(3)
 }

@@ -1,4 +1,4 @@
-//! Calls on which all is well, in all roles: no byte is lost, doubled or out of its place.
+//! Calls without faults, in all roles: no byte is lost, doubled or misplaced.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use super::super::harness::server::AppServer;
 use super::super::harness::{App, Context, Frame, Item, wait};
 use super::random::Random;
 
-/// A call with its app, and what has to live as long.
+/// A call with its app, and the values that must live as long.
 pub struct Line<'t> {
     pub call: Call<'t>,
     pub app: App,
     _server: Option<AppServer>,
 }
 
-/// A call that the channel's side answers with `extension`, in a role, transport and format of chance.
+/// A call whose channel runs `extension`, with a random role, transport and format.
 pub fn line<'t>(t: &'t Context, random: &mut Random, options: &str, extension: Option<&str>) -> Line<'t> {
     let options = format!("{options}{}", random.of(&["", "f(json)", "f(plain-text)"]));
     let (call, app, server) = match random.between(0, 3) {
@@ -47,21 +47,21 @@ fn originate<'t>(t: &'t Context, endpoint: &str, extension: Option<&str>) -> Cal
     }
 }
 
-/// A line whose channel plays back what the app says.
+/// A line whose channel plays back what the app sends.
 pub fn echo<'t>(t: &'t Context, random: &mut Random, options: &str) -> Line<'t> {
     let line = line(t, random, options, Some("echo"));
     line.call.wait_application("Echo");
     line
 }
 
-/// Ends it in an orderly way.
+/// Ends the call in an orderly way.
 pub fn hang_up(line: &Line<'_>) {
     line.app.command("HANGUP");
     assert!(line.app.rest().iter().any(|item| matches!(item, Item::Close(1000))), "closed with 1000");
     assert_eq!(line.call.ending().cause, 16);
 }
 
-/// `lines` are the calls that the media went through, the last of them the one that is to hear it.
+/// `lines` are the calls that the media went through; the last one has to hear it.
 fn expect_echo(lines: &[&Line<'_>], media: &[u8]) {
     let heard = lines[lines.len() - 1].app.collect_media_for(media.len(), wait::PATIENCE);
     if heard == media {
@@ -77,7 +77,7 @@ fn expect_echo(lines: &[&Line<'_>], media: &[u8]) {
     );
 }
 
-/// Where media was lost: what was played and did not come out was lost in the core.
+/// Shows where media was lost: media that was played and did not come out was lost in the core.
 fn figures(line: &Line<'_>) -> String {
     let figure = |name: &str| line.call.variable(&format!("CHANNEL(websocket,{name})")).unwrap_or_default();
     ["frames_in", "frames_played", "frames_dropped_in", "frames_out", "frames_dropped_out"]
@@ -133,7 +133,7 @@ pub fn pair(t: &Context, random: &mut Random) {
     ends.iter().for_each(hang_up);
 }
 
-/// Nothing at all for a while.
+/// Sends nothing for a while.
 pub fn idle(t: &Context, random: &mut Random) {
     let line = line(t, random, "c(ulaw)", Some("wait"));
     std::thread::sleep(Duration::from_millis(random.between(100, 1500)));
@@ -143,7 +143,7 @@ pub fn idle(t: &Context, random: &mut Random) {
     hang_up(&line);
 }
 
-/// Every command that a call with media takes, and the events that come of them.
+/// Every command that a call with media accepts, and the resulting events.
 pub fn commands(t: &Context, random: &mut Random) {
     let line = line(t, random, "c(ulaw)n", Some("wait"));
     let app = &line.app;
@@ -167,7 +167,7 @@ pub fn commands(t: &Context, random: &mut Random) {
     app.expect_event("QUEUE_DRAINED");
     app.command("DANCE");
     app.expect_error();
-    // Flow control: one message of more frames than MEDIA_XOFF wants, and forgotten.
+    // Flow control: one message of more frames than MEDIA_XOFF needs, which is then flushed.
     app.command("PAUSE_MEDIA");
     app.send_media(&random.bytes(160 * 950));
     app.expect_event("MEDIA_XOFF");
@@ -176,7 +176,7 @@ pub fn commands(t: &Context, random: &mut Random) {
     hang_up(&line);
 }
 
-/// Directions, from the start and changed.
+/// Directions, from the start and by command.
 pub fn direction(t: &Context, random: &mut Random) {
     let direction = *random.of(&["in", "out"]);
     let call =
@@ -202,7 +202,7 @@ pub fn passthrough(t: &Context, random: &mut Random) {
     let line = echo(t, random, options);
     for _ in 0..10 {
         let mut frame = random.units(1, 3, 400);
-        // As opus: a table of contents for 20 ms, one frame.
+        // Like Opus: a table of contents for 20 ms, one frame.
         frame[0] = 0x08;
         line.app.send_media(&frame);
         assert_eq!(line.app.expect_media(), frame);
@@ -210,7 +210,7 @@ pub fn passthrough(t: &Context, random: &mut Random) {
     hang_up(&line);
 }
 
-/// All ways in which a call may end, at any moment.
+/// All ways in which a call may end, at random moments.
 pub fn endings(t: &Context, random: &mut Random) {
     let line = line(t, random, "c(ulaw)", Some("echo"));
     if random.is(2) {

@@ -8,7 +8,7 @@ use super::super::harness::{Context, Frame, Item, Reply, wait};
 use super::calls::{echo, hang_up, line};
 use super::random::Random;
 
-/// Warnings that these scenarios are bound to bring.
+/// Warnings that these scenarios necessarily cause.
 pub fn allow_logs(t: &Context) {
     for text in [
         "lost the application",
@@ -28,7 +28,7 @@ pub fn allow_logs(t: &Context) {
     }
 }
 
-/// How a call ended; one that has not is told all about.
+/// How a call ended. If it has not, the test fails with everything that is known about it.
 fn ending(t: &Context, call: &Call<'_>) -> Ending {
     let of_call = |event: &serde_json::Value| event["channel"]["id"] == *call.id;
     if t.ari().find("ChannelDestroyed", wait::PATIENCE, of_call).is_none() {
@@ -59,13 +59,13 @@ pub fn vanish(t: &Context, random: &mut Random) {
         line.app.send_raw(&frame[..random.size(1, 900)]);
     }
     line.app.disconnect();
-    // Over TLS it is gone when its process is.
+    // Over TLS the connection ends with the process of its tunnel.
     let call = line.call;
     drop(line.app);
     assert_eq!(ending(t, &call).cause, 38);
 }
 
-/// What no application may send.
+/// Bytes that no application may send.
 pub fn bad_bytes(t: &Context, random: &mut Random) {
     let call = t.call("WebSocket/INCOMING/c(ulaw)").extension("echo").originate();
     let app = if random.is(3) { t.connect_tls(&call.connection_id()) } else { call.connect() };
@@ -85,7 +85,7 @@ pub fn bad_bytes(t: &Context, random: &mut Random) {
     assert_eq!(call.ending().cause, 38);
 }
 
-/// An app that stands still for a while (SIGSTOP has the same effect on its socket) and then goes on.
+/// An app that stops for a while (SIGSTOP has the same effect on its socket) and then continues.
 pub fn stall(t: &Context, random: &mut Random) {
     let line = echo(t, random, "c(ulaw)");
     line.app.stop_reading();
@@ -98,7 +98,7 @@ pub fn stall(t: &Context, random: &mut Random) {
     hang_up(&line);
 }
 
-/// Commands and pings as fast as they go.
+/// Commands and pings as fast as possible.
 pub fn flood(t: &Context, random: &mut Random) {
     let call = t.call("WebSocket/INCOMING/c(ulaw)").extension("wait").originate();
     let app = call.connect();
@@ -133,7 +133,7 @@ pub fn wrong_requests(t: &Context, random: &mut Random) {
     }
 }
 
-/// A caller gives up before an app has come.
+/// A caller gives up before an app has connected.
 pub fn nobody_comes(t: &Context, random: &mut Random) {
     let call = t.incoming("c(ulaw)");
     std::thread::sleep(Duration::from_millis(random.between(0, 200)));
@@ -154,7 +154,7 @@ pub fn server_refuses(t: &Context, random: &mut Random) {
     assert_eq!(call.ending().cause, 3);
 }
 
-/// A server that says nothing, until the caller gives up.
+/// A server that does not answer until the caller gives up.
 pub fn server_is_silent(t: &Context, random: &mut Random) {
     let server = t.server_with(&[], |_, _| Reply::Silence);
     let call = t.call(&format!("WebSocket/{}/c(ulaw)", server.client)).originate();

@@ -1,11 +1,11 @@
-//! A soak: calls of all kinds at once, with faults of their apps, reloads and attempts to unload, for as long as asked;
-//! and what must hold all the time and at the end.
+//! A soak: calls of all kinds at once, with faults of their apps, reloads and attempts to unload, for a given time; and
+//! the conditions that must hold during it and at the end.
 //!
 //! | variable | meaning |
 //! | --- | --- |
-//! | `HOST_SOAK_SECONDS` | how long; 8 unless set |
-//! | `HOST_SOAK_WORKERS` | calls at once, more or less; 6 unless set |
-//! | `HOST_SOAK_SEED` | what the random choices come from; another each time unless set |
+//! | `HOST_SOAK_SECONDS` | the duration; 8 unless set |
+//! | `HOST_SOAK_WORKERS` | the approximate number of calls at once; 6 unless set |
+//! | `HOST_SOAK_SEED` | the seed of the random choices; a new one each time unless set |
 //!
 //! `make memcheck` runs this, too, with Asterisk under valgrind.
 
@@ -29,10 +29,10 @@ use super::harness::{Context, InstanceConfig, Suite};
 use random::Random;
 use watch::Watch;
 
-/// What a worker does before it takes the next.
+/// A task of a worker.
 pub type Scenario = fn(&Context, &mut Random);
 
-/// All scenarios, with how often each is drawn. Those that listen to media are healthy calls: they lose nothing.
+/// All scenarios, with their weights. Those that listen to media are healthy calls, which lose nothing.
 const SCENARIOS: &[(&str, u32, Scenario)] = &[
     ("talk", 4, calls::talk),
     ("bulk", 3, calls::bulk),
@@ -69,7 +69,7 @@ fn soak(t: &Context) {
     let seed: u64 = setting("HOST_SOAK_SEED", random::anything());
     faults::allow_logs(t);
 
-    // Everything once, so that all that is made only once is there.
+    // Every scenario once, so that everything that is made only once exists.
     let mut random = Random::new(seed);
     for (_, _, scenario) in SCENARIOS {
         scenario(&Context::new(Arc::clone(&t.asterisk)), &mut random);
@@ -113,7 +113,7 @@ fn soak(t: &Context) {
     calls::talk(&Context::new(Arc::clone(&t.asterisk)), &mut random);
 }
 
-/// A soak that is running.
+/// A running soak.
 struct Soak<'t> {
     asterisk: &'t Arc<Asterisk>,
     until: Instant,
@@ -122,7 +122,7 @@ struct Soak<'t> {
 }
 
 impl Soak<'_> {
-    /// A test of its own, with its own Stasis application.
+    /// A context with its own Stasis application.
     fn context(&self) -> Context {
         Context::new(Arc::clone(self.asterisk))
     }
@@ -131,7 +131,7 @@ impl Soak<'_> {
         Instant::now() >= self.until
     }
 
-    /// One scenario after the other.
+    /// Runs one scenario after the other.
     fn work(&self, random: &mut Random) {
         while !self.is_over() {
             let (name, scenario) = random.draw(SCENARIOS);
@@ -144,7 +144,7 @@ impl Soak<'_> {
         }
     }
 
-    /// What fails is kept, and the soak goes on.
+    /// Keeps a failure, and lets the soak continue.
     fn guarded<T>(&self, name: &str, work: impl FnOnce() -> T) -> Option<T> {
         let result = catch_unwind(AssertUnwindSafe(work));
         result

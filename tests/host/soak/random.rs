@@ -1,4 +1,4 @@
-//! Random choices that a seed repeats.
+//! Random choices that can be repeated with a seed.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,7 +21,7 @@ impl Random {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    /// From `low` to `high`, both among them.
+    /// From `low` to `high`, inclusive.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.next() % (high - low + 1)
     }
@@ -48,7 +48,7 @@ impl Random {
         self.bytes(unit * count)
     }
 
-    /// A scenario, the more often the more it weighs.
+    /// A scenario; the probability is its weight.
     pub fn draw(&mut self, scenarios: &[(&'static str, u32, Scenario)]) -> (&'static str, Scenario) {
         let total: u32 = scenarios.iter().map(|(_, weight, _)| weight).sum();
         let mut left = u32::try_from(self.next() % u64::from(total)).expect("small");
@@ -62,7 +62,7 @@ impl Random {
     }
 }
 
-/// A seed for those who do not name one.
+/// A seed, if none is given.
 pub fn anything() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.subsec_nanos().into())
 }

@@ -1,4 +1,4 @@
-//! What the process takes while it is soaked.
+//! The resources of the process during a soak.
 
 use std::fs;
 use std::thread;
@@ -14,7 +14,7 @@ struct Sample {
     descriptors: usize,
 }
 
-/// Looks at a process once a second.
+/// Measures a process once a second.
 pub struct Watch {
     pid: u32,
     begin: Instant,
@@ -49,7 +49,7 @@ impl Watch {
         })
     }
 
-    /// One line.
+    /// The measurements, in one line.
     pub fn report(&self) -> String {
         let samples = self.samples.lock();
         let [first, .., last] = &samples[..] else { return "not watched".into() };
@@ -64,8 +64,8 @@ impl Watch {
         )
     }
 
-    /// Memory does not grow with the number of calls that have been: the last quarter takes no more than the second,
-    /// but for what an allocator may keep. Says nothing of a soak that is too short for that.
+    /// Memory does not grow with the number of past calls: the last quarter uses no more than the second, apart from
+    /// what an allocator may keep. Does not check a soak that is too short for that.
     pub fn check(&self) {
         let samples = self.samples.lock();
         let whole = samples.last().map_or(Duration::ZERO, |sample| sample.at);

@@ -1,5 +1,5 @@
-/* A module for tests/host/whisper: puts descriptors of its own on a channel, each with a framehook that takes the frame
- * away which was read while that descriptor had woken the channel. Asterisk does so itself for a whisper, from 20.21, 22.11
+/* A module for tests/host/whisper: puts further descriptors on a channel, each with a framehook that removes the frame
+ * that was read when that descriptor had woken the channel. Asterisk itself does so for a whisper, from 20.21, 22.11
  * and 23.5 on.
  *
  *   Set(DESCRIPTOR(idle)=<n>)         n descriptors that are never readable
@@ -76,7 +76,7 @@ static int open_kind(enum kind kind, int value)
     }
 }
 
-/* Takes the descriptor's readiness back, as its kind wants it. */
+/* Makes the descriptor unreadable again, in the way of its kind. */
 static void settle(struct descriptor *own)
 {
     char bytes[256];
@@ -89,7 +89,7 @@ static void settle(struct descriptor *own)
         while (recv(own->fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
             ;
     } else if (own->kind == STUCK) {
-        /* A busy loop would take the machine away from the other tests. */
+        /* A busy loop would take processor time from the other tests. */
         usleep(500);
     }
 }
@@ -100,7 +100,7 @@ static struct ast_frame *on_event(struct ast_channel *chan, struct ast_frame *fr
     struct descriptor *own = data;
 
     if (event == AST_FRAMEHOOK_EVENT_ATTACHED) {
-        /* The first that is free, as the core gives them. */
+        /* The first free position, which the core would use, too. */
         for (own->slot = AST_EXTENDED_FDS; ast_channel_fd(chan, own->slot) >= 0; own->slot++)
             ;
         ast_channel_set_fd(chan, own->slot, own->fd);
@@ -159,7 +159,7 @@ static int add(struct ast_channel *chan, enum kind kind, int value)
     ast_channel_unlock(chan);
     if (id < 0)
         on_destroy(own);
-    /* Wakes the channel's thread: its next poll has the new descriptor. */
+    /* Wakes the channel's thread, so that its next poll includes the new descriptor. */
     ast_queue_frame(chan, &ast_null_frame);
     return id < 0 ? -1 : 0;
 }

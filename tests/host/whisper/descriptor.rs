@@ -1,4 +1,4 @@
-//! The module that puts descriptors of its own on a channel (descriptor.c), compiled for the sandbox's Asterisk.
+//! The module that puts further descriptors on a channel (descriptor.c), compiled for the sandbox's Asterisk.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -12,10 +12,10 @@ use super::super::harness::{Context, sandbox};
 
 const MODULE: &str = "cw_descriptor.so";
 
-/// Held while the module is looked for and loaded: tests share their instance.
+/// Held while the module is checked for and loaded, because tests share their instance.
 static LOADING: Mutex<()> = Mutex::new(());
 
-/// Loads the module, unless the instance has it: compiles it into the instance's folder.
+/// Compiles the module into the instance's folder and loads it, unless the instance already has it.
 #[track_caller]
 pub fn load(t: &Context) {
     let _one_at_a_time = LOADING.lock();
@@ -24,7 +24,7 @@ pub fn load(t: &Context) {
         return;
     }
     fs::create_dir(&headers).expect("a folder for the headers");
-    // Asterisk's alone: the sandbox's C library is not this machine's.
+    // Asterisk's headers only: the sandbox's C library is not this machine's.
     for name in ["asterisk", "asterisk.h"] {
         symlink(sandbox::root().join("usr/include").join(name), headers.join(name)).expect("link");
     }
@@ -41,7 +41,7 @@ pub fn load(t: &Context) {
     assert!(answer.contains("Loaded"), "{answer}");
 }
 
-/// Puts descriptors on a channel: the kind and the value are the module's.
+/// Puts descriptors on a channel; kind and value are as in the module.
 #[track_caller]
 pub fn add(call: &Call<'_>, kind: &str, value: u16) {
     let command = format!("dialplan set chanvar {} DESCRIPTOR({kind}) {value}", call.name);
@@ -49,7 +49,7 @@ pub fn add(call: &Call<'_>, kind: &str, value: u16) {
     assert!(answer.contains("set to"), "{command}: {answer}");
 }
 
-/// How often they have woken this channel so far.
+/// How often the descriptors have woken this channel so far.
 #[track_caller]
 pub fn wakes(call: &Call<'_>) -> u64 {
     let wakes = call.variable("DESCRIPTOR(wakes)").expect("the module's function");

@@ -1,5 +1,5 @@
-//! A channel has other descriptors than the driver's: a whisper (ARI's snoop, ChanSpy) puts a timer on it from Asterisk
-//! 20.21, 22.11 and 23.5 on, and takes away what is read when that timer has woken the channel.
+//! A channel has descriptors other than the driver's: a whisper (ARI's snoop, ChanSpy) puts a timer on it from Asterisk
+//! 20.21, 22.11 and 23.5 on, and removes the frame that is read when that timer has woken the channel.
 
 mod descriptor;
 mod snoop;
@@ -35,19 +35,19 @@ type Put = fn(&Call<'_>);
 
 pub const FRAME: usize = 160;
 
-/// Two tones of ulaw for each frame, which differ from frame to frame and come back from signed linear as they are.
+/// Two tones of ulaw for each frame, which differ from frame to frame and do not change in signed linear and back.
 pub fn numbered(frames: usize) -> Vec<u8> {
     let tone = |digit: usize| [0x10 + u8::try_from(digit % 64).expect("small"); FRAME / 2];
     (0..frames).flat_map(|number| [tone(number / 64), tone(number)]).flatten().collect()
 }
 
-/// Which frames arrived, for a message.
+/// The numbers of the frames that arrived, for a message.
 pub fn numbers(media: &[u8]) -> Vec<usize> {
     let number = |frame: &[u8]| usize::from(frame[0] - 0x10) * 64 + usize::from(frame[FRAME - 1] - 0x10);
     media.chunks_exact(FRAME).map(number).collect()
 }
 
-/// What one app plays the other hears: all of it, in its order. There may be a whisper's silence in between.
+/// What one app plays the other hears completely and in order. There may be a whisper's silence in between.
 #[track_caller]
 pub fn expect_all(from: &App, to: &App, frames: usize) {
     let media = numbered(frames);
@@ -65,29 +65,29 @@ pub fn expect_all(from: &App, to: &App, frames: usize) {
     assert!(heard == media, "of {frames} frames {} are lost: {lost:?}", lost.len());
 }
 
-/// In messages that the C module takes.
+/// Sends media in messages that the C module accepts.
 pub fn play(app: &App, media: &[u8]) {
     media.chunks(FRAME * 100).for_each(|message| app.send_media(message));
 }
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Long enough to be disturbed often.
+/// Long enough for many disturbances.
 const FRAMES: usize = 150;
 
-/// The core gives a whisper the first place that is free, and that is below the driver's own.
+/// The core uses the first free position for a whisper, which is below the driver's own.
 fn below(call: &Call<'_>) {
     descriptor::add(call, "timer", 1);
 }
 
-/// With many whispers one after the other there are some above, too.
+/// After many whispers there are some above, too.
 fn around(call: &Call<'_>) {
     descriptor::add(call, "timer", 2);
     descriptor::add(call, "idle", 8);
     descriptor::add(call, "timer", 2);
 }
 
-/// The descriptors have done their part while the frames were played.
+/// The descriptors have woken the channel while the frames were played.
 #[track_caller]
 fn expect_all_disturbed(call: &Call<'_>, from: &App, to: &App) {
     let before = descriptor::wakes(call);
@@ -110,7 +110,7 @@ fn bridge(t: &Context, put: Put) {
     expect_all_disturbed(&call, &app, &ear);
 }
 
-/// Urgent data on a descriptor of somebody else calls the driver by another way.
+/// For urgent data on another descriptor the core calls the driver through another callback.
 fn urgent(t: &Context) {
     descriptor::load(t);
     let (call, app) = t.incoming_echo("c(ulaw)");
@@ -126,7 +126,7 @@ fn urgent(t: &Context) {
     });
 }
 
-/// Tells a thread that the test is over, also if it fails.
+/// Tells a thread that the test is over, even if the test fails.
 struct EndOf<'a>(&'a AtomicBool);
 
 impl Drop for EndOf<'_> {
@@ -135,7 +135,7 @@ impl Drop for EndOf<'_> {
     }
 }
 
-/// A byte of urgent data every millisecond.
+/// Sends a byte of urgent data every millisecond.
 fn send_urgent(peer: &TcpStream, over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) {
         let sent = rustix::net::send(peer, b"!", SendFlags::OOB).map_err(io::Error::from);
@@ -144,8 +144,9 @@ fn send_urgent(peer: &TcpStream, over: &AtomicBool) {
     }
 }
 
-/// A descriptor that stays readable (the core leaves one that is closed behind, when a channel with a whisper is moved)
-/// costs processor time, but no frame. With the C module it is reported in place of its timer, and nothing is played.
+/// A descriptor that stays readable costs processor time, but no frame. (The core leaves a closed descriptor behind
+/// when a channel with a whisper is moved.) With the C module it is reported instead of the timer, and nothing is
+/// played.
 fn stuck(t: &Context) {
     descriptor::load(t);
     let (call, app) = t.incoming_echo("c(ulaw)");

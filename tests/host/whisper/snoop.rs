@@ -1,4 +1,4 @@
-//! The real thing: ARI whispers to a channel.
+//! A real whisper: ARI whispers to a channel.
 
 use std::thread;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub fn tests(suite: &mut Suite) {
     suite.same("whisper/snoop/phone/phone", |t| phone(t, true)).shares("rtp", rtp::instance);
 }
 
-/// Begins to whisper to a channel, and says nothing. The whisper's channel.
+/// Begins to whisper to a channel, but sends no media. Returns the whisper's channel.
 #[track_caller]
 fn whisper(t: &Context, channel: &str) -> String {
     let (ari, id) = (t.ari(), t.unique("snoop"));
@@ -38,7 +38,7 @@ fn whisper_shortly(t: &Context, channel: &str) {
     wait::until("the whisper is over", || t.ari().get(&format!("channels/{id}"), &[]).status == 404);
 }
 
-/// An app plays to another one that is silent, with a whisper to it and after others.
+/// An app plays to a silent app, which is whispered to, and was before.
 fn app(t: &Context) {
     let [(call, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
     thread::scope(|scope| {
@@ -55,7 +55,7 @@ fn spied() -> InstanceConfig {
     InstanceConfig::new().module("app_chanspy").dialplan("exten => whisper,1,ChanSpy(${TARGET},qE${MODE})\n")
 }
 
-/// The same with ChanSpy(), whose spy is a third app that says nothing.
+/// The same with ChanSpy(), whose spy is a third app, which sends nothing.
 fn chanspy(t: &Context, mode: &str) {
     let [(call, app), (_other, ear)] = t.bridged("c(ulaw)", "c(ulaw)");
     let spy = t.call("WebSocket/INCOMING/c(ulaw)").extension("whisper");
@@ -66,7 +66,7 @@ fn chanspy(t: &Context, mode: &str) {
     expect_all(&app, &ear, 300);
 }
 
-/// A channel that is whispered to takes another's place (masquerade), and its media goes on.
+/// A channel that is whispered to replaces another (masquerade), and its media continues.
 fn moved(t: &Context) {
     let (call, app) = t.incoming_app("c(ulaw)");
     call.wait_up();
@@ -76,8 +76,8 @@ fn moved(t: &Context) {
     expect_all(&app, &app, 100);
 }
 
-/// An app and a phone, and one of them is whispered to. The app is late now and then, by so much that the core puts a
-/// whisper's silence into what the phone hears (from 20.21, 22.11 and 23.5 on). Time stamps are even all the same.
+/// An app and a phone, one of which is whispered to. The app is sometimes so late that the core puts a whisper's
+/// silence into what the phone hears (from 20.21, 22.11 and 23.5 on). Time stamps are still continuous.
 fn phone(t: &Context, to_phone: bool) {
     let (call, app) = t.incoming_app("c(ulaw)");
     call.wait_up();

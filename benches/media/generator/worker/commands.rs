@@ -1,4 +1,4 @@
-//! What a worker does of what it is told.
+//! How a worker carries out commands.
 
 use std::cmp::Reverse;
 
@@ -14,7 +14,7 @@ use crate::Result;
 use crate::clock::{self, nanos};
 
 impl Worker {
-    /// False when told to stop.
+    /// Runs the waiting commands. False after [`Command::Stop`].
     pub(super) fn run_commands(&mut self) -> Result<bool> {
         let mut count = [0; 8];
         let _ = rustix::io::read(&self.wake, &mut count);
@@ -42,7 +42,7 @@ impl Worker {
                 worker.send_bulks(id, clock::now() + spread(id, nanos(period)), Bulk::every(period));
             }),
             Command::SendBulk(who) => self.each(&who, |worker, id| {
-                // Spread over a second: they are many apps, not one.
+                // Spread over a second, because the apps are independent.
                 worker.send_bulks(id, clock::now() + spread(id, 1_000_000_000), Bulk::ONCE);
             }),
             Command::Flush(who) => self.each_app(&who, |app, output| app.flush_media(output)),
@@ -52,7 +52,7 @@ impl Worker {
                 worker.watch(id);
             }),
             Command::Drop(who) => self.each(&who, |worker, id| {
-                // Its counts go with it.
+                // Its counts are removed with it.
                 worker.connections.remove(&id);
                 let _ = worker.events.send(Event::Ended { id, how: Ok(1000) });
             }),
@@ -86,7 +86,7 @@ impl Worker {
         let flags = connection.interest();
         epoll::add(&self.epoll, &connection.stream, data, flags)?;
         self.connections.insert(id, connection);
-        // What came with the handshake gives no event of its own; nor does what TLS has read already.
+        // Data that came with the handshake causes no event, nor does data that TLS has already read.
         self.on_ready(id, EventFlags::IN)
     }
 

@@ -1,4 +1,4 @@
-//! What a worker is told, and what it tells.
+//! The messages to and from a worker.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -8,42 +8,42 @@ use super::super::connection::Connection;
 use super::super::speech::Manner;
 use super::super::stats::{Point, Totals, Window};
 
-/// What a worker is told.
+/// A command to a worker.
 #[derive(Debug)]
 pub enum Command {
-    /// Take a connection over.
+    /// Take over a connection.
     Add(Box<Connection>),
-    /// Begin to speak.
+    /// Begin to send media.
     Speak(Who, Manner),
-    /// End all that goes by time.
+    /// End everything that is done by time.
     Hush(Who),
-    /// Ask for STATUS every so often.
+    /// Ask for STATUS at this interval.
     AskStatus(Who, Duration),
-    /// Send bulks this often, to be dropped.
+    /// Send bulks at this interval, which are dropped.
     SendBulks(Who, Duration),
-    /// Send one bulk, to be played.
+    /// Send one bulk, which is played.
     SendBulk(Who),
-    /// Drop what is queued.
+    /// Send FLUSH_MEDIA.
     Flush(Who),
-    /// Read no more.
+    /// Stop reading.
     StopReading(Who),
-    /// Break connections off.
+    /// Drop connections.
     Drop(Who),
-    /// Begin to keep the course of things.
+    /// Begin to record each frame.
     Trace,
     /// Send close frames.
     Close(Who),
     /// Begin to measure.
     OpenWindow,
-    /// Give what was measured.
+    /// Return what was measured.
     CloseWindow(Sender<Window>),
-    /// Give the counts since the beginning.
+    /// Return the counts since the start.
     Totals(Sender<Totals>),
-    /// Give the courses, by app.
+    /// Return the recorded frames, by app.
     TakeTraces(Sender<Vec<(u32, Vec<Point>)>>),
-    /// Give how long media still came after FLUSH_MEDIA, ns.
+    /// Return how long media still came after FLUSH_MEDIA, ns.
     Silences(Sender<Vec<u64>>),
-    /// From now on look at once whenever something comes: what is measured is short.
+    /// From now on check at once whenever something comes, because short times are measured.
     LookAtOnce,
     /// End.
     Stop,
@@ -67,7 +67,7 @@ impl Who {
     }
 }
 
-/// What a worker tells.
+/// An event from a worker.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// MEDIA_START has come.
@@ -76,26 +76,26 @@ pub enum Event {
         id: u32,
         /// The channel's unique id.
         channel: String,
-        /// The app now begins to speak by itself.
+        /// Whether the app now begins to send by itself.
         speaks: bool,
     },
-    /// An app with the life of one frame has heard it.
+    /// An app of the kind `OneFrame` has heard its frame.
     Heard {
         /// The app.
         id: u32,
-        /// When.
+        /// The time.
         at: u64,
     },
-    /// A connection is over: the code of Asterisk's close frame, or why there was none.
+    /// A connection has ended: the code of Asterisk's close frame, or why there was none.
     Ended {
         /// The app.
         id: u32,
         /// How.
         how: std::result::Result<u16, String>,
     },
-    /// Something that should not be.
+    /// An error.
     Fault {
-        /// What.
+        /// What it was.
         what: String,
     },
 }

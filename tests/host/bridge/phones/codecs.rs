@@ -1,4 +1,5 @@
-//! Two applications with two legs of SIP between them, in each codec: what is negotiated is not translated, so each byte counts.
+//! Two applications with two SIP legs between them, in each codec. A negotiated codec is not translated, so every byte
+//! must arrive.
 
 use std::thread;
 use std::time::Duration;
@@ -28,7 +29,7 @@ pub(super) fn tests(suite: &mut Suite) {
     test(suite, "codecs/srtp", secure);
 }
 
-/// Frames each way.
+/// Frames in each direction.
 const FRAMES: usize = 150;
 
 /// Numbered frames of this codec, 20 ms each.
@@ -42,7 +43,7 @@ fn frames(codec: &str) -> Vec<Vec<u8>> {
     }
 }
 
-/// What one says the other hears, each frame as it was, in its order.
+/// What one application sends, the other hears, each frame unchanged and in order.
 #[track_caller]
 fn expect_frames(from: &App, to: &App, frames: &[Vec<u8>]) {
     frames.iter().for_each(|frame| from.send_media(frame));
@@ -71,7 +72,7 @@ fn both_ways<'t>(t: &'t Context, endpoint: &str, codec: &str) -> Pair<'t> {
 /// Whether a frame is more than silence.
 type IsLoud = fn(&[u8]) -> bool;
 
-/// 20 ms of a square wave, and how one tells it from silence.
+/// 20 ms of a square wave, and a test that tells it from silence.
 fn loud_frame(codec: &str) -> (Vec<u8>, IsLoud) {
     let (is_loud_ulaw, is_loud_linear): (IsLoud, IsLoud) = (
         |frame| frame.iter().any(|byte| byte & 0x7f < 0x50),
@@ -85,8 +86,8 @@ fn loud_frame(codec: &str) -> (Vec<u8>, IsLoud) {
     }
 }
 
-/// The telephones' codec is another one: of the bytes nothing is left, but each frame comes, and once. Asterisk chooses at which side
-/// of the bridge it translates: at the application's, no frame goes directly.
+/// The telephones have another codec: the bytes change, but each frame arrives once. Asterisk chooses the side of the
+/// bridge on which it translates. If it is the application's side, no frame is direct.
 fn translated(t: &Context, endpoint: &str, codec: &str, goes_directly: bool) {
     let pair = Pair::new(t, endpoint, codec);
     let (frame, is_loud) = loud_frame(codec);
@@ -106,7 +107,7 @@ fn translated(t: &Context, endpoint: &str, codec: &str, goes_directly: bool) {
     }
 }
 
-/// Encrypted on the wire, at both ends.
+/// SRTP at both ends.
 fn secure(t: &Context) {
     let pair = both_ways(t, "srtp", "ulaw");
     let channels = t.ari().get("channels", &[]).ok();

@@ -1,4 +1,4 @@
-//! What a telephone does in the middle of a call, while numbered frames pass both ways: the telephone says what it hears.
+//! What a telephone does during a call, while numbered frames pass both ways: the telephone echoes what it hears.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,13 +20,13 @@ pub(super) fn tests(suite: &mut Suite) {
     test(suite, "attended_transfer", attended_transfer);
 }
 
-/// All frames come there and back.
+/// All frames go there and come back.
 #[track_caller]
 fn expect_echo(phone: &Phone<'_>, frames: usize) {
     expect_all(&phone.app, &phone.app, frames);
 }
 
-/// The same, and most of them directly: on a busy machine a lock is taken now and then.
+/// All frames come back, and most of them were direct: on a busy machine a lock is sometimes taken.
 #[track_caller]
 fn expect_direct_echo(t: &Context, phone: &Phone<'_>) {
     const FRAMES: usize = 50;
@@ -38,8 +38,8 @@ fn expect_direct_echo(t: &Context, phone: &Phone<'_>) {
     wait::until_fits("frames go directly", measure, |direct| *direct > FRAMES * 3 / 4);
 }
 
-/// Does `work` while the application speaks. Frames that are on their way when the telephone does something may be lost; none comes
-/// twice, and none overtakes another.
+/// Does `work` while the application speaks. Frames that are in transit when the telephone does something may be lost;
+/// none comes twice, and none overtakes another.
 #[track_caller]
 fn while_speaking(phone: &Phone<'_>, work: impl FnOnce()) {
     const FRAMES: usize = 200;
@@ -55,7 +55,7 @@ fn while_speaking(phone: &Phone<'_>, work: impl FnOnce()) {
     });
 }
 
-/// A re-INVITE to another codec and one back.
+/// A re-INVITE to another codec, and one back.
 fn change_of_codec(t: &Context) {
     let phone = Phone::new(t, "two", |port| {
         let change = |codec| [Step::ExpectInfo, Step::Change(codec, port)];
@@ -96,7 +96,7 @@ fn held(t: &Context) {
     phone.end();
 }
 
-/// A re-INVITE to T.38, which an application cannot: the call goes on as it was.
+/// A re-INVITE to T.38, which an application does not support: the call continues unchanged.
 fn fax(t: &Context) {
     let phone = Phone::new(t, "fax", |port| {
         vec![Step::Answer(port), Step::ExpectInfo, Step::Fax(port), Step::ExpectBye]
@@ -108,7 +108,7 @@ fn fax(t: &Context) {
     phone.end();
 }
 
-/// An UPDATE of the telephone's: nobody hears it.
+/// An UPDATE from the telephone, which is not audible.
 fn refreshed_by_the_phone(t: &Context) {
     let phone = Phone::new(t, "timed", |port| {
         vec![Step::AnswerTimed(port, "uas"), Step::ExpectInfo, Step::Refresh, Step::ExpectBye]
@@ -122,7 +122,7 @@ fn refreshed_by_the_phone(t: &Context) {
     phone.end();
 }
 
-/// A re-INVITE of Asterisk's after half of the session's 90 s: nobody hears it.
+/// A re-INVITE from Asterisk after half of the session's 90 s, which is not audible.
 fn refreshed_by_asterisk(t: &Context) {
     let phone = Phone::new(t, "timed", |port| {
         vec![Step::AnswerTimed(port, "uac"), Step::ExpectRefresh(port), Step::ExpectBye]
@@ -136,7 +136,7 @@ fn refreshed_by_asterisk(t: &Context) {
     phone.end();
 }
 
-/// The telephone hands the application on to another one.
+/// The telephone transfers the application to another telephone.
 fn blind_transfer(t: &Context) {
     let server = t.server(&[]);
     let (extension, media) = (format!("to{}", server.client), Media::bind());
@@ -151,7 +151,7 @@ fn blind_transfer(t: &Context) {
     expect_all_both_ways(&phone.app, &other, 100);
 }
 
-/// The telephone connects the application with another one that it talks to.
+/// The telephone connects the application with another telephone that it talks to.
 fn attended_transfer(t: &Context) {
     let server = t.server(&[]);
     let extension = format!("to{}", server.client);

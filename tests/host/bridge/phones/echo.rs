@@ -1,4 +1,4 @@
-//! A telephone that says what it hears, packet by packet, in the codec in which it hears it.
+//! A telephone that sends back what it hears, packet by packet and in the same codec.
 
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -8,21 +8,21 @@ use std::time::Duration;
 
 use super::super::super::protocol::rtp::Media;
 
-/// What its thread and its owner know.
+/// What its thread and its owner share.
 struct Shared {
     is_over: AtomicBool,
-    /// Packets so far, by payload type.
+    /// The number of packets so far, by payload type.
     packets: [AtomicUsize; 128],
 }
 
-/// It ends when it is dropped.
+/// The telephone. It ends when it is dropped.
 pub(super) struct Echo {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Echo {
-    /// From here.
+    /// Echoes on this socket.
     pub(super) fn at(media: Media) -> Self {
         let packets = std::array::from_fn(|_| AtomicUsize::new(0));
         let shared = Arc::new(Shared { is_over: AtomicBool::new(false), packets });
@@ -33,7 +33,7 @@ impl Echo {
         Self { shared, thread: Some(thread) }
     }
 
-    /// How many packets of this payload type it has heard.
+    /// How many packets of this payload type it has received.
     pub(super) fn heard(&self, kind: u8) -> usize {
         self.shared.packets[usize::from(kind)].load(Ordering::Relaxed)
     }
@@ -51,7 +51,7 @@ fn speak(socket: &UdpSocket, shared: &Shared) {
     while !shared.is_over.load(Ordering::Relaxed) {
         let Ok((length, from)) = socket.recv_from(&mut packet) else { continue };
         shared.packets[usize::from(packet[1] & 0x7f)].fetch_add(1, Ordering::Relaxed);
-        // A source of its own.
+        // Its own SSRC.
         packet[8..12].copy_from_slice(b"echo");
         let _ = socket.send_to(&packet[..length], from);
     }

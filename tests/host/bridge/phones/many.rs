@@ -1,4 +1,4 @@
-//! An application as the member of a queue, and in a conference, with a telephone that is at the same place.
+//! An application as a queue member and in a conference, together with a telephone.
 
 use super::super::super::harness::{Context, Suite, wait};
 use super::super::{drain, expect_all_both_ways, expect_direct, expect_played, is_heard, technology};
@@ -9,14 +9,14 @@ pub(super) fn tests(suite: &mut Suite) {
     test(suite, "conference", conference);
 }
 
-/// The queue's member is an application. Dial() of the caller leads to the queue by SIP.
+/// An application is the member of the queue. The caller's Dial() leads to the queue by SIP.
 fn queue(t: &Context) {
     let server = t.server(&[]);
     let member = format!("WebSocket/{}/c(ulaw)", server.client);
     let added = t.asterisk.cli(&format!("queue add member {member} to bots"));
     assert!(added.contains("Added interface"), "{added}");
     let pair = Pair::at(t, "ulaw", "ulaw", "queue", server);
-    // What the queue may have played to the caller.
+    // The queue may have played something to the caller.
     drain(&pair.app);
     expect_all_both_ways(&pair.app, &pair.other, 100);
     expect_direct(t, &pair.call, 0, 100);
@@ -27,7 +27,7 @@ fn queue(t: &Context) {
     t.asterisk.cli(&format!("queue remove member {member} from bots"));
 }
 
-/// A conference of two, one of them by SIP, is mixed as ever.
+/// A conference of two, one of them by SIP, is mixed as without our module.
 fn conference(t: &Context) {
     sip::allow_log(t);
     let room = t.unique("room");

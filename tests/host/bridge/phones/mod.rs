@@ -1,5 +1,4 @@
-//! What people have at the other end: telephones of chan_pjsip's. Whatever they do, no frame is lost, comes twice or overtakes
-//! another.
+//! Telephones of chan_pjsip at the other end. Whatever they do, no frame is lost, comes twice or overtakes another.
 
 mod codecs;
 mod dialogues;
@@ -20,12 +19,13 @@ pub fn tests(suite: &mut Suite) {
     many::tests(suite);
 }
 
-/// Adds a test on the instance that these share.
+/// Adds a test on the instance that these tests share.
 fn test(suite: &mut Suite, name: &str, body: impl Fn(&Context) + Send + Sync + 'static) {
     suite.differs(format!("bridge/phones/{name}"), ROW, body).shares("bridge_phones", instance);
 }
 
-/// Asterisk is its own telephone by those of the first part: who calls from one is called by its name. The others are SIPp's.
+/// With the endpoints of the first part Asterisk calls itself: a call by one of them arrives under the endpoint's name.
+/// The other endpoints are for SIPp.
 const ENDPOINTS: &str = "\
 [ulaw](phone)
 from_user = ulaw
@@ -82,7 +82,7 @@ timers_sess_expires = 90
 dtmf_mode = info
 ";
 
-/// `to<client>` is an application; the others are places where many meet.
+/// `to<client>` is an application; the other extensions are places for many channels.
 const DIALPLAN: &str = "\
 exten => _to.,1,Dial(WebSocket/${EXTEN:2}/c(${IF($[\"${CODEC}\" = \"\"]?ulaw:${CODEC})}))
 exten => queue,1,Answer()
@@ -108,7 +108,7 @@ fn instance() -> InstanceConfig {
     sip::with_peers(config, ENDPOINTS)
 }
 
-/// Waits until a channel is in a bridge with exactly one other, and the technology is chosen.
+/// Waits until a channel is in a bridge with exactly one other channel, and the technology has been chosen.
 #[track_caller]
 fn expect_pair(t: &Context, channel: &str) {
     let is_pair = |bridge: &serde_json::Value| {
@@ -121,18 +121,18 @@ fn expect_pair(t: &Context, channel: &str) {
     expect_technology(t, channel, "websocket");
 }
 
-/// An application, and another one that it has called by way of a telephone.
+/// An application, and another one that it has called through a telephone.
 struct Pair<'t> {
     call: Call<'t>,
     app: App,
     other: App,
-    /// The other one's channel.
+    /// The channel of the other application.
     other_id: String,
     _server: AppServer,
 }
 
 impl<'t> Pair<'t> {
-    /// By this endpoint, in this codec.
+    /// A pair through this endpoint, in this codec.
     #[track_caller]
     fn new(t: &'t Context, endpoint: &str, codec: &str) -> Self {
         let server = t.server(&[]);
@@ -140,7 +140,7 @@ impl<'t> Pair<'t> {
         Self::at(t, endpoint, codec, &extension, server)
     }
 
-    /// The same, at an extension that leads to this application.
+    /// Like [`Pair::new`], at an extension that leads to this application.
     #[track_caller]
     fn at(t: &'t Context, endpoint: &str, codec: &str, extension: &str, server: AppServer) -> Self {
         sip::allow_log(t);
@@ -153,7 +153,7 @@ impl<'t> Pair<'t> {
     }
 }
 
-/// An application that calls an extension of this Asterisk by an endpoint.
+/// An application that calls an extension of this Asterisk through an endpoint.
 #[track_caller]
 fn calls<'t>(t: &'t Context, endpoint: &str, codec: &str, extension: &str) -> (Call<'t>, App) {
     let dial = format!("PJSIP/{endpoint}/sip:{extension}@127.0.0.1:{}", sip::port(t));
@@ -163,18 +163,18 @@ fn calls<'t>(t: &'t Context, endpoint: &str, codec: &str, extension: &str) -> (C
     (call, app)
 }
 
-/// An application in a bridge with a telephone of SIPp's, which says what it hears.
+/// An application in a bridge with a SIPp telephone, which echoes what it hears.
 struct Phone<'t> {
     call: Call<'t>,
     app: App,
     peer: Peer,
     echo: Echo,
-    /// The name of its channel.
+    /// The name of the telephone's channel.
     name: String,
 }
 
 impl<'t> Phone<'t> {
-    /// By this endpoint. The telephone does what `steps` says, given its port for media.
+    /// A call by this endpoint. The telephone does what `steps` returns for its media port.
     #[track_caller]
     fn new(t: &'t Context, endpoint: &str, steps: impl Fn(u16) -> Vec<Step<'static>>) -> Self {
         let media = Media::bind();
@@ -194,7 +194,7 @@ impl<'t> Phone<'t> {
         Self { call, app, peer, echo, name }
     }
 
-    /// Has the telephone go on, and waits until so many of its steps are done.
+    /// Lets the telephone go on, and waits until this many of its steps are done.
     #[track_caller]
     fn goes_on(&self, t: &Context, steps: u32) {
         sip::tell(t, &self.name);

@@ -1,4 +1,4 @@
-//! Where a URI may lead whose host comes of values: nothing else is ever connected to.
+//! The hosts that a URI with values may lead to: no other host is ever connected to.
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
@@ -21,14 +21,14 @@ pub fn tests(suite: &mut Suite) {
 
 const HOSTS: &str = "*.wild.test, 127.0.0.2, 127.1.0.0/16";
 
-/// A listener on every address of this machine. It tells who was connected to, and answers.
+/// A listener on every address of this machine. It records the addresses that were connected to, and answers.
 struct Everywhere {
     port: u16,
     visits: Receiver<IpAddr>,
 }
 
 impl Everywhere {
-    /// `answer`, or what accepts.
+    /// Sends `answer`, or accepts the upgrade.
     fn listen(answer: Option<&'static str>) -> Self {
         let all = TcpListener::bind("[::]:0").or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)));
         let listener = all.expect("listen");
@@ -48,7 +48,7 @@ impl Everywhere {
         Self { port, visits }
     }
 
-    /// A client whose calls go where the channel's variable BOT_HOST says.
+    /// A client whose calls go to the host in the channel's variable BOT_HOST.
     fn client(&self, t: &Context) -> String {
         let client = super::super::client(t, &[("uri", "ws://127.0.0.1:1/"), super::super::ONCE]);
         let uri = format!("ws://${{BOT_HOST}}:{}/calls", self.port);
@@ -62,7 +62,7 @@ fn dial(t: &Context, client: &str, host: &str) -> i64 {
     t.call(&dial_string(client)).variable("BOT_HOST", host).originate().ending().cause
 }
 
-/// Names below the wildcard, and permitted addresses in any spelling.
+/// Names below the wildcard, and permitted addresses in any notation.
 fn inside(t: &Context) {
     super::super::allow_failure(t);
     let server = Everywhere::listen(None);
@@ -77,7 +77,7 @@ fn inside(t: &Context) {
         ("[::ffff:127.0.0.2]", [127, 0, 0, 2]),
         ("127.1.2.3", [127, 1, 2, 3]),
     ] {
-        // The server accepts and goes away.
+        // The server accepts and disconnects.
         dial(t, &client, host);
         let visited: Vec<IpAddr> = server.visits.try_iter().collect();
         assert_eq!(visited, [IpAddr::from(address)], "{host}");
@@ -143,13 +143,13 @@ fn outside(t: &Context) {
         t.asterisk.log.wait_since(mark, &["ERROR", &format!("[{client}]: "), words]);
     }
     assert_eq!(server.visits.try_iter().count(), 0);
-    // It does listen.
+    // The control: it does listen.
     super::super::allow_failure(t);
     dial(t, &client, "127.0.0.2");
     assert_eq!(server.visits.try_iter().count(), 1);
 }
 
-/// A host that is permitted leads to no other, by whichever redirect, and to no other address of its own.
+/// A redirect of any kind from a permitted host leads to no other host, nor to another address of the same host.
 fn redirect(t: &Context) {
     super::super::allow_failure(t);
     let other = Everywhere::listen(None);
@@ -166,7 +166,7 @@ fn redirect(t: &Context) {
     }
 }
 
-/// A value is no step to another folder.
+/// A value cannot lead to another folder.
 fn dots(t: &Context) {
     t.allow_log("the call is not made");
     let server = t.server(&[]);

@@ -1,4 +1,5 @@
-//! Headers, a token and a URI of values, in front of the example applications: nginx lets in who has them right.
+//! Headers, a token and a URI of values, in front of the example applications: nginx admits only requests that have
+//! them right.
 
 use super::super::super::harness::{Context, Suite};
 use super::super::daemon::{Daemon, nginx};
@@ -29,8 +30,8 @@ pub fn tests(suite: &mut Suite) {
     }
 }
 
-/// nginx in front of a server, at a plain port and one with TLS. It asks for the token, and for a header that says the same as
-/// the path.
+/// nginx in front of a server, at a plain port and at one with TLS. It requires the token, and a header with the same
+/// value as the path.
 fn gate(server: &str) -> (Daemon, Vec<u16>) {
     let folder = pki::FILES.path("");
     nginx(2, |ports| {
@@ -45,7 +46,7 @@ fn gate(server: &str) -> (Daemon, Vec<u16>) {
     })
 }
 
-/// The call is up, and the application has been told of it.
+/// The call is up, and the application has got MEDIA_START.
 fn reaches(t: &Context, app: &AppServer, scheme: &str, port: u16, by_proxy: bool) {
     let ca = pki::FILES.path("root.crt");
     let elsewhere = [("uri", "ws://127.0.0.1:1/"), ("ca_list_file", &*ca), super::super::ONCE];

@@ -1,4 +1,4 @@
-//! Sections that are refused: without them calls would go out without their token, or to another server.
+//! Sections that are refused: without them calls would be made without their token, or to another server.
 
 use super::super::super::harness::{Context, Suite};
 use super::{WHY, dial_string, unavailable, with_functions};
@@ -19,7 +19,7 @@ fn allow(t: &Context) {
     t.allow_log("Failed to allocate WebSocket channel pvt");
 }
 
-/// File, option and value are named, where the value is no secret.
+/// File, option and value are named, if the value is not secret.
 fn options(t: &Context) {
     allow(t);
     for (option, value, words) in [
@@ -44,7 +44,7 @@ fn options(t: &Context) {
     assert!(!t.asterisk.log.since(t.log_mark).contains("hush"));
 }
 
-/// On reload what was good stays.
+/// On reload the last good settings stay.
 fn last_good(t: &Context) {
     allow(t);
     let server = t.server(&[]);
@@ -62,7 +62,7 @@ fn circle(t: &Context) {
     let (one, other, outside) = (t.server(&[]), t.server(&[]), t.server(&[]));
     t.asterisk.add_connection(&one.client, &[("fallback", &other.client)]);
     t.asterisk.add_connection(&outside.client, &[("fallback", &other.client)]);
-    // Closes it, in a file that was good until now: what was good stays, and leads to an end.
+    // This closes the loop, in a file that was good until now: the last good settings stay, and their fallbacks end.
     t.asterisk.add_connection(&other.client, &[("fallback", &one.client)]);
     let words = format!("Invalid value '{}' for fallback in [{}]. Must be another", one.client, other.client);
     t.wait_log(&["ERROR", &words]);

@@ -1,4 +1,4 @@
-//! Tokens, and the values of headers and URIs, stand in nothing that the module shows.
+//! Nothing that the module shows contains tokens, or the values of headers and URIs.
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;
@@ -15,7 +15,7 @@ pub fn tests(suite: &mut Suite) {
     suite.ours("connect/per_call/secrets", WHY, secrets).private_from(|| {
         with_functions().ami().debug(5).dialplan("HIDDEN = hush4711\nHIDDEN_HOST = app.test\n")
     });
-    // Asked for when the test runs: the list of tests needs neither nginx nor certificates.
+    // Evaluated when the test runs: listing the tests needs neither nginx nor certificates.
     let ways: [(_, fn() -> String); 2] =
         [("ws", || "ws://{address}/media".to_owned()), ("wss", tls::trusted_uri)];
     for (name, uri) in ways {
@@ -27,7 +27,7 @@ pub fn tests(suite: &mut Suite) {
 
 const SECRET: &str = "hush4711";
 
-/// Everything that is told of a call while it is up, put together.
+/// Everything that is shown of a call while it is up.
 fn told(t: &Context, channel: &str) -> String {
     let mut all = String::new();
     for command in [
@@ -81,7 +81,7 @@ fn secrets(t: &Context) {
         };
         add(&server.client, &section(&uri(server.address), "nobody"));
         add(&down, &section(&uri(refusing.address), &server.client));
-        // The first server refuses, its fallback takes the call.
+        // The first server refuses; its fallback takes the call.
         let call = t.call(&dial_string(&down)).originate();
         let app = server.accept();
         app.expect_media_start();
@@ -92,7 +92,7 @@ fn secrets(t: &Context) {
         all += &told(t, &call.name);
         app.command("HANGUP");
         app.expect_close();
-        // A value that fits nowhere.
+        // A value that is not valid anywhere.
         let bad = t.server(&[]);
         let section = [("header", "X-Key: ${HIDDEN}${SHELL(printf 'x\\ny')}"), bearer];
         t.asterisk.add_connection(&bad.client, &section);
@@ -116,7 +116,7 @@ fn secrets(t: &Context) {
     assert!(leak.is_none(), "{leak:?}");
 }
 
-/// How often a process has this text in its memory, all of which a core dump would have.
+/// How often the memory of a process, as a core dump would have it, contains this text.
 fn in_memory(pid: u32, text: &str) -> usize {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("maps");
     let memory = fs::File::open(format!("/proc/{pid}/mem")).expect("mem");
@@ -137,10 +137,10 @@ fn memmem(bytes: &[u8], text: &[u8]) -> usize {
     starts.filter(|at| bytes[*at..].starts_with(text)).count()
 }
 
-/// A token from a file is not in Asterisk's memory once it has been sent, be the server's answer as it may.
+/// A token from a file is not in Asterisk's memory once it has been sent, whatever the server answers.
 fn core_dump(t: &Context, uri: &str) {
     super::super::allow_failure(t);
-    // Not shorter: the first bytes of freed memory are the allocator's.
+    // It must be this long: the allocator uses the first bytes of freed memory.
     let token = format!("forget-me.{}.forget-me", "0123456789".repeat(20));
     let path = t.asterisk.folder().join("etc/token");
     fs::write(&path, format!("{token}\n")).expect("token");
@@ -159,8 +159,8 @@ fn core_dump(t: &Context, uri: &str) {
     assert_eq!(server.request(0).header("Authorization"), Some(&*sent));
     assert_eq!(refusing.request(0).header("Authorization"), Some(&*sent));
     let pid = t.asterisk.pid();
-    assert!(in_memory(pid, &server.client) > 0, "what Asterisk knows is found");
-    // What is left is enough of it to be looked for.
+    assert!(in_memory(pid, &server.client) > 0, "the search does not find a text that is in memory");
+    // The rest is long enough to be searched for.
     wait::until("the token is forgotten", || in_memory(pid, &token[100..]) == 0);
     call.hangup();
     call.ending();

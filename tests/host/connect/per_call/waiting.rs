@@ -1,4 +1,4 @@
-//! Dialplan functions that take their time: they hold up their own call alone.
+//! Dialplan functions that take time delay only their own call.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -20,7 +20,7 @@ pub fn tests(suite: &mut Suite) {
     ours("masquerade_and_hung_up", masquerade_and_hung_up);
 }
 
-/// A call whose header is waited for until the file gets a byte.
+/// A call that waits for the value of a header, until the file gets a byte.
 struct Waiting<'t> {
     t: &'t Context,
     server: AppServer,
@@ -38,7 +38,7 @@ impl<'t> Waiting<'t> {
         let path = t.asterisk.folder().join(&name);
         let made = Command::new("mkfifo").arg(&path).status();
         assert!(made.is_ok_and(|status| status.success()), "mkfifo");
-        // Both ends, so that nobody waits for the other to open it.
+        // Both ends, so that opening it does not block.
         let fifo = File::options().read(true).write(true).open(&path).expect("fifo");
         let header = format!("X-Slow: ${{SHELL(head -c 4 {})}}", t.asterisk.inside(&name));
         let after = "X-After: ${MEDIA_WEBSOCKET_CONNECTION_ID} ${UNIQUEID} ${CONNECTEDLINE(num)}.";
@@ -59,7 +59,7 @@ impl<'t> Waiting<'t> {
         Self { t, server, fifo, path, caller, id }
     }
 
-    /// Sends the channel to the dialplan's Echo(), with a masquerade. Its name.
+    /// Sends the channel to the dialplan's Echo(), with a masquerade. Returns its name.
     fn move_to_echo(&self) -> String {
         let channel = self.t.ari().get(&format!("channels/{}", self.id), &[]).ok();
         let name = channel["name"].as_str().expect("a name");
@@ -81,7 +81,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Whether a `head` with this word in its arguments runs.
+/// Whether a `head` with this word in its arguments is running.
 fn is_running(word: &str) -> bool {
     let processes = std::fs::read_dir("/proc").expect("proc").flatten();
     processes
@@ -89,7 +89,7 @@ fn is_running(word: &str) -> bool {
         .any(|line| line.starts_with(b"head\0") && String::from_utf8_lossy(&line).contains(word))
 }
 
-/// ARI answers about the very channel, commands at the console do, and other calls to the same client are made.
+/// ARI answers about the same channel, console commands work, and other calls to the same client are made.
 fn others_go_on(t: &Context) {
     let mut waiting = Waiting::begin(t);
     let id = waiting.id.clone();
@@ -107,7 +107,7 @@ fn others_go_on(t: &Context) {
     assert_eq!(waiting.server.request(0).header("X-Slow"), Some("done"));
 }
 
-/// A hangup meanwhile ends the call: nobody is connected to.
+/// A hangup meanwhile ends the call without a connection.
 fn hung_up(t: &Context) {
     let mut waiting = Waiting::begin(t);
     waiting.t.ari().hangup(&waiting.id);
@@ -118,8 +118,8 @@ fn hung_up(t: &Context) {
     assert_eq!(waiting.server.requests(), 0);
 }
 
-/// The call gets another channel meanwhile: it is sent elsewhere, while Dial() still has it. What is still to be evaluated is
-/// that channel's, and the call is connected like any other.
+/// The call gets another channel meanwhile: the channel is sent elsewhere, while Dial() still has the call. The
+/// remaining values are evaluated on that channel, and the call is connected as usual.
 fn masquerade(t: &Context) {
     let mut waiting = Waiting::begin(t);
     let name = waiting.move_to_echo();
@@ -138,7 +138,7 @@ fn masquerade(t: &Context) {
     t.ari().wait_channel("ChannelDestroyed", &waiting.id);
 }
 
-/// A hangup after that ends the call, too, before anybody is connected to.
+/// A hangup after that also ends the call without a connection.
 fn masquerade_and_hung_up(t: &Context) {
     let mut waiting = Waiting::begin(t);
     waiting.move_to_echo();

@@ -1,4 +1,5 @@
-//! Calls that a dialect cannot have: refused at the request, with an error that says why and what is allowed.
+//! Calls that are not possible with a dialect: they are refused at the request, with an error that says why and what is
+//! allowed.
 
 use super::super::super::harness::{Context, Suite};
 use super::super::OURS;

@@ -1,4 +1,4 @@
-//! What the operator says in chan_websocket.conf.
+//! The operator's settings in chan_websocket.conf.
 
 use super::super::super::harness::{Context, InstanceConfig, Suite};
 use super::super::OURS;
@@ -15,7 +15,7 @@ pub fn tests(suite: &mut Suite) {
     });
 }
 
-/// A client's section says how its calls speak, and for which account; the dial string says otherwise.
+/// A client's section sets the dialect and the account of its calls; the dial string overrides it.
 fn client(t: &Context) {
     let server = t.server(&[]);
     let section = [("control_message_format", "twilio"), ("twilio_account_sid", ACCOUNT)];
@@ -34,7 +34,7 @@ fn client(t: &Context) {
     server.accept().expect_media_start();
 }
 
-/// `[global]` says it for all; INCOMING has parameters then, too.
+/// `[global]` sets them for all clients; INCOMING then has parameters, too.
 fn global(t: &Context) {
     let call = t.call("WebSocket/INCOMING/v(who=me)").formats("slin16").originate();
     let bot = Bot::open(call.connect());
@@ -43,7 +43,7 @@ fn global(t: &Context) {
     plain.connect().expect_media_start();
 }
 
-/// A wrong value is named, but for a secret one, with what is allowed; calls to that client are refused.
+/// A wrong value is named, unless it is secret, with what is allowed. Calls to that client are refused.
 fn wrong(t: &Context) {
     for line in [
         "for twilio_account_sid",

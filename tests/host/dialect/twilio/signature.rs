@@ -1,4 +1,4 @@
-//! `X-Twilio-Signature`, as an application checks it; OpenSSL's own tool says what it has to be.
+//! `X-Twilio-Signature`, checked as an application checks it; the expected value comes from OpenSSL's own tool.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -35,7 +35,8 @@ fn signature(text: &str) -> String {
     BASE64.encode(output.stdout)
 }
 
-/// Of the URI as it is configured, with its port and its query; what `v()` says is none of it, and is not in the request.
+/// The signature is of the configured URI, with its port and its query. The parameters of `v()` are not part of it, and
+/// are not in the request.
 fn plain(t: &Context) {
     let server = t.server(&[]);
     t.asterisk.add_connection(&server.client, &[("twilio_auth_token", TOKEN)]);
@@ -48,7 +49,7 @@ fn plain(t: &Context) {
     assert_eq!(request.header("X-Twilio-Signature"), Some(&*signature(&uri)), "{uri}");
 }
 
-/// The scheme counts, and a fragment does not; a `${…}` counts as what has come of it.
+/// The scheme is part of it, a fragment is not. A `${…}` is replaced by its value first.
 fn over_tls(t: &Context) {
     let uri = tls::uri("address").replace("app.test", "127.0.0.1");
     let server = tls::server(t, &uri, &[tls::CA]);
@@ -64,7 +65,7 @@ fn over_tls(t: &Context) {
     assert_eq!(request.header("X-Twilio-Signature"), Some(&*signature(&dialled)), "{dialled}");
 }
 
-/// A call in another dialect is not signed, nor one without a token.
+/// A call in another dialect is not signed, nor is one without a token.
 fn not_asked(t: &Context) {
     let server = t.server(&[]);
     t.asterisk.add_connection(&server.client, &[("twilio_auth_token", TOKEN)]);
@@ -77,7 +78,7 @@ fn not_asked(t: &Context) {
     assert_eq!(other.request(0).header("X-Twilio-Signature"), None);
 }
 
-/// The token is shown nowhere, however much is logged.
+/// The token is not shown anywhere, at any log level.
 fn secret(t: &Context) {
     let server = t.server(&[]);
     t.asterisk.add_connection(
@@ -102,7 +103,7 @@ fn secret(t: &Context) {
     assert!(!t.log_contains(&[TOKEN]) && !t.log_contains(&[&sent]));
 }
 
-/// An operator who checks the client gets the answer that a call would get.
+/// `websocket check` gets the same answer from the server as a call.
 fn checked(t: &Context) {
     let server = t.server(&[]);
     let own = [("twilio_auth_token", TOKEN), ("control_message_format", "twilio")];

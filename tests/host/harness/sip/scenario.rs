@@ -1,10 +1,10 @@
-//! What a peer does, as a scenario of SIPp's.
+//! The steps of a peer, as a scenario for SIPp.
 
 use std::fmt::Write as _;
 
-/// Who it says it is when it calls or answers.
+/// The name that it gives when it calls or answers.
 pub const NAME: &str = "Bob";
-/// And by which number.
+/// The number that it gives.
 pub const NUMBER: &str = "200";
 
 /// Payload type of RFC 4733's events.
@@ -23,20 +23,20 @@ pub const ULAW: Codec = Codec { kind: 0, name: "PCMU" };
 /// alaw.
 pub const ALAW: Codec = Codec { kind: 8, name: "PCMA" };
 
-/// What a peer does, one after the other. Ports are those of its media.
+/// A step of a peer. Steps run one after the other. Ports are those of the peer's media.
 #[derive(Debug, Clone, Copy)]
 pub enum Step<'a> {
-    /// So many ms pass.
+    /// Waits so many ms.
     Wait(u32),
     /// 180.
     Ring,
-    /// A final answer that is none: status and reason.
+    /// A final answer that refuses the call: status and reason.
     Refuse(u16, &'static str),
     /// 200 with media at this port, ulaw and RFC 4733's events.
     Answer(u16),
-    /// The same with a session timer of 90 s; who of the dialogue refreshes it: `uac` is Asterisk, `uas` the peer.
+    /// The same with a session timer of 90 s. The string is the refresher: `uac` is Asterisk, `uas` the peer.
     AnswerTimed(u16, &'static str),
-    /// A re-INVITE with this direction and port: `sendonly` holds, `sendrecv` takes back.
+    /// A re-INVITE with this direction and port: `sendonly` puts on hold, `sendrecv` resumes.
     Direction(&'static str, u16),
     /// A re-INVITE to this codec.
     Change(Codec, u16),
@@ -46,19 +46,19 @@ pub enum Step<'a> {
     Refresh,
     /// Asterisk refreshes the session by a re-INVITE.
     ExpectRefresh(u16),
-    /// Asterisk sends an INFO: [`super::tell`].
+    /// Asterisk sends an INFO; see [`super::tell`].
     ExpectInfo,
     /// A REFER to this extension, which Asterisk accepts (without a subscription).
     Refer(&'a str),
-    /// A REFER that connects who is at the other end with the other end of this dialogue.
+    /// A REFER that connects the other end of this call with the other end of this dialogue.
     Replace(&'a Dialog),
-    /// It ends the call.
+    /// The peer ends the call.
     Bye,
     /// Asterisk ends the call.
     ExpectBye,
 }
 
-/// A dialogue of a peer's with Asterisk.
+/// A dialogue between a peer and Asterisk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialog {
     call_id: String,
@@ -67,7 +67,7 @@ pub struct Dialog {
 }
 
 impl Dialog {
-    /// From the line of SIPp's log that [`KNOWN`] has written.
+    /// From the line of SIPp's log that [`KNOWN`] writes.
     pub(super) fn of(log: &str) -> Option<Self> {
         let line = log.lines().find_map(|line| line.split_once("dialogue ").map(|(_, line)| line))?;
         let mut words = line.split_whitespace();
@@ -76,7 +76,7 @@ impl Dialog {
         Some(Self { call_id, own_tag, tag_of_asterisk: tag.to_owned() })
     }
 
-    /// RFC 3891's header, as a part of a URI. Tags are named as who gets it sees them.
+    /// The Replaces header of RFC 3891, as a part of a URI. The tags are named from the recipient's point of view.
     fn replaces(&self) -> String {
         let text = format!("{};to-tag={};from-tag={}", self.call_id, self.tag_of_asterisk, self.own_tag);
         text.replace('%', "%25").replace(';', "%3B").replace('=', "%3D").replace('@', "%40")
@@ -89,10 +89,10 @@ const CONTACT: &str =
 const TIMED: &str = "Supported: timer\nSession-Expires: 90;refresher=";
 /// The answer to a request.
 const ANSWER: &str = "[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]\n";
-/// A request of the peer's in the dialogue.
+/// A request of the peer in the dialogue.
 const REQUEST: &str = "Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]\nFrom:[$own];tag=[pid]t[call_number]\n\
      To:[$theirs]\nCall-ID: [call_id]\nMax-Forwards: 70\n";
-/// The dialogue is known.
+/// Logs the dialogue.
 const KNOWN: &str =
     "<nop><action><log message=\"dialogue [call_id] [pid]t[call_number] [$theirs]\"/></action></nop>\n";
 
@@ -101,7 +101,7 @@ fn identity() -> String {
 }
 
 fn scenario(opening: &str, steps: &[Step<'_>]) -> String {
-    // An INVITE of the peer's own has the number 1.
+    // The peer's own INVITE has the number 1.
     let steps: String =
         steps.iter().zip(2..).map(|(step, number)| step_of(*step, number) + &done(number - 1)).collect();
     format!(
@@ -110,7 +110,7 @@ fn scenario(opening: &str, steps: &[Step<'_>]) -> String {
     )
 }
 
-/// A line of the log: so many steps are done.
+/// A line of the log: this many steps are done.
 fn done(steps: u32) -> String {
     format!("<nop><action><log message=\"{}\"/></action></nop>\n", done_line(steps))
 }
@@ -119,19 +119,19 @@ pub(super) fn done_line(steps: u32) -> String {
     format!("steps done: {steps}.")
 }
 
-/// A header, as a variable.
+/// Stores a header in a variable.
 fn header(name: &str, variable: &str) -> String {
     format!("<ereg regexp=\".*\" search_in=\"hdr\" header=\"{name}:\" assign_to=\"{variable}\"/>\n")
 }
 
-/// One who is called.
+/// The scenario of a peer that is called.
 pub(super) fn called(steps: &[Step<'_>]) -> String {
     let (theirs, own) = (header("From", "theirs"), header("To", "own"));
     let opening = format!("<recv request=\"INVITE\" rrs=\"true\"><action>\n{theirs}{own}</action></recv>\n");
     scenario(&opening, steps)
 }
 
-/// One who calls.
+/// The scenario of a peer that calls.
 pub(super) fn caller(extension: &str, media: u16, steps: &[Step<'_>]) -> String {
     let uri = format!("sip:{extension}@[remote_ip]:[remote_port]");
     let from = "<sip:peer@[local_ip]:[local_port]>";
@@ -154,7 +154,7 @@ pub(super) fn caller(extension: &str, media: u16, steps: &[Step<'_>]) -> String 
 }
 
 fn step_of(step: Step<'_>, number: u32) -> String {
-    // In an answer to the first INVITE.
+    // This goes into an answer to the first INVITE.
     let opened = ANSWER.replace("[last_To:]", &format!("[last_To:];tag={OWN_TAG}"));
     match step {
         Step::Wait(ms) => format!("<pause milliseconds=\"{ms}\"/>\n"),
@@ -194,7 +194,7 @@ fn answer(to: &str, headers: &str, port: u16, number: u32) -> String {
 /// A re-INVITE that gets this final answer.
 fn invite(sdp: &str, number: u32, status: u16) -> String {
     let invite = format!("INVITE [next_url] SIP/2.0\n{REQUEST}CSeq: {number} INVITE\n{CONTACT}");
-    // That of an INVITE that is refused belongs to its transaction, which has begun three messages ago.
+    // The ACK of a refused INVITE belongs to the INVITE's transaction, which began three messages before.
     let request = if status == 200 { REQUEST.into() } else { REQUEST.replace("[branch]", "[branch-3]") };
     let ack = format!("ACK [next_url] SIP/2.0\n{request}CSeq: {number} ACK\n");
     format!(
@@ -212,13 +212,13 @@ fn refer(uri: &str, number: u32) -> String {
     )
 }
 
-/// A request of the peer's that gets a 200.
+/// A request of the peer, and the 200 that it gets.
 fn request(method: &str, headers: &str, number: u32) -> String {
     send(&format!("{method} [next_url] SIP/2.0\n{REQUEST}CSeq: {number} {method}\n{headers}"), "")
         + "<recv response=\"200\"/>\n"
 }
 
-/// A request of Asterisk's, and a 200 to it.
+/// A request from Asterisk, and a 200 to it.
 fn expect(method: &str) -> String {
     format!("<recv request=\"{method}\"/>\n{}", send(&format!("SIP/2.0 200 OK\n{ANSWER}"), ""))
 }
@@ -239,7 +239,7 @@ fn fax(port: u16, version: u32) -> String {
     )
 }
 
-/// A message with this SDP, or none.
+/// Sends a message with this SDP; without a body if it is empty.
 fn send(head: &str, sdp: &str) -> String {
     let mut text = format!("<send><![CDATA[\n{head}");
     if sdp.is_empty() {

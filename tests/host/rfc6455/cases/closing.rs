@@ -1,4 +1,4 @@
-//! The end (RFC 6455 sections 5.5.1 and 7).
+//! Closing (RFC 6455 sections 5.5.1 and 7).
 
 use super::super::super::harness::Frame;
 use super::super::super::harness::wire::opcode;
@@ -15,11 +15,11 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// RFC 6455 section 7.4 and what IANA has registered since.
+/// The codes of RFC 6455 section 7.4, and those that IANA has registered since.
 const VALID: [u16; 16] =
     [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999];
 
-/// Not to be sent, or not assigned to anything.
+/// Codes that must not be sent, or that are not assigned.
 const INVALID: [u16; 17] =
     [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 1999, 2000, 2999, 5000, 5999, 9999, 32_768, 65_535];
 
@@ -43,7 +43,7 @@ fn codes() -> Vec<Case> {
     cases
 }
 
-/// Answered with all that was in it.
+/// The answer contains the same code and reason.
 fn with_reason(name: &str, code: u16, reason: impl AsRef<[u8]>) -> Case {
     let payload = close_payload(code, reason);
     let mut case = Case::frames(format!("closing/reason/{name}"), [close(&*payload)]);
@@ -83,7 +83,7 @@ fn reasons() -> Vec<Case> {
     ]
 }
 
-/// What stands behind the app's close frame is of no interest.
+/// Bytes after the app's close frame are ignored.
 fn behind() -> Vec<Case> {
     let bye = || close(close_payload(1000, ""));
     let behind = |name: &str, frames: Vec<Frame>| {
@@ -108,7 +108,7 @@ fn behind() -> Vec<Case> {
     ]
 }
 
-/// Asterisk closes because the app asked for it by HANGUP; what the app does then.
+/// Asterisk closes because the app has sent HANGUP; then the app does something.
 fn ours_first() -> Vec<Case> {
     let then = |name: &str, parts: Vec<Part>| {
         let mut case =
@@ -135,7 +135,7 @@ fn ours_first() -> Vec<Case> {
     ]
 }
 
-/// TCP ends without a close frame, wherever that happens.
+/// TCP ends without a close frame, at different points.
 fn without_close() -> Vec<Case> {
     let finish = |name: &str, parts: Vec<Part>| {
         let mut case = Case::new(format!("closing/tcp/{name}"), parts);
@@ -156,7 +156,7 @@ fn without_close() -> Vec<Case> {
     ]
 }
 
-/// After the close handshake the server ends TCP first, and the client when the server has, or takes too long.
+/// After the close handshake the server ends TCP first; the client ends it after the server, or after a timeout.
 fn end_of_tcp() -> Vec<Case> {
     let mut quiet =
         Case::frames("closing/end_of_tcp/the_client_waits", [close([])]).closes_without_code().once();

@@ -27,7 +27,7 @@ fn pings() -> Vec<Case> {
     }
     let binary = [0x00, 0xff, 0xfe, 0xfd, 0xfc, 0xfb, 0x00, 0xff];
     let ten = || (0..10).map(|number| format!("ping {number}"));
-    // Of more that come together some may be left out (section 5.5.3).
+    // Of several pings that arrive together some may be left out (section 5.5.3).
     let sizes: Vec<Vec<u8>> = (0..=125).map(noise).collect();
     let mut every_size = Case::frames("control/ping/every_size", []).once();
     for batch in sizes.chunks(9) {
@@ -51,7 +51,7 @@ fn pings() -> Vec<Case> {
     cases
 }
 
-/// Nobody asked for them: they are taken, and nothing comes of it.
+/// Unsolicited pongs are accepted and have no effect.
 fn pongs() -> Vec<Case> {
     let mut cases: Vec<Case> = [0, 1, 4, 125]
         .into_iter()
@@ -69,7 +69,7 @@ fn pongs() -> Vec<Case> {
     cases
 }
 
-/// Answered at once, not only when the message is complete.
+/// Pings are answered at once, before the message is complete.
 fn among_fragments() -> Vec<Case> {
     let (head, tail) = (text(mark("a")).not_last(), last("b"));
     let (first, rest) = (Frame::binary(noise(80)).not_last(), last(&noise(160)[80..]));

@@ -121,7 +121,7 @@ fn out_of_place() -> Vec<Case> {
     cases
 }
 
-/// Control frames come in one piece.
+/// Control frames must not be fragmented.
 fn fragmented_control() -> Vec<Case> {
     let kinds = [
         ("ping", ping("a")),

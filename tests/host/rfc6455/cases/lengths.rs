@@ -1,10 +1,10 @@
-//! Payload lengths, and the three ways to write them (RFC 6455 section 5.2).
+//! Payload lengths, and their three encodings (RFC 6455 section 5.2).
 
 use super::super::super::harness::Frame;
 use super::super::super::media::noise;
 use super::super::case::{Answer, Case, close, close_payload, mark, ping, text};
 
-/// What the C module does with lengths that wrap around in its sum.
+/// Why the C module does not get lengths that overflow its sum.
 const SPINS: &str = "it would spin for ever";
 
 pub fn cases() -> Vec<Case> {
@@ -39,7 +39,8 @@ fn messages() -> Vec<Case> {
     cases
 }
 
-/// More bytes for a length than it needs: a sender must not, and a receiver need not mind. The C module does not.
+/// A longer length field than necessary: a sender must not use it, and a receiver may accept it. The C module accepts
+/// it.
 fn forms() -> Vec<Case> {
     let command = text(mark("a"));
     let long = Frame::binary(noise(126));
@@ -61,14 +62,14 @@ fn forms() -> Vec<Case> {
     ]
 }
 
-/// Lengths that nobody will ever send, in a header alone.
+/// Lengths that are never sent in practice, in a header alone.
 fn absurd() -> Vec<Case> {
     let header = |length: u64| Frame::binary([]).announcing(length);
     let mut cases: Vec<Case> = [(1 << 20) + 1, 1 << 31, (1 << 32) + 160, 1 << 40]
         .into_iter()
         .map(|length| Case::frames(format!("lengths/absurd/{length}"), [header(length)]).fails(1009))
         .collect();
-    // With the highest bit, which has to be 0, and those that a sum with the header's length would wrap.
+    // Lengths with the highest bit, which must be 0, and lengths that overflow when the header's length is added.
     for (name, length) in [
         ("highest_bit", 1 << 63),
         ("highest_bit_and_160", (1 << 63) | 160),

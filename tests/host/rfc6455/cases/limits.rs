@@ -49,7 +49,7 @@ fn messages() -> Vec<Case> {
     ]
 }
 
-/// A command that is too long gets an ERROR, and the call goes on.
+/// A command that is too long gets an ERROR, and the call continues.
 fn commands() -> Vec<Case> {
     let too_long = || [Answer::Error("exceeds the limit of 65536 bytes".into())];
     let command = |size: usize| mark("x".repeat(size - 11));

@@ -1,4 +1,4 @@
-//! Masking (RFC 6455 section 5.3): an app that connected must, one that was connected to must not.
+//! Masking (RFC 6455 section 5.3): an app that is the client must mask, an app that is the server must not.
 
 use super::super::super::harness::Frame;
 use super::super::super::harness::wire::opcode;
@@ -25,7 +25,7 @@ pub fn cases() -> Vec<Case> {
     let continuation = [Part::Frame(text(mark("a")).not_last()), Part::WronglyMasked(last("b"))];
     cases.push(Case::new("masking/wrong/continuation", continuation).fails(1002));
     cases.push(Case::new("masking/wrong/from_the_start", [Part::WronglyMasked(text(mark("a")))]).fails(1002));
-    // Where nothing is masked, these are the same again.
+    // Without masking these cases are all the same.
     for (name, mask) in [("zero", [0; 4]), ("ones", [0xff; 4]), ("odd", [0x00, 0xff, 0x80, 0x01])] {
         let frames = [text(mark("a")).with_mask(mask), Frame::binary(&*media).with_mask(mask)];
         cases.push(Case::frames(format!("masking/key/{name}"), frames).mark("a").echo(&*media));

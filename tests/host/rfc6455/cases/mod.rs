@@ -1,4 +1,4 @@
-//! The cases, in groups as the Autobahn test suite has them.
+//! The cases, in the groups of the Autobahn test suite.
 
 mod closing;
 mod control;
@@ -11,7 +11,7 @@ mod utf8;
 
 use super::case::Case;
 
-/// All cases, each with a name of its own.
+/// All cases; each has a unique name.
 pub fn all() -> Vec<Case> {
     let groups = [
         lengths::cases(),

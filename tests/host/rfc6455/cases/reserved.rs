@@ -11,7 +11,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// Each bit and each combination, on each kind of frame, behind a command that is still answered.
+/// Each bit and each combination, on each kind of frame, after a command that is still answered.
 fn bits() -> Vec<Case> {
     let kinds = [
         ("text", text(mark("b"))),

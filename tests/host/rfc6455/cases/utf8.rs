@@ -1,5 +1,5 @@
-//! Text that is UTF-8 and text that is not (RFC 6455 section 8.1), after the tables of the Autobahn test suite and
-//! Markus Kuhn's.
+//! Valid and invalid UTF-8 in text (RFC 6455 section 8.1), after the tables of the Autobahn test suite and of Markus
+//! Kuhn.
 
 use super::super::super::harness::Frame;
 use super::super::super::harness::wire::opcode::TEXT;
@@ -13,7 +13,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// First and last code points of each length, around the surrogates, and ones that are no characters.
+/// First and last code points of each length, those around the surrogates, and noncharacters.
 const VALID: &[(&str, &str)] = &[
     ("greek", "κόσμε"),
     ("german", "Hello-µ@ßöäüàá-UTF-8!!"),
@@ -41,7 +41,7 @@ const VALID: &[(&str, &str)] = &[
     ("right_to_left", "\u{202e}שלום\u{202c}"),
 ];
 
-/// A letter on either side, for white space around a command does not count.
+/// A letter on either side, because white space around a command is ignored.
 fn enclosed(middle: &[u8]) -> Vec<u8> {
     [b"[", middle, b"]"].concat()
 }
@@ -110,7 +110,7 @@ const INVALID: &[(&str, &[u8])] = &[
     ("utf_16", b"\xff\xfea\x00"),
 ];
 
-/// Cut off in the middle of a character.
+/// Text that ends in the middle of a character.
 const INCOMPLETE: &[(&str, &[u8])] = &[
     ("two", b"\xc3"),
     ("three", b"\xe2\x82"),
@@ -136,7 +136,7 @@ fn invalid() -> Vec<Case> {
     cases
 }
 
-/// Characters that lie in several fragments, and in several segments.
+/// Characters that are split over several fragments and several segments.
 fn split() -> Vec<Case> {
     let mut cases = Vec::new();
     for (name, id) in [("two", "é"), ("three", "€"), ("four", "😀"), ("greek", "κόσμε")] {
@@ -151,7 +151,7 @@ fn split() -> Vec<Case> {
                 .mark(&*whole)
                 .once(),
         );
-        // A ping behind each byte of the characters.
+        // A ping after each byte of the characters.
         let mut with_pings = vec![text(mark("[")).not_last()];
         with_pings.extend(id.as_bytes().iter().flat_map(|byte| [more([*byte]), ping("p")]));
         with_pings.push(last("]"));
@@ -161,7 +161,7 @@ fn split() -> Vec<Case> {
     cases
 }
 
-/// A bad byte that comes later: it ends the connection when it is there, whatever was still to come.
+/// A bad byte that comes later: the connection ends as soon as it arrives, whatever would follow.
 fn late() -> Vec<Case> {
     let begin = || text(mark("[")).not_last();
     let whole = Frame::text("MARK_MEDIA a");
@@ -196,7 +196,7 @@ fn late() -> Vec<Case> {
         )
         .pong("p")
         .fails(1007),
-        // Media is no text.
+        // Media is not text.
         Case::frames("utf8/media_may_be_anything", [Frame::binary([0xff; 160])]).echo([0xff; 160]),
     ]
 }

@@ -1,4 +1,4 @@
-//! What a server may answer to Asterisk's request, and what may stand behind it.
+//! The answers of a server to Asterisk's request, and the bytes after them.
 
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ pub fn tests(suite: &mut Suite, tls: bool) {
     }
 }
 
-/// Name; what replaces what in an answer that is all right; why ours refuses it, if it does.
+/// Name; replacements in a valid answer; why ours refuses it, if it does.
 type Row = (&'static str, &'static [(&'static str, &'static str)], Option<&'static str>);
 
 const LINE: &str = "HTTP/1.1 101 Switching Protocols\r\n";
@@ -47,10 +47,10 @@ const UPGRADE: &str = "Upgrade: websocket\r\n";
 const CONNECTION: &str = "Connection: Upgrade\r\n";
 const ACCEPT: &str = "Sec-WebSocket-Accept: ";
 
-/// These come byte by byte, too.
+/// These are also sent byte by byte.
 const IN_OCTETS: [&str; 4] = ["as_it_should_be", "interim/100", "accept/wrong", "headers/no_colon"];
 
-/// Name, bytes in one header, why ours refuses it.
+/// Name, bytes in one header, and why ours refuses it.
 const LARGE: &[(&str, usize, Option<&str>)] =
     &[("headers/large", 12_000, None), ("headers/huge", 100_000, Some("endless header"))];
 
@@ -120,7 +120,7 @@ const ROWS: &[Row] = &[
     ("headers/content_length", &[(PROTOCOL, "Content-Length: 0\r\n")], None),
 ];
 
-/// Sends the answer, and sees whether there is a WebSocket.
+/// Sends the answer, and checks whether the upgrade is accepted.
 fn answer(t: &Context, tls: bool, octets: bool, changes: &[(&str, &str)], refusal: Option<&str>) {
     t.share_ari();
     let place = Borrowed::new(tls);
@@ -134,7 +134,7 @@ fn answer(t: &Context, tls: bool, octets: bool, changes: &[(&str, &str)], refusa
         assert!(text.contains(from), "{from}");
         text.replace(from, to)
     });
-    // It may have seen enough before the end.
+    // Asterisk may have seen enough before the end.
     let sent = if octets {
         link.trickle(text.as_bytes(), Duration::from_micros(50))
     } else {
@@ -142,7 +142,7 @@ fn answer(t: &Context, tls: bool, octets: bool, changes: &[(&str, &str)], refusa
     };
     assert!(sent.is_ok() || refusal.is_some(), "{sent:?}");
     if refusal.is_some() {
-        // A server that says no more than that.
+        // The server sends no more than that.
         link.finish();
     }
     let patience = if t.is_ours() { PATIENCE } else { Duration::from_secs(1) };
@@ -165,7 +165,7 @@ fn is_media_start(frame: &Frame) -> bool {
     frame.opcode == opcode::TEXT && frame.payload.starts_with(b"MEDIA_START ")
 }
 
-/// Name; frames in the same segment as the 101; what comes behind MEDIA_START: opcode and beginning.
+/// Name; frames in the same segment as the 101; what comes after MEDIA_START: opcode and beginning.
 type Behind = (&'static str, fn() -> Vec<Frame>, &'static [(u8, &'static [u8])]);
 
 const BEHIND: &[Behind] = &[
@@ -186,7 +186,7 @@ const BEHIND: &[Behind] = &[
     ("bad_utf8", || vec![Frame::new(opcode::TEXT, b"\xff".as_slice())], &[(opcode::CLOSE, b"\x03\xef")]),
 ];
 
-/// What comes with the handshake is taken as if it came later.
+/// Frames that come with the handshake are handled like later ones.
 fn behind(t: &Context, tls: bool, octets: bool, frames: Vec<Frame>, comes: &[(u8, &[u8])]) {
     t.share_ari();
     let place = Borrowed::new(tls);
@@ -201,7 +201,7 @@ fn behind(t: &Context, tls: bool, octets: bool, frames: Vec<Frame>, comes: &[(u8
     } else {
         link.send(&bytes).expect("answer");
     }
-    // An answer to a command goes out behind MEDIA_START, one to a ping or a close need not wait for it.
+    // The answer to a command is sent after MEDIA_START; the answer to a ping or a close need not wait for it.
     let mut came = Vec::new();
     while came.len() < comes.len() {
         match link.next(Instant::now() + PATIENCE) {

@@ -1,4 +1,4 @@
-//! Requests that an app may make of Asterisk, as written by people and by their libraries.
+//! Requests from apps, as people and libraries write them.
 
 use std::time::{Duration, Instant};
 
@@ -29,10 +29,10 @@ pub fn tests(suite: &mut Suite, tls: bool) {
     }
 }
 
-/// These come byte by byte, too.
+/// These are also sent byte by byte.
 const IN_OCTETS: [&str; 4] = ["as_it_should_be", "key/none", "upgrade/none", "headers/many_more"];
 
-/// Name, bytes in one header, status: beyond 4 KiB Asterisk's HTTP server refuses it by itself.
+/// Name, bytes in one header, status: Asterisk's HTTP server itself refuses more than 4 KiB.
 const LARGE: &[(&str, usize, u16)] =
     &[("headers/large", 3000, 101), ("headers/too_large", 5000, 400), ("headers/huge", 100_000, 400)];
 
@@ -40,7 +40,7 @@ fn large(bytes: usize) -> &'static str {
     format!("Host: localhost\r\nX-Large: {}\r\n", "x".repeat(bytes)).leak()
 }
 
-/// Name; what replaces what in a request that is all right; the status on ours, and the subprotocol if it is 101.
+/// Name; replacements in a valid request; the status with ours, and the subprotocol if it is 101.
 type Row = (&'static str, &'static [(&'static str, &'static str)], u16, Option<&'static str>);
 
 const MEDIA: Option<&str> = Some("media");
@@ -54,7 +54,7 @@ const HOST: &str = "Host: localhost\r\n";
 
 const ROWS: &[Row] = &[
     ("as_it_should_be", &[], 101, MEDIA),
-    // The key, of which the C module asks no more than that it is there.
+    // The key. The C module only checks that it is there.
     ("key/none", &[(KEY, "")], 400, None),
     ("key/empty", &[(KEY, "Sec-WebSocket-Key: \r\n")], 400, None),
     (
@@ -130,13 +130,13 @@ const ROWS: &[Row] = &[
     ("headers/many_more", &[(HOST, MANY)], 101, MEDIA),
 ];
 
-/// Some more than a browser sends.
+/// More headers than a browser sends.
 const MANY: &str = "Host: localhost\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n\
     Accept: */*\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nDNT: 1\r\n\
     Sec-Fetch-Dest: empty\r\nSec-Fetch-Mode: websocket\r\nSec-Fetch-Site: cross-site\r\nPragma: no-cache\r\n\
     Cache-Control: no-cache\r\nCookie: a=b; c=d\r\nX-Forwarded-For: 192.0.2.1, 198.51.100.2\r\nVia: 1.1 proxy\r\n";
 
-/// Sends the request, and looks at the answer; a call whose app was refused can still be connected to.
+/// Sends the request, and checks the answer. After a refusal an app can still connect to the call.
 fn request(t: &Context, tls: bool, octets: bool, (name, changes, status, subprotocol): &Row) {
     t.share_ari();
     for text in [
@@ -162,7 +162,7 @@ fn request(t: &Context, tls: bool, octets: bool, (name, changes, status, subprot
     };
     let head = link.head(PATIENCE).unwrap_or_default();
     let answered = head.split(' ').nth(1).unwrap_or("nothing").to_owned();
-    // Asterisk's HTTP server does not read to the end what is too large for it; its answer may be lost in the reset.
+    // Asterisk's HTTP server does not read a request to the end that is too large; its answer may be lost in the reset.
     let cut_off = name.ends_with("huge") && (sent.is_err() || head.is_empty());
     assert!(sent.is_ok() || cut_off, "{sent:?}");
     t.note(if cut_off { "cut off" } else { &answered });
@@ -188,9 +188,9 @@ fn connect(t: &Context, tls: bool) -> Link {
     Link::connect(if tls { t.asterisk.https } else { t.asterisk.http }, tls).expect("the HTTP server")
 }
 
-/// All that the answer says, and nothing else.
+/// The answer contains this and nothing else.
 fn expect_101(head: &str, request: &str, subprotocol: Option<&str>) {
-    // Of two keys the last counts.
+    // Of two keys the last one is used.
     let mut keys = request.lines().filter_map(|line| line.strip_prefix("Sec-WebSocket-Key:"));
     let accept = derive_accept_key(keys.next_back().expect("a key").trim().as_bytes());
     let (line, headers) = head.split_once("\r\n").expect("a line");
