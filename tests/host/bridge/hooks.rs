@@ -228,8 +228,8 @@ fn recording(t: &Context) {
     assert!(is_whole, "no recording is whole");
 }
 
-/// Waits until this file contains all of the hundred frames but the first and the last one, which the recorder misses
-/// with either module.
+/// Whether this file comes to contain all of the hundred frames but the first and the last one, which the recorder
+/// misses with either module.
 pub(super) fn has_all(t: &Context, file: &str) -> bool {
     let media = numbered(100);
     let wanted = &media[FRAME..media.len() - FRAME];

@@ -62,7 +62,7 @@ fn circle(t: &Context) {
     let (one, other, outside) = (t.server(&[]), t.server(&[]), t.server(&[]));
     t.asterisk.add_connection(&one.client, &[("fallback", &other.client)]);
     t.asterisk.add_connection(&outside.client, &[("fallback", &other.client)]);
-    // This closes the loop, in a file that was good until now: the last good settings stay, and their fallbacks end.
+    // This closes the loop, in a file that was good until now: the last good settings stay, whose chain of fallbacks ends.
     t.asterisk.add_connection(&other.client, &[("fallback", &one.client)]);
     let words = format!("Invalid value '{}' for fallback in [{}]. Must be another", one.client, other.client);
     t.wait_log(&["ERROR", &words]);
