@@ -76,7 +76,7 @@ fn a_folder_of_another_repository_is_not_its_commit() {
 }
 
 #[test]
-fn a_changed_source_is_told_and_nothing_else() {
+fn only_a_changed_source_is_reported() {
     let folder = repository();
     let root = folder.path();
     assert_eq!(name(root), clean(root));
@@ -103,7 +103,7 @@ fn a_changed_source_is_told_and_nothing_else() {
 
 /// Cargo runs build.rs again when one of these changes, and every time if one does not exist.
 #[test]
-fn what_the_name_depends_on_is_watched() {
+fn inputs_of_the_name_are_watched() {
     let folder = repository();
     let worktree = folder.path().join("worktree");
     git(folder.path(), &["worktree", "add", "--quiet", "worktree"]);

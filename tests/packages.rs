@@ -188,7 +188,7 @@ fn upgrade_and_downgrade() {
 
 /// However dpkg fails, nothing has changed afterwards.
 #[test]
-fn what_fails_changes_nothing() {
+fn a_failed_installation_changes_nothing() {
     let machine = Machine::start();
     let c_module = machine.read_module("chan_websocket.so");
     let before = machine.files();

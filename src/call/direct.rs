@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_about_voice_keeps_no_other_frame() {
+    fn conditions_of_voice_do_not_apply_to_other_frames() {
         for (reason, change) in BOTH {
             assert_eq!(with(change).may_drop(), Err(reason));
         }

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_brings_a_connection_ends_no_call() {
+    fn connecting_ends_no_call() {
         for happening in [
             Happening::Claim,
             Happening::ConnectStarted,

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_player_has_what_is_due_in_a_direct_bridge() {
+    fn a_player_takes_the_due_frames_in_a_direct_bridge() {
         let played_by = PlayedBy::default();
         assert!(!played_by.is_players(at(20)));
         played_by.set_direct(true);

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_waits_for_is_cancelled_once() {
+    fn the_deadlines_of_a_wait_are_cancelled_once() {
         let (now, waits) = (Instant::now(), Waits::default());
         waits.begin(now + 2 * SECOND);
         waits.attempt_at(CallRole::Outgoing, now + SECOND, now + 2 * SECOND);

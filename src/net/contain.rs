@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_ends_here_with_what_it_said() {
+    fn a_panic_is_contained_and_its_message_is_kept() {
         assert_eq!(catch(|| 7), Ok(7));
         assert_eq!(catch(|| panic!("as it is")), Err::<(), _>("panic: as it is".to_owned()));
         let number = 7;

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hangs_is_abandoned_and_what_waits_is_dropped() {
+    fn running_work_is_abandoned_and_waiting_work_is_dropped() {
         let helpers = Helpers::new("test-helper", 1);
         let (release, hang) = mpsc::channel::<()>();
         let (began, beginning) = mpsc::channel();

@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_due_earlier_wakes_a_player_that_sleeps_for_longer() {
+    fn an_earlier_deadline_wakes_a_sleeping_player() {
         let (players, played) = players(1);
         players.schedule(0, clock::now() + PATIENCE * 10, 1);
         players.schedule(0, clock::now(), 2);
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_when_they_stop_is_dropped_and_so_is_what_comes_later() {
+    fn calls_that_wait_at_a_stop_and_later_ones_are_dropped() {
         let count = Arc::new(());
         let players = Players::start(2, || |_: Arc<()>, _| panic!("it is not due")).unwrap();
         for number in 0..4 {

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn who_works_on_one_thing_for_long_stands_still() {
+    fn a_thread_with_one_long_task_stalls() {
         let (mut watch, thread) = (ThreadState::default(), fake());
         thread.heartbeat.works();
         assert_eq!(inspect(&mut watch, &thread, 6), []);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sleeps_stands_still_only_if_something_waits_for_it() {
+    fn a_sleeping_thread_stalls_only_if_work_waits_for_it() {
         let (mut watch, thread) = (ThreadState::default(), fake());
         thread.heartbeat.waits();
         assert_eq!(inspect(&mut watch, &thread, 60), []);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_one_thing_after_the_other_comes_round() {
+    fn a_thread_with_short_tasks_does_not_stall() {
         let (mut watch, thread) = (ThreadState::default(), fake());
         for _ in 0..20 {
             thread.heartbeat.works();

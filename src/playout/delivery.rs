@@ -145,14 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_the_application_times_carries_none_and_the_next_goes_on_behind_it() {
+    fn a_frame_timed_by_the_application_carries_no_time_and_the_next_one_continues() {
         let mut deliveries = Deliveries::new(8000);
         deliveries.next_unpaced(ms(1000), PTIME);
         assert_eq!(deliveries.next(ms(1020), ms(1020), PTIME), Some(us(1_020_900)));
     }
 
     #[test]
-    fn behind_what_others_sent_into_silence_no_timestamp_goes_back() {
+    fn after_media_of_others_no_timestamp_goes_back() {
         for wait_ms in 0..20 {
             let mut deliveries = Deliveries::new(8000);
             let mut rtp = Rtp { per_ms: 8, last: ms(0) };

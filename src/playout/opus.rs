@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_packet_has_no_length() {
+    fn an_invalid_packet_has_no_length() {
         assert_eq!(OpusSampleCounter.samples(&[]), 0);
         assert_eq!(OpusSampleCounter.samples(&[0xff, 0xff, 0xff]), 0);
         assert_eq!(OpusSampleCounter.samples(&[0xf8, 1, 2]), 960);

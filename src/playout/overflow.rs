@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_counted_is_given_back() {
+    fn the_total_follows_each_queue() {
         let total = Arc::new(QueuedBytes::default());
         let mut one = Share::of(limits(100, 1000, &total)).unwrap();
         let mut other = Share::of(limits(100, 1000, &total)).unwrap();

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_that_nobody_has_read_gathers_no_credit() {
+    fn a_channel_that_has_not_been_read_collects_no_credit() {
         for pace in [Pace::Live, Pace::Bulk, Pace::Unpaced] {
             let mut schedule = Schedule::default();
             schedule.resume(ms(1000));

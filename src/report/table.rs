@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_could_break_a_line_is_escaped() {
+    fn characters_that_break_a_line_are_escaped() {
         for (text, expected) in [
             ("", ""),
             ("caf\u{e9} \\n 100 %", "caf\u{e9} \\n 100 %"),

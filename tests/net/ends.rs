@@ -21,7 +21,7 @@ fn the_applications_close_code_comes_back() {
 }
 
 #[test]
-fn our_close_goes_out_behind_what_is_queued() {
+fn our_close_follows_the_queued_messages() {
     let reactors = Reactors::start(1, true).unwrap();
     let mut pair = pair(&reactors, Role::Server, config(), Vec::new());
     pair.out.send_text("last words");

@@ -73,7 +73,7 @@ fn an_application_that_reads_slowly_is_not_given_up() {
 }
 
 #[test]
-fn many_small_messages_keep_the_reactor_from_nobody() {
+fn many_small_messages_do_not_delay_other_connections() {
     let reactors = Reactors::start(1, true).unwrap();
     let mut flood = pair(&reactors, Role::Client, config(), Vec::new());
     let mut neighbour = pair(&reactors, Role::Client, config(), Vec::new());

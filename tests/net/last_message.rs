@@ -31,7 +31,7 @@ fn cases() -> [Case; 4] {
 }
 
 #[test]
-fn it_stands_right_before_our_close_frame() {
+fn it_is_sent_right_before_our_close_frame() {
     let reactors = Reactors::start(1, true).unwrap();
     for (what, end, config, code) in cases() {
         let mut pair = pair(&reactors, Role::Server, config, Vec::new());

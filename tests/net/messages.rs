@@ -18,7 +18,7 @@ fn messages_go_both_ways_in_both_roles() {
 }
 
 #[test]
-fn what_arrived_with_the_handshake_is_handled_first() {
+fn bytes_that_arrived_with_the_handshake_are_handled_first() {
     let reactors = Reactors::start(1, true).unwrap();
     // "hi", unmasked, because it comes from a server to us as a client.
     let pair = pair(&reactors, Role::Client, config(), vec![0x81, 2, b'h', b'i']);

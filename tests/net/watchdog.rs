@@ -41,7 +41,7 @@ impl WatchedThread {
 }
 
 #[test]
-fn a_callback_that_stands_still_is_found_and_found_to_go_on() {
+fn a_stalled_callback_is_reported_and_so_is_its_end() {
     let mut call = WatchedThread::start(2);
     call.pair.app.send(Message::text("sleep 2500")).unwrap();
     assert!(call.until_stuck(1) >= LIMIT);
@@ -51,7 +51,7 @@ fn a_callback_that_stands_still_is_found_and_found_to_go_on() {
 }
 
 #[test]
-fn who_has_nothing_to_do_does_not_stand_still() {
+fn an_idle_thread_does_not_stall() {
     let mut call = WatchedThread::start(1);
     for _ in 0..2 {
         let begin = Instant::now();

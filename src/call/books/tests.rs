@@ -32,7 +32,7 @@ fn an_application_finds_an_incoming_call_until_that_is_over() {
 }
 
 #[test]
-fn nobody_connects_to_an_outgoing_call() {
+fn an_outgoing_call_accepts_no_connection() {
     let books = TestBooks::default();
     entered(&books, outgoing("client"));
     assert!(books.find("client").is_none());

@@ -135,7 +135,7 @@ fn after_a_loss_each_client_is_tried_once_in_each_attempt() {
 }
 
 #[test]
-fn what_is_in_memory_is_read_at_once() {
+fn a_client_in_memory_is_read_at_once() {
     let dialled = dialled(config(&[]));
     assert!(matches!(job::<InMemory>(&dialled, false).settings, ConnectSettings::Known(Ok(_))));
     assert!(matches!(job::<InDatabase>(&dialled, false).settings, ConnectSettings::Read(_)));
@@ -146,7 +146,7 @@ fn what_is_in_memory_is_read_at_once() {
 }
 
 #[test]
-fn each_server_is_told_what_its_section_says_for_this_call() {
+fn each_server_gets_the_values_of_its_section_for_this_call() {
     let config = config(&[
         ("client", &[("header", "X-Call: ${UNIQUEID}"), ("fallback", "second")]),
         ("second", &[("header", "X-Other: fixed")]),
@@ -177,7 +177,7 @@ fn a_value_that_is_not_possible_makes_no_call() {
 }
 
 #[test]
-fn a_client_that_nobody_can_connect_to_says_why() {
+fn a_client_that_cannot_be_connected_to_has_a_reason() {
     let mut config = Config::default();
     let leg = |config: &Config, client: &str| Leg {
         config: Arc::new(config.clone()),

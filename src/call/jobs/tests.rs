@@ -117,7 +117,7 @@ fn waiting(connection_id: &str) -> CallData {
 }
 
 #[test]
-fn a_call_that_nobody_connects_to_is_told_so_unless_somebody_has_come() {
+fn a_call_without_a_connection_times_out() {
     let calls = Calls::new();
     let (claimed, late) = (calls.call(waiting("claimed")), calls.call(waiting("late")));
     calls.jobs.watch_incoming(&claimed);

@@ -91,7 +91,7 @@ fn beside(call: &Arc<Call>, work: fn(&Call), other: fn(&Call)) {
 }
 
 #[test]
-fn what_is_due_when_a_direct_bridge_begins_finds_somebody() {
+fn a_frame_due_when_a_direct_bridge_begins_is_played() {
     check(|| {
         let call = Arc::new(Call::default());
         beside(&call, |call| call.set_direct(true), Call::change);
@@ -100,7 +100,7 @@ fn what_is_due_when_a_direct_bridge_begins_finds_somebody() {
 }
 
 #[test]
-fn what_is_due_when_a_direct_bridge_ends_finds_the_thread() {
+fn a_frame_due_when_a_direct_bridge_ends_is_played_by_the_thread() {
     check(|| {
         let call = Arc::new(Call::default());
         call.sinks.played_by.set_direct(true);
@@ -111,7 +111,7 @@ fn what_is_due_when_a_direct_bridge_ends_finds_the_thread() {
 }
 
 #[test]
-fn what_a_player_may_not_play_finds_the_thread() {
+fn the_thread_gets_what_a_player_may_not_play() {
     check(|| {
         let call = Arc::new(Call::default());
         call.sinks.played_by.set_direct(true);

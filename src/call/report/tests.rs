@@ -31,7 +31,7 @@ fn names_of_metrics_are_unique_and_found_in_any_case() {
 }
 
 #[test]
-fn what_a_channel_is_left_with_are_metrics() {
+fn the_variables_at_the_end_are_metrics() {
     let call = call("id");
     let left: Vec<_> = call.report().left().collect();
     assert_eq!(left.len(), 9);

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_budget_stands_still_while_it_is_paused() {
+    fn the_budget_does_not_change_during_a_pause() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut budget = Budget::new(Duration::from_millis(100));

@@ -203,7 +203,7 @@ fn a_fault_is_found_as_soon_as_its_bytes_are_there() {
 }
 
 #[test]
-fn what_comes_before_a_fault_is_received() {
+fn messages_before_a_fault_are_received() {
     let bytes = [&masked(0x81, b"hello"), &masked(0x89, b"?")[..], &[0x83, 0x80, 1, 2]].concat();
     let (outcome, _) = read(Role::Server, &bytes);
     let received = vec![Received::Text("hello".into()), Received::Ping(b"?".to_vec())];
@@ -211,7 +211,7 @@ fn what_comes_before_a_fault_is_received() {
 }
 
 #[test]
-fn what_is_not_read_yet_stays_as_it_came() {
+fn unread_bytes_stay_unchanged() {
     let first = masked(0x82, &[7; 20]);
     let second = masked(0x81, b"later");
     let mut all = [&first[..], &second].concat();

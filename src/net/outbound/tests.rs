@@ -180,7 +180,7 @@ fn lost_and_next(room: usize) -> (Way<Outbound>, Way<Arc<Outbound>>) {
 }
 
 #[test]
-fn what_a_lost_connection_kept_goes_out_on_the_next_in_order() {
+fn messages_of_a_lost_connection_are_sent_on_the_next_one_in_order() {
     let ((pipe, out), (next_pipe, next)) = lost_and_next(100);
     out.send_media(&[0; 50], FRAME);
     out.send_text("before");
@@ -282,7 +282,7 @@ fn the_frame_that_finds_the_connection_broken_is_kept_too() {
 }
 
 #[test]
-fn what_waits_for_an_application_that_is_lost_is_bounded() {
+fn messages_that_wait_for_a_lost_application_are_bounded() {
     let ((_pipe, out), (next_pipe, next)) = lost_and_next(0);
     out.keep();
     let event = "x".repeat(100);

@@ -186,7 +186,7 @@ fn no_command_is_left_in_the_inbox() {
 
 /// With room for all, for a part of the first, and for nothing.
 #[test]
-fn what_two_threads_send_goes_out_once_and_in_order() {
+fn messages_of_two_threads_are_sent_once_and_in_order() {
     for room in [100, 3, 0] {
         check(2, move || {
             let reactor = Reactor::new(room);
@@ -259,7 +259,7 @@ fn nothing_goes_out_behind_a_close_frame() {
 /// A thread uses the output of a lost connection while the next connection takes over: what it brings there is sent on
 /// the next one, once, in order, after the first messages of that connection.
 #[test]
-fn what_is_brought_to_a_lost_connection_goes_out_on_the_next_one() {
+fn messages_for_a_lost_connection_are_sent_on_the_next_one() {
     check(3, || {
         let lost = Arc::new(Reactor::new(0).out_of_one_that_is_outlived());
         lost.send_text("kept");

@@ -73,7 +73,7 @@ fn digits_have_their_length_and_their_pause() {
 }
 
 #[test]
-fn what_is_read_late_is_not_shorter() {
+fn a_digit_that_is_read_late_is_not_shorter() {
     let mut digits = Digits::new(SHORTEST);
     digits.press(request("a", "12", 100, 60), ms(1000)).unwrap();
     assert_eq!(

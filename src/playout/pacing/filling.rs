@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_that_nobody_has_read_is_caught_up_with() {
+    fn unread_silence_is_caught_up() {
         let mut schedule = filled();
         silence_until(&mut schedule, 1040);
         assert_eq!(schedule.take_fill(ms(1095), PTIME), ms(1040));

@@ -12,7 +12,7 @@ fn numbered(len: usize) -> Bytes {
 }
 
 #[test]
-fn a_message_for_itself_loses_what_fills_no_frame() {
+fn a_separate_message_loses_an_incomplete_frame() {
     let mut reframer = of_size(160);
     for (len, kept) in
         [(0, 0), (1, 0), (159, 0), (160, 160), (161, 160), (319, 160), (1000, 960), (1600, 1600)]
@@ -25,7 +25,7 @@ fn a_message_for_itself_loses_what_fills_no_frame() {
 }
 
 #[test]
-fn a_bulk_keeps_what_fills_no_frame_for_the_next_message() {
+fn a_bulk_keeps_an_incomplete_frame_for_the_next_message() {
     // For each message: its length, whether there is a joined frame, bytes of the body, rest.
     let steps = [
         (0, 0, 0, 0),

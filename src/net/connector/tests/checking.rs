@@ -43,7 +43,7 @@ fn accepting() -> (Server, Receiver<Vec<u8>>) {
 }
 
 #[test]
-fn what_opens_is_closed_with_1000_and_no_total_counts_it() {
+fn a_connection_is_closed_with_1000_and_not_counted() {
     let (server, rest) = accepting();
     let connector = connector();
     let (outcome, steps) = run(&connector, to(server.addr));
@@ -73,7 +73,7 @@ fn a_call_is_told_nothing_and_keeps_its_connection() {
 }
 
 #[test]
-fn every_address_and_what_befell_it() {
+fn every_address_and_its_result() {
     let (refused, _kept) = refusing();
     let (server, _rest) = accepting();
     let addresses = vec![refused, server.addr];

@@ -13,7 +13,7 @@ fn text_of(server: &Server) -> String {
 }
 
 #[test]
-fn each_answer_that_is_no_upgrade_has_its_own_words() {
+fn each_answer_other_than_101_has_its_own_message() {
     let endless = format!("HTTP/1.1 200 OK\r\n{}", "Filler: 0123456789\r\n".repeat(2000));
     let no_key = "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
     let rows: &[(&str, &str)] = &[
@@ -47,7 +47,7 @@ fn each_answer_that_is_no_upgrade_has_its_own_words() {
 }
 
 #[test]
-fn what_was_not_offered_is_not_taken() {
+fn a_subprotocol_that_was_not_offered_is_refused() {
     for (more, words) in [
         (
             "Sec-WebSocket-Protocol: chat\r\n",
@@ -66,7 +66,7 @@ fn what_was_not_offered_is_not_taken() {
 }
 
 #[test]
-fn a_port_where_nobody_listens() {
+fn a_port_without_a_listener() {
     let (addr, _kept) = refusing();
     let error = connect(&connector(), to(addr)).unwrap_err();
     assert!(matches!(error.failure, Failure::Tcp { .. }));

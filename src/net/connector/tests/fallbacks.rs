@@ -70,7 +70,7 @@ fn the_last_ones_failure_is_the_calls() {
 }
 
 #[test]
-fn a_job_without_fallbacks_says_nothing_of_any() {
+fn a_job_without_fallbacks_does_not_mention_any() {
     let connector = connector();
     let error = connect_with(&connector, ConnectSettings::Known(Err("first".to_owned())), Vec::new());
     assert_eq!(error.unwrap_err().to_string(), "connection failed: first");
@@ -78,7 +78,7 @@ fn a_job_without_fallbacks_says_nothing_of_any() {
 
 /// Settings that arrive after their time are not taken for the fallback's.
 #[test]
-fn a_helper_that_is_late_speaks_for_nobody() {
+fn the_result_of_a_late_helper_is_ignored() {
     let good = Server::start(|_, stream| welcome(stream));
     let (late, good_addr) = (Server::start(|_, stream| welcome(stream)), good.addr);
     let late_addr = late.addr;

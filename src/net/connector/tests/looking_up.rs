@@ -64,7 +64,7 @@ fn addresses_that_cannot_even_be_begun_with_are_passed_over() {
 }
 
 #[test]
-fn a_name_that_nobody_knows_is_looked_up_for_each_attempt() {
+fn an_unknown_name_is_looked_up_for_each_attempt() {
     let (resolver, _release) = TestResolver::new(vec![("empty.example", vec![])]);
     let connector = connector_with(resolver.clone());
     let mut unknown = destination("nowhere.example", 80);
@@ -84,7 +84,7 @@ fn a_name_that_nobody_knows_is_looked_up_for_each_attempt() {
 }
 
 #[test]
-fn the_systems_resolver_is_asked_and_its_words_are_kept() {
+fn the_systems_resolver_is_used_and_its_error_text_is_kept() {
     // No name server is asked for a label of more than 63 bytes.
     let host = format!("{}.invalid", "x".repeat(64));
     let text = connect(&connector(), destination(&host, 80)).unwrap_err().to_string();
@@ -115,7 +115,7 @@ fn a_name_server_that_does_not_answer_delays_only_its_own_call() {
 }
 
 #[test]
-fn calls_to_one_name_share_a_look_up_until_somebody_gives_it_up() {
+fn calls_to_one_name_share_a_look_up_until_it_is_abandoned() {
     let server = Server::start(|_, stream| welcome(stream));
     let (resolver, release) = TestResolver::new(vec![("hangs.example", vec![server.addr])]);
     let connector = connector_with(resolver.clone());

@@ -25,7 +25,7 @@ fn allow_many_descriptors() {
 }
 
 #[test]
-fn three_hundred_silent_servers_cost_one_thread_and_hold_up_nobody() {
+fn three_hundred_silent_servers_need_one_thread_and_delay_no_other_call() {
     allow_many_descriptors();
     let (silent, streams) = Server::silent();
     let server = Server::start(|_, stream| welcome(stream));
@@ -53,7 +53,7 @@ fn three_hundred_silent_servers_cost_one_thread_and_hold_up_nobody() {
 }
 
 #[test]
-fn many_calls_to_a_port_where_nobody_listens_each_have_their_own_result() {
+fn many_calls_to_a_port_without_a_listener_have_separate_results() {
     let (addr, _kept) = refusing();
     assert_eq!(addr.ip(), Ipv4Addr::LOCALHOST);
     let connector = connector();

@@ -41,7 +41,7 @@ fn a_websocket_opens_and_carries_bytes_both_ways() {
 }
 
 #[test]
-fn only_what_is_not_at_hand_needs_a_helper_thread() {
+fn only_settings_that_are_not_in_memory_need_a_helper_thread() {
     let plain = Server::start(|_, stream| welcome(stream));
     let secure = Server::start(|_, stream| xor_welcome(stream, true));
     let mut by_tls = to(secure.addr);
@@ -89,7 +89,7 @@ fn the_uris_credentials_come_first_and_half_of_the_clients_are_none() {
 }
 
 #[test]
-fn what_comes_in_the_same_segment_as_the_101_is_not_lost() {
+fn bytes_in_the_same_segment_as_the_101_are_not_lost() {
     let server = Server::start(|_, stream| welcome(stream));
     let connected = connect(&connector(), to(server.addr)).unwrap();
     // The server sent both with one write; only as much as had arrived is in the leftover.

@@ -74,7 +74,7 @@ fn the_proxys_credentials() {
 }
 
 #[test]
-fn each_refusal_has_its_own_words() {
+fn each_refusal_has_its_own_message() {
     let endless = "HTTP/1.1 200 OK\r\n".to_owned() + &"A: b\r\n".repeat(4000);
     for (answer, words) in [
         ("HTTP/1.1 403 Filtered\r\n\r\n", "refused to connect us (403 Filtered)"),

@@ -137,7 +137,7 @@ fn bytes_behind_the_101_are_kept_however_it_is_cut() {
 }
 
 #[test]
-fn each_fault_has_its_own_words() {
+fn each_fault_has_its_own_message() {
     let rows: Vec<(String, &str)> = vec![
         ("SSH-2.0-OpenSSH_9.2\r\n".into(), "the server's answer is not HTTP"),
         ("HTTP/1.1 hello\r\n\r\n".into(), "the server's answer is malformed HTTP (invalid response status)"),

@@ -122,7 +122,7 @@ fn queue_drained_comes_when_the_last_frame_is_over() {
 
 proptest! {
     #[test]
-    fn a_session_does_what_its_model_foretells(config in any_config(), ops in prop::collection::vec(op(), 1..150)) {
+    fn a_session_behaves_as_its_model(config in any_config(), ops in prop::collection::vec(op(), 1..150)) {
         let mut both = Both::new(config);
         for op in &ops {
             both.apply(op);
@@ -133,7 +133,7 @@ proptest! {
     /// With `wait` all bytes of a bulk are played in order, and the rest is filled up with silence, however the bulk is
     /// split and whenever it is read.
     #[test]
-    fn nothing_is_missing_of_what_had_to_wait(
+    fn no_media_is_lost_with_wait(
         lens in prop::collection::vec(0..2000_usize, 1..60),
         limits in (500..5000_usize, 500..5000_usize),
         naps in prop::collection::vec(0..300_u64, 60),

@@ -46,7 +46,7 @@ fn seen(bridge: Option<(&str, &[&str])>) -> SeenCall {
 }
 
 #[test]
-fn bridges_are_told_when_somebody_is_there_and_left_in_their_order() {
+fn bridge_changes_are_reported_in_their_order() {
     let mut session = session();
     subscribed(&mut session, &[Topic::CallState]);
     for (bridge, expected) in [

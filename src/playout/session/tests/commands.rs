@@ -104,7 +104,7 @@ fn media_does_not_overtake_the_answer() {
 }
 
 #[test]
-fn what_came_before_the_answer_is_read_by_who_waits_for_it() {
+fn media_before_the_answer_is_played() {
     Call::ulaw()
         .media(160)
         .wait(30)

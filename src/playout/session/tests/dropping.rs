@@ -126,7 +126,7 @@ fn one_long_frame_may_wait_though_it_is_too_long() {
 }
 
 #[test]
-fn what_a_second_gathers_is_told_when_it_is_over() {
+fn drops_of_a_second_are_reported_at_its_end() {
     let mut call = json(Overflow::Drop, None, SMALL);
     subscribe(&mut call, r#""MEDIA_DROPPED""#);
     call.command(r#"{"command":"PAUSE_MEDIA"}"#).media(480).media(160).stall(500).media(400).skip();
@@ -165,7 +165,7 @@ fn each_reason_has_its_own_second_and_total() {
 }
 
 #[test]
-fn who_has_not_asked_is_told_nothing_and_then_only_what_comes_later() {
+fn drops_are_reported_from_the_subscription_on() {
     let mut call = json(Overflow::Drop, None, SMALL);
     call.command(r#"{"command":"PAUSE_MEDIA"}"#).media(480).media(160).skip();
     assert_eq!(call.session.drops_due(), None);

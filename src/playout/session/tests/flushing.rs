@@ -34,7 +34,7 @@ fn half_a_second(mode: MediaMode) -> Call {
 const MODES: [MediaMode; 3] = [MediaMode::Framed, MediaMode::Passthrough, MediaMode::Unbuffered];
 
 #[test]
-fn a_flush_with_an_id_tells_what_was_forgotten() {
+fn a_flush_with_an_id_reports_what_was_dropped() {
     for mode in MODES {
         let mut call = half_a_second(mode);
         call.wait(210).skip();
@@ -161,7 +161,7 @@ fn a_soft_flush_keeps_all_if_less_waits_and_nothing_while_paused() {
 }
 
 #[test]
-fn what_cannot_be_faded_is_refused_and_nothing_is_forgotten() {
+fn a_fade_that_is_not_possible_is_refused_and_nothing_is_dropped() {
     for (mode, name, why) in [
         (MediaMode::Framed, "opus", "in passthrough mode"),
         (MediaMode::Passthrough, "ulaw", "in passthrough mode"),

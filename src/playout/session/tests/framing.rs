@@ -130,7 +130,7 @@ fn frames_of_ilbc_last_as_long_as_they_are() {
 }
 
 #[test]
-fn a_mark_in_a_bulk_of_ilbc_stands_behind_what_came_before_it() {
+fn a_mark_in_a_bulk_of_ilbc_follows_the_earlier_media() {
     let mut call = of_format("ilbc");
     call.command("START_MEDIA_BUFFERING").bytes(vec![0xff; 25]).bytes(vec![0xff; 75]).expect_queued(0);
     call.command("MARK_MEDIA m").expect_queued(2).bytes(vec![0xff; 50]).expect_queued(3);

@@ -121,7 +121,7 @@ fn bulk_media_is_not_hurried() {
 }
 
 #[test]
-fn a_channel_that_nobody_reads_yet_gathers_no_credit() {
+fn a_channel_that_is_not_read_yet_collects_no_credit() {
     let mut call = Call::ulaw();
     call.media(480).stall(5000).wait(100);
     call.expect(&["6000 frame 160", "6020 frame 160", "6040 frame 160"]);

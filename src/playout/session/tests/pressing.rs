@@ -44,7 +44,7 @@ fn digits_come_when_they_are_due_with_no_media_at_all() {
 }
 
 #[test]
-fn playout_stands_still_during_a_digit() {
+fn playout_pauses_during_a_digit() {
     for config in [config(), SessionConfig { mode: MediaMode::Passthrough, ..config() }] {
         let mut call = Call::new(json(config));
         call.media(160).wait(5).expect(&["1000 frame 160"]);
@@ -70,7 +70,7 @@ fn playout_stands_still_during_a_digit() {
 }
 
 #[test]
-fn what_an_application_times_itself_waits_too() {
+fn media_timed_by_the_application_waits_too() {
     let mut call = Call::new(json(SessionConfig { mode: MediaMode::Unbuffered, ..config() }));
     press(&mut call, "1", "d");
     call.wait(10).media(160).wait(10).media(160).wait(200);
@@ -79,7 +79,7 @@ fn what_an_application_times_itself_waits_too() {
 }
 
 #[test]
-fn silence_stands_still_too_and_is_not_caught_up_with() {
+fn silence_pauses_too_and_is_not_caught_up() {
     let mut call = Call::new(json(filled(config())));
     call.answered().wait(20).expect(&["1020 frame 7 due 1000"]);
     press(&mut call, "1", "d");

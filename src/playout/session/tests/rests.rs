@@ -39,7 +39,7 @@ fn a_rest_waits_the_length_of_a_frame_after_all_before_it_was_played() {
 }
 
 #[test]
-fn what_comes_in_time_is_joined_with_it() {
+fn media_that_arrives_in_time_completes_the_frame() {
     let mut call = joining();
     call.bytes(numbered(320)[..170].to_vec()).wait(35).bytes(numbered(320)[170..].to_vec()).wait(100);
     call.expect(&["1000 frame 160", "1035 frame 160"]);
@@ -50,7 +50,7 @@ fn what_comes_in_time_is_joined_with_it() {
 }
 
 #[test]
-fn a_mark_stands_behind_all_that_was_sent() {
+fn a_mark_follows_all_earlier_media() {
     let mut call = joining();
     // Media after a mark belongs to the same sound: there is no silence between.
     call.bytes(numbered(320)[..200].to_vec()).command("MARK_MEDIA a");

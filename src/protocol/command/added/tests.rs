@@ -16,7 +16,7 @@ fn flush(correlation_id: Option<&str>, extent: FlushExtent) -> Command {
 }
 
 #[test]
-fn what_is_right_is_understood() {
+fn valid_commands_are_understood() {
     let subscribe = |topics, unknown: &[&str], position_interval_ms, id: Option<&str>| {
         Command::Subscribe(Box::new(Subscribe {
             correlation_id: id.map(str::to_owned),
@@ -52,7 +52,7 @@ fn what_is_right_is_understood() {
 }
 
 #[test]
-fn what_is_right_around_the_media_is_understood() {
+fn valid_commands_around_the_media_are_understood() {
     let text = |id: Option<&str>, text: &str| {
         Command::SendText(Box::new(SendText { correlation_id: id.map(str::to_owned), text: text.into() }))
     };
@@ -123,7 +123,7 @@ fn an_id_has_at_most_1024_bytes() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_its_value_and_what_is_allowed() {
+fn errors_name_the_value_and_the_allowed_values() {
     const EVENTS: &str = "allowed: an array of strings, of MEDIA_POSITION, MEDIA_FLUSHED, MEDIA_DROPPED, MEDIA_STOP, DTMF_BEGIN, CALL_STATE, CONNECTED_LINE, TEXT, or \"*\" for all";
     const INTERVAL: &str = "allowed: whole numbers from 100 to 60000";
     const FADE: &str = "allowed: whole numbers from 0 to 500";

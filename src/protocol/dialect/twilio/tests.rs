@@ -68,7 +68,7 @@ fn a_call_as_it_goes_over_the_wire() {
 }
 
 #[test]
-fn variables_that_are_none_and_an_account_that_nobody_has_named() {
+fn without_variables_and_without_an_account() {
     let facts = CallFacts { system_name: "pbx1".into(), ..CallFacts::default() };
     let start = |facts: &CallFacts| {
         let dialect = ControlMessageFormat::Twilio.dialect(facts);

@@ -107,7 +107,7 @@ fn fields_that_do_not_fit_are_refused_by_name() {
 }
 
 #[test]
-fn our_section_adds_what_is_not_switched_on() {
+fn our_section_supplies_options_that_are_not_set() {
     let ours = connection();
     let global = Settings::default();
     for newer in [&[][..], &NEWER_FIELDS[..]] {

@@ -236,7 +236,7 @@ fn an_unknown_option_refuses_its_section() {
 }
 
 #[test]
-fn a_slip_of_the_pen_lets_nobody_in_who_was_kept_out() {
+fn a_mistyped_option_keeps_the_access_rules() {
     let (config, errors) = load(&global(&[
         ("incoming_deny", "0.0.0.0/0"),
         ("incoming_require_tls", "yes"),
@@ -253,7 +253,7 @@ const CLOSED: &str = "and nobody may connect to INCOMING channels, for it is not
 
 /// Files in which a rule on who may connect is not understood, or is in the wrong place.
 #[test]
-fn a_slip_in_a_rule_lets_nobody_in() {
+fn an_invalid_rule_refuses_everybody() {
     let wrong = section("globall", &[("incoming_deny", "0.0.0.0/0")]);
     let other_kind = section("global", &[("type", "globals"), ("incoming_acl", "apps")]);
     let behind = section("my-app", &[("type", "connection"), ("incoming_require_tls", "yes")]);
@@ -292,7 +292,7 @@ fn a_slip_in_a_rule_lets_nobody_in() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_changes_nothing_and_at_load_lets_nobody_in() {
+fn an_unreadable_file_changes_nothing_and_at_load_refuses_everybody() {
     let (config, error) = Config::unreadable(FILE, "no such luck".to_owned(), None);
     assert_eq!(config.settings, Settings { incoming_closed: true, ..Settings::default() });
     let begin = "chan_websocket.conf: cannot be read: no such luck;";
