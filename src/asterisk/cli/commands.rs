@@ -43,7 +43,7 @@ pub(super) const COMMANDS: [CliCommand; 8] = [
     CliCommand {
         command: c"websocket show stats",
         summary: c"Show totals of chan_websocket",
-        usage: c"Usage: websocket show stats\n       Shows the totals of all channels since chan_websocket was loaded, including\n       those that are over, and what the module's threads are doing.\n",
+        usage: c"Usage: websocket show stats\n       Shows the totals of all channels since chan_websocket was loaded,\n       including those that are over, and what the module's threads are doing.\n",
         words: 3,
         run: |driver, args| if args.is_empty() { Outcome::Text(stats(driver)) } else { Outcome::Usage },
         complete: no_completion,
@@ -51,7 +51,7 @@ pub(super) const COMMANDS: [CliCommand; 8] = [
     CliCommand {
         command: c"websocket show settings",
         summary: c"Show build and settings of chan_websocket",
-        usage: c"Usage: websocket show settings\n       Shows the build that is running, and the settings for new channels.\n       Warns if the module's file on disk is not the one that was loaded. Asterisk\n       runs the new file after a restart.\n",
+        usage: c"Usage: websocket show settings\n       Shows the build that is running, and the settings for new channels.\n       Warns if the module's file on disk is not the one that was loaded.\n       Asterisk runs the new file after a restart.\n",
         words: 3,
         run: |driver, args| if args.is_empty() { Outcome::Text(settings(driver)) } else { Outcome::Usage },
         complete: no_completion,
@@ -67,7 +67,7 @@ pub(super) const COMMANDS: [CliCommand; 8] = [
     CliCommand {
         command: c"websocket check",
         summary: c"Check whether WebSocket clients can be reached",
-        usage: c"Usage: websocket check [<client>]\n       Connects to the server of one client of websocket_client.conf, or of all\n       clients with connection_type = per_call_config, as a call would, and closes\n       the connection with code 1000. No call is made. Shows each step and how\n       long it took. The last line is OK, or FAILED: with the reason.\n",
+        usage: c"Usage: websocket check [<client>]\n       Connects to the server of one client of websocket_client.conf, or of all\n       clients with connection_type = per_call_config, as a call would, and\n       closes the connection with code 1000. No call is made. Shows each step\n       and how long it took. The last line is OK, or FAILED: with the reason.\n",
         words: 2,
         run: |driver, args| match args {
             [] => Outcome::Text(check::all(driver)),
