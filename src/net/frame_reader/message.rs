@@ -8,15 +8,18 @@ use super::{Fault, Received};
 /// plays the last message frees. With an allocation for each message, these threads would contend for the allocator's lock.
 const SHARED_BYTES: usize = 2048;
 
-/// A longer message has its own allocation. Up to this length, the unused end of a shared allocation is at most 170 bytes
-/// for each of its messages.
-const SMALL_BYTES: u64 = 640;
+/// A longer message has its own allocation.
+const SMALL_BYTES: usize = 640;
+
+/// A shared allocation is left for the next one when at most so many bytes of it are unused. It has at least three messages
+/// then, so each costs at most 64 bytes more than its own, as the queue counts them (`queue_bytes`).
+const MAX_UNUSED_BYTES: usize = 192;
 
 /// The part that has arrived; empty between messages.
 #[derive(Debug, Default)]
 pub(super) struct Message {
     is_text: bool,
-    /// It is a small binary message in one frame, and is collected in `shared`.
+    /// It is a small binary message in one frame, and is collected in `shared`, which is empty between messages.
     is_shared: bool,
     bytes: Vec<u8>,
     /// Room for small messages.
@@ -29,7 +32,9 @@ impl Message {
     /// The first frame of the message begins. `payload_len`: bytes of that frame.
     pub(super) fn begin(&mut self, is_text: bool, is_final: bool, payload_len: u64) {
         self.is_text = is_text;
-        self.is_shared = !is_text && is_final && payload_len <= SMALL_BYTES;
+        let room = self.shared.capacity();
+        let has_place = |len| len <= SMALL_BYTES && (len <= room || room <= MAX_UNUSED_BYTES);
+        self.is_shared = !is_text && is_final && usize::try_from(payload_len).is_ok_and(has_place);
     }
 
     /// Bytes of the part that has arrived.

@@ -276,11 +276,18 @@ fn small_messages_share_allocations() {
     assert!(frames.iter().zip(0..).all(|(frame, byte)| *frame == [byte; 160].as_slice()));
 }
 
-/// A long message, and one that is text, do not stay in a shared allocation.
+/// A long message, one that is text, and one that would leave too much of a shared allocation unused.
 #[test]
 fn other_messages_have_their_own_allocation() {
-    for (is_text, len) in [(false, 641), (true, 4)] {
+    for (is_text, len, before) in [(false, 641, 0), (true, 4, 0), (false, 513, 3)] {
         let mut message = Message::default();
+        let shared: Vec<_> = (0..before)
+            .map(|_| {
+                message.begin(false, true, 513);
+                message.extend(&[b'b'; 513], 513);
+                message.end().unwrap()
+            })
+            .collect();
         message.begin(is_text, true, len as u64);
         message.extend(&vec![b'a'; len], len);
         match message.end() {
@@ -288,5 +295,6 @@ fn other_messages_have_their_own_allocation() {
             Ok(Received::Text(text)) => assert_eq!(text, "aaaa"),
             other => panic!("{other:?}"),
         }
+        drop(shared);
     }
 }
