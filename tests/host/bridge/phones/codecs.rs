@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
-use super::super::super::harness::{App, Context, Suite};
+use super::super::super::harness::{App, Context, Suite, wait};
 use super::super::super::whisper::{FRAME, numbered, numbers};
 use super::super::{direct, expect_direct, expect_played, expect_technology, figure, is_direct};
 use super::{Pair, test};
@@ -93,7 +93,13 @@ fn translated(t: &Context, endpoint: &str, codec: &str, goes_directly: bool) {
     let (frame, is_loud) = loud_frame(codec);
     for (from, to) in [(&pair.app, &pair.other), (&pair.other, &pair.app)] {
         (0..FRAMES).for_each(|_| from.send_media(&frame));
-        let heard = to.collect_media(FRAMES * frame.len());
+        let heard = to.collect_media_for(FRAMES * frame.len(), wait::PATIENCE);
+        assert!(
+            heard.len() == FRAMES * frame.len(),
+            "{} bytes were heard; {}",
+            heard.len(),
+            figures_of(t, &pair)
+        );
         let silent = heard.chunks(frame.len()).filter(|frame| !is_loud(frame)).count();
         assert!(silent < 5, "{silent} of {FRAMES} frames are silent");
         assert!(to.collect_media_for(1, Duration::from_millis(300)).is_empty(), "more than was said");
@@ -105,6 +111,16 @@ fn translated(t: &Context, endpoint: &str, codec: &str, goes_directly: bool) {
         assert_eq!(direct(&pair.call), 0);
         assert!(figure(&pair.call, "frames_not_direct").contains("format "));
     }
+}
+
+/// The frames that the module has played and sent on both calls: they tell a frame that it lost from one that is lost
+/// between the telephones.
+fn figures_of(t: &Context, pair: &Pair<'_>) -> String {
+    let figure = |id: &str, name: &str| t.ari().variable(id, &format!("CHANNEL(websocket,{name})"));
+    let names = ["frames_in", "frames_played", "frames_out"];
+    let figures =
+        [&pair.call.id, &pair.other_id].map(|id| names.map(|name| figure(id, name).unwrap_or_default()));
+    format!("{names:?} of the two calls: {figures:?}")
 }
 
 /// SRTP at both ends.
