@@ -11,8 +11,8 @@ const SHARED_BYTES: usize = 2048;
 /// A longer message has its own allocation.
 const SMALL_BYTES: usize = 640;
 
-/// A shared allocation is left for the next one when at most so many bytes of it are unused. It has at least three messages
-/// then, so each costs at most 64 bytes more than its own, as the queue counts them (`queue_bytes`).
+/// A new shared allocation begins only when at most this many bytes of the old one are unused. The old one then holds at
+/// least three messages, so the unused bytes are at most 64 for each message. The queue counts those (`queue_bytes`).
 const MAX_UNUSED_BYTES: usize = 192;
 
 /// The part that has arrived; empty between messages.
@@ -33,8 +33,8 @@ impl Message {
     pub(super) fn begin(&mut self, is_text: bool, is_final: bool, payload_len: u64) {
         self.is_text = is_text;
         let room = self.shared.capacity();
-        let has_place = |len| len <= SMALL_BYTES && (len <= room || room <= MAX_UNUSED_BYTES);
-        self.is_shared = !is_text && is_final && usize::try_from(payload_len).is_ok_and(has_place);
+        let fits = |len| len <= SMALL_BYTES && (len <= room || room <= MAX_UNUSED_BYTES);
+        self.is_shared = !is_text && is_final && usize::try_from(payload_len).is_ok_and(fits);
     }
 
     /// Bytes of the part that has arrived.
@@ -42,7 +42,7 @@ impl Message {
         self.bytes.len() + self.shared.len()
     }
 
-    /// Appends the next bytes of a frame's payload. `left`: bytes that the frame still had to bring, these included.
+    /// Appends the next bytes of a frame's payload. `left`: bytes of the payload that are missing, including these.
     pub(super) fn extend(&mut self, payload: &[u8], left: usize) {
         // Room for all of the frame: a message that is one frame is allocated once.
         if !self.is_shared {
