@@ -170,6 +170,7 @@ fn take_over(
     if usize::try_from(written) != Ok(response.len()) {
         return Err("the answer could not be written".into());
     }
+    fault::point("taken");
     // SAFETY: this callback's session, on its thread.
     let stream = unsafe { IoStream::take(session) }.ok_or("there is no stream")?;
     let (transport, leftover) = stream.into_transport().map_err(|error| error.to_string())?;
