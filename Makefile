@@ -98,20 +98,20 @@ soak: setup build ## Run random calls with faults, reloads and floods for MINUTE
 	HOST_MODULES=ours HOST_SOAK_SECONDS=$$(($(or $(MINUTES),30) * 60)) $(CARGO) test $(NO_MODULE) --test host -- soak/ --nocapture
 
 .PHONY: memcheck
-memcheck: setup build ## Run a soak with Asterisk under valgrind's memcheck
-	@scripts/valgrind memcheck
+memcheck: setup build ## Run a soak, or TEST=<name>, with Asterisk under valgrind's memcheck
+	@TEST="$(TEST)" scripts/valgrind memcheck
 
 .PHONY: helgrind
-helgrind: setup build ## Run a soak with Asterisk under valgrind's helgrind, which checks the order of locks
-	@scripts/valgrind helgrind
+helgrind: setup build ## Run a soak, or TEST=<name>, with Asterisk under valgrind's helgrind, which checks the order of locks
+	@TEST="$(TEST)" scripts/valgrind helgrind
 
 .PHONY: asan
 asan: ## Run the tests that need no Asterisk under AddressSanitizer
 	@scripts/sanitize address
 
 .PHONY: asan-asterisk
-asan-asterisk: setup build ## Run a soak with Asterisk and the module under AddressSanitizer
-	@scripts/sanitize asterisk
+asan-asterisk: setup build ## Run a soak, or TEST=<name>, with Asterisk and the module under AddressSanitizer
+	@TEST="$(TEST)" scripts/sanitize asterisk
 
 .PHONY: tsan
 tsan: ## Run the tests of threads under ThreadSanitizer, if the toolchain supports it
